@@ -1,0 +1,77 @@
+//! Who did something, as the record keeps it.
+
+use std::net::IpAddr;
+
+use crate::base::ids::{ApiKeyId, RequestId, ServiceAccountId, SessionId, UserId};
+
+/// The one who acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// Nobody has signed in yet.
+    Nobody,
+    /// A person in a browser.
+    User {
+        /// The person.
+        user: UserId,
+        /// Their session.
+        session: SessionId,
+    },
+    /// A script with an API key.
+    ApiKey {
+        /// The key.
+        key: ApiKeyId,
+        /// The person or service account the key belongs to.
+        owner: KeyOwner,
+    },
+    /// Portreeve itself: a job or the command line.
+    System,
+}
+
+/// Whom an API key belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyOwner {
+    /// A person; the key dies with their membership.
+    User(UserId),
+    /// A service account.
+    ServiceAccount(ServiceAccountId),
+}
+
+impl Actor {
+    /// The kind of actor, as the record names it.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Nobody => "nobody",
+            Self::User { .. } => "user",
+            Self::ApiKey { .. } => "api_key",
+            Self::System => "system",
+        }
+    }
+
+    /// The person behind the act, where there is one.
+    pub const fn user(&self) -> Option<UserId> {
+        match self {
+            Self::User { user, .. } | Self::ApiKey { owner: KeyOwner::User(user), .. } => Some(*user),
+            _ => None,
+        }
+    }
+
+    /// The outside form of the actor's own id, for the record.
+    pub fn id_text(&self) -> Option<String> {
+        match self {
+            Self::User { user, .. } => Some(user.to_string()),
+            Self::ApiKey { key, .. } => Some(key.to_string()),
+            Self::Nobody | Self::System => None,
+        }
+    }
+}
+
+/// From where and within which request something was asked.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The request.
+    pub request: RequestId,
+    /// The caller's address, as the operator's proxy settings let us know it.
+    pub ip: Option<IpAddr>,
+    /// The caller's software, as it names itself, at most 300 characters.
+    pub user_agent: Option<String>,
+}

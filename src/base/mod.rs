@@ -1,0 +1,14 @@
+//! Floor 0: the words every other floor shares.
+//!
+//! Owns ids, clock, configuration, secrets in memory, paging and cryptography.
+//! Invariant: nothing here does input or output, except `config`, which reads flags, environment and file.
+
+pub mod actor;
+pub mod clock;
+pub mod crypto;
+pub mod email;
+pub mod ids;
+pub mod page;
+pub mod permission;
+pub mod secret;
+pub mod slug;

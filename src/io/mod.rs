@@ -1,0 +1,5 @@
+//! Floor 1, hands: sockets, files, processes and SQL connections.
+//!
+//! Lacks on purpose: our nouns. A room up here knows bytes and rows, not organizations.
+
+pub mod db;
