@@ -100,7 +100,9 @@ create table letters (
     id uuid primary key,
     recipient text not null,
     kind text not null,
-    -- Links in a letter are secrets: subject and both bodies are sealed as one value under the instance's data key.
+    -- Links in a letter are secrets: subject and both bodies are sealed as one value, under the data key of the
+    -- organization it was written for, or of the instance (nil). No reference to orgs: a letter may outlive it.
+    chain_id uuid not null,
     sealed_content bytea not null,
     data_key_id uuid not null,
     state text not null constraint letters_state_known check (state in ('queued', 'held', 'sent', 'failed')),
@@ -116,13 +118,16 @@ grant insert on letters to portreeve_app;
 grant select, insert, update, delete on letters to portreeve_system;
 
 -- Protective limits shared by replicas. Unlogged: a crash may empty it, and then guessing starts again at zero.
-create unlogged table attempt_windows (
-    key bytea not null,
-    window_start timestamptz not null,
-    count integer not null,
-    primary key (key, window_start)
+create unlogged table attempts (
+    -- A digest of what is limited: an address, or an account from an address.
+    key bytea primary key,
+    -- A budget: when all that was spent has come back. A growing wait: when the next try is allowed.
+    due_at timestamptz not null,
+    -- Tries in a row, where the wait grows with them.
+    tries integer not null default 0
 );
-grant select, insert, update, delete on attempt_windows to portreeve_app, portreeve_system;
+create index attempts_due on attempts (due_at);
+grant select, insert, update, delete on attempts to portreeve_app, portreeve_system;
 
 -- The application compares the schema's version with its own before it serves.
 grant select on _sqlx_migrations to portreeve_app;

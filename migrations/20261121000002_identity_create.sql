@@ -68,7 +68,8 @@ create table sessions (
     ip inet,
     user_agent text,
     -- How the person proved themselves: password, totp, recovery_code, passkey, set_up.
-    methods text[] not null,
+    methods text[] not null constraint sessions_methods_known
+        check (methods <@ array['password', 'totp', 'recovery_code', 'passkey', 'set_up']),
     -- When they last proved it for a sensitive act.
     proven_at timestamptz not null
 );
@@ -80,7 +81,8 @@ call make_person_table('sessions');
 create table ceremonies (
     id uuid primary key,
     token_hash bytea not null,
-    purpose text not null,
+    purpose text not null constraint ceremonies_purpose_known
+        check (purpose in ('second_factor', 'passkey_sign_in', 'passkey_proof', 'passkey_registration', 'set_up')),
     user_id uuid references users on delete cascade,
     state jsonb not null,
     created_at timestamptz not null,

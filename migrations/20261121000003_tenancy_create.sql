@@ -11,12 +11,14 @@ create table orgs (
     created_at timestamptz not null,
     updated_at timestamptz not null,
     suspended_at timestamptz,
-    suspended_reason text,
+    suspended_reason text constraint orgs_suspended_reason_length check (length(suspended_reason) between 1 and 500),
     -- Deletion waits for a second owner, or for the grace period where there is none.
     deletion_asked_at timestamptz,
     deletion_asked_by uuid,
     deleted_at timestamptz,
-    version bigint not null default 1
+    version bigint not null default 1,
+    constraint orgs_suspended_for_a_reason check ((suspended_at is null) = (suspended_reason is null)),
+    constraint orgs_deletion_asked_by_someone check ((deletion_asked_at is null) = (deletion_asked_by is null))
 );
 alter table orgs enable row level security;
 alter table orgs force row level security;
@@ -73,6 +75,8 @@ create table team_members (
     user_id uuid not null,
     role text not null constraint team_members_role_known check (role in ('owner', 'admin', 'member')),
     created_at timestamptz not null,
+    updated_at timestamptz not null,
+    version bigint not null default 1,
     primary key (org_id, team_id, user_id),
     foreign key (org_id, team_id) references teams (org_id, id) on delete cascade,
     constraint team_members_are_members foreign key (org_id, user_id) references memberships (org_id, user_id) on delete cascade
@@ -88,17 +92,26 @@ create table invitations (
     role text not null constraint invitations_role_known check (role in ('owner', 'admin', 'policy_manager', 'approver', 'auditor', 'member')),
     team_id uuid,
     token_hash bytea not null,
+    -- A person or a service account; no foreign key, for an invitation outlives whoever sent it.
     invited_by uuid not null,
+    invited_by_kind text not null constraint invitations_inviter_known check (invited_by_kind in ('user', 'service_account')),
     created_at timestamptz not null,
+    updated_at timestamptz not null,
+    -- When the latest link was made; an earlier one is dead.
+    sent_at timestamptz not null,
     expires_at timestamptz not null,
     accepted_at timestamptz,
     accepted_by uuid,
     revoked_at timestamptz,
+    version bigint not null default 1,
     primary key (org_id, id),
+    constraint invitations_accepted_by_someone check ((accepted_at is null) = (accepted_by is null)),
+    constraint invitations_end_once check (accepted_at is null or revoked_at is null),
     constraint invitations_team_is_here foreign key (org_id, team_id) references teams (org_id, id) on delete set null (team_id)
 );
 create unique index invitations_one_open on invitations (org_id, email_key) where accepted_at is null and revoked_at is null;
 create unique index invitations_by_id on invitations (id);
+create index invitations_open_by_email on invitations (email_key) where accepted_at is null and revoked_at is null;
 call make_tenant_table('invitations');
 -- Only to find the organization that a carried token belongs to.
 grant select on invitations to portreeve_system;

@@ -16,6 +16,9 @@ create table service_accounts (
     constraint service_accounts_slug_is_free unique (org_id, slug)
 );
 call make_tenant_table('service_accounts');
+-- Only to learn the role and state of a carried key's owner.
+grant select on service_accounts to portreeve_system;
+create policy of_the_system on service_accounts for select to portreeve_system using (true);
 
 create table api_keys (
     org_id uuid not null references orgs,
@@ -51,6 +54,8 @@ create policy of_the_system on api_keys for select to portreeve_system using (tr
 -- Answers kept for a day, so that a repeated POST happens once.
 create table idempotency_keys (
     org_id uuid not null references orgs,
+    -- Names this use of the key: the sealed answer is bound to it.
+    id uuid not null,
     actor text not null,
     key text not null constraint idempotency_keys_length check (length(key) between 1 and 200),
     request_digest bytea not null,
@@ -60,8 +65,10 @@ create table idempotency_keys (
     -- The answer may hold a token that is shown once, so it is sealed.
     sealed_answer bytea,
     data_key_id uuid,
-    primary key (org_id, actor, key)
+    primary key (org_id, actor, key),
+    constraint idempotency_keys_answer_is_whole check (num_nulls(status, sealed_answer, data_key_id) in (0, 3))
 );
+create unique index idempotency_keys_by_id on idempotency_keys (org_id, id);
 create index idempotency_keys_expiry on idempotency_keys (expires_at);
 call make_tenant_table('idempotency_keys');
 grant select, delete on idempotency_keys to portreeve_system;

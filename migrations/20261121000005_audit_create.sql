@@ -5,7 +5,9 @@ create table audit_heads (
     org_id uuid primary key,
     seq bigint not null,
     hash bytea not null,
-    checkpoint_seq bigint not null default 0
+    -- How far the newest checkpoint reaches and when it was made: a job finds the chains that are due by these.
+    checkpoint_seq bigint not null default 0,
+    checkpoint_at timestamptz
 );
 
 create table events (
@@ -14,7 +16,8 @@ create table events (
     id uuid not null,
     at timestamptz not null,
     kind text not null constraint events_kind_known check (kind in ('admin', 'auth', 'call')),
-    action text not null,
+    -- Compared by bytes, so that a prefix of the name can use the index.
+    action text collate "C" not null,
     actor_kind text not null,
     actor_id text,
     actor_name text not null,
@@ -36,20 +39,26 @@ create index events_newest on events (org_id, at desc, seq desc);
 create index events_by_kind on events (org_id, kind, seq desc);
 create index events_by_user on events (org_id, user_id, seq desc) where user_id is not null;
 create index events_by_action on events (org_id, action, seq desc);
+create index events_by_actor on events (org_id, actor_id, seq desc) where actor_id is not null;
+create index events_by_request on events (org_id, request_id) where request_id is not null;
 create index events_by_target on events (org_id, target_id, seq desc) where target_id is not null;
 
 create table audit_checkpoints (
     org_id uuid not null,
-    seq bigint not null,
+    -- Counts the checkpoints of a chain from 1; several of the instance's may reach to the same record.
+    number bigint not null constraint audit_checkpoints_number_positive check (number > 0),
+    seq bigint not null constraint audit_checkpoints_seq_counts check (seq >= 0),
     at timestamptz not null,
-    head bytea not null,
-    prev_hash bytea not null,
+    -- Whether it lists every chain of the installation; only the instance's do.
+    is_global boolean not null,
     -- The signed bytes, the signature over them and the key that made it.
     body bytea not null,
     signature bytea not null,
     signing_key_id uuid not null,
-    primary key (org_id, seq)
+    primary key (org_id, number)
 );
+create index audit_checkpoints_by_seq on audit_checkpoints (org_id, seq, number);
+create index audit_checkpoints_global on audit_checkpoints (org_id, number desc) where is_global;
 
 create table signing_keys (
     id uuid primary key,
@@ -60,7 +69,7 @@ create table signing_keys (
     retired_at timestamptz
 );
 grant select, insert, update on signing_keys to portreeve_system;
-grant select on signing_keys to portreeve_app;
+grant select (id, public_key, created_at, retired_at) on signing_keys to portreeve_app;
 
 -- Data keys seal values; each is itself wrapped by a master key that never enters the database.
 create table data_keys (
@@ -68,6 +77,8 @@ create table data_keys (
     id uuid not null,
     master_key_id text not null,
     wrapped bytea,
+    -- About how many values it sealed; a key retires long before its random nonces could repeat.
+    seals bigint not null default 0,
     created_at timestamptz not null,
     retired_at timestamptz,
     -- Destroying a key makes everything it sealed unreadable.
@@ -112,3 +123,15 @@ create trigger events_stay before truncate on events for each statement execute 
 create trigger checkpoints_are_append_only before update or delete on audit_checkpoints for each row execute function refuse_change();
 create trigger checkpoints_stay before truncate on audit_checkpoints for each statement execute function refuse_change();
 
+-- A head moves forward or stays; going back would let new records take the numbers of old ones.
+create function refuse_return() returns trigger
+language plpgsql as $$
+begin
+    if new.seq < old.seq or new.checkpoint_seq < old.checkpoint_seq or new.org_id <> old.org_id then
+        raise exception 'an audit chain only grows' using errcode = 'insufficient_privilege';
+    end if;
+    return new;
+end $$;
+create trigger heads_only_advance before update on audit_heads for each row execute function refuse_return();
+create trigger heads_stay before delete on audit_heads for each row execute function refuse_change();
+create trigger heads_stay_all before truncate on audit_heads for each statement execute function refuse_change();

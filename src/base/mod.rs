@@ -5,10 +5,14 @@
 
 pub mod actor;
 pub mod clock;
+pub mod config;
 pub mod crypto;
 pub mod email;
+pub mod faults;
 pub mod ids;
+pub mod leaver;
 pub mod page;
 pub mod permission;
 pub mod secret;
 pub mod slug;
+pub mod update;

@@ -61,6 +61,11 @@ pub enum BadPage {
     Cursor,
 }
 
+/// The text of a key, as callers send it back.
+pub fn cursor(key: &impl Serialize) -> String {
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(key).expect("a key of plain values serializes"))
+}
+
 /// One page of a list.
 #[derive(Clone, Debug)]
 pub struct Page<T> {
@@ -75,10 +80,7 @@ impl<T> Page<T> {
     pub fn cut<K: Serialize>(mut items: Vec<T>, limit: u16, key: impl Fn(&T) -> K) -> Self {
         let more = items.len() > usize::from(limit);
         items.truncate(usize::from(limit));
-        let next = items.last().filter(|_| more).map(|last| {
-            let bytes = serde_json::to_vec(&key(last)).expect("a key of plain values serializes");
-            URL_SAFE_NO_PAD.encode(bytes)
-        });
+        let next = items.last().filter(|_| more).map(|last| cursor(&key(last)));
         Self { items, next }
     }
 

@@ -1,1 +1,13 @@
-//! domain
+//! Floor 2: one room per noun, with its types, its rules and its store.
+//!
+//! Invariant: rooms on this floor never import each other; they meet in `flow`.
+
+pub mod audit;
+pub mod automation;
+pub mod gate;
+pub mod identity;
+pub mod instance;
+pub mod jobs;
+pub mod outbox;
+pub mod tenancy;
+pub mod vault;

@@ -67,7 +67,9 @@ async fn create_roles(conn: &mut PgConnection) -> Result<(), SchemaError> {
     .await;
     match made {
         Ok(_) => Ok(()),
-        Err(sqlx::Error::Database(db)) if db.code().as_deref() == Some("42501") => Err(SchemaError::RolesMissing),
+        Err(sqlx::Error::Database(db)) if db.code().as_deref() == Some("42501") => {
+            Err(SchemaError::RolesMissing)
+        }
         Err(error) => Err(SchemaError::Away(error)),
     }
 }

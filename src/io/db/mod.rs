@@ -5,11 +5,12 @@
 //! the database enforces that name by forced row-level security.
 //! Invariant: what a transaction wrote is kept only by `commit`, which takes the audit room's word ([`Audited`]).
 
+pub mod builtin;
 mod error;
 pub mod migrate;
 mod pool;
 mod tx;
 
 pub use error::{DbError, DbResult};
-pub use pool::{Db, PoolSettings};
+pub use pool::{Db, PoolSettings, UnsafeRole};
 pub use tx::{Audited, OrgScope, OrgTx, PersonScope, PersonTx, SystemTx, Tx};

@@ -47,9 +47,11 @@ pub enum UnsafeRole {
 impl Db {
     /// A pool that opens connections when they are needed.
     pub fn lazy(options: PgConnectOptions, settings: PoolSettings) -> Self {
-        let options = options
-            .application_name("portreeve")
-            .options([("statement_timeout", "30s"), ("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "60s")]);
+        let options = options.application_name("portreeve").options([
+            ("statement_timeout", "30s"),
+            ("lock_timeout", "10s"),
+            ("idle_in_transaction_session_timeout", "60s"),
+        ]);
         let pool = PgPoolOptions::new()
             .max_connections(settings.max)
             .acquire_timeout(settings.patience)

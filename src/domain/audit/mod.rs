@@ -1,0 +1,41 @@
+//! The append-only record: what was done, by whom, and proof that the account was not altered.
+//!
+//! Owns events, their hash chains (one per organization, one for the instance), signed checkpoints, the
+//! export format and its offline verifier. Lacks on purpose: deciding what is worth recording, which is
+//! `flow`'s part, and opening the signing key, which is the vault's.
+//!
+//! Invariant: a change is kept only by [`commit`], [`commit_appended`] or [`commit_unrecorded`]; the last
+//! one names its reason.
+//! Invariant: an event is written in the transaction of the change it speaks of: both stand or neither.
+//! Invariant: a record is never changed or removed; within a chain sequence numbers have no gap.
+//! Invariant: no secret enters a record: secret fields are dropped by name and carried tokens by their
+//! form.
+
+mod canon;
+mod chain;
+mod change;
+mod checkpoint;
+mod csv;
+mod entry;
+mod export;
+mod line;
+mod store;
+mod verify;
+
+pub use canon::{ActorPart, NotCanonical, OriginPart, Record, TargetPart};
+pub use chain::{ChainHead, CheckpointBody, Hash, Hex, PublicKey, SignedCheckpoint, Signer};
+pub use checkpoint::{Urgency, checkpoint, checkpoint_instance};
+pub use csv::{csv_head, csv_row};
+pub use entry::{Decision, Entry, EventKind, Who};
+pub use export::{ExportWriter, Scope};
+pub use line::key_line;
+pub use store::{
+    Appended, Batch, CheckpointRow, EventDetail, EventFilter, EventRow, Neighbors, NewSigningKey, Proof,
+    SealedSigningKey, StoredEvent, Unrecorded, append, chains, commit, commit_appended, commit_unrecorded,
+    due_chains, find, find_by_seq, find_signing_key, head, insert_signing_key, list, list_newer,
+    list_public_keys, moment_in_zone, neighbors, proof, read_batch, reseal_signing_key, retire_signing_key,
+};
+pub use store::{SigningKeyRow, list_signing_keys};
+pub use verify::{
+    Anchors, BadAnchors, ChainReport, Fault, LaterAnchors, Report, Tampering, Verifier, VerifyError, verify,
+};

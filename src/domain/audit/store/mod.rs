@@ -1,0 +1,31 @@
+//! All SQL of the record: appending, reading, checkpoints, signing keys.
+
+mod append;
+mod batches;
+mod checkpoints;
+mod keys;
+mod proof;
+mod read;
+
+pub use append::{Appended, Unrecorded, append, commit, commit_appended, commit_unrecorded};
+pub use batches::{Batch, StoredEvent, head, read_batch};
+pub use checkpoints::{CheckpointRow, chains, due_chains};
+pub(super) use checkpoints::{
+    Sealing, all_heads, insert_checkpoint, last_checkpoint, last_global_at, lock_head,
+};
+pub use keys::{
+    NewSigningKey, SealedSigningKey, SigningKeyRow, find_signing_key, insert_signing_key, list_public_keys,
+    list_signing_keys, reseal_signing_key, retire_signing_key,
+};
+pub use proof::{Proof, proof};
+pub use read::{
+    EventDetail, EventFilter, EventRow, Neighbors, find, find_by_seq, list, list_newer, moment_in_zone,
+    neighbors,
+};
+
+use crate::io::db::DbError;
+
+/// A stored value that no version of ours has written.
+fn unreadable(what: &'static str) -> DbError {
+    DbError::Other(sqlx::Error::Decode(format!("{what} in the audit tables does not read").into()))
+}

@@ -1,0 +1,32 @@
+//! One function per thing a person may do, one file per noun.
+//!
+//! Invariant: an action on an organization begins with `cx.require(…)`, and a change ends with `audit::commit`.
+
+pub mod api_keys;
+pub mod events;
+pub mod export;
+pub mod first_steps;
+pub mod found;
+pub mod frame;
+pub mod gate;
+pub mod idempotency;
+pub mod invitations;
+pub mod invite;
+pub mod jump;
+mod limits;
+pub mod me;
+pub mod members;
+pub mod offboarding;
+pub mod ops;
+pub mod org_deletion;
+pub mod orgs;
+pub mod overview;
+pub mod passkey;
+pub mod prove;
+pub mod recover;
+pub mod service_accounts;
+pub mod set_up;
+pub mod sign_in;
+pub mod sign_up;
+pub mod team_members;
+pub mod teams;

@@ -1,0 +1,145 @@
+//! How someone becomes known: by a session's cookie, by membership, by a key, as an operator.
+//!
+//! Invariant: the only place that makes a [`PersonCx`], [`OrgCx`] or [`OperatorCx`].
+
+use time::Duration;
+
+use crate::{
+    base::{
+        actor::Actor,
+        crypto::token::{Token, TokenKind},
+        permission::Permission,
+    },
+    domain::{
+        audit::{self, Unrecorded, Who},
+        automation::{self, KeyState, PresentedKey},
+        identity::store as identity,
+        tenancy::{self, OrgRef, OrgState, PersonsOrg},
+    },
+    flow::{
+        cx::{Cx, OperatorCx, OrgCx, PersonCx},
+        fault::{ActionError, ActionResult},
+    },
+    io::db::{OrgScope, Tx},
+};
+
+/// How long a proof opens the operator's pages; a shorter one than a session's, since they reach every organization.
+const OPERATOR_PROOF_TTL: Duration = Duration::minutes(30);
+
+/// The person whose cookie this is, while their session lasts.
+pub async fn person(cx: &Cx, token: &Token) -> ActionResult<Option<PersonCx>> {
+    let now = cx.now();
+    let mut tx = cx.system_tx().await?;
+    let Some((session, user)) = identity::sessions::recognize(&mut tx, token, now).await? else {
+        tx.done().await?;
+        return Ok(None);
+    };
+    if session.is_touch_due(now) {
+        identity::sessions::touch(&mut tx, &session, cx.origin.ip, now).await?;
+        audit::commit_unrecorded(tx, Unrecorded::LastSeen).await?;
+    } else {
+        tx.done().await?;
+    }
+    Ok(Some(PersonCx { cx: cx.clone(), user, session }))
+}
+
+/// The person inside an organization of theirs, named by slug or id.
+///
+/// # Errors
+/// `NotFound` where they are no member; a refusal where the organization is suspended; `NeedsSecondFactor` where it
+/// asks for one that the person has not shown.
+pub async fn org(person: PersonCx, name: &str) -> ActionResult<OrgCx> {
+    let name: OrgRef = name.parse().map_err(|_| ActionError::NotFound)?;
+    let now = person.now();
+    let mut tx = person.tx().await?;
+    let found = tenancy::store::orgs::find_of_person(&mut tx, &name).await?;
+    tx.done().await?;
+    let PersonsOrg { org, role, last_seen_at } = found.ok_or(ActionError::NotFound)?;
+    if org.state() == OrgState::Suspended {
+        return Err(suspended(org.suspended_reason.as_deref()));
+    }
+    if org.require_second_factor && !person.session.is_two_factor() {
+        return Err(ActionError::NeedsSecondFactor);
+    }
+    let scope = OrgScope::proven(org.id);
+    if tenancy::is_touch_due(last_seen_at, now) {
+        touch(&person, scope).await?;
+    }
+    let who = person.who();
+    Ok(OrgCx { cx: (*person).clone(), scope, org, role, who, scopes: None, person: Some(person) })
+}
+
+/// Notes that a member was here and which organization to open next time.
+async fn touch(person: &PersonCx, scope: OrgScope) -> ActionResult<()> {
+    let now = person.now();
+    let mut tx = person.tx_of(scope).await?;
+    tenancy::store::members::touch(&mut tx, person.user.id, now).await?;
+    audit::commit_unrecorded(tx, Unrecorded::LastSeen).await?;
+    let mut tx = person.tx().await?;
+    identity::users::remember_org(&mut tx, person.user.id, scope.org()).await?;
+    audit::commit_unrecorded(tx, Unrecorded::LastSeen).await?;
+    Ok(())
+}
+
+fn suspended(reason: Option<&str>) -> ActionError {
+    let why = reason.map(|reason| format!(" Reason given: {reason}")).unwrap_or_default();
+    ActionError::refused(
+        "org_suspended",
+        format!("This organization is suspended by the operator of this installation.{why}"),
+    )
+}
+
+/// The holder of an API key.
+///
+/// # Errors
+/// `NotSignedIn`, without saying why: unknown, expired, revoked and disabled look the same.
+pub async fn key(cx: &Cx, bearer: &str) -> ActionResult<OrgCx> {
+    let now = cx.now();
+    let token = Token::parse(TokenKind::ApiKey, bearer).ok_or(ActionError::NotSignedIn)?;
+    let mut tx = cx.system_tx().await?;
+    let presented = automation::store::keys::find_by_token(&mut tx, &token, now).await?;
+    tx.done().await?;
+    let presented = presented.filter(|key| key.state == KeyState::Live).ok_or(ActionError::NotSignedIn)?;
+    let scope = OrgScope::proven(presented.org);
+    let mut tx = cx.tx_of(scope).await?;
+    let org = tenancy::store::orgs::find(&mut tx).await?.ok_or(ActionError::NotSignedIn)?;
+    if presented.key.is_touch_due(now) {
+        automation::store::keys::touch(&mut tx, presented.key.id, cx.origin.ip, now).await?;
+        audit::commit_unrecorded(tx, Unrecorded::LastSeen).await?;
+    } else {
+        tx.done().await?;
+    }
+    let who = Who::asking(actor(&presented), presented.key.name.as_str(), cx.origin.clone());
+    let scopes = scopes(&presented);
+    Ok(OrgCx {
+        cx: cx.clone(),
+        scope,
+        org,
+        role: presented.owner_role,
+        who,
+        scopes: Some(scopes),
+        person: None,
+    })
+}
+
+fn actor(presented: &PresentedKey) -> Actor {
+    Actor::ApiKey { key: presented.key.id, owner: presented.key.owner }
+}
+
+fn scopes(presented: &PresentedKey) -> Vec<Permission> {
+    Permission::ALL.iter().copied().filter(|permission| presented.may(*permission)).collect()
+}
+
+/// The person as an operator.
+///
+/// # Errors
+/// `NotFound` for everyone else: who is no operator learns nothing about these pages.
+pub fn operator(person: PersonCx) -> ActionResult<OperatorCx> {
+    if !person.user.is_operator {
+        return Err(ActionError::NotFound);
+    }
+    if person.now() >= person.session.proven_at + OPERATOR_PROOF_TTL {
+        return Err(ActionError::NeedsProof);
+    }
+    Ok(OperatorCx { person })
+}

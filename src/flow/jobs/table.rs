@@ -1,0 +1,47 @@
+//! Which handler does which kind of job, and what comes round by itself.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    domain::{tenancy::TELL_ORG, vault::REWRAP_KEYS},
+    flow::{
+        cx::Ports,
+        jobs::{
+            DELETE_ORGS, JobError, MIRROR_AUTH_EVENT, Registry, SEND_ACCOUNT_LETTER, SWEEP_EXPIRED,
+            SWEEP_JOBS, account_letters, delete_orgs, mirror, rewrap, sweep_expired, sweep_jobs, tell_org,
+        },
+        letters::{DELIVER_LETTERS, SWEEP_LETTERS},
+        sealing::{CHECKPOINT_CHAINS, checkpoint_chains},
+    },
+};
+
+/// Every kind of job there is.
+pub fn registry() -> Registry<Arc<Ports>> {
+    Registry::default()
+        .every(Duration::from_secs(10 * 60), DELETE_ORGS, async |ports: Arc<Ports>, _| {
+            delete_orgs(&ports).await
+        })
+        .on(MIRROR_AUTH_EVENT, mirror::mirror)
+        .on(SEND_ACCOUNT_LETTER, account_letters::send)
+        .every(Duration::from_secs(60), CHECKPOINT_CHAINS, async |ports: Arc<Ports>, run| {
+            checkpoint_chains(&ports, &run.stop).await.map_err(JobError::again)
+        })
+        .every(Duration::from_secs(5 * 60), DELIVER_LETTERS, async |ports: Arc<Ports>, run| {
+            ports.post.deliver(&run.stop).await.map_err(JobError::again)
+        })
+        .every(Duration::from_secs(60 * 60), SWEEP_LETTERS, async |ports: Arc<Ports>, _| {
+            ports.post.sweep().await.map_err(JobError::again)
+        })
+        .every(Duration::from_secs(60 * 60), SWEEP_JOBS, async |ports: Arc<Ports>, _| {
+            sweep_jobs(&ports.db, &ports.clock).await
+        })
+        .every(Duration::from_secs(60 * 60), SWEEP_EXPIRED, async |ports: Arc<Ports>, _| {
+            sweep_expired(&ports.db, &ports.clock, &ports.limits).await
+        })
+        .on(REWRAP_KEYS, async |ports: Arc<Ports>, run| {
+            rewrap::handle(&ports.db, &ports.clock, &ports.vault, &run.stop).await
+        })
+        .on(TELL_ORG, async |ports: Arc<Ports>, run| {
+            tell_org::handle(&ports.db, &ports.clock, run.payload()?).await
+        })
+}

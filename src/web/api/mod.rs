@@ -1,0 +1,33 @@
+//! The JSON API, one file per noun.
+
+pub mod api_keys;
+pub mod events;
+pub mod gate;
+pub mod invitations;
+pub mod me;
+pub mod members;
+pub mod orgs;
+pub mod reference;
+pub mod roles;
+pub mod service_accounts;
+pub mod team_members;
+pub mod teams;
+
+use crate::web::kit::routes::Routes;
+
+/// All operations.
+pub fn routes() -> Routes {
+    Routes::default()
+        .and(api_keys::routes())
+        .and(events::routes())
+        .and(gate::routes())
+        .and(invitations::routes())
+        .and(me::routes())
+        .and(members::routes())
+        .and(orgs::routes())
+        .and(reference::routes())
+        .and(roles::routes())
+        .and(service_accounts::routes())
+        .and(team_members::routes())
+        .and(teams::routes())
+}

@@ -1,0 +1,44 @@
+//! The API reference, made from the same description that scripts read.
+
+mod outline;
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State;
+
+use crate::web::{
+    Doors,
+    console::{api_docs::outline::Outline, shell_of},
+    kit::{
+        ask::Visitor,
+        faults::PageError,
+        page::{PageResult, page},
+        routes::{Access, Routes},
+        shell::Shell,
+    },
+};
+
+/// The routes.
+pub fn routes() -> Routes {
+    Routes::default().page("/api/docs", Access::Anyone, show)
+}
+
+/// The page.
+#[derive(Template)]
+#[template(path = "console/api_docs/show.html")]
+struct ReferencePage {
+    shell: Shell,
+    site: String,
+    outline: Outline,
+}
+
+async fn show(State(doors): State<Arc<Doors>>, visitor: Visitor) -> PageResult {
+    let document = serde_json::from_str(&doors.openapi).map_err(PageError::defect)?;
+    let site = visitor.cx.ports.site.base_url.clone();
+    page(&ReferencePage {
+        shell: shell_of::open(&visitor, "API reference"),
+        outline: Outline::of(&document, &site),
+        site,
+    })
+}

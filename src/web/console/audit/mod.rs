@@ -1,0 +1,352 @@
+//! The audit log: a list with filters, one event beside it or on its own page, downloads.
+
+mod panel;
+mod tokens;
+pub(in crate::web::console) mod words;
+
+use askama::Template;
+use axum::{
+    extract::{Path, Query},
+    http::StatusCode,
+    response::Response,
+};
+use time::OffsetDateTime;
+
+use crate::{
+    base::{page::PageRequest, permission::Permission},
+    domain::audit::{Decision, EventRow},
+    flow::actions::{
+        events::{self, Log, Turn},
+        export::{self, Format},
+    },
+    web::{
+        console::{
+            audit::{
+                panel::Panel,
+                tokens::{Bad, Token, Tokens},
+            },
+            shell_of,
+        },
+        kit::{
+            ask::OrgPage,
+            download::download,
+            faults::PageError,
+            listing::PageQuery,
+            page::{PageResult, page, page_with},
+            parts::{Choice, Crumb, Tab},
+            routes::{Access, Effect, Routes},
+            shell::Shell,
+        },
+    },
+};
+
+/// The routes.
+pub fn routes() -> Routes {
+    let read = Access::Org(Permission::AuditRead);
+    let export = Access::Org(Permission::AuditExport);
+    Routes::default().page("/o/{org}/audit", read, list).page("/o/{org}/audit/{event}", read, show).download(
+        "/o/{org}/audit/export",
+        export,
+        Effect::Records(&["audit.exported"]),
+        save,
+    )
+}
+
+/// The list.
+#[derive(Template)]
+#[template(path = "console/audit/list.html")]
+struct AuditPage {
+    shell: Shell,
+    tabs: Vec<Tab>,
+    kind: String,
+    chips: Vec<Chip>,
+    /// The filters shown as chips, to be sent along with what is typed.
+    kept: String,
+    /// What was typed and cannot be used, to be corrected.
+    typed: String,
+    bad: Vec<Bad>,
+    spans: Vec<Choice>,
+    rows: Vec<Row>,
+    panel: Option<Panel>,
+    older: String,
+    newer: String,
+    /// Where nothing matches: what to drop, and where that leads.
+    drops: Vec<Chip>,
+    advice: &'static str,
+    all: String,
+    has_filter: bool,
+    csv: String,
+    jsonl: String,
+    can_export: bool,
+}
+
+/// One event.
+#[derive(Template)]
+#[template(path = "console/audit/show.html")]
+struct EventPage {
+    shell: Shell,
+    crumbs: Vec<Crumb>,
+    panel: Panel,
+}
+
+/// A filter in use, and where the list without it is.
+struct Chip {
+    key: &'static str,
+    value: String,
+    text: String,
+    href: String,
+}
+
+/// One event in the list.
+struct Row {
+    href: String,
+    at: OffsetDateTime,
+    tone: &'static str,
+    glyph: &'static str,
+    outcome: &'static str,
+    who: String,
+    note: &'static str,
+    deed: String,
+    current: bool,
+}
+
+/// What the address of the list says.
+struct Asked {
+    base: String,
+    kind: Option<String>,
+    tokens: Tokens,
+    turn: Turn,
+    /// As in the address, to be repeated by links within the page.
+    cursor: Vec<(&'static str, String)>,
+    event: Option<String>,
+}
+
+/// How an event ended: tone, glyph, word.
+const fn outcome(decision: Decision) -> (&'static str, &'static str, &'static str) {
+    match decision {
+        Decision::Done => ("quiet", "ok", "Done"),
+        Decision::Refused => ("deny", "deny", "Refused"),
+        Decision::Failed => ("rule", "warn", "Failed"),
+    }
+}
+
+const SPANS: [(&str, &str); 4] =
+    [("1h", "Last hour"), ("24h", "Last 24 hours"), ("7d", "Last 7 days"), ("30d", "Last 30 days")];
+
+const ONE_FILTER: &str = "Together the filters leave nothing. Without this one there is something to see:";
+const NO_SINGLE_FILTER: &str = "No single filter is to blame; taking all away shows the whole log.";
+
+impl Asked {
+    fn read(ask: &OrgPage, pairs: &[(String, String)]) -> Result<Self, PageError> {
+        let one = |name: &str| {
+            let value = pairs.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+            value.filter(|value| !value.is_empty())
+        };
+        let typed: Vec<&str> =
+            pairs.iter().filter(|(key, _)| key == "q").map(|(_, value)| value.as_str()).collect();
+        let place = |cursor: Option<String>| -> Result<Option<i64>, PageError> {
+            let request: PageRequest<i64> = PageQuery { limit: None, cursor }.parse()?;
+            Ok(request.after)
+        };
+        let (turn, cursor) = match (place(one("cursor"))?, place(one("newer"))?) {
+            (Some(seq), _) => (Turn::Older(seq), one("cursor").map(|cursor| ("cursor", cursor))),
+            (None, Some(seq)) => (Turn::Newer(seq), one("newer").map(|cursor| ("newer", cursor))),
+            (None, None) => (Turn::First, None),
+        };
+        Ok(Self {
+            base: format!("/o/{}/audit", ask.cx.org.slug),
+            kind: one("kind"),
+            tokens: Tokens::parse(&typed.join(" ")),
+            turn,
+            cursor: cursor.into_iter().collect(),
+            event: one("event"),
+        })
+    }
+
+    /// The list with these filters, from its start.
+    fn with(&self, filters: &str) -> String {
+        self.address("", self.kind.as_deref(), filters, &[])
+    }
+
+    /// The list as it is, with something more in its address.
+    fn here(&self, more: &[(&'static str, String)]) -> String {
+        self.address("", self.kind.as_deref(), &self.tokens.text_without(""), more)
+    }
+
+    fn address(
+        &self,
+        path: &str,
+        kind: Option<&str>,
+        filters: &str,
+        more: &[(&'static str, String)],
+    ) -> String {
+        let own = [("kind", kind.unwrap_or_default()), ("q", filters)];
+        let more = more.iter().map(|(name, value)| (*name, value.as_str()));
+        let pairs: Vec<_> = own.into_iter().chain(more).filter(|(_, value)| !value.is_empty()).collect();
+        let query = serde_urlencoded::to_string(pairs).unwrap_or_default();
+        let mark = if query.is_empty() { "" } else { "?" };
+        format!("{}{path}{mark}{query}", self.base)
+    }
+
+    fn event(&self, id: impl ToString) -> String {
+        let mut more = self.cursor.clone();
+        more.push(("event", id.to_string()));
+        self.here(&more)
+    }
+
+    fn tabs(&self) -> Vec<Tab> {
+        let tab = |label: &str, kind: Option<&str>| {
+            let href = self.address("", kind, &self.tokens.text_without(""), &[]);
+            Tab::new(label, href, self.kind.as_deref() == kind)
+        };
+        vec![tab("All", None), tab("Admin changes", Some("admin")), tab("Sign-ins", Some("auth"))]
+    }
+
+    fn span(&self) -> Option<&Token> {
+        self.tokens
+            .good
+            .iter()
+            .find(|token| token.key == "from" && SPANS.iter().any(|(span, _)| *span == token.value))
+    }
+
+    fn spans(&self) -> Vec<Choice> {
+        let chosen = self.span().map(Token::text).unwrap_or_default();
+        let mut choices = vec![Choice::new("", "Any time")];
+        choices.extend(SPANS.map(|(span, label)| Choice::new(format!("from:{span}"), label)));
+        choices.into_iter().map(|choice| choice.chosen_by(&chosen)).collect()
+    }
+
+    /// A filter as a chip; an id is shown by the name that an event on the page gives it.
+    fn chip(&self, token: &Token, rows: &[EventRow]) -> Chip {
+        let of_actor = |row: &&EventRow| row.actor_id.as_deref() == Some(token.value.as_str());
+        let of_target = |row: &&EventRow| row.target_id.as_deref() == Some(token.value.as_str());
+        let named = match token.key {
+            "person" => rows.iter().find(of_actor).map(|row| row.actor_name.clone()),
+            "target" => rows.iter().find(of_target).and_then(|row| row.target_name.clone()),
+            _ => None,
+        };
+        Chip {
+            key: if token.key == "q" { "text" } else { token.key },
+            value: named.unwrap_or_else(|| token.value.clone()),
+            text: token.text(),
+            href: self.with(&self.tokens.text_without(token.key)),
+        }
+    }
+
+    fn drops(&self, log: &Log) -> Vec<Chip> {
+        let tokens = self.tokens.good.iter().filter(|token| log.droppable.contains(&token.key));
+        let mut drops: Vec<Chip> = tokens.map(|token| self.chip(token, &[])).collect();
+        if log.droppable.contains(&"kind") {
+            drops.push(Chip {
+                key: "kind",
+                value: String::new(),
+                text: "the choice of one kind".to_owned(),
+                href: self.address("", None, &self.tokens.text_without(""), &[]),
+            });
+        }
+        drops
+    }
+
+    fn row(&self, row: &EventRow) -> Row {
+        let (tone, glyph, outcome) = outcome(row.decision);
+        let id = row.id.to_string();
+        Row {
+            current: self.event.as_ref() == Some(&id),
+            href: self.event(id),
+            at: row.at,
+            tone,
+            glyph,
+            outcome,
+            who: words::actor(row),
+            note: words::actor_note(row),
+            deed: words::deed(row, None),
+        }
+    }
+
+    fn panel(&self, log: &Log) -> Option<Panel> {
+        let seen = log.seen.as_ref()?;
+        let at = log.rows.iter().position(|row| row.id == seen.detail.row.id);
+        let beside = |row: Option<&EventRow>| row.map(|row| self.event(row.id)).unwrap_or_default();
+        let mut panel = Panel::of(seen, &self.base, |key, value| {
+            let mut tokens = self.tokens.clone();
+            tokens.set(Token { key, value });
+            self.with(&tokens.text_without(""))
+        });
+        panel.newer = beside(at.and_then(|at| at.checked_sub(1)).and_then(|at| log.rows.get(at)));
+        panel.older = beside(at.and_then(|at| log.rows.get(at + 1)));
+        panel.close = self.here(&self.cursor);
+        Some(panel)
+    }
+}
+
+async fn list(ask: OrgPage, Query(pairs): Query<Vec<(String, String)>>) -> PageResult {
+    let mut asked = Asked::read(&ask, &pairs)?;
+    let input = asked.tokens.input(asked.kind.as_deref());
+    let log = events::browse(&ask.cx, &input, asked.turn, asked.event.as_deref()).await?;
+    asked.tokens.reject(&log.faults);
+    let status = if asked.tokens.bad.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    page_with(status, &list_page(&ask, asked, &log).await?)
+}
+
+async fn list_page(ask: &OrgPage, asked: Asked, log: &Log) -> Result<AuditPage, PageError> {
+    let span = asked.span();
+    let shown: Vec<&Token> = asked.tokens.good.iter().filter(|token| Some(*token) != span).collect();
+    let turned = |name, cursor: &Option<String>| match cursor {
+        Some(cursor) => asked.here(&[(name, cursor.clone())]),
+        None => String::new(),
+    };
+    let csv = [("format", Format::Csv.name().to_owned())];
+    let typed = asked.tokens.bad.iter().map(|bad| bad.text.as_str()).collect::<Vec<_>>().join(" ");
+    let mut shell = shell_of::org(ask, "Audit log").await?;
+    shell.has_faults = !asked.tokens.bad.is_empty();
+    Ok(AuditPage {
+        shell,
+        tabs: asked.tabs(),
+        kind: asked.kind.clone().unwrap_or_default(),
+        kept: shown.iter().map(|token| token.text()).collect::<Vec<_>>().join(" "),
+        chips: shown.iter().map(|token| asked.chip(token, &log.rows)).collect(),
+        typed,
+        bad: asked.tokens.bad.clone(),
+        spans: asked.spans(),
+        rows: log.rows.iter().map(|row| asked.row(row)).collect(),
+        panel: asked.panel(log),
+        older: turned("cursor", &log.older),
+        newer: turned("newer", &log.newer),
+        advice: if log.droppable.is_empty() { NO_SINGLE_FILTER } else { ONE_FILTER },
+        drops: asked.drops(log),
+        has_filter: asked.kind.is_some() || !asked.tokens.good.is_empty(),
+        csv: asked.address("/export", asked.kind.as_deref(), &asked.tokens.text_without(""), &csv),
+        jsonl: format!("{}/export?format=jsonl", asked.base),
+        all: asked.base,
+        can_export: ask.cx.may(Permission::AuditExport),
+    })
+}
+
+async fn show(ask: OrgPage, Path((_, event)): Path<(String, String)>) -> PageResult {
+    let seen = events::find(&ask.cx, &event).await?;
+    let base = format!("/o/{}/audit", ask.cx.org.slug);
+    let mut panel = Panel::of(&seen, &base, |key, value| {
+        let query = serde_urlencoded::to_string([("q", Token { key, value }.text())]).unwrap_or_default();
+        format!("{base}?{query}")
+    });
+    let beside =
+        |id: Option<crate::base::ids::EventId>| id.map(|id| format!("{base}/{id}")).unwrap_or_default();
+    panel.newer = beside(seen.neighbors.newer);
+    panel.older = beside(seen.neighbors.older);
+    page(&EventPage {
+        shell: shell_of::org(&ask, panel.title.clone()).await?,
+        crumbs: vec![Crumb::to("Audit log", base)],
+        panel,
+    })
+}
+
+async fn save(ask: OrgPage, Query(pairs): Query<Vec<(String, String)>>) -> Result<Response, PageError> {
+    ask.cx.require(Permission::AuditExport)?;
+    let asked = Asked::read(&ask, &pairs)?;
+    let format = pairs.iter().find(|(name, _)| name == "format").map_or("", |(_, value)| value.as_str());
+    if let Some(bad) = asked.tokens.bad.first() {
+        return Err(crate::flow::fault::ActionError::field("q", bad.why.clone()).into());
+    }
+    let input = asked.tokens.input(asked.kind.as_deref());
+    Ok(download(export::begin(&ask.cx, Format::parse(format)?, &input).await?))
+}

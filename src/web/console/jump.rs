@@ -1,0 +1,104 @@
+//! Find or jump: pages and things of an organization by a part of their name.
+
+use axum::{extract::Query, http::HeaderMap};
+use serde::Deserialize;
+
+use crate::{
+    base::permission::Permission,
+    flow::actions::jump::{self, Found},
+    web::{
+        console::shell_of,
+        kit::{
+            ask::OrgPage,
+            page::{PageResult, page},
+            palette::{self, Hit, Hits, JumpPage},
+            rail,
+            routes::{Access, Routes},
+        },
+    },
+};
+
+/// The routes.
+pub fn routes() -> Routes {
+    Routes::default().page("/o/{org}/jump", Access::Member, find)
+}
+
+#[derive(Deserialize)]
+struct JumpQuery {
+    #[serde(default)]
+    q: String,
+}
+
+async fn find(ask: OrgPage, headers: HeaderMap, Query(query): Query<JumpQuery>) -> PageResult {
+    let found = jump::find(&ask.cx, &query.q).await?;
+    let mut hits = places(&ask, &query.q);
+    hits.extend(things(&ask, found));
+    hits.truncate(palette::MOST);
+    if headers.contains_key("hx-request") {
+        return page(&Hits { query: query.q, hits });
+    }
+    page(&JumpPage { shell: shell_of::org(&ask, "Find or jump to").await?, query: query.q, hits })
+}
+
+/// Pages that this person may open.
+fn places(ask: &OrgPage, words: &str) -> Vec<Hit> {
+    let cx = &ask.cx;
+    let slug = cx.org.slug.as_str();
+    let holds: Vec<Permission> = Permission::ALL.iter().copied().filter(|p| cx.may(*p)).collect();
+    let mut hits = palette::pages(&rail::organization(slug, &holds, ""), words);
+    let wanted = words.trim().to_lowercase();
+    let mut also = |needs: Option<Permission>, label: &str, href: String, icon| {
+        let may = needs.is_none_or(|permission| cx.may(permission));
+        if may && label.to_lowercase().contains(&wanted) {
+            hits.push(Hit {
+                kind: "Pages".to_owned(),
+                label: label.to_owned(),
+                hint: String::new(),
+                href,
+                icon,
+            });
+        }
+    };
+    also(Some(Permission::GateRead), "Gate", format!("/o/{slug}/gate"), "gate");
+    also(Some(Permission::MembersRead), "Roles", format!("/o/{slug}/roles"), "shield");
+    also(Some(Permission::TeamsWrite), "New team", format!("/o/{slug}/teams/new"), "plus");
+    also(Some(Permission::ApiKeysWrite), "New API key", format!("/o/{slug}/api-keys/new"), "plus");
+    also(None, "API reference", "/api/docs".to_owned(), "code");
+    hits.extend(
+        palette::pages(&rail::account(""), words)
+            .into_iter()
+            .map(|hit| Hit { hint: "You".to_owned(), ..hit }),
+    );
+    if cx.person.as_ref().is_some_and(|person| person.user.is_operator) {
+        let ops = palette::pages(&rail::operator(""), words);
+        hits.extend(ops.into_iter().map(|hit| Hit { hint: "Operator".to_owned(), ..hit }));
+    }
+    hits
+}
+
+fn things(ask: &OrgPage, found: Found) -> Vec<Hit> {
+    let base = format!("/o/{}", ask.cx.org.slug);
+    let hit = |kind: &str, label: String, hint: String, path: String, icon| Hit {
+        kind: kind.to_owned(),
+        label,
+        hint,
+        href: format!("{base}{path}"),
+        icon,
+    };
+    let members = found
+        .members
+        .into_iter()
+        .map(|m| hit("Members", m.name, m.email, format!("/members/{}", m.user), "user"));
+    let teams = found
+        .teams
+        .into_iter()
+        .map(|t| hit("Teams", t.name, t.slug.to_string(), format!("/teams/{}", t.slug), "team"));
+    let accounts = found.accounts.into_iter().map(|a| {
+        hit("Service accounts", a.name, a.slug.to_string(), format!("/service-accounts/{}", a.slug), "bot")
+    });
+    let keys = found
+        .keys
+        .into_iter()
+        .map(|k| hit("API keys", k.name, format!("…{}", k.tail), format!("/api-keys/{}", k.id), "key"));
+    members.chain(teams).chain(accounts).chain(keys).collect()
+}

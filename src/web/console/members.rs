@@ -1,0 +1,274 @@
+//! Members: list, page of one, role, ownership.
+
+use askama::Template;
+use axum::{
+    extract::{Path, Query},
+    http::StatusCode,
+    response::Response,
+};
+use serde::Deserialize;
+
+use crate::{
+    base::{
+        page::Page,
+        permission::{Permission, Role},
+    },
+    domain::tenancy::{Member, MemberFilter},
+    flow::actions::members::{self, MemberEntry, MemberFacts},
+    web::{
+        console::shell_of,
+        kit::{
+            ask::OrgPage,
+            faults::PageError,
+            flash::Toast,
+            form::{self, Form, FormFaults},
+            listing::{PageQuery, next_href},
+            page::{PageResult, go_saying, page, page_with},
+            parts::{Choice, Crumb, Tab},
+            routes::{Access, Effect, Routes},
+            shell::Shell,
+        },
+    },
+};
+
+/// The routes.
+pub fn routes() -> Routes {
+    let read = Access::Org(Permission::MembersRead);
+    let write = Access::Org(Permission::MembersWrite);
+    let owners = Access::Org(Permission::OwnersWrite);
+    let transferred = Effect::Records(&["ownership.transferred", "member.role_changed"]);
+    Routes::default()
+        .page("/o/{org}/members", read, list)
+        .page("/o/{org}/members/{member}", read, show)
+        .form("/o/{org}/members/{member}/role", write, Effect::Records(&["member.role_changed"]), change_role)
+        .page("/o/{org}/members/{member}/transfer", owners, heir)
+        .form("/o/{org}/members/{member}/transfer", owners, transferred, transfer)
+}
+
+/// The list.
+#[derive(Template)]
+#[template(path = "console/members/list.html")]
+struct MembersPage {
+    shell: Shell,
+    slug: String,
+    tabs: Vec<Tab>,
+    q: String,
+    role: String,
+    roles: Vec<Choice>,
+    members: Vec<MemberEntry>,
+    first: String,
+    next: String,
+    can_write: bool,
+}
+
+/// One member.
+#[derive(Template)]
+#[template(path = "console/members/show.html")]
+struct MemberPage {
+    shell: Shell,
+    crumbs: Vec<Crumb>,
+    slug: String,
+    href: String,
+    facts: MemberFacts,
+    roles: Vec<Choice>,
+    faults: FormFaults,
+    can_write: bool,
+    can_transfer: bool,
+    can_read_keys: bool,
+    can_read_events: bool,
+}
+
+/// Before ownership passes to somebody.
+#[derive(Template)]
+#[template(path = "console/members/transfer.html")]
+struct TransferPage {
+    shell: Shell,
+    crumbs: Vec<Crumb>,
+    action: String,
+    back: String,
+    org: String,
+    heir: Member,
+    faults: FormFaults,
+}
+
+#[derive(Deserialize)]
+struct ListQuery {
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    role: String,
+    #[serde(default)]
+    cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RoleForm {
+    #[serde(default)]
+    role: String,
+    #[serde(default)]
+    version: String,
+}
+
+/// What a step asks for that needs a name typed.
+#[derive(Deserialize)]
+pub(super) struct ConfirmForm {
+    #[serde(default)]
+    pub(super) confirm: String,
+    #[serde(default)]
+    pub(super) version: String,
+}
+
+async fn list(ask: OrgPage, Query(query): Query<ListQuery>) -> PageResult {
+    let request = PageQuery { limit: None, cursor: query.cursor.clone() }.parse()?;
+    let filter = MemberFilter {
+        q: Some(query.q.clone()).filter(|q| !q.is_empty()),
+        role: query.role.parse().ok(),
+        team: None,
+    };
+    let Page { items, next } = members::list(&ask.cx, &filter, &request).await?;
+    let base = format!("/o/{}/members", ask.cx.org.slug);
+    let kept = [("q", query.q.as_str()), ("role", query.role.as_str())];
+    let (first, next) = next_href(&base, &kept, query.cursor.as_deref(), next.as_deref());
+    let mut roles = vec![Choice::new("", "Every role")];
+    roles.extend(Role::ALL.iter().map(|role| Choice::new(role.as_str(), role.label())));
+    page(&MembersPage {
+        shell: shell_of::org(&ask, "Members").await?,
+        slug: ask.cx.org.slug.to_string(),
+        tabs: tabs(&ask, false),
+        roles: roles.into_iter().map(|choice| choice.chosen_by(&query.role)).collect(),
+        q: query.q,
+        role: query.role,
+        members: items,
+        first,
+        next,
+        can_write: ask.cx.may(Permission::MembersWrite),
+    })
+}
+
+async fn show(ask: OrgPage, Path((_, id)): Path<(String, String)>) -> PageResult {
+    member_page(&ask, &id, StatusCode::OK, None, FormFaults::default()).await
+}
+
+async fn change_role(
+    ask: OrgPage,
+    Path((_, id)): Path<(String, String)>,
+    Form(form): Form<RoleForm>,
+) -> Result<Response, PageError> {
+    let seen = form::version(&form.version);
+    let changed = match members::change_role(&ask.cx, &id, Some(&form.role), seen).await {
+        Ok(changed) => changed,
+        Err(error) => {
+            let faults = form::faults_of(error)?;
+            return member_page(&ask, &id, StatusCode::UNPROCESSABLE_ENTITY, Some(&form.role), faults).await;
+        }
+    };
+    let member = changed.entry.member;
+    let href = member_href(&ask, &member);
+    let now = member.role;
+    if ask.cx.user() == Some(member.user) && !now.may(Permission::MembersRead) {
+        let text = format!("You are now {} of {}.", now.label().to_lowercase(), ask.cx.org.name);
+        return Ok(go_saying("/", Toast::say(text)));
+    }
+    if now == changed.before {
+        return Ok(go_saying(&href, Toast::say(format!("{} keeps the role {}.", member.name, now.label()))));
+    }
+    let text = format!("{} is now {} and was {}.", member.name, now.label(), changed.before.label());
+    let fields = [("role", changed.before.as_str().to_owned()), ("version", member.version.to_string())];
+    Ok(go_saying(&href, Toast::with_undo(text, format!("{href}/role"), fields)))
+}
+
+async fn heir(ask: OrgPage, Path((_, id)): Path<(String, String)>) -> PageResult {
+    let heir = members::heir(&ask.cx, &id).await?;
+    transfer_page(&ask, heir, StatusCode::OK, FormFaults::default()).await
+}
+
+async fn transfer(
+    ask: OrgPage,
+    Path((_, id)): Path<(String, String)>,
+    Form(form): Form<ConfirmForm>,
+) -> PageResult {
+    let heir = members::heir(&ask.cx, &id).await?;
+    if let Some(faults) = unconfirmed(&form.confirm, &heir.email) {
+        return transfer_page(&ask, heir, StatusCode::UNPROCESSABLE_ENTITY, faults).await;
+    }
+    let heir = members::transfer(&ask.cx, &id, form::version(&form.version)).await?;
+    let text = format!("{} is now an owner of {}. You are an admin.", heir.name, ask.cx.org.name);
+    Ok(go_saying(&member_href(&ask, &heir), Toast::say(text)))
+}
+
+async fn member_page(
+    ask: &OrgPage,
+    id: &str,
+    status: StatusCode,
+    typed: Option<&str>,
+    faults: FormFaults,
+) -> PageResult {
+    let facts = members::facts(&ask.cx, id).await?;
+    let member = &facts.entry.member;
+    let mut shell = shell_of::org(ask, member.name.clone()).await?;
+    shell.has_faults = !faults.is_empty();
+    let chosen = typed.unwrap_or(member.role.as_str());
+    let roles = facts.roles.iter().map(|role| {
+        Choice::new(role.as_str(), role.label()).hint(role.meaning()).chosen(role.as_str() == chosen)
+    });
+    let can_transfer = ask.cx.role == Role::Owner && ask.cx.may(Permission::OwnersWrite) && !facts.is_self;
+    let page = MemberPage {
+        shell,
+        crumbs: vec![members_crumb(ask)],
+        slug: ask.cx.org.slug.to_string(),
+        href: member_href(ask, member),
+        roles: roles.collect(),
+        faults,
+        can_write: ask.cx.may(Permission::MembersWrite) && !facts.roles.is_empty(),
+        can_transfer,
+        can_read_keys: ask.cx.may(Permission::ApiKeysRead),
+        can_read_events: ask.cx.may(Permission::AuditRead),
+        facts,
+    };
+    page_with(status, &page)
+}
+
+async fn transfer_page(ask: &OrgPage, heir: Member, status: StatusCode, faults: FormFaults) -> PageResult {
+    let back = member_href(ask, &heir);
+    let mut shell = shell_of::org(ask, "Transfer ownership").await?;
+    shell.has_faults = !faults.is_empty();
+    let page = TransferPage {
+        shell,
+        crumbs: vec![members_crumb(ask), Crumb::to(heir.name.clone(), back.clone())],
+        action: format!("{back}/transfer"),
+        back,
+        org: ask.cx.org.name.clone(),
+        heir,
+        faults,
+    };
+    page_with(status, &page)
+}
+
+/// What to say where a name was to be typed and was not.
+pub(super) fn unconfirmed(typed: &str, name: &str) -> Option<FormFaults> {
+    if typed.trim() == name {
+        return None;
+    }
+    let mut faults = crate::base::faults::Faults::default();
+    faults.add("confirm", format!("type {name} exactly to confirm; nothing was changed"));
+    Some(faults.into())
+}
+
+/// The two lists of people.
+pub(super) fn tabs(ask: &OrgPage, invitations: bool) -> Vec<Tab> {
+    let base = format!("/o/{}/members", ask.cx.org.slug);
+    vec![
+        Tab::new("Members", base.clone(), !invitations),
+        Tab::new("Invitations", format!("{base}/invitations"), invitations),
+    ]
+}
+
+/// The way back to the list.
+pub(super) fn members_crumb(ask: &OrgPage) -> Crumb {
+    Crumb::to("Members", format!("/o/{}/members", ask.cx.org.slug))
+}
+
+/// Where a member's page is.
+pub(super) fn member_href(ask: &OrgPage, member: &Member) -> String {
+    format!("/o/{}/members/{}", ask.cx.org.slug, member.user)
+}

@@ -1,0 +1,58 @@
+//! HTML pages, one file per noun.
+
+pub mod api_docs;
+pub mod api_keys;
+pub mod audit;
+pub mod found;
+pub mod gate;
+pub mod home;
+pub mod invitations;
+pub mod invite;
+pub mod jump;
+pub mod me;
+pub mod members;
+pub mod offboarding;
+pub mod ops;
+pub mod overview;
+pub mod prove;
+pub mod recover;
+pub mod roles;
+pub mod service_accounts;
+pub mod set_up;
+pub mod settings;
+pub mod shell_of;
+pub mod sign_in;
+pub mod sign_up;
+pub mod team_members;
+pub mod teams;
+
+use crate::web::kit::routes::Routes;
+
+/// All pages.
+pub fn routes() -> Routes {
+    Routes::default()
+        .and(api_docs::routes())
+        .and(api_keys::routes())
+        .and(audit::routes())
+        .and(found::routes())
+        .and(gate::routes())
+        .and(home::routes())
+        .and(invitations::routes())
+        .and(invite::routes())
+        .and(jump::routes())
+        .and(me::routes())
+        .and(members::routes())
+        .and(offboarding::routes())
+        .and(ops::routes())
+        .and(overview::routes())
+        .and(prove::routes())
+        .and(recover::routes())
+        .and(roles::routes())
+        .and(service_accounts::routes())
+        .and(set_up::routes())
+        .and(settings::routes())
+        .and(sign_in::routes())
+        .and(sign_up::routes())
+        .and(team_members::routes())
+        .and(teams::routes())
+}

@@ -1,0 +1,155 @@
+//! Off-boarding a member, and leaving.
+
+use askama::Template;
+use axum::{extract::Path, http::StatusCode};
+
+use crate::{
+    base::permission::Permission,
+    flow::{
+        actions::offboarding::{self, Departure},
+        leaver::Ending,
+    },
+    web::{
+        console::{
+            members::{ConfirmForm, member_href, members_crumb, unconfirmed},
+            shell_of,
+        },
+        kit::{
+            ask::OrgPage,
+            flash::Toast,
+            form::{self, Form, FormFaults},
+            page::{PageResult, go_saying, page, page_with},
+            parts::Crumb,
+            routes::{Access, Effect, Routes},
+            shell::Shell,
+        },
+    },
+};
+
+/// The routes.
+pub fn routes() -> Routes {
+    let write = Access::Org(Permission::MembersWrite);
+    Routes::default()
+        .page("/o/{org}/members/{member}/offboard", write, preview)
+        .form("/o/{org}/members/{member}/offboard", write, Effect::Records(&["member.offboarded"]), offboard)
+        .page("/o/{org}/leave", Access::Member, preview_leaving)
+        .form("/o/{org}/leave", Access::Member, Effect::Records(&["member.left"]), leave)
+}
+
+/// What stops, before it does.
+#[derive(Template)]
+#[template(path = "console/members/offboard.html")]
+struct OffboardPage {
+    shell: Shell,
+    crumbs: Vec<Crumb>,
+    action: String,
+    back: String,
+    org: String,
+    departure: Departure,
+    faults: FormFaults,
+}
+
+/// What has stopped.
+#[derive(Template)]
+#[template(path = "console/members/offboarded.html")]
+struct OffboardedPage {
+    shell: Shell,
+    crumbs: Vec<Crumb>,
+    org: String,
+    departure: Departure,
+}
+
+/// Before somebody leaves.
+#[derive(Template)]
+#[template(path = "console/members/leave.html")]
+struct LeavePage {
+    shell: Shell,
+    slug: String,
+    org: String,
+    departure: Departure,
+}
+
+async fn preview(ask: OrgPage, Path((_, id)): Path<(String, String)>) -> PageResult {
+    // Asked for here already, so that the form that follows is not lost on the way to a proof.
+    ask.cx.require_proof()?;
+    let departure = offboarding::preview(&ask.cx, &id).await?;
+    offboard_page(&ask, departure, StatusCode::OK, FormFaults::default()).await
+}
+
+async fn offboard(
+    ask: OrgPage,
+    Path((_, id)): Path<(String, String)>,
+    Form(form): Form<ConfirmForm>,
+) -> PageResult {
+    let seen = offboarding::preview(&ask.cx, &id).await?;
+    if let Some(faults) = unconfirmed(&form.confirm, &seen.member.email) {
+        return offboard_page(&ask, seen, StatusCode::UNPROCESSABLE_ENTITY, faults).await;
+    }
+    let departure = offboarding::offboard(&ask.cx, &id, form::version(&form.version)).await?;
+    page(&OffboardedPage {
+        shell: shell_of::org(&ask, format!("{} was off-boarded", departure.member.name)).await?,
+        crumbs: vec![members_crumb(&ask)],
+        org: ask.cx.org.name.clone(),
+        departure,
+    })
+}
+
+async fn preview_leaving(ask: OrgPage) -> PageResult {
+    ask.cx.require_proof()?;
+    let departure = offboarding::preview_leaving(&ask.cx).await?;
+    page(&LeavePage {
+        shell: shell_of::org(&ask, format!("Leave {}", ask.cx.org.name)).await?,
+        slug: ask.cx.org.slug.to_string(),
+        org: ask.cx.org.name.clone(),
+        departure,
+    })
+}
+
+async fn leave(ask: OrgPage, Form(_): Form<Nothing>) -> PageResult {
+    offboarding::leave(&ask.cx).await?;
+    Ok(go_saying("/", Toast::say(format!("You have left {}.", ask.cx.org.name))))
+}
+
+/// A form without fields of its own.
+#[derive(serde::Deserialize)]
+struct Nothing {}
+
+async fn offboard_page(
+    ask: &OrgPage,
+    departure: Departure,
+    status: StatusCode,
+    faults: FormFaults,
+) -> PageResult {
+    let member = &departure.member;
+    let back = member_href(ask, member);
+    let mut shell = shell_of::org(ask, format!("Off-board {}", member.name)).await?;
+    shell.has_faults = !faults.is_empty();
+    let page = OffboardPage {
+        shell,
+        crumbs: vec![members_crumb(ask), Crumb::to(member.name.clone(), back.clone())],
+        action: format!("{back}/offboard"),
+        back,
+        org: ask.cx.org.name.clone(),
+        departure,
+        faults,
+    };
+    page_with(status, &page)
+}
+
+/// The icon beside a kind of thing that ends.
+fn icon(ending: &Ending) -> &'static str {
+    match ending.key {
+        "sessions" => "laptop",
+        "api_keys" => "key",
+        "team_places" => "team",
+        "invitations" => "invite",
+        _ => "stack",
+    }
+}
+
+/// What happens to a kind of thing, as a sentence without its full stop: "API keys stop working at once".
+fn words(ending: &Ending) -> String {
+    let mut letters = ending.noun.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    format!("{first}{} {}", letters.as_str(), ending.what_happens)
+}

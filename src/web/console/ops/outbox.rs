@@ -1,0 +1,210 @@
+//! Letters that wait, and what they say while they are kept.
+
+use askama::Template;
+use axum::{
+    extract::{Path, Query},
+    http::{HeaderValue, header},
+};
+use serde::Deserialize;
+
+use crate::{
+    base::{ids::LetterId, page::Page},
+    domain::outbox::{LetterRow, LetterState},
+    flow::{actions::ops::outbox, fault::ActionError},
+    web::{
+        console::shell_of,
+        kit::{
+            ask::OperatorPage,
+            flash::Toast,
+            form::Form,
+            listing::{PageQuery, next_href},
+            page::{PageResult, go_saying, page},
+            parts::{Crumb, Tab},
+            routes::{Access, Effect, Routes},
+            shell::Shell,
+        },
+    },
+};
+
+pub(super) fn routes() -> Routes {
+    let tests = Effect::Records(&["letter.test_sent"]);
+    let opens = Effect::Records(&["letter.opened"]);
+    let resends = Effect::Records(&["letter.resent"]);
+    Routes::default()
+        .page("/ops/outbox", Access::Operator, list)
+        .form("/ops/outbox/test", Access::Operator, tests, send_test)
+        .page("/ops/outbox/{letter}", Access::Operator, show)
+        .form("/ops/outbox/{letter}/open", Access::Operator, opens, open)
+        .form("/ops/outbox/{letter}/resend", Access::Operator, resends, resend)
+}
+
+/// The list.
+#[derive(Template)]
+#[template(path = "console/ops/outbox.html")]
+struct OutboxPage {
+    shell: Shell,
+    tabs: Vec<Tab>,
+    letters: Vec<Row>,
+    is_filtered: bool,
+    sends_mail: bool,
+    first: String,
+    next: String,
+}
+
+/// One letter in the list.
+struct Row {
+    letter: LetterRow,
+    tone: &'static str,
+    glyph: &'static str,
+    error: String,
+}
+
+/// One letter.
+#[derive(Template)]
+#[template(path = "console/ops/letter.html")]
+struct LetterPage {
+    shell: Shell,
+    crumbs: Vec<Crumb>,
+    row: Row,
+    href: String,
+    can_open: bool,
+    can_resend: bool,
+    /// What it says, once opened.
+    subject: String,
+    parts: Vec<Part>,
+}
+
+/// A stretch of a letter: words, or an address of ours that may be followed.
+struct Part {
+    text: String,
+    is_link: bool,
+}
+
+#[derive(Default, Deserialize)]
+struct ListQuery {
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Nothing {}
+
+async fn list(ask: OperatorPage, Query(query): Query<ListQuery>) -> PageResult {
+    let request = PageQuery { limit: None, cursor: query.cursor.clone() }.parse()?;
+    let state: Option<LetterState> = query.state.parse().ok();
+    let (Page { items, next }, counts) = outbox::list(&ask.cx, state, &request).await?;
+    let word = state.map_or("", LetterState::as_str);
+    let filters = [("state", word)];
+    let (first, next) = next_href("/ops/outbox", &filters, query.cursor.as_deref(), next.as_deref());
+    page(&OutboxPage {
+        shell: shell_of::operator(&ask, "Outbox").await?,
+        tabs: tabs(&counts, word),
+        letters: items.into_iter().map(row).collect(),
+        is_filtered: state.is_some(),
+        sends_mail: ask.cx.ports.site.sends_mail,
+        first,
+        next,
+    })
+}
+
+fn tabs(counts: &[(LetterState, i64)], current: &str) -> Vec<Tab> {
+    let all: i64 = counts.iter().map(|(_, count)| count).sum();
+    let mut tabs = vec![Tab::new("All", "/ops/outbox", current.is_empty()).with(all)];
+    tabs.extend(LetterState::ALL.into_iter().map(|state| {
+        let word = state.as_str();
+        let count: i64 = counts.iter().filter(|(found, _)| *found == state).map(|(_, count)| count).sum();
+        Tab::new(state.label(), format!("/ops/outbox?state={word}"), word == current).with(count)
+    }));
+    tabs
+}
+
+fn row(letter: LetterRow) -> Row {
+    let (tone, glyph) = match letter.state {
+        LetterState::Queued => ("quiet", "clock"),
+        LetterState::Held => ("ask", "inbox"),
+        LetterState::Sent => ("allow", "ok"),
+        LetterState::Failed => ("deny", "deny"),
+    };
+    Row { tone, glyph, error: letter.last_error.clone().unwrap_or_default(), letter }
+}
+
+async fn show(ask: OperatorPage, Path(letter): Path<String>) -> PageResult {
+    let kept = outbox::find(&ask.cx, id(&letter)?).await?;
+    let can_open = kept.content.is_some();
+    page(&letter_page(&ask, kept.row, can_open).await?)
+}
+
+async fn open(ask: OperatorPage, Path(letter): Path<String>, Form(_): Form<Nothing>) -> PageResult {
+    let (found, said) = outbox::open(&ask.cx, id(&letter)?).await?;
+    let mut opened = letter_page(&ask, found, false).await?;
+    opened.subject = said.subject.clone();
+    opened.parts = parts(&said.text, &ask.cx.ports.site.base_url);
+    let mut answer = page(&opened)?;
+    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(answer)
+}
+
+async fn resend(ask: OperatorPage, Path(letter): Path<String>, Form(_): Form<Nothing>) -> PageResult {
+    let found = outbox::resend(&ask.cx, id(&letter)?).await?;
+    let toast = Toast::say(format!("The letter to {} is on its way again.", found.recipient));
+    Ok(go_saying("/ops/outbox", toast))
+}
+
+async fn send_test(ask: OperatorPage, Form(_): Form<Nothing>) -> PageResult {
+    outbox::send_test(&ask.cx).await?;
+    let toast = Toast::say(format!("A test letter to {} was queued.", ask.cx.user.email));
+    Ok(go_saying("/ops/outbox", toast))
+}
+
+async fn letter_page(
+    ask: &OperatorPage,
+    found: LetterRow,
+    can_open: bool,
+) -> Result<LetterPage, crate::web::kit::faults::PageError> {
+    Ok(LetterPage {
+        shell: shell_of::operator(ask, format!("Letter to {}", found.recipient)).await?,
+        crumbs: vec![Crumb::to("Outbox", "/ops/outbox")],
+        href: format!("/ops/outbox/{}", found.id),
+        can_open,
+        can_resend: matches!(found.state, LetterState::Held | LetterState::Failed),
+        row: row(found),
+        subject: String::new(),
+        parts: Vec::new(),
+    })
+}
+
+fn id(text: &str) -> Result<LetterId, ActionError> {
+    text.parse().map_err(|_| ActionError::NotFound)
+}
+
+/// Takes a letter apart, so that our own addresses can be followed and nothing else.
+fn parts(text: &str, site: &str) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(&format!("{site}/")) {
+        let (before, link) = rest.split_at(at);
+        let end = link.find(char::is_whitespace).unwrap_or(link.len());
+        parts.push(Part { text: before.to_owned(), is_link: false });
+        parts.push(Part { text: link[..end].to_owned(), is_link: true });
+        rest = &link[end..];
+    }
+    parts.push(Part { text: rest.to_owned(), is_link: false });
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_addresses_become_links() {
+        let text = "Go to https://us.example/invite/pri_1\nor https://us.example.evil/x javascript:x";
+        let found = parts(text, "https://us.example");
+        let links: Vec<&str> =
+            found.iter().filter(|part| part.is_link).map(|part| part.text.as_str()).collect();
+        assert_eq!(links, ["https://us.example/invite/pri_1"]);
+        assert_eq!(found.iter().map(|part| part.text.as_str()).collect::<String>(), text);
+    }
+}

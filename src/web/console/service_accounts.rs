@@ -1,0 +1,320 @@
+//! Service accounts: list, new, page of one with its keys, change, disable, enable, delete.
+
+use askama::Template;
+use axum::{
+    extract::{Path, Query},
+    http::StatusCode,
+};
+use serde::Deserialize;
+
+use crate::{
+    base::{
+        page::Page,
+        permission::{Permission, Role},
+    },
+    domain::automation::{ServiceAccount, ServiceAccountEntry},
+    flow::actions::service_accounts::{self, AccountChange, AccountInput},
+    web::{
+        console::{
+            api_keys::{KeyRow, key_rows},
+            shell_of,
+        },
+        kit::{
+            ask::OrgPage,
+            flash::Toast,
+            form::{self, Form, FormFaults},
+            listing::{PageQuery, next_href},
+            page::{PageResult, go_saying, page, page_with},
+            parts::{Choice, Crumb},
+            routes::{Access, Effect, Routes},
+            shell::Shell,
+        },
+    },
+};
+
+/// The routes.
+pub fn routes() -> Routes {
+    let read = Access::Org(Permission::ServiceAccountsRead);
+    let write = Access::Org(Permission::ServiceAccountsWrite);
+    let one = "/o/{org}/service-accounts/{account}";
+    let records = |action: &'static [&'static str]| Effect::Records(action);
+    Routes::default()
+        .page("/o/{org}/service-accounts", read, list)
+        .page("/o/{org}/service-accounts/new", write, new)
+        .form("/o/{org}/service-accounts/new", write, records(&["service_account.created"]), create)
+        .page(one, read, show)
+        .page(&format!("{one}/edit"), write, edit)
+        .form(&format!("{one}/edit"), write, records(&["service_account.changed"]), change)
+        .form(&format!("{one}/disable"), write, records(&["service_account.disabled"]), disable)
+        .form(&format!("{one}/enable"), write, records(&["service_account.enabled"]), enable)
+        .form(
+            &format!("{one}/delete"),
+            write,
+            records(&["service_account.deleted", "api_key.revoked"]),
+            delete,
+        )
+}
+
+/// The list.
+#[derive(Template)]
+#[template(path = "console/service_accounts/list.html")]
+struct AccountsPage {
+    shell: Shell,
+    base: String,
+    q: String,
+    accounts: Vec<ServiceAccountEntry>,
+    first: String,
+    next: String,
+    can_write: bool,
+}
+
+/// The form for a new account or a change.
+#[derive(Template)]
+#[template(path = "console/service_accounts/form.html")]
+struct AccountFormPage {
+    shell: Shell,
+    crumbs: Vec<Crumb>,
+    action: String,
+    back: String,
+    verb: &'static str,
+    roles: Vec<Choice>,
+    form: AccountForm,
+    faults: FormFaults,
+}
+
+/// One account.
+#[derive(Template)]
+#[template(path = "console/service_accounts/show.html")]
+struct AccountPage {
+    shell: Shell,
+    crumbs: Vec<Crumb>,
+    href: String,
+    new_key: String,
+    delete_title: String,
+    delete_action: String,
+    account: ServiceAccount,
+    created_by: String,
+    rows: Vec<KeyRow>,
+    first: String,
+    next: String,
+    live: Vec<KeyRow>,
+    can_write: bool,
+    can_see_keys: bool,
+    can_make_keys: bool,
+}
+
+#[derive(Deserialize)]
+struct ListQuery {
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    cursor: Option<String>,
+}
+
+#[derive(Clone, Default, Deserialize)]
+struct AccountForm {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    slug: String,
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    role: String,
+    #[serde(default)]
+    version: String,
+}
+
+#[derive(Deserialize)]
+struct StepForm {
+    #[serde(default)]
+    confirm: String,
+    #[serde(default)]
+    version: String,
+}
+
+async fn list(ask: OrgPage, Query(query): Query<ListQuery>) -> PageResult {
+    let request = PageQuery { limit: None, cursor: query.cursor.clone() }.parse()?;
+    let Page { items, next } = service_accounts::list(&ask.cx, Some(&query.q), &request).await?;
+    let base = list_href(&ask);
+    let (first, next) = next_href(&base, &[("q", &query.q)], query.cursor.as_deref(), next.as_deref());
+    page(&AccountsPage {
+        shell: shell_of::org(&ask, "Service accounts").await?,
+        base,
+        q: query.q,
+        accounts: items,
+        first,
+        next,
+        can_write: ask.cx.may(Permission::ServiceAccountsWrite),
+    })
+}
+
+async fn new(ask: OrgPage) -> PageResult {
+    ask.cx.require(Permission::ServiceAccountsWrite)?;
+    let form = AccountForm { role: Role::Member.as_str().to_owned(), ..AccountForm::default() };
+    new_page(&ask, StatusCode::OK, form, FormFaults::default()).await
+}
+
+async fn create(ask: OrgPage, Form(form): Form<AccountForm>) -> PageResult {
+    let input = AccountInput {
+        name: form.name.clone(),
+        slug: form.slug.clone(),
+        description: form.description.clone(),
+        role: form.role.clone(),
+    };
+    match service_accounts::create(&ask.cx, &input).await {
+        Ok(account) => {
+            let toast =
+                Toast::say(format!("Service account {} was created. Give it a key next.", account.name));
+            Ok(go_saying(&href(&ask, &account), toast))
+        }
+        Err(error) => {
+            let faults = form::faults_of(error)?;
+            new_page(&ask, StatusCode::UNPROCESSABLE_ENTITY, form, faults).await
+        }
+    }
+}
+
+async fn show(
+    ask: OrgPage,
+    Path((_, name)): Path<(String, String)>,
+    Query(query): Query<ListQuery>,
+) -> PageResult {
+    let request = PageQuery { limit: None, cursor: query.cursor.clone() }.parse()?;
+    let found = service_accounts::overview(&ask.cx, &name, &request).await?;
+    let account = found.account;
+    let href = href(&ask, &account);
+    let (first, next) = next_href(&href, &[], query.cursor.as_deref(), found.keys.next.as_deref());
+    page(&AccountPage {
+        shell: shell_of::org(&ask, account.name.clone()).await?,
+        crumbs: vec![crumb(&ask)],
+        new_key: format!("/o/{}/api-keys/new?owner={}", ask.cx.org.slug, account.slug),
+        delete_title: format!("Delete {}?", account.name),
+        delete_action: format!("{href}/delete"),
+        href,
+        account,
+        created_by: found.created_by.unwrap_or_default(),
+        rows: key_rows(&ask, found.keys.items),
+        first,
+        next,
+        live: key_rows(&ask, found.live),
+        can_write: ask.cx.may(Permission::ServiceAccountsWrite),
+        can_see_keys: ask.cx.may(Permission::ApiKeysRead),
+        can_make_keys: ask.cx.may(Permission::ApiKeysWrite),
+    })
+}
+
+async fn edit(ask: OrgPage, Path((_, name)): Path<(String, String)>) -> PageResult {
+    ask.cx.require(Permission::ServiceAccountsWrite)?;
+    let account = service_accounts::find(&ask.cx, &name).await?;
+    let form = AccountForm {
+        name: account.name.clone(),
+        slug: account.slug.to_string(),
+        description: account.description.clone(),
+        role: account.role.to_string(),
+        version: account.version.to_string(),
+    };
+    edit_page(&ask, &account, StatusCode::OK, form, FormFaults::default()).await
+}
+
+async fn change(
+    ask: OrgPage,
+    Path((_, name)): Path<(String, String)>,
+    Form(mut form): Form<AccountForm>,
+) -> PageResult {
+    let change = AccountChange {
+        name: Some(form.name.clone()),
+        slug: Some(form.slug.clone()),
+        description: Some(form.description.clone()),
+        role: Some(form.role.clone()),
+    };
+    match service_accounts::update(&ask.cx, &name, change, form::version(&form.version)).await {
+        Ok(account) => Ok(go_saying(&href(&ask, &account), Toast::say("Saved."))),
+        Err(error) => {
+            let faults = form::faults_of(error)?;
+            let account = service_accounts::find(&ask.cx, &name).await?;
+            // Saving again now replaces what the other person wrote, as the message says.
+            form.version = account.version.to_string();
+            edit_page(&ask, &account, StatusCode::UNPROCESSABLE_ENTITY, form, faults).await
+        }
+    }
+}
+
+async fn disable(
+    ask: OrgPage,
+    Path((_, name)): Path<(String, String)>,
+    Form(form): Form<StepForm>,
+) -> PageResult {
+    let account = service_accounts::disable(&ask.cx, &name, form::version(&form.version)).await?;
+    let href = href(&ask, &account);
+    let text = format!("{} is disabled. Its keys are refused from now on.", account.name);
+    let undo = Toast::with_undo(text, format!("{href}/enable"), [("version", account.version.to_string())]);
+    Ok(go_saying(&href, undo))
+}
+
+async fn enable(
+    ask: OrgPage,
+    Path((_, name)): Path<(String, String)>,
+    Form(form): Form<StepForm>,
+) -> PageResult {
+    let account = service_accounts::enable(&ask.cx, &name, form::version(&form.version)).await?;
+    let href = href(&ask, &account);
+    let text = format!("{} is enabled. Its keys work again.", account.name);
+    let undo = Toast::with_undo(text, format!("{href}/disable"), [("version", account.version.to_string())]);
+    Ok(go_saying(&href, undo))
+}
+
+async fn delete(
+    ask: OrgPage,
+    Path((_, name)): Path<(String, String)>,
+    Form(form): Form<StepForm>,
+) -> PageResult {
+    ask.cx.require(Permission::ServiceAccountsWrite)?;
+    let account = service_accounts::find(&ask.cx, &name).await?;
+    form::confirmed(&form.confirm, account.slug.as_str())?;
+    let account = service_accounts::delete(&ask.cx, &name, form::version(&form.version)).await?;
+    let toast = Toast::say(format!("Service account {} and its keys were deleted.", account.name));
+    Ok(go_saying(&list_href(&ask), toast))
+}
+
+async fn new_page(ask: &OrgPage, status: StatusCode, form: AccountForm, faults: FormFaults) -> PageResult {
+    let back = list_href(ask);
+    let mut shell = shell_of::org(ask, "New service account").await?;
+    shell.has_faults = !faults.is_empty();
+    let (crumbs, action, roles) = (vec![crumb(ask)], format!("{back}/new"), roles(&form.role));
+    let verb = "Create service account";
+    page_with(status, &AccountFormPage { shell, crumbs, action, back, verb, roles, form, faults })
+}
+
+async fn edit_page(
+    ask: &OrgPage,
+    account: &ServiceAccount,
+    status: StatusCode,
+    form: AccountForm,
+    faults: FormFaults,
+) -> PageResult {
+    let back = href(ask, account);
+    let mut shell = shell_of::org(ask, format!("Change {}", account.name)).await?;
+    shell.has_faults = !faults.is_empty();
+    let crumbs = vec![crumb(ask), Crumb::to(account.name.clone(), back.clone())];
+    let (action, roles) = (format!("{back}/edit"), roles(&form.role));
+    page_with(status, &AccountFormPage { shell, crumbs, action, back, verb: "Save", roles, form, faults })
+}
+
+/// The roles that a service account can have; none owns the organization.
+fn roles(chosen: &str) -> Vec<Choice> {
+    let all = Role::ALL.into_iter().filter(|role| *role != Role::Owner);
+    all.map(|role| Choice::new(role.as_str(), role.label()).hint(role.meaning()).chosen_by(chosen)).collect()
+}
+
+fn crumb(ask: &OrgPage) -> Crumb {
+    Crumb::to("Service accounts", list_href(ask))
+}
+
+fn list_href(ask: &OrgPage) -> String {
+    format!("/o/{}/service-accounts", ask.cx.org.slug)
+}
+
+fn href(ask: &OrgPage, account: &ServiceAccount) -> String {
+    format!("{}/{}", list_href(ask), account.slug)
+}

@@ -1,0 +1,324 @@
+//! Teams: list, new, page of one with its people, change, delete.
+
+use askama::Template;
+use axum::{
+    extract::{Path, Query},
+    http::StatusCode,
+};
+use serde::Deserialize;
+
+use crate::{
+    base::{
+        page::Page,
+        permission::{Permission, TeamRole},
+    },
+    domain::tenancy::{Team, TeamFilter, TeamMember, TeamReach},
+    flow::actions::{
+        team_members,
+        teams::{self, TeamChange, TeamInput},
+    },
+    web::{
+        console::shell_of,
+        kit::{
+            ask::OrgPage,
+            flash::Toast,
+            form::{self, Form, FormFaults},
+            listing::{PageQuery, next_href},
+            page::{PageResult, go_saying, page, page_with},
+            parts::{Crumb, Tab},
+            routes::{Access, Effect, Routes},
+            shell::Shell,
+        },
+    },
+};
+
+/// The routes.
+pub fn routes() -> Routes {
+    let read = Access::Team(Permission::TeamsRead);
+    let write = Access::Team(Permission::TeamsWrite);
+    let create_any = Access::Org(Permission::TeamsWrite);
+    Routes::default()
+        .page("/o/{org}/teams", read, list)
+        .page("/o/{org}/teams/new", create_any, new)
+        .form("/o/{org}/teams/new", create_any, Effect::Records(&["team.created"]), create)
+        .page("/o/{org}/teams/{team}", read, show)
+        .page("/o/{org}/teams/{team}/edit", write, edit)
+        .form("/o/{org}/teams/{team}/edit", write, Effect::Records(&["team.changed"]), change)
+        .form("/o/{org}/teams/{team}/delete", write, Effect::Records(&["team.deleted"]), delete)
+}
+
+/// The list.
+#[derive(Template)]
+#[template(path = "console/teams/list.html")]
+struct TeamsPage {
+    shell: Shell,
+    slug: String,
+    q: String,
+    views: Vec<Tab>,
+    teams: Vec<Team>,
+    first: String,
+    next: String,
+    can_write: bool,
+}
+
+/// The form for a new team or a change.
+#[derive(Template)]
+#[template(path = "console/teams/form.html")]
+struct TeamFormPage {
+    shell: Shell,
+    crumbs: Vec<Crumb>,
+    /// Where the form posts to, and where Cancel leads.
+    action: String,
+    back: String,
+    verb: &'static str,
+    form: TeamForm,
+    faults: FormFaults,
+}
+
+/// One team.
+#[derive(Template)]
+#[template(path = "console/teams/show.html")]
+struct TeamPage {
+    shell: Shell,
+    crumbs: Vec<Crumb>,
+    href: String,
+    delete_title: String,
+    delete_action: String,
+    team: Team,
+    can_change: bool,
+    can_add: bool,
+    q: String,
+    rows: Vec<MemberRow>,
+    first: String,
+    next: String,
+}
+
+/// One person in the team.
+struct MemberRow {
+    member: TeamMember,
+    /// Where its forms post to.
+    href: String,
+    menu: String,
+    is_me: bool,
+    /// Roles that the viewer may give this person, without the present one.
+    gives: Vec<TeamRole>,
+    can_remove: bool,
+}
+
+#[derive(Deserialize)]
+struct MembersQuery {
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ListQuery {
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    of: String,
+    #[serde(default)]
+    cursor: Option<String>,
+}
+
+#[derive(Clone, Default, Deserialize)]
+struct TeamForm {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    slug: String,
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    version: String,
+}
+
+#[derive(Deserialize)]
+struct DeleteForm {
+    #[serde(default)]
+    confirm: String,
+    #[serde(default)]
+    version: String,
+}
+
+async fn list(ask: OrgPage, Query(query): Query<ListQuery>) -> PageResult {
+    let request = PageQuery { limit: None, cursor: query.cursor.clone() }.parse()?;
+    let mine = (query.of == "me").then(|| ask.cx.user()).flatten();
+    let filter = TeamFilter { q: Some(query.q.clone()).filter(|q| !q.is_empty()), of: mine };
+    let Page { items, next } = teams::list(&ask.cx, &filter, &request).await?;
+    let base = format!("/o/{}/teams", ask.cx.org.slug);
+    let (first, next) =
+        next_href(&base, &[("q", &query.q), ("of", &query.of)], query.cursor.as_deref(), next.as_deref());
+    page(&TeamsPage {
+        shell: shell_of::org(&ask, "Teams").await?,
+        slug: ask.cx.org.slug.to_string(),
+        q: query.q,
+        views: views(&ask, &base, mine.is_some()),
+        teams: items,
+        first,
+        next,
+        can_write: ask.cx.may(Permission::TeamsWrite),
+    })
+}
+
+async fn new(ask: OrgPage) -> PageResult {
+    ask.cx.require(Permission::TeamsWrite)?;
+    new_page(&ask, StatusCode::OK, TeamForm::default(), FormFaults::default()).await
+}
+
+async fn create(ask: OrgPage, Form(form): Form<TeamForm>) -> PageResult {
+    let input =
+        TeamInput { name: form.name.clone(), slug: form.slug.clone(), description: form.description.clone() };
+    match teams::create(&ask.cx, &input).await {
+        Ok(team) => {
+            let toast = Toast::say(format!("Team {} was created. Add its members next.", team.name));
+            Ok(go_saying(&team_href(&ask, &team), toast))
+        }
+        Err(error) => {
+            let faults = form::faults_of(error)?;
+            new_page(&ask, StatusCode::UNPROCESSABLE_ENTITY, form, faults).await
+        }
+    }
+}
+
+/// All teams or one's own; nothing to choose for who sees only their own.
+fn views(ask: &OrgPage, base: &str, is_mine: bool) -> Vec<Tab> {
+    if !ask.cx.may(Permission::TeamsRead) {
+        return Vec::new();
+    }
+    vec![Tab::new("All", base, !is_mine), Tab::new("Mine", format!("{base}?of=me"), is_mine)]
+}
+
+async fn show(
+    ask: OrgPage,
+    Path((_, name)): Path<(String, String)>,
+    Query(query): Query<MembersQuery>,
+) -> PageResult {
+    let request = PageQuery { limit: None, cursor: query.cursor.clone() }.parse()?;
+    let found = team_members::overview(&ask.cx, &name, Some(&query.q), &request).await?;
+    let team = found.team;
+    let href = team_href(&ask, &team);
+    let Page { items, next } = found.members;
+    let (first, next) = next_href(&href, &[("q", &query.q)], query.cursor.as_deref(), next.as_deref());
+    let rows = items.into_iter().map(|member| row(&ask, &href, member, found.reach)).collect();
+    page(&TeamPage {
+        shell: shell_of::org(&ask, team.name.clone()).await?,
+        crumbs: vec![teams_crumb(&ask)],
+        delete_title: format!("Delete {}?", team.name),
+        delete_action: format!("{href}/delete"),
+        can_change: found.reach == TeamReach::Everything,
+        can_add: found.reach != TeamReach::Nothing,
+        href,
+        team,
+        q: query.q,
+        rows,
+        first,
+        next,
+    })
+}
+
+fn row(ask: &OrgPage, team: &str, member: TeamMember, reach: TeamReach) -> MemberRow {
+    let roles = team_members::roles_to_give(reach);
+    let reaches = roles.contains(&member.role);
+    let is_me = ask.cx.user() == Some(member.user);
+    MemberRow {
+        href: format!("{team}/members/{}", member.user),
+        menu: format!("more-{}", member.user),
+        is_me,
+        gives: roles.into_iter().filter(|role| reaches && *role != member.role).collect(),
+        can_remove: reaches || is_me,
+        member,
+    }
+}
+
+async fn edit(ask: OrgPage, Path((_, name)): Path<(String, String)>) -> PageResult {
+    let team = teams::changeable(&ask.cx, &name).await?;
+    let form = TeamForm {
+        name: team.name.clone(),
+        slug: team.slug.to_string(),
+        description: team.description.clone(),
+        version: team.version.to_string(),
+    };
+    edit_page(&ask, &team, StatusCode::OK, form, FormFaults::default()).await
+}
+
+async fn change(
+    ask: OrgPage,
+    Path((_, name)): Path<(String, String)>,
+    Form(mut form): Form<TeamForm>,
+) -> PageResult {
+    let change = TeamChange {
+        name: Some(form.name.clone()),
+        slug: Some(form.slug.clone()),
+        description: Some(form.description.clone()),
+    };
+    match teams::update(&ask.cx, &name, change, form::version(&form.version)).await {
+        Ok(team) => Ok(go_saying(&team_href(&ask, &team), Toast::say("Saved."))),
+        Err(error) => {
+            let faults = form::faults_of(error)?;
+            let team = teams::find(&ask.cx, &name).await?;
+            // Saving again now replaces what the other person wrote, as the message says.
+            form.version = team.version.to_string();
+            edit_page(&ask, &team, StatusCode::UNPROCESSABLE_ENTITY, form, faults).await
+        }
+    }
+}
+
+async fn delete(
+    ask: OrgPage,
+    Path((_, name)): Path<(String, String)>,
+    Form(form): Form<DeleteForm>,
+) -> PageResult {
+    let team = teams::changeable(&ask.cx, &name).await?;
+    form::confirmed(&form.confirm, team.slug.as_str())?;
+    let team = teams::delete(&ask.cx, &name, form::version(&form.version)).await?;
+    let toast =
+        Toast::say(format!("Team {} was deleted. Its members stay in {}.", team.name, ask.cx.org.name));
+    Ok(go_saying(&format!("/o/{}/teams", ask.cx.org.slug), toast))
+}
+
+async fn new_page(ask: &OrgPage, status: StatusCode, form: TeamForm, faults: FormFaults) -> PageResult {
+    let back = format!("/o/{}/teams", ask.cx.org.slug);
+    let mut shell = shell_of::org(ask, "New team").await?;
+    shell.has_faults = !faults.is_empty();
+    let action = format!("{back}/new");
+    page_with(
+        status,
+        &TeamFormPage {
+            shell,
+            crumbs: vec![teams_crumb(ask)],
+            action,
+            back,
+            verb: "Create team",
+            form,
+            faults,
+        },
+    )
+}
+
+async fn edit_page(
+    ask: &OrgPage,
+    team: &Team,
+    status: StatusCode,
+    form: TeamForm,
+    faults: FormFaults,
+) -> PageResult {
+    let back = team_href(ask, team);
+    let mut shell = shell_of::org(ask, format!("Change {}", team.name)).await?;
+    shell.has_faults = !faults.is_empty();
+    let crumbs = vec![teams_crumb(ask), Crumb::to(team.name.clone(), back.clone())];
+    let action = format!("{back}/edit");
+    page_with(status, &TeamFormPage { shell, crumbs, action, back, verb: "Save", form, faults })
+}
+
+/// The first step of the way to a team's pages.
+pub(super) fn teams_crumb(ask: &OrgPage) -> Crumb {
+    Crumb::to("Teams", format!("/o/{}/teams", ask.cx.org.slug))
+}
+
+/// Where a team's page is.
+pub(super) fn team_href(ask: &OrgPage, team: &Team) -> String {
+    format!("/o/{}/teams/{}", ask.cx.org.slug, team.slug)
+}

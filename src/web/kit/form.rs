@@ -1,0 +1,134 @@
+//! Forms: the extractor that lets a posted form in only from our own page.
+
+use std::sync::Arc;
+
+use axum::{
+    body::to_bytes,
+    extract::{FromRequest, Request},
+    http::{HeaderMap, header},
+};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use crate::{
+    base::faults::{Fault, Faults},
+    flow::fault::ActionError,
+    web::{
+        Doors,
+        kit::{browser::Browser, csrf, faults::PageError, parts},
+    },
+};
+
+/// The longest form we read.
+const MAX_BYTES: usize = 64 * 1024;
+
+/// A posted form whose protection was checked.
+pub struct Form<T>(pub T);
+
+#[derive(Deserialize)]
+struct Protection {
+    #[serde(default)]
+    csrf: String,
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<Doors>> for Form<T> {
+    type Rejection = PageError;
+
+    async fn from_request(request: Request, doors: &Arc<Doors>) -> Result<Self, PageError> {
+        let browser = request.extensions().get::<Browser>().cloned();
+        let (parts, body) = request.into_parts();
+        if !is_form(&parts.headers) {
+            return Err(stale_form().into());
+        }
+        if !csrf::same_site(&parts.headers, doors.origin()) {
+            return Err(stale_form().into());
+        }
+        let bytes = to_bytes(body, MAX_BYTES).await.map_err(|_| {
+            ActionError::refused(
+                "form_too_large",
+                "The form is larger than 64 kB. Shorten it and send it again.",
+            )
+        })?;
+        let protection: Protection = serde_urlencoded::from_bytes(&bytes).map_err(|_| stale_form())?;
+        if !browser.is_some_and(|browser| browser.csrf.matches(&protection.csrf)) {
+            return Err(stale_form().into());
+        }
+        serde_urlencoded::from_bytes(&bytes).map(Self).map_err(|_| {
+            ActionError::refused(
+                "form_unreadable",
+                "The form could not be read. Reload the page and fill it in again.",
+            )
+            .into()
+        })
+    }
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"))
+}
+
+fn stale_form() -> ActionError {
+    ActionError::refused(
+        "stale_form",
+        "This form was opened in another session or on another site. Reload the page and send it again.",
+    )
+}
+
+/// Reads an optional version from a hidden field.
+pub fn version(text: &str) -> Option<i64> {
+    text.parse().ok()
+}
+
+/// Refuses unless the name was typed as a destructive step asks for it.
+pub fn confirmed(typed: &str, name: &str) -> Result<(), PageError> {
+    if typed.trim() == name {
+        return Ok(());
+    }
+    let sentence = format!("Nothing was changed: type {name} exactly to confirm. Go back and try again.");
+    Err(ActionError::refused("not_confirmed", sentence).into())
+}
+
+/// What a page shows about the fields of a form that needs attention; empty at first.
+#[derive(Clone, Debug, Default)]
+pub struct FormFaults(Vec<parts::Fault>);
+
+impl FormFaults {
+    /// For the summary above the form.
+    pub fn list(&self) -> &[parts::Fault] {
+        &self.0
+    }
+
+    /// For beside one field; empty where nothing is wrong.
+    pub fn of(&self, field: &str) -> &str {
+        self.0.iter().find(|fault| fault.field == field).map_or("", |fault| &fault.message)
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl From<Faults> for FormFaults {
+    fn from(faults: Faults) -> Self {
+        let fault =
+            |fault: &Fault| parts::Fault { field: fault.field.to_owned(), message: fault.message.clone() };
+        Self(faults.iter().map(fault).collect())
+    }
+}
+
+/// Takes the field faults out of a failure, so that the page can be shown again; passes on everything else.
+///
+/// A change that came second is shown on the same page too, with what was typed.
+pub fn faults_of(error: ActionError) -> Result<FormFaults, PageError> {
+    match error {
+        ActionError::Fields(faults) => Ok(faults.into()),
+        ActionError::Changed => {
+            let message = "Someone else changed this while you were typing. What you typed is still here; reload to \
+                           see theirs, or save again to replace it.";
+            Ok(FormFaults(vec![parts::Fault { field: String::new(), message: message.to_owned() }]))
+        }
+        other => Err(other.into()),
+    }
+}

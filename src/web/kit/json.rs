@@ -1,0 +1,139 @@
+//! JSON in and out: bodies with errors that name the place, answers with entity tags.
+
+use axum::{
+    Json as AxumJson,
+    body::to_bytes,
+    extract::{FromRequest, FromRequestParts, Query, Request},
+    http::{HeaderValue, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{base::page::Page, web::kit::problem::ApiError};
+
+/// The longest body the admin API reads.
+pub const MAX_BODY: usize = 1024 * 1024;
+
+/// What an API handler returns.
+pub type ApiResult = Result<Response, ApiError>;
+
+/// A JSON body.
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let kind = request.headers().get(header::CONTENT_TYPE).map(|value| value.as_bytes());
+        let is_json = kind.is_some_and(|kind| {
+            kind.split(|b| *b == b';')
+                .next()
+                .is_some_and(|kind| kind.trim_ascii().eq_ignore_ascii_case(b"application/json"))
+        });
+        if !is_json {
+            return Err(ApiError::protocol(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "not_json",
+                "Send the body as JSON with the header Content-Type: application/json.",
+            ));
+        }
+        let bytes = to_bytes(request.into_body(), MAX_BODY).await.map_err(|_| {
+            ApiError::protocol(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body_too_large",
+                "The body may be at most 1 MiB long.",
+            )
+        })?;
+        let mut reader = serde_json::Deserializer::from_slice(&bytes);
+        let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+            let path = error.path().to_string();
+            ApiError::body(if path == "." { String::new() } else { path }, error.inner().to_string())
+        })?;
+        reader.end().map_err(|_| ApiError::body("", "there is more after the end of the JSON document"))?;
+        Ok(Self(value))
+    }
+}
+
+/// The query parameters of an operation.
+pub struct Params<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Query::<T>::from_request_parts(parts, state).await {
+            Ok(Query(value)) => Ok(Self(value)),
+            Err(error) => Err(ApiError::body("query", error.body_text())),
+        }
+    }
+}
+
+/// The version that the caller saw last, from `If-Match`.
+pub struct IfMatch(pub Option<i64>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let Some(value) = parts.headers.get(header::IF_MATCH) else { return Ok(Self(None)) };
+        let text = value.to_str().unwrap_or_default().trim();
+        if text == "*" {
+            return Ok(Self(None));
+        }
+        let version = text.strip_prefix("\"v").and_then(|t| t.strip_suffix('"')).and_then(|t| t.parse().ok());
+        match version {
+            Some(version) => Ok(Self(Some(version))),
+            None => Err(ApiError::protocol(
+                StatusCode::PRECONDITION_FAILED,
+                "changed_meanwhile",
+                "If-Match is no ETag of this thing. Read it again and send the ETag of that answer.",
+            )),
+        }
+    }
+}
+
+/// A view that knows its version.
+pub trait Versioned {
+    /// Rises with every change.
+    fn version(&self) -> i64;
+}
+
+/// One thing, with its ETag.
+pub fn one<T: Serialize + Versioned>(status: StatusCode, view: &T) -> Response {
+    let mut response = (status, AxumJson(view)).into_response();
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"v{}\"", view.version())) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
+}
+
+/// One thing without a version.
+pub fn plain<T: Serialize>(status: StatusCode, view: &T) -> Response {
+    (status, AxumJson(view)).into_response()
+}
+
+/// Done, nothing to say.
+pub fn nothing() -> Response {
+    StatusCode::NO_CONTENT.into_response()
+}
+
+/// A page of a list, as the API writes it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Listed<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// What to send as `cursor` for the next page; null at the end.
+    pub next_cursor: Option<String>,
+}
+
+impl<T> From<Page<T>> for Listed<T> {
+    fn from(page: Page<T>) -> Self {
+        Self { items: page.items, next_cursor: page.next }
+    }
+}
+
+/// A page of a list.
+pub fn listed<T, V: Serialize + From<T>>(page: Page<T>) -> Response {
+    AxumJson(Listed::from(page.map(V::from))).into_response()
+}

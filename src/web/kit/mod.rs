@@ -1,0 +1,31 @@
+//! What every door shares: who asks, forms and their protection, the frame and its parts, answers, the list of routes.
+
+pub mod ask;
+pub mod assets;
+pub mod browser;
+pub mod cookies;
+pub mod csrf;
+pub mod download;
+pub mod error_pages;
+pub mod faults;
+pub mod flash;
+pub mod form;
+#[cfg(test)]
+mod gallery;
+pub mod headers;
+pub mod home;
+pub mod idempotency;
+pub mod json;
+pub mod listing;
+pub mod moment;
+pub mod openapi;
+pub mod origin;
+pub mod page;
+pub mod palette;
+pub mod parts;
+pub mod problem;
+pub mod rail;
+pub mod routes;
+pub mod shell;
+#[cfg(test)]
+mod stylesheet;

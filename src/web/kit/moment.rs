@@ -1,0 +1,36 @@
+//! Times on pages.
+//!
+//! The server writes UTC, which is right for everyone; `static/app.js` turns each `<time>` into
+//! the zone of the person who reads.
+
+use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description};
+
+/// The machine's form, for the `datetime` attribute.
+pub fn machine(at: &OffsetDateTime) -> String {
+    at.to_offset(UtcOffset::UTC).format(&Rfc3339).unwrap_or_default()
+}
+
+/// The words of a page without script: "21 Nov 2026, 14:32 UTC".
+pub fn words(at: &OffsetDateTime) -> String {
+    let form = format_description!("[day padding:none] [month repr:short] [year], [hour]:[minute] UTC");
+    at.to_offset(UtcOffset::UTC).format(form).unwrap_or_default()
+}
+
+/// Only the day: "21 Nov 2026".
+pub fn day(at: &OffsetDateTime) -> String {
+    let form = format_description!("[day padding:none] [month repr:short] [year]");
+    at.to_offset(UtcOffset::UTC).format(form).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_reads_in_utc_wherever_it_was_taken() {
+        let at = time::macros::datetime!(2026-11-21 01:05:09 +2);
+        assert_eq!(machine(&at), "2026-11-20T23:05:09Z");
+        assert_eq!(words(&at), "20 Nov 2026, 23:05 UTC");
+        assert_eq!(day(&at), "20 Nov 2026");
+    }
+}

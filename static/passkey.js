@@ -1,0 +1,95 @@
+// Passkeys for forms. Markup:
+//   <form method="post" action="/login/passkey" data-passkey="get" data-options="/login/passkey/options">
+//     <input type="hidden" name="csrf" value="…"><input type="hidden" name="credential">
+//     <button data-script hidden>Use a passkey</button> <p class="err" data-passkey-error hidden></p>
+//   </form>
+// data-passkey is "create" or "get". The form's fields are sent to data-options, which answers
+// {"publicKey": {…}} as webauthn-rs writes it, or an error with {"detail": "…"}. The signed answer goes into
+// the field `credential` as JSON, and the form is sent as any other.
+(() => {
+  "use strict";
+  const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
+  const text = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)))
+    .replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+  const withBytes = (list) => (list || []).map((item) => ({ ...item, id: bytes(item.id) }));
+
+  const ask = async (kind, options) => {
+    const key = options.publicKey;
+    if (kind === "create") {
+      return navigator.credentials.create({ publicKey: {
+        ...key,
+        challenge: bytes(key.challenge),
+        user: { ...key.user, id: bytes(key.user.id) },
+        excludeCredentials: withBytes(key.excludeCredentials),
+      } });
+    }
+    return navigator.credentials.get({ publicKey: {
+      ...key,
+      challenge: bytes(key.challenge),
+      allowCredentials: withBytes(key.allowCredentials),
+    } });
+  };
+
+  const plain = (credential) => {
+    const answer = credential.response;
+    const response = { clientDataJSON: text(answer.clientDataJSON) };
+    if (answer.attestationObject) {
+      response.attestationObject = text(answer.attestationObject);
+      response.transports = answer.getTransports?.() ?? [];
+    } else {
+      response.authenticatorData = text(answer.authenticatorData);
+      response.signature = text(answer.signature);
+      response.userHandle = answer.userHandle ? text(answer.userHandle) : null;
+    }
+    return {
+      id: credential.id,
+      rawId: text(credential.rawId),
+      type: credential.type,
+      extensions: credential.getClientExtensionResults(),
+      response,
+    };
+  };
+
+  // What happened, why, what to do; by the names the standard gives (WebAuthn level 3, section 5.1).
+  const explain = (fault) => ({
+    NotAllowedError: "The passkey was not used: the request was closed or took too long. Try again.",
+    InvalidStateError: "This device already holds a passkey for your account. Use another device, or sign in with it.",
+    SecurityError: "Passkeys need the address this installation was set up with, over https or on localhost.",
+    NotSupportedError: "This device offers no kind of passkey we accept. Use another device.",
+  })[fault.name] || fault.message;
+
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (!form.matches("[data-passkey]") || form.elements.credential.value) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const notice = form.querySelector("[data-passkey-error]");
+    const button = event.submitter;
+    notice.hidden = true;
+    button?.setAttribute("aria-busy", "true");
+    try {
+      const reply = await fetch(form.dataset.options, {
+        method: "POST",
+        headers: { accept: "application/json" },
+        body: new URLSearchParams(new FormData(form)),
+      });
+      const options = await reply.json();
+      if (!reply.ok) throw new Error(options.detail || "The server did not start the check. Try again.");
+      form.elements.credential.value = JSON.stringify(plain(await ask(form.dataset.passkey, options)));
+      form.requestSubmit(button);
+    } catch (fault) {
+      notice.textContent = explain(fault);
+      notice.hidden = false;
+      button?.removeAttribute("aria-busy");
+    }
+  }, true);
+
+  // A page that comes back through history must not send the old answer again.
+  addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll("form[data-passkey]")) form.elements.credential.value = "";
+  });
+  for (const form of document.querySelectorAll("form[data-passkey]")) {
+    const able = "PublicKeyCredential" in window;
+    for (const element of form.querySelectorAll("[data-script]")) element.hidden = !able;
+  }
+})();

@@ -1,0 +1,11 @@
+//! The JSON API, as a script sees it.
+
+mod api_keys;
+mod events;
+mod invitations;
+mod me;
+mod members;
+mod orgs;
+mod service_accounts;
+mod team_members;
+mod teams;

@@ -1,0 +1,18 @@
+//! Pages, as somebody at the console sees them.
+
+mod api_docs;
+mod api_keys;
+mod audit;
+mod door;
+mod gate;
+mod invitations;
+mod jump;
+mod me;
+mod members;
+mod offboarding;
+mod ops;
+mod overview;
+mod service_accounts;
+mod settings;
+mod team_members;
+mod teams;

@@ -1,0 +1,194 @@
+//! People, organizations and keys that tests begin with, planted through the rooms' own stores.
+
+use portreeve::{
+    base::{
+        actor::KeyOwner,
+        email::Email,
+        ids::{ApiKeyId, InvitationId, OrgId, ServiceAccountId, TeamId, UserId},
+        permission::Role,
+    },
+    domain::{
+        audit::{self, Unrecorded},
+        automation::{
+            ApiKeyForm, Expiry, IssuedKey, NewApiKey, NewServiceAccount, ServiceAccountForm,
+            store as automation,
+        },
+        identity::{
+            password::PasswordHash,
+            sessions::{Method, NewSession},
+            store as identity,
+            strength::{Known, NewPassword},
+            users::{EmailStanding, NewUser, Rank},
+        },
+        tenancy::{Invited, NewInvitation, NewOrg, NewTeam, store as tenancy},
+    },
+    io::db::{OrgScope, OrgTx, SystemTx, Tx},
+};
+
+use crate::kit::{
+    app::TestApp,
+    http::{Script, Visitor},
+};
+
+/// The password of every planted person.
+pub(crate) const PASSWORD: &str = "correct horse battery staple 7";
+
+/// A planted person, signed in at the console.
+pub(crate) struct Person {
+    pub(crate) id: UserId,
+    pub(crate) email: String,
+    /// Their browser.
+    pub(crate) browser: Visitor,
+}
+
+/// A planted organization.
+#[derive(Clone, Debug)]
+pub(crate) struct PlantedOrg {
+    pub(crate) id: OrgId,
+    pub(crate) slug: String,
+}
+
+impl TestApp {
+    /// A person with a verified address and [`PASSWORD`], in no organization, signed in.
+    pub(crate) async fn person(&self, name: &str) -> Person {
+        self.person_of_rank(name, Rank::Ordinary).await
+    }
+
+    /// A person who keeps the installation, signed in.
+    pub(crate) async fn operator(&self, name: &str) -> Person {
+        self.person_of_rank(name, Rank::Operator).await
+    }
+
+    async fn person_of_rank(&self, name: &str, rank: Rank) -> Person {
+        let email = format!("{}@example.com", name.to_lowercase().replace(' ', "."));
+        let new = NewUser {
+            email: email.parse().unwrap(),
+            name: name.parse().unwrap(),
+            standing: EmailStanding::Verified,
+            rank,
+        };
+        let hash = self.password_hash(&new.email).await;
+        let mut tx = SystemTx::begin(self.db()).await.unwrap();
+        let id =
+            identity::users::insert(&mut tx, &new, Some(&hash), self.clock.now()).await.unwrap().unwrap();
+        audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();
+        let browser = self.signed_in(id).await;
+        Person { id, email, browser }
+    }
+
+    async fn password_hash(&self, email: &Email) -> PasswordHash {
+        let known = Known::about(email, "", &[]);
+        let password = NewPassword::parse(PASSWORD.to_owned().into(), &known).unwrap();
+        self.ports.hasher.hash(password).await.unwrap()
+    }
+
+    /// A new browser in which this person has just signed in.
+    pub(crate) async fn signed_in(&self, user: UserId) -> Visitor {
+        let new = NewSession { user, methods: vec![Method::Password], ip: None, user_agent: None };
+        let mut tx = SystemTx::begin(self.db()).await.unwrap();
+        let (token, _) = identity::sessions::insert(&mut tx, &new, self.clock.now()).await.unwrap();
+        audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();
+        let mut visitor = self.visitor();
+        visitor.set_cookie("portreeve_session", token.text().expose());
+        visitor
+    }
+
+    /// An organization without members.
+    pub(crate) async fn org(&self, slug: &str) -> PlantedOrg {
+        let id = OrgId::fresh();
+        let new = NewOrg::parse(slug, slug).unwrap();
+        let mut tx = self.org_tx(id).await;
+        tenancy::orgs::insert(&mut tx, &new, self.clock.now()).await.unwrap();
+        audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();
+        PlantedOrg { id, slug: slug.to_owned() }
+    }
+
+    /// Makes a person a member.
+    pub(crate) async fn join(&self, org: &PlantedOrg, user: UserId, role: Role) {
+        let mut tx = self.org_tx(org.id).await;
+        let _ = tenancy::members::insert(&mut tx, user, role, None, self.clock.now()).await.unwrap();
+        audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();
+    }
+
+    /// A signed-in person with a role in an organization.
+    pub(crate) async fn member(&self, org: &PlantedOrg, name: &str, role: Role) -> Person {
+        let person = self.person(name).await;
+        self.join(org, person.id, role).await;
+        person
+    }
+
+    /// A script with a key of that person; see [`TestApp::bearer_of`].
+    pub(crate) async fn key_of(&self, org: &PlantedOrg, user: UserId, role: Role, scopes: &[&str]) -> Script {
+        let bearer = self.bearer_of(org, user, role, scopes).await;
+        self.script(Some(&bearer))
+    }
+
+    /// The text of a key of that person, carrying scopes (`*` for all of the person's).
+    pub(crate) async fn bearer_of(
+        &self,
+        org: &PlantedOrg,
+        user: UserId,
+        role: Role,
+        scopes: &[&str],
+    ) -> String {
+        let scopes: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        let form = ApiKeyForm { name: "test key", scopes: &scopes, expiry: Expiry::Days(30) };
+        let new = NewApiKey::parse(form, KeyOwner::User(user), role, self.clock.now()).unwrap();
+        let issued = IssuedKey::fresh();
+        let mut tx = self.org_tx(org.id).await;
+        automation::keys::insert(&mut tx, &new, &issued, Some(user), self.clock.now()).await.unwrap();
+        audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();
+        issued.text().expose().clone()
+    }
+
+    /// A team without members.
+    pub(crate) async fn team(&self, org: &PlantedOrg, slug: &str) -> TeamId {
+        let new = NewTeam::parse(slug, slug, "").unwrap();
+        let mut tx = self.org_tx(org.id).await;
+        let id = tenancy::teams::insert(&mut tx, &new, self.clock.now()).await.unwrap();
+        audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();
+        id
+    }
+
+    /// A service account with a key.
+    pub(crate) async fn service_account(&self, org: &PlantedOrg, slug: &str) -> (ServiceAccountId, ApiKeyId) {
+        let form = ServiceAccountForm { slug, name: slug, description: "", role: "auditor" };
+        let new = NewServiceAccount::parse(form).unwrap();
+        let mut tx = self.org_tx(org.id).await;
+        let account = automation::accounts::insert(&mut tx, &new, None, self.clock.now()).await.unwrap();
+        let form = ApiKeyForm { name: slug, scopes: &["*".to_owned()], expiry: Expiry::Days(30) };
+        let owner = KeyOwner::ServiceAccount(account.id);
+        let new = NewApiKey::parse(form, owner, account.role, self.clock.now()).unwrap();
+        let issued = IssuedKey::fresh();
+        automation::keys::insert(&mut tx, &new, &issued, None, self.clock.now()).await.unwrap();
+        audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();
+        (account.id, issued.id())
+    }
+
+    /// An open invitation by a member, of which no letter was written.
+    pub(crate) async fn invitation(&self, org: &PlantedOrg, inviter: UserId) -> InvitationId {
+        let new = NewInvitation::parse("invited@example.com", "member", None).unwrap();
+        let inviter = KeyOwner::User(inviter);
+        let mut tx = self.org_tx(org.id).await;
+        let made = tenancy::invitations::issue(&mut tx, &new, None, inviter, self.clock.now()).await.unwrap();
+        audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();
+        match made {
+            Invited::Issued(issue) => issue.id,
+            Invited::AlreadyInvited(_) | Invited::AlreadyMember(_) => panic!("nobody was invited before"),
+        }
+    }
+
+    /// A transaction in an organization.
+    pub(crate) async fn org_tx(&self, org: OrgId) -> OrgTx {
+        OrgTx::begin(self.db(), OrgScope::proven(org)).await.unwrap()
+    }
+
+    /// The actions in an organization's record, oldest first.
+    pub(crate) async fn recorded(&self, org: &PlantedOrg) -> Vec<String> {
+        let mut tx = self.org_tx(org.id).await;
+        let page = portreeve::base::page::PageRequest { limit: 200, after: None };
+        let events = audit::list(&mut tx, &audit::EventFilter::default(), &page).await.unwrap();
+        tx.done().await.unwrap();
+        events.items.into_iter().rev().map(|event| event.action).collect()
+    }
+}

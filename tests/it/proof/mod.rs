@@ -1,0 +1,10 @@
+//! What must hold for every route there is, walked from the list that mounts them.
+
+mod canary;
+mod contract;
+mod document;
+mod pages;
+mod record;
+mod roles;
+mod tenants;
+mod world;

@@ -1,0 +1,172 @@
+//! What the list of routes says of the record is so: a change leaves an event of an action it names, and no other.
+
+use http::{Method, StatusCode};
+use portreeve::web::{
+    self,
+    kit::{
+        openapi,
+        routes::{Access, Effect, Route},
+    },
+};
+use serde_json::{Map, Value, json};
+use sqlx::Connection;
+
+use crate::{
+    kit::{app::TestApp, database::connect, form::Form, people::PASSWORD},
+    proof::world::{World, routes, world},
+};
+
+/// What came of a route that was driven with plausible input.
+enum Came {
+    /// The change was made and left these actions.
+    Done(Vec<String>),
+    /// It was refused, so nothing is known of it here; its noun's tests drive it.
+    Refused,
+}
+
+/// What the seeded world already is, so that asking for it again rightly records nothing.
+const ALREADY_SO: [&str; 1] = ["POST /api/v1/orgs/{org}/service-accounts/{account}/enable"];
+
+#[tokio::test]
+async fn a_change_leaves_the_events_that_its_route_names() {
+    let world = world().await;
+    let document = openapi::document(web::routes().operations());
+    let (mut faults, mut driven, mut refused) = (Vec::new(), 0, Vec::new());
+    for route in routes() {
+        let Effect::Records(named) = route.effect else {
+            continue;
+        };
+        let app = world.copy().await;
+        let came = if route.path.starts_with("/api/") {
+            call(world, &app, &route, &document).await
+        } else {
+            send(world, &app, &route).await
+        };
+        let name = format!("{} {}", route.method, route.path);
+        match came {
+            Came::Refused => refused.push(name),
+            Came::Done(actions) if actions.is_empty() && ALREADY_SO.contains(&name.as_str()) => {
+                refused.push(name)
+            }
+            Came::Done(actions) => {
+                driven += 1;
+                if actions.is_empty() || !actions.iter().all(|action| named.contains(&action.as_str())) {
+                    faults.push(format!("{name} names {named:?} and left {actions:?}"));
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(driven >= 6, "too few were driven; these were refused:\n{}", refused.join("\n"));
+    eprintln!("{driven} routes left what they name; left to their nouns' tests:\n{}", refused.join("\n"));
+}
+
+/// The events in the record, of all organizations, as id and action.
+async fn actions(app: &TestApp) -> Vec<(String, String)> {
+    let mut conn = connect(&app.database.superuser()).await;
+    let sql = "select id::text, action from events order by at, seq";
+    let rows = sqlx::query_as(sql).fetch_all(&mut conn).await.unwrap();
+    conn.close().await.unwrap();
+    rows
+}
+
+async fn new_actions(app: &TestApp, before: &[(String, String)]) -> Vec<String> {
+    let now = actions(app).await.into_iter();
+    now.filter(|event| !before.contains(event)).map(|(_, action)| action).collect()
+}
+
+/// Sends the form that some page offers to this route.
+async fn send(world: &World, app: &TestApp, route: &Route) -> Came {
+    let who = match route.access {
+        Access::Anyone => "nobody",
+        Access::Person => "member",
+        Access::Operator => "operator",
+        _ => "owner",
+    };
+    let target = World::path(route, &world.here);
+    let mut browser = world.browser(app, who);
+    // Forms stand on the page of the same address, or on one above it.
+    for (end, _) in format!("{target}/").match_indices('/').rev().filter(|(end, _)| *end > 0) {
+        let page = browser.get(&target[..end]).await;
+        let offered = Form::all(&page.body).into_iter().find(|form| {
+            form.method == "post"
+                && leads_to(if form.action.is_empty() { &page.path } else { &form.action }, route)
+        });
+        let Some(form) = offered else {
+            continue;
+        };
+        let filled: Vec<(String, String)> = form
+            .pairs()
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), plausible(name, value, &target)))
+            .collect();
+        let filled: Vec<(&str, &str)> = filled.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let before = actions(app).await;
+        let action = if form.action.is_empty() { &page.path } else { &form.action };
+        let answer = browser.post(action, &filled).await;
+        let left = new_actions(app, &before).await;
+        let is_done = answer.status.is_redirection() || answer.status == StatusCode::OK;
+        return if is_done && !left.is_empty() { Came::Done(left) } else { Came::Refused };
+    }
+    Came::Refused
+}
+
+/// Whether an address is one of the route's; ids and slugs stand for each other.
+fn leads_to(action: &str, route: &Route) -> bool {
+    let (action, path) = (action.split('/'), route.path.split('/'));
+    action.clone().count() == path.clone().count()
+        && action.zip(path).all(|(part, pattern)| pattern.starts_with('{') || part == pattern)
+}
+
+/// What a person could type into a field.
+fn plausible(name: &str, value: &str, target: &str) -> String {
+    let typed = match name {
+        "name" => "A fresh name",
+        "slug" => "fresh-slug",
+        "email" => "fresh@example.com",
+        "password" | "current_password" => PASSWORD,
+        "description" | "reason" => "Because it is so",
+        "confirm" if target.contains("/teams/") => "crew",
+        "confirm" => "acme",
+        _ => value,
+    };
+    typed.to_owned()
+}
+
+/// Calls an operation with a body made up from its schema.
+async fn call(world: &World, app: &TestApp, route: &Route, document: &Value) -> Came {
+    let path = World::path(route, &world.here);
+    let operation = &document["paths"][&route.path][route.method.as_str().to_ascii_lowercase()];
+    let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+    let body = (route.method != Method::DELETE && !schema.is_null()).then(|| made_up("", schema, document));
+    let before = actions(app).await;
+    let status = app.script(Some(world.secret("key_full"))).send_raw(route.method.clone(), &path, body).await;
+    if status.is_success() { Came::Done(new_actions(app, &before).await) } else { Came::Refused }
+}
+
+/// A value that a schema allows.
+fn made_up(name: &str, schema: &Value, document: &Value) -> Value {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let target = document.pointer(reference.trim_start_matches('#')).unwrap_or(&Value::Null);
+        return made_up(name, target, document);
+    }
+    let either = schema["anyOf"].as_array().or_else(|| schema["oneOf"].as_array());
+    if let Some(first) = either.and_then(|list| list.first()) {
+        return made_up(name, first, document);
+    }
+    if let Some(value) = schema["enum"].as_array().and_then(|list| list.first()).or(schema.get("const")) {
+        return value.clone();
+    }
+    let kind = schema["type"].as_str().or_else(|| schema["type"][0].as_str()).unwrap_or_default();
+    match kind {
+        "object" => {
+            let fields = schema["properties"].as_object().into_iter().flatten();
+            let made = fields.map(|(name, field)| (name.clone(), made_up(name, field, document)));
+            Value::Object(made.collect::<Map<_, _>>())
+        }
+        "array" => json!([made_up(name, &schema["items"], document)]),
+        "boolean" => json!(true),
+        "integer" | "number" => schema.get("minimum").cloned().unwrap_or_else(|| json!(1)),
+        _ => json!(plausible(name, "fresh", "")),
+    }
+}
