@@ -61,6 +61,14 @@ kinds! {
     SigningKeyId SigningKey "sgk";
     /// One running process of Portreeve.
     ReplicaId Replica "rep";
+    /// An upstream MCP server.
+    ServerId Server "srv";
+    /// One header or parameter that a server's requests carry.
+    CredentialId Credential "crd";
+    /// What an agent may do, in whose name.
+    GrantId Grant "grt";
+    /// One carried token of a grant.
+    GrantTokenId GrantToken "gtk";
     /// Any sealed row that has no noun of its own.
     SealedId Sealed "sea";
 }

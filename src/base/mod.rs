@@ -13,6 +13,8 @@ pub mod ids;
 pub mod leaver;
 pub mod page;
 pub mod permission;
+pub mod risk;
 pub mod secret;
 pub mod slug;
+pub mod trace;
 pub mod update;

@@ -138,6 +138,10 @@ permissions! {
     ServiceAccountsWrite "service-accounts:write" "Create and change service accounts" [Owner, Admin];
     ApiKeysRead "api-keys:read" "See API keys" [Owner, Admin];
     ApiKeysWrite "api-keys:write" "Create and revoke API keys" [Owner, Admin];
+    ServersRead "servers:read" "See servers and their tools" [Owner, Admin, PolicyManager];
+    ServersWrite "servers:write" "Add, change, review and delete servers" [Owner, Admin];
+    GrantsRead "grants:read" "See everybody's grants" [Owner, Admin];
+    GrantsWrite "grants:write" "Create, suspend and revoke grants" [Owner, Admin];
     GateRead "gate:read" "See the gate and who it affects" [Owner, Admin];
     GateWrite "gate:write" "Close and open the gate" [Owner, Admin];
     AuditRead "audit:read" "Read the audit log" [Owner, Admin, PolicyManager, Auditor];

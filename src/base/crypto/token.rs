@@ -20,6 +20,8 @@ use crate::base::{
 pub enum TokenKind {
     /// `prk_`: API key.
     ApiKey,
+    /// `prg_`: token of a grant, which an agent carries.
+    Grant,
     /// `pri_`: invitation.
     Invitation,
     /// `prs_`: browser session, in the cookie.
@@ -37,6 +39,7 @@ impl TokenKind {
     pub const fn prefix(self) -> &'static str {
         match self {
             Self::ApiKey => "prk_",
+            Self::Grant => "prg_",
             Self::Invitation => "pri_",
             Self::Session => "prs_",
             Self::Mail => "prm_",
