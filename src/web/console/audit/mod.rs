@@ -13,7 +13,10 @@ use axum::{
 use time::OffsetDateTime;
 
 use crate::{
-    base::{page::PageRequest, permission::Permission},
+    base::{
+        page::PageRequest,
+        permission::{Permission, Role},
+    },
     domain::audit::{Decision, EventRow},
     flow::actions::{
         events::{self, Log, Turn},
@@ -122,7 +125,9 @@ struct Asked {
 }
 
 /// How an event ended: tone, glyph, word.
-const fn outcome(decision: Decision) -> (&'static str, &'static str, &'static str) {
+pub(in crate::web::console) const fn outcome(
+    decision: Decision,
+) -> (&'static str, &'static str, &'static str) {
     match decision {
         Decision::Allowed => ("allow", "ok", "Allowed"),
         Decision::Done => ("quiet", "ok", "Done"),
@@ -265,11 +270,11 @@ impl Asked {
         }
     }
 
-    fn panel(&self, log: &Log) -> Option<Panel> {
+    fn panel(&self, log: &Log, org: (&str, Role)) -> Option<Panel> {
         let seen = log.seen.as_ref()?;
         let at = log.rows.iter().position(|row| row.id == seen.detail.row.id);
         let beside = |row: Option<&EventRow>| row.map(|row| self.event(row.id)).unwrap_or_default();
-        let mut panel = Panel::of(seen, &self.base, |key, value| {
+        let mut panel = Panel::of(seen, org, &self.base, |key, value| {
             let mut tokens = self.tokens.clone();
             tokens.set(Token { key, value });
             self.with(&tokens.text_without(""))
@@ -311,7 +316,7 @@ async fn list_page(ask: &OrgPage, asked: Asked, log: &Log) -> Result<AuditPage, 
         bad: asked.tokens.bad.clone(),
         spans: asked.spans(),
         rows: log.rows.iter().map(|row| asked.row(row)).collect(),
-        panel: asked.panel(log),
+        panel: asked.panel(log, (ask.cx.org.slug.as_str(), ask.cx.role)),
         older: turned("cursor", &log.older),
         newer: turned("newer", &log.newer),
         advice: if log.droppable.is_empty() { NO_SINGLE_FILTER } else { ONE_FILTER },
@@ -327,7 +332,7 @@ async fn list_page(ask: &OrgPage, asked: Asked, log: &Log) -> Result<AuditPage, 
 async fn show(ask: OrgPage, Path((_, event)): Path<(String, String)>) -> PageResult {
     let seen = events::find(&ask.cx, &event).await?;
     let base = format!("/o/{}/audit", ask.cx.org.slug);
-    let mut panel = Panel::of(&seen, &base, |key, value| {
+    let mut panel = Panel::of(&seen, (ask.cx.org.slug.as_str(), ask.cx.role), &base, |key, value| {
         let query = serde_urlencoded::to_string([("q", Token { key, value }.text())]).unwrap_or_default();
         format!("{base}?{query}")
     });

@@ -45,6 +45,12 @@ const PHRASES: &[Phrase] = &[
     phrase("api_key.revoked", "API key revoked", "revoke", "revoked", "the API key {target}"),
     phrase("api_key.rotated", "API key replaced", "replace", "replaced", "the API key {target}"),
     phrase("audit.exported", "Audit log exported", "export", "exported", "the audit log[ as {after.format}]"),
+    phrase("call.abandoned", "Call given up", "call", "went away from a call of", "{target}"),
+    phrase("call.allowed", "Call allowed", "call", "called", "{target}"),
+    phrase("call.answered", "Call answered", "call", "got an answer of", "{target}"),
+    phrase("call.failed", "Call failed", "call", "called", "{target}"),
+    phrase("call.refused", "Call refused", "call", "called", "{target}"),
+    phrase("call.unknown", "Call without a known end", "learn how a call ended", "lost sight of a call", ""),
     phrase(
         "email.change_asked",
         "New address asked for",
@@ -287,6 +293,7 @@ pub(in crate::web::console) fn actor(row: &EventRow) -> String {
 pub(in crate::web::console) fn actor_note(row: &EventRow) -> &'static str {
     match row.actor_kind.as_str() {
         "api_key" => "API key",
+        "grant" => "agent",
         "system" => "by itself",
         "nobody" => "not signed in",
         _ => "",
