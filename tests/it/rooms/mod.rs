@@ -3,6 +3,7 @@
 mod audit;
 mod automation;
 mod gate;
+mod grants;
 mod identity;
 mod instance;
 mod tenancy;
