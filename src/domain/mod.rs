@@ -9,5 +9,6 @@ pub mod identity;
 pub mod instance;
 pub mod jobs;
 pub mod outbox;
+pub mod servers;
 pub mod tenancy;
 pub mod vault;

@@ -5,6 +5,7 @@ mod automation;
 mod gate;
 mod identity;
 mod instance;
+mod servers;
 mod tenancy;
 mod vault;
 
