@@ -2,6 +2,7 @@
 
 mod audit;
 mod automation;
+mod calls;
 mod gate;
 mod identity;
 mod instance;
