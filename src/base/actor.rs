@@ -1,8 +1,8 @@
 //! Who did something, as the record keeps it.
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr};
 
-use crate::base::ids::{ApiKeyId, RequestId, ServiceAccountId, SessionId, UserId};
+use crate::base::ids::{ApiKeyId, GrantId, RequestId, ServiceAccountId, SessionId, TeamId, UserId};
 
 /// The one who acts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +23,55 @@ pub enum Actor {
         /// The person or service account the key belongs to.
         owner: KeyOwner,
     },
+    /// An agent with a token of a grant.
+    Grant {
+        /// The grant.
+        grant: GrantId,
+        /// In whose name it calls.
+        principal: Principal,
+    },
     /// Portreeve itself: a job or the command line.
     System,
+}
+
+/// In whose name an agent calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Principal {
+    /// A person.
+    User(UserId),
+    /// A team.
+    Team(TeamId),
+    /// A service account.
+    ServiceAccount(ServiceAccountId),
+}
+
+impl Principal {
+    /// The kind, in the database and outside.
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::User(_) => "user",
+            Self::Team(_) => "team",
+            Self::ServiceAccount(_) => "service_account",
+        }
+    }
+
+    /// The person, where it is one.
+    pub const fn user(self) -> Option<UserId> {
+        match self {
+            Self::User(user) => Some(user),
+            Self::Team(_) | Self::ServiceAccount(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(user) => user.fmt(f),
+            Self::Team(team) => team.fmt(f),
+            Self::ServiceAccount(account) => account.fmt(f),
+        }
+    }
 }
 
 /// Whom an API key belongs to.
@@ -43,6 +90,7 @@ impl Actor {
             Self::Nobody => "nobody",
             Self::User { .. } => "user",
             Self::ApiKey { .. } => "api_key",
+            Self::Grant { .. } => "grant",
             Self::System => "system",
         }
     }
@@ -50,7 +98,9 @@ impl Actor {
     /// The person behind the act, where there is one.
     pub const fn user(&self) -> Option<UserId> {
         match self {
-            Self::User { user, .. } | Self::ApiKey { owner: KeyOwner::User(user), .. } => Some(*user),
+            Self::User { user, .. }
+            | Self::ApiKey { owner: KeyOwner::User(user), .. }
+            | Self::Grant { principal: Principal::User(user), .. } => Some(*user),
             _ => None,
         }
     }
@@ -60,6 +110,7 @@ impl Actor {
         match self {
             Self::User { user, .. } => Some(user.to_string()),
             Self::ApiKey { key, .. } => Some(key.to_string()),
+            Self::Grant { grant, .. } => Some(grant.to_string()),
             Self::Nobody | Self::System => None,
         }
     }

@@ -10,5 +10,6 @@ pub mod identity;
 pub mod instance;
 pub mod jobs;
 pub mod outbox;
+pub mod servers;
 pub mod tenancy;
 pub mod vault;

@@ -19,6 +19,7 @@ use time::OffsetDateTime;
 use crate::{
     base::ids::{EventId, OrgId, RequestId, SessionId, UserId},
     domain::audit::{
+        call::CallPart,
         change,
         entry::{Decision, EventKind},
     },
@@ -44,6 +45,9 @@ pub struct Record {
     /// What was there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Value>,
+    /// The facts of a tool call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Box<CallPart>>,
     /// How it ended.
     pub decision: Decision,
     /// The event's id.
@@ -74,14 +78,14 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ActorPart {
-    /// The outside id of the person or key.
+    /// The outside id of the person, key or grant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// `nobody`, `user`, `api_key` or `system`.
+    /// `nobody`, `user`, `api_key`, `grant` or `system`.
     pub kind: String,
     /// The name at that moment.
     pub name: String,
-    /// The person or service account an API key belongs to.
+    /// The person, team or service account a key or grant belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     /// The browser session.
@@ -124,6 +128,20 @@ impl Record {
     /// The bytes that the chain covers.
     pub fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("a record of texts and whole numbers serializes")
+    }
+
+    /// The bytes that the chain covers, in two parts between which the decimal digits of the number stand: for the
+    /// statement that gives a record its number and links it in one step.
+    pub(super) fn to_parts(&self) -> (Vec<u8>, Vec<u8>) {
+        let mut head = self.to_bytes();
+        // Behind the number follow only texts, in which a quotation mark is escaped: the last match is the member.
+        let mark = b",\"seq\":";
+        let at = head.windows(mark.len()).rposition(|window| window == mark);
+        let number = at.expect("a record has a number") + mark.len();
+        let digits = head[number..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let tail = head.split_off(number + digits);
+        head.truncate(number);
+        (head, tail)
     }
 
     /// Reads a record and holds it to the canonical form.
@@ -189,8 +207,17 @@ pub(super) mod micros {
 mod tests {
     use super::*;
     use crate::{
-        base::actor::{Actor, Origin},
-        domain::audit::entry::{Entry, Who},
+        base::{
+            actor::{Actor, Origin},
+            ids::{GrantId, GrantTokenId, ServerId},
+            risk::Class,
+            trace::{Finding, Fixer, Step, Trace},
+        },
+        domain::audit::{
+            call::{ArgumentsPart, ClientPart, UpstreamPart},
+            chain::Hex,
+            entry::{Entry, Who},
+        },
     };
     use proptest::prelude::*;
     use serde_json::json;
@@ -216,6 +243,27 @@ mod tests {
             )
     }
 
+    fn full_call() -> CallPart {
+        let digest = Hex([7; 32]);
+        CallPart {
+            arguments: Some(ArgumentsPart { digest, keys: vec!["title".to_owned()] }),
+            class: Some(Class::Write),
+            client: Some(ClientPart { name: "curl".to_owned(), version: Some("8".to_owned()) }),
+            code: Some("class_above_ceiling".to_owned()),
+            fingerprint: Some(digest),
+            grant: Some(GrantId::from_uuid(uuid::Uuid::from_u128(6))),
+            intent: Some(EventId::from_uuid(uuid::Uuid::from_u128(7))),
+            method: Some("tools/call".to_owned()),
+            server: Some(ServerId::from_uuid(uuid::Uuid::from_u128(8))),
+            session: Some(digest),
+            subject: Some("create_issue".to_owned()),
+            token: Some(GrantTokenId::from_uuid(uuid::Uuid::from_u128(9))),
+            trace: Trace::decided(Step::Role, Finding::new("write", "read", Fixer::Admin)),
+            traceparent: Some("00-1-2-01".to_owned()),
+            upstream: Some(UpstreamPart { micros: 1, received: 2, sent: 3, status: Some(200) }),
+        }
+    }
+
     #[test]
     fn the_bytes_are_these() {
         assert_eq!(
@@ -239,6 +287,7 @@ mod tests {
     fn members_are_declared_in_canonical_order() {
         let mut record = full("Ada", &json!({"b": "x"}));
         record.actor.owner = Some("usr_1".to_owned());
+        record.call = Some(Box::new(full_call()));
         let value: Value = serde_json::from_slice(&record.to_bytes()).expect("JSON");
         assert!(is_canonical(&value));
         assert_eq!(Record::from_bytes(&record.to_bytes()), Ok(record));
@@ -274,6 +323,14 @@ mod tests {
             let again = Record::from_bytes(&bytes).expect("our own bytes");
             prop_assert_eq!(again.to_bytes(), bytes);
             prop_assert_eq!(again, record);
+        }
+
+        #[test]
+        fn a_number_between_the_parts_makes_the_whole(name in any::<String>(), seq in 1..i64::MAX) {
+            let mut record = full(&name, &json!({ "seq": 1, ",\"seq\":7": ",\"seq\":7," }));
+            let (head, tail) = record.to_parts();
+            record.seq = seq;
+            prop_assert_eq!([head, seq.to_string().into_bytes(), tail].concat(), record.to_bytes());
         }
 
         #[test]

@@ -12,6 +12,7 @@ use crate::{
         ids::{EventId, OrgId, UserId},
     },
     domain::audit::{
+        call::CallPart,
         canon::{ActorPart, OriginPart, Record, TargetPart, VERSION, to_micros},
         change,
     },
@@ -49,27 +50,36 @@ impl EventKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Decision {
+    /// It may be done and is about to be.
+    Allowed,
     /// It was done.
     Done,
     /// We refused it.
     Refused,
     /// It was allowed, but did not succeed.
     Failed,
+    /// It was allowed, and nobody can say how it ended.
+    Unknown,
 }
 
 impl Decision {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Allowed, Self::Done, Self::Refused, Self::Failed, Self::Unknown];
+
     /// The word for it, in the database and outside.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Allowed => "allowed",
             Self::Done => "done",
             Self::Refused => "refused",
             Self::Failed => "failed",
+            Self::Unknown => "unknown",
         }
     }
 
     /// Reads the word.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Done, Self::Refused, Self::Failed].into_iter().find(|decision| decision.name() == text)
+        Self::ALL.into_iter().find(|decision| decision.name() == text)
     }
 }
 
@@ -114,6 +124,7 @@ pub struct Entry {
     before: Option<Value>,
     after: Option<Value>,
     note: Option<String>,
+    call: Option<Box<CallPart>>,
     decision: Decision,
 }
 
@@ -128,9 +139,9 @@ impl Entry {
         Self::of_kind(EventKind::Auth, action, who)
     }
 
-    /// A tool call.
-    pub fn call(action: &'static str, who: &Who) -> Self {
-        Self::of_kind(EventKind::Call, action, who)
+    /// A tool call with its facts, such as `call.allowed`.
+    pub fn call(action: &'static str, who: &Who, call: CallPart) -> Self {
+        Self { call: Some(Box::new(call.plain())), ..Self::of_kind(EventKind::Call, action, who) }
     }
 
     fn of_kind(kind: EventKind, action: &'static str, who: &Who) -> Self {
@@ -140,6 +151,7 @@ impl Entry {
             Actor::ApiKey { owner: KeyOwner::ServiceAccount(account), .. } => {
                 (Some(account.to_string()), None)
             }
+            Actor::Grant { principal, .. } => (Some(principal.to_string()), None),
             Actor::Nobody | Actor::System => (None, None),
         };
         let actor = ActorPart {
@@ -164,6 +176,7 @@ impl Entry {
             before: None,
             after: None,
             note: None,
+            call: None,
             decision: Decision::Done,
         }
     }
@@ -225,6 +238,12 @@ impl Entry {
         self
     }
 
+    /// How it ended.
+    pub const fn ended(mut self, decision: Decision) -> Self {
+        self.decision = decision;
+        self
+    }
+
     /// The record, once its place in a chain is known.
     pub(super) fn at_place(self, org: OrgId, seq: i64, id: EventId, at: OffsetDateTime) -> Record {
         Record {
@@ -233,6 +252,7 @@ impl Entry {
             after: self.after,
             at: to_micros(at),
             before: self.before,
+            call: self.call,
             decision: self.decision,
             id,
             kind: self.kind,

@@ -11,6 +11,7 @@
 //! Invariant: no secret enters a record: secret fields are dropped by name and carried tokens by their
 //! form.
 
+mod call;
 mod canon;
 mod chain;
 mod change;
@@ -22,6 +23,7 @@ mod line;
 mod store;
 mod verify;
 
+pub use call::{ArgumentsPart, CallPart, ClientPart, UpstreamPart};
 pub use canon::{ActorPart, NotCanonical, OriginPart, Record, TargetPart};
 pub use chain::{ChainHead, CheckpointBody, Hash, Hex, PublicKey, SignedCheckpoint, Signer};
 pub use checkpoint::{Urgency, checkpoint, checkpoint_instance};
@@ -30,10 +32,11 @@ pub use entry::{Decision, Entry, EventKind, Who};
 pub use export::{ExportWriter, Scope};
 pub use line::key_line;
 pub use store::{
-    Appended, Batch, CheckpointRow, EventDetail, EventFilter, EventRow, Neighbors, NewSigningKey, Proof,
-    SealedSigningKey, StoredEvent, Unrecorded, append, chains, commit, commit_appended, commit_unrecorded,
-    due_chains, find, find_by_seq, find_signing_key, head, insert_signing_key, list, list_newer,
-    list_public_keys, moment_in_zone, neighbors, proof, read_batch, reseal_signing_key, retire_signing_key,
+    Appended, Batch, CallEntry, CheckpointRow, EventDetail, EventFilter, EventRow, Kept, Neighbors,
+    NewSigningKey, Proof, SealedSigningKey, StoredEvent, Unrecorded, append, chains, commit, commit_appended,
+    commit_unrecorded, due_chains, find, find_by_seq, find_signing_key, head, insert_signing_key, list,
+    list_abandoned_calls, list_newer, list_public_keys, moment_in_zone, neighbors, orgs_with_abandoned_calls,
+    proof, read_batch, record_calls, reseal_signing_key, retire_signing_key,
 };
 pub use store::{SigningKeyRow, list_signing_keys};
 pub use verify::{

@@ -209,6 +209,12 @@ impl MasterRing {
         self.find(master).is_some()
     }
 
+    /// Keys derived from the master keys for one purpose that is not wrapping, the sealing key's first.
+    pub fn derived(&self, purpose: &str) -> Vec<SealKey> {
+        let derive = |key: &SealKey| Secret::new(digest::hmac(key.expose(), purpose.as_bytes()));
+        self.keys.iter().map(|(_, key)| derive(key)).collect()
+    }
+
     /// Wraps a data key under the sealing master key.
     pub(super) fn wrap(&self, org: Uuid, id: DataKeyId, key: &SealKey) -> Wrapped {
         let (master, master_key) = &self.keys[0];

@@ -382,7 +382,7 @@ fn own(cx: &OrgCx) -> ActionResult<KeyOwner> {
     match cx.who().actor {
         Actor::User { user, .. } => Ok(KeyOwner::User(user)),
         Actor::ApiKey { owner, .. } => Ok(owner),
-        Actor::Nobody | Actor::System => Err(ActionError::NotSignedIn),
+        Actor::Nobody | Actor::Grant { .. } | Actor::System => Err(ActionError::NotSignedIn),
     }
 }
 

@@ -363,7 +363,7 @@ impl Inviter {
         let id = match cx.who().actor {
             Actor::User { user, .. } => KeyOwner::User(user),
             Actor::ApiKey { owner, .. } => owner,
-            Actor::Nobody | Actor::System => return Err(ActionError::NotSignedIn),
+            Actor::Nobody | Actor::Grant { .. } | Actor::System => return Err(ActionError::NotSignedIn),
         };
         let (name, email) = match id {
             KeyOwner::User(user) => {

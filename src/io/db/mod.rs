@@ -13,4 +13,4 @@ mod tx;
 
 pub use error::{DbError, DbResult};
 pub use pool::{Db, PoolSettings, UnsafeRole};
-pub use tx::{Audited, OrgScope, OrgTx, PersonScope, PersonTx, SystemTx, Tx};
+pub use tx::{Audited, OrgScope, OrgStatement, OrgTx, PersonScope, PersonTx, SystemTx, Tx};

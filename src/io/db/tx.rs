@@ -1,8 +1,9 @@
 //! The three transaction types: of an organization, of a person, of the system.
 //!
-//! Each names at its very start whose rows it may see, folded into `BEGIN` so that it costs no round trip.
+//! Each names at its very start whose rows it may see, folded into `BEGIN` so that it costs no round trip. Beside them,
+//! one statement that is an organization's transaction by itself, for the path on which a round trip is too much.
 
-use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction, pool::PoolConnection};
 use uuid::Uuid;
 
 use crate::{
@@ -114,6 +115,34 @@ impl OrgTx {
         let begin = format!("BEGIN; SET LOCAL portreeve.org = '{}'", scope.0.uuid());
         let tx = db.pool.begin_with(AssertSqlSafe(begin)).await.map_err(away)?;
         Ok(Self { tx, scope })
+    }
+
+    /// The organization.
+    pub const fn org(&self) -> OrgId {
+        self.scope.0
+    }
+}
+
+/// A connection for one statement that is a transaction by itself: it calls a function of the schema that names the
+/// organization in its first step, so that no row of another can be seen.
+#[derive(Debug)]
+pub struct OrgStatement {
+    conn: PoolConnection<Postgres>,
+    scope: OrgScope,
+}
+
+impl OrgStatement {
+    /// Takes a connection. A test lists the files that may call this.
+    ///
+    /// # Errors
+    /// When no connection can be had.
+    pub async fn begin(db: &Db, scope: OrgScope) -> DbResult<Self> {
+        Ok(Self { conn: db.pool.acquire().await.map_err(away)?, scope })
+    }
+
+    /// The connection. Outside of a transaction that names somebody it sees no row of any tenant.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        &mut self.conn
     }
 
     /// The organization.

@@ -47,6 +47,10 @@ const ORG_SCOPES: &[(&str, &str)] = &[
     ("src/flow/sealing.rs", "the job seals each chain within a transaction of that organization"),
 ];
 
+/// Where one statement is an organization's transaction by itself.
+const ORG_STATEMENTS: [(&str, &str); 1] =
+    [("src/domain/audit/store/calls.rs", "the record of calls, made in one round trip")];
+
 /// Where a person is recognized.
 const PERSON_SCOPES: &[(&str, &str)] = &[
     ("src/flow/cx.rs", "a PersonCx exists only after the session was recognized"),
@@ -69,6 +73,11 @@ fn system_transactions_begin_in_listed_files() {
 #[test]
 fn org_scopes_are_made_in_listed_files() {
     exactly("make an OrgScope", &files_with(&["OrgScope", ":", ":", "proven"]), ORG_SCOPES);
+}
+
+#[test]
+fn statements_that_are_transactions_stand_in_listed_files() {
+    exactly("call a statement by itself", &files_with(&["OrgStatement", ":", ":", "begin"]), &ORG_STATEMENTS);
 }
 
 #[test]

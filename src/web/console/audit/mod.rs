@@ -124,9 +124,11 @@ struct Asked {
 /// How an event ended: tone, glyph, word.
 const fn outcome(decision: Decision) -> (&'static str, &'static str, &'static str) {
     match decision {
+        Decision::Allowed => ("allow", "ok", "Allowed"),
         Decision::Done => ("quiet", "ok", "Done"),
         Decision::Refused => ("deny", "deny", "Refused"),
         Decision::Failed => ("rule", "warn", "Failed"),
+        Decision::Unknown => ("rule", "warn", "Unknown"),
     }
 }
 

@@ -254,9 +254,10 @@ pub(in crate::web::console) fn deed(row: &EventRow, record: Option<&Record>) -> 
     let rest = fill(phrase.rest, |name| value_of(name, row, record));
     let rest = if rest.is_empty() { rest } else { format!(" {rest}") };
     match row.decision {
-        Decision::Done => format!("{}{rest}", phrase.past),
+        Decision::Allowed | Decision::Done => format!("{}{rest}", phrase.past),
         Decision::Refused => format!("tried to {}{rest}; this was refused", phrase.verb),
         Decision::Failed => format!("tried to {}{rest}; this failed", phrase.verb),
+        Decision::Unknown => format!("tried to {}{rest}; how it ended is not known", phrase.verb),
     }
 }
 

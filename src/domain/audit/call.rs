@@ -1,0 +1,145 @@
+//! What the record keeps of one tool call: its intent before the first byte leaves, and its outcome.
+//!
+//! Arguments themselves are not here: their names and a digest are, so that two calls can be compared and an approval
+//! bound, and nothing an agent sent can be read out of the record.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    base::{
+        ids::{EventId, GrantId, GrantTokenId, ServerId},
+        risk::Class,
+        trace::Trace,
+    },
+    domain::audit::{chain::Hash, change},
+};
+
+/// The facts of one call. Members are declared in canonical order; a test holds them to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallPart {
+    /// The arguments, without their values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<ArgumentsPart>,
+    /// What the tool does at worst.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<Class>,
+    /// The software that called, as it names itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientPart>,
+    /// The stable code of a refusal or failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The reviewed definition that was called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Hash>,
+    /// The grant it was made under.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantId>,
+    /// The record of what was about to happen, where this is how it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<EventId>,
+    /// The method of the protocol.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// The server it was for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerId>,
+    /// A digest of the protocol's session, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Hash>,
+    /// The tool, prompt or resource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The carried token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<GrantTokenId>,
+    /// Each step of the decision.
+    pub trace: Trace,
+    /// The caller's own trace, after the W3C's recommendation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+    /// How the exchange with the server went, where this is how it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<UpstreamPart>,
+}
+
+/// The arguments of a call, without their values.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArgumentsPart {
+    /// The SHA-256 of their canonical form.
+    pub digest: Hash,
+    /// The names at the top, in their order.
+    pub keys: Vec<String>,
+}
+
+/// The software that called, as it names itself; never trusted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientPart {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// How the exchange with the server went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpstreamPart {
+    /// How long it took, in microseconds.
+    pub micros: i64,
+    /// Bytes of the answer that were passed on.
+    pub received: i64,
+    /// Bytes that were sent.
+    pub sent: i64,
+    /// The status of HTTP; absent where none came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+}
+
+impl CallPart {
+    /// A call of which nothing is known but how far it came.
+    pub const fn new(trace: Trace) -> Self {
+        Self {
+            arguments: None,
+            class: None,
+            client: None,
+            code: None,
+            fingerprint: None,
+            grant: None,
+            intent: None,
+            method: None,
+            server: None,
+            session: None,
+            subject: None,
+            token: None,
+            trace,
+            traceparent: None,
+            upstream: None,
+        }
+    }
+
+    /// The same with everything that came from outside cut to what the record takes.
+    pub(super) fn plain(mut self) -> Self {
+        for text in [&mut self.method, &mut self.subject, &mut self.traceparent].into_iter().flatten() {
+            *text = change::plain_text(text);
+        }
+        if let Some(client) = &mut self.client {
+            client.name = change::plain_text(&client.name);
+            client.version = client.version.as_deref().map(change::plain_text);
+        }
+        if let Some(arguments) = &mut self.arguments {
+            arguments.keys.truncate(MAX_KEYS);
+            for key in &mut arguments.keys {
+                *key = change::plain_text(key);
+            }
+        }
+        self
+    }
+}
+
+/// How many names of arguments a record takes.
+const MAX_KEYS: usize = 64;

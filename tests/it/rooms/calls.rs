@@ -1,0 +1,148 @@
+//! Records of calls: numbered and linked by the database, in one chain with everything else.
+
+use portreeve::{
+    base::{
+        actor::{Actor, Principal},
+        ids::{EventId, GrantId, OrgId, ReplicaId, UserId},
+        page::PageRequest,
+        trace::{Finding, Fixer, Step, Trace},
+    },
+    domain::audit::{
+        self, Anchors, CallEntry, CallPart, Decision, Entry, EventFilter, EventKind, LaterAnchors, Who,
+    },
+    flow::actions::export,
+    io::db::{Db, OrgScope, OrgTx, Tx},
+};
+use time::Duration;
+
+use super::{NOW, World};
+use crate::kit::{app::TestApp, database::connect};
+
+fn who() -> Who {
+    let actor = Actor::Grant { grant: GrantId::fresh(), principal: Principal::User(UserId::fresh()) };
+    Who { actor, name: "Claude of Ada".to_owned(), origin: None }
+}
+
+fn intent(epoch: i64) -> CallEntry {
+    let entry = Entry::call("call.allowed", &who(), CallPart::new(Trace::passed(Step::Record)));
+    CallEntry {
+        id: EventId::fresh(),
+        at: NOW,
+        entry: entry.target("tool", "srv_1/create_issue", "github/create_issue").ended(Decision::Allowed),
+        epoch: Some(epoch),
+        opens: true,
+        closes: None,
+    }
+}
+
+fn refusal() -> CallEntry {
+    let finding = Finding::new("\"quoted\", ,\"seq\":1, and\nmore", "reviewed", Fixer::Admin);
+    let entry = Entry::call("call.refused", &who(), CallPart::new(Trace::decided(Step::Tool, finding)));
+    CallEntry { entry: entry.refused(), epoch: None, opens: false, ..intent(0) }
+}
+
+fn outcome(intent: EventId) -> CallEntry {
+    let part = CallPart { intent: Some(intent), ..CallPart::new(Trace::passed(Step::Outcome)) };
+    let entry = Entry::call("call.done", &who(), part);
+    CallEntry { entry, epoch: None, opens: false, closes: Some(intent), ..self::intent(0) }
+}
+
+async fn record(db: &Db, org: OrgId, calls: Vec<CallEntry>) -> audit::Kept {
+    audit::record_calls(db, OrgScope::proven(org), ReplicaId::fresh(), calls).await.unwrap()
+}
+
+#[tokio::test]
+async fn calls_stand_in_one_verifiable_chain_with_every_other_event() {
+    let app = TestApp::start().await;
+    let org = app.org("acme").await;
+    let first = intent(1);
+    let first_id = first.id;
+    // The very first records of a chain are calls, and more follow behind an administrative event.
+    assert_eq!(record(app.db(), org.id, vec![first, refusal()]).await.stands, [true, true]);
+    let entry = Entry::admin("team.created", &Who::system("test"));
+    let tx = OrgTx::begin(app.db(), OrgScope::proven(org.id)).await.unwrap();
+    audit::commit(tx, app.clock.now(), vec![entry]).await.unwrap();
+    record(app.db(), org.id, vec![outcome(first_id), intent(1)]).await;
+    let mut file = Vec::new();
+    export::export(&app.ports, &org.slug, &mut file).await.unwrap();
+    let report = audit::verify(file.as_slice(), Anchors::none(), LaterAnchors::PassOver).unwrap();
+    assert_eq!(report.chains[0].records, 6, "five events and that of the export");
+    let mut tx = app.org_tx(org.id).await;
+    let filter = EventFilter { kind: Some(EventKind::Call), ..EventFilter::default() };
+    let calls = audit::list(&mut tx, &filter, &PageRequest::first()).await.unwrap();
+    let detail = audit::find(&mut tx, first_id).await.unwrap().unwrap();
+    let proof = audit::proof(&mut tx, first_id).await.unwrap();
+    tx.done().await.unwrap();
+    assert_eq!(calls.items.len(), 4);
+    assert_eq!(detail.record.unwrap().call.unwrap().trace.reached, Step::Record);
+    assert!(proof.is_some());
+}
+
+#[tokio::test]
+async fn what_was_judged_at_another_epoch_does_not_stand() {
+    let world = World::fresh().await;
+    let org = world.org().await;
+    let kept = record(&world.db, org, vec![intent(1), intent(2), refusal()]).await;
+    assert_eq!((kept.epoch, kept.stands), (Some(1), vec![true, false, true]));
+    assert_eq!(world.number("select count(*) from events").await, 2);
+    assert_eq!(world.number("select count(*) from open_calls").await, 1);
+    let nobody = record(&world.db, OrgId::fresh(), vec![intent(1)]).await;
+    assert_eq!(
+        (nobody.epoch, nobody.stands),
+        (None, vec![false]),
+        "an organization that is gone allows nothing"
+    );
+}
+
+#[tokio::test]
+async fn an_outcome_closes_its_intent_and_what_a_dead_replica_left_is_found() {
+    let world = World::fresh().await;
+    let org = world.org().await;
+    let (first, second) = (intent(1), intent(1));
+    let (first_id, second_id) = (first.id, second.id);
+    record(&world.db, org, vec![first, second]).await;
+    record(&world.db, org, vec![outcome(first_id)]).await;
+    let mut tx = world.system_tx().await;
+    let before = NOW + Duration::minutes(1);
+    assert_eq!(audit::orgs_with_abandoned_calls(&mut tx, before).await.unwrap(), [org]);
+    assert!(audit::orgs_with_abandoned_calls(&mut tx, NOW).await.unwrap().is_empty());
+    tx.done().await.unwrap();
+    let mut tx = world.org_tx(org).await;
+    assert_eq!(audit::list_abandoned_calls(&mut tx, before, &[]).await.unwrap(), [second_id]);
+    tx.done().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn replicas_that_record_at_the_same_time_leave_no_gap() {
+    let world = World::fresh().await;
+    let org = world.org().await;
+    let writers = (0..6).map(|_| {
+        let db = world.db.clone();
+        tokio::spawn(async move {
+            for _ in 0..10 {
+                record(&db, org, vec![intent(1), refusal(), intent(9)]).await;
+            }
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.unwrap();
+    }
+    let mut tx = world.org_tx(org).await;
+    let head = audit::head(&mut tx).await.unwrap();
+    let batch = audit::read_batch(&mut tx, None, &head, NOW).await.unwrap();
+    tx.done().await.unwrap();
+    assert_eq!(batch.events.iter().map(|event| event.seq).collect::<Vec<_>>(), (1..=120).collect::<Vec<_>>());
+    assert!(batch.events.windows(2).all(|pair| pair[1].prev_hash == pair[0].hash));
+}
+
+#[tokio::test]
+async fn the_statement_sees_no_other_organization_and_leaves_nothing_behind_on_its_connection() {
+    let world = World::fresh().await;
+    let (org, other) = (world.org().await, world.org().await);
+    record(&world.db, other, vec![intent(1)]).await;
+    record(&world.db, org, vec![intent(1)]).await;
+    let mut conn = connect(&world.database.app()).await;
+    let seen: i64 = sqlx::query_scalar("select count(*) from events").fetch_one(&mut conn).await.unwrap();
+    assert_eq!(seen, 0, "a connection that named nobody sees nobody's rows");
+    assert_eq!(world.number("select count(distinct org_id) from events").await, 2);
+}
