@@ -14,5 +14,6 @@ mod jobs;
 mod kit;
 mod mail;
 mod proof;
+mod proxy;
 mod rooms;
 mod start;

@@ -6,11 +6,12 @@ use time::OffsetDateTime;
 
 use crate::{
     base::{
+        actor::Principal,
         crypto::digest::{self, Digest},
         ids::{GrantId, GrantTokenId, ServerId},
         risk::Class,
     },
-    domain::grants::{Bindings, GrantState, Principal, ServersOf, Stop, TokenState},
+    domain::grants::{Bindings, GrantState, ServersOf, Stop, TokenState},
 };
 
 /// Everything about one grant that a decision rests on, as of one epoch.

@@ -6,50 +6,12 @@ use time::OffsetDateTime;
 
 use crate::{
     base::{
-        ids::{GrantId, ServerId, ServiceAccountId, TeamId, UserId},
+        actor::Principal,
+        ids::{GrantId, ServerId, UserId},
         risk::Class,
     },
     domain::grants::{Bindings, LastUse},
 };
-
-/// In whose name an agent acts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Principal {
-    /// A member.
-    User(UserId),
-    /// A team.
-    Team(TeamId),
-    /// A service account.
-    ServiceAccount(ServiceAccountId),
-}
-
-impl Principal {
-    /// The kind's name in the API and in the record.
-    pub const fn kind(self) -> &'static str {
-        match self {
-            Self::User(_) => "user",
-            Self::Team(_) => "team",
-            Self::ServiceAccount(_) => "service_account",
-        }
-    }
-
-    /// The id's outside form.
-    pub fn id_text(self) -> String {
-        match self {
-            Self::User(id) => id.to_string(),
-            Self::Team(id) => id.to_string(),
-            Self::ServiceAccount(id) => id.to_string(),
-        }
-    }
-
-    /// The person, where it is one.
-    pub const fn user(self) -> Option<UserId> {
-        match self {
-            Self::User(user) => Some(user),
-            Self::Team(_) | Self::ServiceAccount(_) => None,
-        }
-    }
-}
 
 /// Which servers a grant reaches.
 #[derive(Clone, Debug, PartialEq, Eq)]

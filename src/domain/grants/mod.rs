@@ -22,7 +22,7 @@ mod tokens;
 
 pub use bindings::{Bindings, MOST_CIDRS, MOST_CLIENTS};
 pub use decision::{DecisionGrant, DecisionToken};
-pub use grant::{Grant, GrantEntry, GrantFilter, GrantState, NotAGrantState, Principal, ServersOf, Stop};
+pub use grant::{Grant, GrantEntry, GrantFilter, GrantState, NotAGrantState, ServersOf, Stop};
 pub use new_grant::{GrantChange, GrantForm, NewGrant};
 pub use rules::{BadLabel, BadReason, Deed, GrantRefusal, Reason, Standing};
 pub use tokens::{

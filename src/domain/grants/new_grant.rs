@@ -3,8 +3,8 @@
 use time::OffsetDateTime;
 
 use crate::{
-    base::{faults::Faults, risk::Class},
-    domain::grants::{Bindings, Grant, Principal, ServersOf, rules},
+    base::{actor::Principal, faults::Faults, risk::Class},
+    domain::grants::{Bindings, Grant, ServersOf, rules},
 };
 
 /// The terms of a grant as somebody typed them, with its servers already found.

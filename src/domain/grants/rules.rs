@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use crate::{
-    base::ids::UserId,
-    domain::grants::{Grant, Principal, Stop},
+    base::{actor::Principal, ids::UserId},
+    domain::grants::{Grant, Stop},
 };
 
 const LONGEST_LABEL: usize = 100;
@@ -186,7 +186,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        base::{ids::GrantId, risk::Class},
+        base::{actor::Principal, ids::GrantId, risk::Class},
         domain::grants::{Bindings, ServersOf},
     };
 

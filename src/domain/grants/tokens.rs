@@ -299,8 +299,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        base::risk::Class,
-        domain::grants::{Bindings, Principal, ServersOf},
+        base::{actor::Principal, risk::Class},
+        domain::grants::{Bindings, ServersOf},
     };
 
     const NOW: OffsetDateTime = datetime!(2026-01-01 0:00 UTC);

@@ -14,6 +14,7 @@ pub mod form;
 mod gallery;
 pub mod headers;
 pub mod home;
+pub mod hosts;
 pub mod idempotency;
 pub mod json;
 pub mod listing;

@@ -102,6 +102,9 @@ async fn parameters(app: &TestApp, org: &PlantedOrg, user: ids::UserId) -> BTree
     all.insert("link", Token::issue(TokenKind::Mail, ids::MailTokenId::fresh()).text().expose().clone());
     // Links of letters: what a made-up one is answered; good ones are tried at the door.
     all.insert("token", "made-up".to_owned());
+    all.insert("endpoint", org.slug.clone());
+    all.insert("server", ids::ServerId::fresh().to_string());
+    all.insert("request", ids::RequestId::fresh().to_string());
     all.insert("job", ids::JobId::fresh().to_string());
     all.insert("letter", ids::LetterId::fresh().to_string());
     all.insert("invitation", invitation.to_string());

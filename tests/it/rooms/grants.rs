@@ -2,6 +2,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 
 use portreeve::{
     base::{
+        actor::Principal,
         crypto::token::{Token, TokenKind},
         ids::{GrantId, GrantTokenId, OrgId, ServerId, ServiceAccountId, TeamId, UserId},
         page::PageRequest,
@@ -10,8 +11,7 @@ use portreeve::{
     },
     domain::grants::{
         ClientSeen, DecisionGrant, Grant, GrantChange, GrantFilter, GrantForm, GrantState, GrantToken,
-        IssuedToken, NewGrant, NewToken, Overlap, Principal, ServersOf, Stop, TokenExpiry, TokenForm,
-        TokenState,
+        IssuedToken, NewGrant, NewToken, Overlap, ServersOf, Stop, TokenExpiry, TokenForm, TokenState,
         store::{decisions, grants, tokens},
     },
 };

@@ -7,12 +7,13 @@ use uuid::Uuid;
 
 use crate::{
     base::{
+        actor::Principal,
         ids::{GrantId, ServerId, ServiceAccountId, TeamId, UserId},
         page::{Page, PageRequest},
         update::{Update, is_current},
     },
     domain::grants::{
-        Grant, GrantChange, GrantEntry, GrantFilter, GrantState, NewGrant, Principal, ServersOf, Stop,
+        Grant, GrantChange, GrantEntry, GrantFilter, GrantState, NewGrant, ServersOf, Stop,
         new_grant::Terms,
         rules,
         store::{bindings, bump_epoch, last_use, principal, read, stop},

@@ -11,8 +11,11 @@ use std::{net::IpAddr, str::FromStr};
 use time::OffsetDateTime;
 
 use crate::{
-    base::ids::{ServiceAccountId, TeamId, UserId},
-    domain::grants::{Bindings, ClientSeen, LastUse, Principal, Stop},
+    base::{
+        actor::Principal,
+        ids::{ServiceAccountId, TeamId, UserId},
+    },
+    domain::grants::{Bindings, ClientSeen, LastUse, Stop},
     io::db::{DbError, DbResult, OrgTx, Tx},
 };
 
