@@ -4,10 +4,7 @@ mod form;
 mod rows;
 
 use askama::Template;
-use axum::{
-    extract::{Path, Query},
-    http::StatusCode,
-};
+use axum::{extract::Path, http::StatusCode};
 use serde::Deserialize;
 use time::{Duration, OffsetDateTime};
 
@@ -30,9 +27,10 @@ use crate::{
             ask::OrgPage,
             flash::Toast,
             form::{Form, FormFaults, faults_of, version},
-            listing::{PageQuery, next_href},
+            listing::{Asked, Listing},
             page::{PageResult, go_saying, page, page_with},
             parts::{Choice, Crumb},
+            query::Query,
             routes::{Access, Effect, Routes},
             shell::Shell,
         },
@@ -68,8 +66,7 @@ struct KeysPage {
     states: Vec<Choice>,
     owners: Vec<Choice>,
     is_filtered: bool,
-    first: String,
-    next: String,
+    list: Listing,
     can_write: bool,
 }
 
@@ -143,16 +140,6 @@ struct MadePage {
 }
 
 #[derive(Deserialize)]
-struct ListQuery {
-    #[serde(default)]
-    state: String,
-    #[serde(default)]
-    owner: String,
-    #[serde(default)]
-    cursor: Option<String>,
-}
-
-#[derive(Deserialize)]
 struct NewQuery {
     #[serde(default)]
     owner: String,
@@ -176,32 +163,34 @@ struct RotateForm {
     version: String,
 }
 
-async fn list(ask: OrgPage, Query(query): Query<ListQuery>) -> PageResult {
-    let request = PageQuery { limit: None, cursor: query.cursor.clone() }.parse()?;
-    let state = [KeyState::Live, KeyState::Expired, KeyState::Revoked]
-        .into_iter()
-        .find(|s| s.as_str() == query.state);
-    let filter = KeyListFilter { owner: Some(query.owner.clone()), state };
-    let found = api_keys::overview(&ask.cx, &filter, &request).await?;
+async fn list(ask: OrgPage, mut asked: Asked) -> PageResult {
+    let known = [KeyState::Live, KeyState::Expired, KeyState::Revoked].map(|state| (state.as_str(), state));
+    let (chosen, state) = asked.one_of("state", known);
+    let owner = asked.text("owner");
+    let request = asked.page();
+    let mut filter = KeyListFilter { owner: Some(owner.clone()), state };
+    let found = match api_keys::overview(&ask.cx, &filter, &request).await {
+        Ok(found) => found,
+        Err(error) => {
+            asked.reject(error)?;
+            filter.owner = None;
+            api_keys::overview(&ask.cx, &filter, &request).await?
+        }
+    };
     let Page { items, next } = found.keys;
-    let base = list_href(&ask);
-    let kept = [("state", query.state.as_str()), ("owner", query.owner.as_str())];
-    let (first, next) = next_href(&base, &kept, query.cursor.as_deref(), next.as_deref());
     let states = [("", "Any state"), ("live", "Works"), ("expired", "Expired"), ("revoked", "Revoked")];
-    page(&KeysPage {
-        shell: shell_of::org(&ask, "API keys").await?,
+    let list = asked.listing(next.as_deref());
+    let page = KeysPage {
+        shell: shell_of::org(&ask, "API keys").await?.with_faults(!list.faults.is_empty()),
         rows: key_rows(&ask, items),
-        states: states
-            .into_iter()
-            .map(|(value, label)| Choice::new(value, label).chosen_by(&query.state))
-            .collect(),
-        owners: owner_filter(&found.accounts, &query.owner),
-        is_filtered: kept.iter().any(|(_, value)| !value.is_empty()) || query.cursor.is_some(),
-        base,
-        first,
-        next,
+        states: Choice::chosen_of(states.map(|(value, label)| Choice::new(value, label)), &chosen),
+        owners: owner_filter(&found.accounts, &owner),
+        is_filtered: !chosen.is_empty() || !owner.is_empty() || !list.first.is_empty(),
+        base: list_href(&ask),
         can_write: ask.cx.may(Permission::ApiKeysWrite),
-    })
+        list,
+    };
+    page_with(page.list.status(), &page)
 }
 
 fn owner_filter(accounts: &[ServiceAccountEntry], chosen: &str) -> Vec<Choice> {

@@ -153,7 +153,12 @@ async fn a_bad_filter_is_pointed_at_kept_and_left_out() {
     for bad in ["from%3Ayesterday", "request%3Ax", "person%3A"] {
         ada.get(&format!("{LOG}?q={bad}")).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
     }
-    ada.get(&format!("{LOG}?cursor=nonsense")).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    let page = ada.get(&format!("{LOG}?cursor=nonsense&q=action:team.")).await;
+    let page = page.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.says("<code>cursor=nonsense</code> is no place that this log gave"));
+    assert!(page.says("<b>action:</b>team."), "the other filters stay");
+    let page = ada.get(&format!("{LOG}?kind=wedding")).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.says("<code>kind=wedding</code> kind is admin, auth or call."));
 }
 
 #[tokio::test]

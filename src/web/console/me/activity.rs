@@ -1,7 +1,6 @@
 //! What the record holds about the person.
 
 use askama::Template;
-use axum::extract::Query;
 
 use crate::{
     base::page::Page,
@@ -11,8 +10,8 @@ use crate::{
         console::shell_of,
         kit::{
             ask::PersonPage,
-            listing::{PageQuery, next_href},
-            page::{PageResult, page},
+            listing::{Asked, Listing},
+            page::{PageResult, page_with},
             routes::{Access, Routes},
             shell::Shell,
         },
@@ -28,8 +27,7 @@ pub(super) fn routes() -> Routes {
 struct ActivityPage {
     shell: Shell,
     events: Vec<EventLine>,
-    first: String,
-    next: String,
+    list: Listing,
 }
 
 struct EventLine {
@@ -41,12 +39,13 @@ struct EventLine {
     is_done: bool,
 }
 
-async fn list(ask: PersonPage, Query(query): Query<PageQuery>) -> PageResult {
-    let Page { items, next } = activity::list(&ask.cx, &query.parse()?).await?;
-    let (first, next) = next_href("/me/activity", &[], query.cursor.as_deref(), next.as_deref());
+async fn list(ask: PersonPage, mut asked: Asked) -> PageResult {
+    let Page { items, next } = activity::list(&ask.cx, &asked.page()).await?;
+    let list = asked.listing(next.as_deref());
     let me = ask.cx.id().to_string();
     let events = items.into_iter().map(|event| line(event, &me)).collect();
-    page(&ActivityPage { shell: shell_of::person(&ask, "Activity").await?, events, first, next })
+    let shell = shell_of::person(&ask, "Activity").await?.with_faults(!list.faults.is_empty());
+    page_with(list.status(), &ActivityPage { shell, events, list })
 }
 
 fn line(event: EventRow, me: &str) -> EventLine {

@@ -1,7 +1,6 @@
 //! How the person proves who they are, on one page.
 
 use askama::Template;
-use axum::extract::Query;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
@@ -12,6 +11,7 @@ use crate::{
         kit::{
             ask::PersonPage,
             page::{PageResult, page},
+            query::Query,
             routes::{Access, Routes},
             shell::Shell,
         },

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::{
-    extract::{Path, Query},
+    extract::Path,
     http::{HeaderValue, header},
 };
 use serde::Deserialize;
@@ -17,8 +17,8 @@ use crate::{
             ask::OperatorPage,
             flash::Toast,
             form::Form,
-            listing::{PageQuery, next_href},
-            page::{PageResult, go_saying, page},
+            listing::{Asked, Listing},
+            page::{PageResult, go_saying, page, page_with},
             parts::{Crumb, Tab},
             routes::{Access, Effect, Routes},
             shell::Shell,
@@ -47,8 +47,7 @@ struct OutboxPage {
     letters: Vec<Row>,
     is_filtered: bool,
     sends_mail: bool,
-    first: String,
-    next: String,
+    list: Listing,
 }
 
 /// One letter in the list.
@@ -80,33 +79,22 @@ struct Part {
     is_link: bool,
 }
 
-#[derive(Default, Deserialize)]
-struct ListQuery {
-    #[serde(default)]
-    state: String,
-    #[serde(default)]
-    cursor: Option<String>,
-}
-
 #[derive(Deserialize)]
 struct Nothing {}
 
-async fn list(ask: OperatorPage, Query(query): Query<ListQuery>) -> PageResult {
-    let request = PageQuery { limit: None, cursor: query.cursor.clone() }.parse()?;
-    let state: Option<LetterState> = query.state.parse().ok();
-    let (Page { items, next }, counts) = outbox::list(&ask.cx, state, &request).await?;
-    let word = state.map_or("", LetterState::as_str);
-    let filters = [("state", word)];
-    let (first, next) = next_href("/ops/outbox", &filters, query.cursor.as_deref(), next.as_deref());
-    page(&OutboxPage {
-        shell: shell_of::operator(&ask, "Outbox").await?,
-        tabs: tabs(&counts, word),
+async fn list(ask: OperatorPage, mut asked: Asked) -> PageResult {
+    let (_, state) = asked.one_of("state", LetterState::ALL.map(|state| (state.as_str(), state)));
+    let (Page { items, next }, counts) = outbox::list(&ask.cx, state, &asked.page()).await?;
+    let list = asked.listing(next.as_deref());
+    let page = OutboxPage {
+        shell: shell_of::operator(&ask, "Outbox").await?.with_faults(!list.faults.is_empty()),
+        tabs: tabs(&counts, state.map_or("", LetterState::as_str)),
         letters: items.into_iter().map(row).collect(),
         is_filtered: state.is_some(),
         sends_mail: ask.cx.ports.site.sends_mail,
-        first,
-        next,
-    })
+        list,
+    };
+    page_with(page.list.status(), &page)
 }
 
 fn tabs(counts: &[(LetterState, i64)], current: &str) -> Vec<Tab> {
