@@ -12,7 +12,7 @@ use crate::{
     domain::tenancy::{Member, MemberFilter},
     flow::actions::members::{self, MemberEntry, MemberFacts},
     web::{
-        console::shell_of,
+        console::{audit::words, shell_of},
         kit::{
             ask::OrgPage,
             faults::PageError,
@@ -65,6 +65,7 @@ struct MemberPage {
     slug: String,
     href: String,
     facts: MemberFacts,
+    events: Vec<words::Line>,
     roles: Vec<Choice>,
     faults: FormFaults,
     can_write: bool,
@@ -204,6 +205,7 @@ async fn member_page(
         can_transfer,
         can_read_keys: ask.cx.may(Permission::ApiKeysRead),
         can_read_events: ask.cx.may(Permission::AuditRead),
+        events: facts.events.iter().map(words::Line::from).collect(),
         facts,
     };
     page_with(status, &page)

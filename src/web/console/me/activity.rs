@@ -7,7 +7,7 @@ use crate::{
     domain::audit::{Decision, EventRow},
     flow::actions::me::activity,
     web::{
-        console::shell_of,
+        console::{audit::words, shell_of},
         kit::{
             ask::PersonPage,
             listing::{Asked, Listing},
@@ -32,8 +32,7 @@ struct ActivityPage {
 
 struct EventLine {
     at: time::OffsetDateTime,
-    words: String,
-    action: String,
+    title: String,
     by: String,
     place: String,
     is_done: bool,
@@ -52,50 +51,9 @@ fn line(event: EventRow, me: &str) -> EventLine {
     let is_mine = event.actor_id.as_deref() == Some(me);
     EventLine {
         at: event.at,
-        words: words(&event.action),
+        title: words::title(&event.action).into_owned(),
         by: if is_mine { "You".to_owned() } else { event.actor_name },
         place: event.ip.map_or_else(String::new, |ip| ip.to_string()),
         is_done: event.decision == Decision::Done,
-        action: event.action,
-    }
-}
-
-/// What an action means to the person it is about; one that this page does not know is told by its own words.
-fn words(action: &str) -> String {
-    let known = match action {
-        "profile.changed" => "Profile changed",
-        "email.change_asked" => "Change of e-mail address asked for",
-        "email.changed" => "E-mail address changed",
-        "password.changed" => "Password changed",
-        "password.reset" => "Password reset by a link",
-        "totp.enabled" => "Authenticator app turned on",
-        "totp.disabled" => "Authenticator app turned off",
-        "recovery_codes.made" => "New recovery codes made",
-        "passkey.added" => "Passkey added",
-        "passkey.renamed" => "Passkey renamed",
-        "passkey.removed" => "Passkey removed",
-        "session.ended" => "A session ended",
-        "sessions.ended" => "All other sessions ended",
-        "person.stopped" => "Everything stopped",
-        other => return sentence(other),
-    };
-    known.to_owned()
-}
-
-fn sentence(action: &str) -> String {
-    let text = action.replace(['.', '_'], " ");
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_action_that_is_not_known_reads_as_words() {
-        assert_eq!(words("session.started"), "Session started");
-        assert_eq!(words("totp.enabled"), "Authenticator app turned on");
-        assert_eq!(words(""), "");
     }
 }

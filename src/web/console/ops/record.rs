@@ -8,7 +8,7 @@ use crate::{
     domain::audit::{Decision, EventFilter, EventKind, EventRow, Proof},
     flow::{actions::ops::record, fault::ActionError},
     web::{
-        console::shell_of,
+        console::{audit::words, shell_of},
         kit::{
             ask::OperatorPage,
             listing::{Asked, Listing},
@@ -90,7 +90,7 @@ async fn show(ask: OperatorPage, Path(event): Path<String>) -> PageResult {
     };
     let kept = found.record.as_ref();
     page(&EventPage {
-        shell: shell_of::operator(&ask, found.row.action.clone()).await?,
+        shell: shell_of::operator(&ask, words::title(&found.row.action)).await?,
         crumbs: vec![Crumb::to("Audit log", "/ops/audit")],
         note: kept.and_then(|kept| kept.note.clone()).unwrap_or_default(),
         before: pretty(kept.and_then(|kept| kept.before.as_ref())),
