@@ -4,6 +4,7 @@ use askama::Template;
 use axum::{
     extract::Path,
     http::{HeaderValue, header},
+    response::IntoResponse,
 };
 use serde::Deserialize;
 
@@ -17,6 +18,7 @@ use crate::{
             ask::OperatorPage,
             flash::Toast,
             form::Form,
+            headers,
             listing::{Asked, Listing},
             page::{PageResult, go_saying, page, page_with},
             parts::{Crumb, Tab},
@@ -35,6 +37,7 @@ pub(super) fn routes() -> Routes {
         .form("/ops/outbox/test", Access::Operator, tests, send_test)
         .page("/ops/outbox/{letter}", Access::Operator, show)
         .form("/ops/outbox/{letter}/open", Access::Operator, opens, open)
+        .page("/ops/outbox/{letter}/look", Access::Operator, look)
         .form("/ops/outbox/{letter}/resend", Access::Operator, resends, resend)
 }
 
@@ -71,6 +74,8 @@ struct LetterPage {
     /// What it says, once opened.
     subject: String,
     parts: Vec<Part>,
+    /// Where it is to be seen as it looks, once opened.
+    look: String,
 }
 
 /// A stretch of a letter: words, or an address of ours that may be followed.
@@ -129,8 +134,19 @@ async fn open(ask: OperatorPage, Path(letter): Path<String>, Form(_): Form<Nothi
     let mut opened = letter_page(&ask, found, false).await?;
     opened.subject = said.subject.clone();
     opened.parts = parts(&said.text, &ask.cx.ports.site.base_url);
+    opened.look = format!("{}/look", opened.href);
     let mut answer = page(&opened)?;
     answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers::may_frame_ours(&mut answer);
+    Ok(answer)
+}
+
+/// The letter as it looks, for the frame on its page.
+async fn look(ask: OperatorPage, Path(letter): Path<String>) -> PageResult {
+    let said = outbox::look(&ask.cx, id(&letter)?).await?;
+    let mut answer =
+        ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], said.html.clone()).into_response();
+    headers::inert(&mut answer);
     Ok(answer)
 }
 
@@ -160,6 +176,7 @@ async fn letter_page(
         row: row(found),
         subject: String::new(),
         parts: Vec::new(),
+        look: String::new(),
     })
 }
 
