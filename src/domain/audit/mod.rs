@@ -30,10 +30,11 @@ pub use entry::{Decision, Entry, EventKind, Who};
 pub use export::{ExportWriter, Scope};
 pub use line::key_line;
 pub use store::{
-    Appended, Batch, CheckpointRow, EventDetail, EventFilter, EventRow, Neighbors, NewSigningKey, Proof,
-    SealedSigningKey, StoredEvent, Unrecorded, append, chains, commit, commit_appended, commit_unrecorded,
-    due_chains, find, find_by_seq, find_signing_key, head, insert_signing_key, list, list_newer,
-    list_public_keys, moment_in_zone, neighbors, proof, read_batch, reseal_signing_key, retire_signing_key,
+    Appended, Batch, CheckpointRow, EventDetail, EventFilter, EventRow, Except, Neighbors, NewSigningKey,
+    Proof, SealedSigningKey, StoredEvent, Unrecorded, append, chains, commit, commit_appended,
+    commit_unrecorded, due_chains, find, find_by_seq, find_signing_key, head, insert_signing_key, list,
+    list_newer, list_public_keys, moment_in_zone, neighbors, proof, read_batch, reseal_signing_key,
+    retire_signing_key,
 };
 pub use store::{SigningKeyRow, list_signing_keys};
 pub use verify::{

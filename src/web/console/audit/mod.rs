@@ -240,12 +240,12 @@ impl Asked {
         let of_actor = |row: &&EventRow| row.actor_id.as_deref() == Some(token.value.as_str());
         let of_target = |row: &&EventRow| row.target_id.as_deref() == Some(token.value.as_str());
         let named = match token.key {
-            "person" => rows.iter().find(of_actor).map(|row| row.actor_name.clone()),
+            "person" | "not_person" => rows.iter().find(of_actor).map(|row| row.actor_name.clone()),
             "target" => rows.iter().find(of_target).and_then(|row| row.target_name.clone()),
             _ => None,
         };
         Chip {
-            key: if token.key == "q" { "text" } else { token.key },
+            key: token.name(),
             value: named.unwrap_or_else(|| token.value.clone()),
             text: token.text(),
             href: self.with(&self.tokens.text_without(token.key)),
