@@ -5,11 +5,8 @@ use std::error::Error;
 use time::Duration;
 
 use crate::{
-    base::{faults::Faults, permission::Permission},
-    domain::{
-        tenancy::{Outcome, TenancyRefusal},
-        vault::VaultError,
-    },
+    base::{faults::Faults, permission::Permission, update::Update},
+    domain::{tenancy::TenancyRefusal, vault::VaultError},
     io::db::DbError,
 };
 
@@ -138,10 +135,10 @@ impl From<VaultError> for ActionError {
 }
 
 /// What a change that expected a version came to, as an action's result.
-pub fn settled<T>(outcome: Outcome<T>) -> ActionResult<T> {
+pub fn settled<T>(outcome: Update<T>) -> ActionResult<T> {
     match outcome {
-        Outcome::Changed(value) => Ok(value),
-        Outcome::Stale => Err(ActionError::Changed),
-        Outcome::Missing => Err(ActionError::NotFound),
+        Update::Done(value) => Ok(value),
+        Update::Conflict => Err(ActionError::Changed),
+        Update::NotFound => Err(ActionError::NotFound),
     }
 }

@@ -119,7 +119,7 @@ const fn bad_request_code(refusal: &Refusal) -> Code {
     match refusal {
         Refusal::HeaderMismatch(_) => Code::HeaderMismatch,
         Refusal::BadParams { .. } => Code::InvalidParams,
-        Refusal::Malformed { fault: crate::protocol::mcp::message::BadMessage::Text(_), .. } => {
+        Refusal::Malformed { fault: BadMessage::Text(fault), .. } if fault.reason.is_parse_error() => {
             Code::ParseError
         }
         _ => Code::InvalidRequest,

@@ -18,7 +18,7 @@ use crate::{
     web::{
         Doors,
         kit::{
-            error_pages::{Away, Failed, Forbidden, NotDone, NotFound},
+            error_pages::{Away, BadAddress, Failed, Forbidden, NotDone, NotFound},
             page, problem,
             shell::{Base, Shell},
         },
@@ -34,6 +34,13 @@ pub enum Fault {
     Body {
         /// Where in it.
         path: String,
+        /// Why, and what to do.
+        message: String,
+    },
+    /// The query of the address cannot be read.
+    Query {
+        /// Which parameter of it.
+        name: String,
         /// Why, and what to do.
         message: String,
     },
@@ -53,7 +60,7 @@ impl Fault {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Protocol { status, .. } => *status,
-            Self::Body { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Body { .. } | Self::Query { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Action(error) => match error {
                 ActionError::Fields(_) => StatusCode::UNPROCESSABLE_ENTITY,
                 ActionError::NotFound => StatusCode::NOT_FOUND,
@@ -75,6 +82,7 @@ impl Fault {
         match self {
             Self::Action(error) => error.code(),
             Self::Body { .. } => "invalid_body",
+            Self::Query { .. } => "invalid_query",
             Self::Protocol { code, .. } => code,
         }
     }
@@ -84,6 +92,7 @@ impl Fault {
         match self {
             Self::Protocol { detail, .. } => (*detail).to_owned(),
             Self::Body { .. } => "The body cannot be read; see errors.".to_owned(),
+            Self::Query { .. } => "The query of the address cannot be read; see errors.".to_owned(),
             Self::Action(error) => match error {
                 ActionError::Fields(_) => "Some fields cannot be accepted; see errors.".to_owned(),
                 ActionError::NotFound => "There is nothing here, or nothing that you may see.".to_owned(),
@@ -123,7 +132,9 @@ impl Fault {
     /// The fields that need attention, with what to do.
     pub fn fields(&self) -> Vec<(String, String)> {
         match self {
-            Self::Body { path, message } => vec![(path.clone(), message.clone())],
+            Self::Body { path, message } | Self::Query { name: path, message } => {
+                vec![(path.clone(), message.clone())]
+            }
             Self::Action(ActionError::Fields(faults)) => {
                 faults.iter().map(|fault| (fault.field.to_owned(), fault.message.clone())).collect()
             }
@@ -159,6 +170,11 @@ impl PageError {
     /// A defect.
     pub fn defect(error: impl Error + Send + Sync + 'static) -> Self {
         Self(Fault::Action(ActionError::defect(error)))
+    }
+
+    /// A parameter of the address cannot be read.
+    pub(super) fn query(name: String, message: String) -> Self {
+        Self(Fault::Query { name, message })
     }
 }
 
@@ -268,6 +284,14 @@ fn rendered(fault: &Fault, path: &str, id: Option<RequestId>) -> Response {
         Fault::Action(ActionError::Away(_) | ActionError::Busy) => page::page_with(
             fault.status(),
             &Away { shell: framed("Not available right now"), why: fault.detail() },
+        ),
+        Fault::Query { message, .. } => page::page_with(
+            fault.status(),
+            &BadAddress {
+                shell: framed("This address cannot be read"),
+                why: message.clone(),
+                plain: page::safe_return(path).unwrap_or("/").to_owned(),
+            },
         ),
         _ => {
             let faults = fault.fields().into_iter().map(|(_, message)| message).collect();

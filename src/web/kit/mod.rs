@@ -25,6 +25,7 @@ pub mod page;
 pub mod palette;
 pub mod parts;
 pub mod problem;
+pub mod query;
 pub mod rail;
 pub mod routes;
 pub mod shell;

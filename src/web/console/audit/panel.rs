@@ -140,7 +140,7 @@ fn facts(detail: &EventDetail, like: impl Fn(&'static str, String) -> String) ->
         like("decision", row.decision.name().to_owned()),
     );
     if let Some(ip) = row.ip {
-        add("From", ip.to_string(), true, String::new());
+        add("From", ip.to_string(), true, like("ip", ip.to_string()));
     }
     if let Some(agent) = origin.and_then(|origin| origin.agent.clone()) {
         add("With", agent, false, String::new());
