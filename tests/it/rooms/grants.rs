@@ -7,7 +7,7 @@ use portreeve::{
         ids::{GrantId, GrantTokenId, OrgId, ServerId, ServiceAccountId, TeamId, UserId},
         page::PageRequest,
         risk::Class,
-        update::Update,
+        update::{Change, Update},
     },
     domain::grants::{
         ClientSeen, DecisionGrant, Grant, GrantChange, GrantFilter, GrantForm, GrantState, GrantToken,
@@ -182,13 +182,13 @@ async fn a_change_counts_the_version_and_raises_the_epoch_only_where_something_c
     let change = GrantChange::parse(&made, some, NOW).expect("good");
     let mut tx = world.org_tx(org).await;
     let late = grants::update(&mut tx, made.id, &change, Some(9), NOW).await.expect("an answer");
-    assert_eq!(late, Update::Conflict { current: made.clone() });
+    assert_eq!(late, Update::Conflict);
     let done = grants::update(&mut tx, made.id, &change, Some(1), NOW).await.expect("an answer");
-    let Update::Done { before, after } = done else { panic!("{done:?}") };
+    let Update::Done(Change { before, after }) = done else { panic!("{done:?}") };
     assert_eq!((before, after.version, after.label.as_str()), (made.clone(), 2, "Claude"));
     assert!(after.servers.covers(one) && !after.servers.covers(ServerId::fresh()));
     let again = grants::update(&mut tx, made.id, &change, Some(2), NOW).await.expect("an answer");
-    assert_eq!(again, Update::Done { before: after.clone(), after });
+    assert_eq!(again, Update::Done(Change { before: after.clone(), after }));
     let gone = grants::update(&mut tx, GrantId::fresh(), &change, None, NOW).await.expect("an answer");
     assert_eq!(gone, Update::NotFound);
     keep(tx).await;
@@ -205,7 +205,7 @@ async fn suspending_keeps_the_first_reason_unless_an_admin_takes_over() {
     let mut tx = world.org_tx(org).await;
     let mut suspend = async |by, reason: &str| {
         let done = grants::suspend(&mut tx, made.id, &stop(by, reason), None).await.expect("an answer");
-        let Update::Done { after, .. } = done else { panic!("{done:?}") };
+        let Update::Done(Change { after, .. }) = done else { panic!("{done:?}") };
         after.suspension.map(|stop| (stop.by, stop.reason))
     };
     assert_eq!(suspend(Some(ada), "lunch").await, Some((Some(ada), "lunch".to_owned())));
@@ -215,7 +215,7 @@ async fn suspending_keeps_the_first_reason_unless_an_admin_takes_over() {
     let entry = grants::find_entry(&mut tx, made.id, NOW).await.expect("an answer").expect("there");
     assert_eq!((entry.state, entry.suspended_by_name.as_deref()), (GrantState::Suspended, Some("Bob")));
     let done = grants::resume(&mut tx, made.id, None, NOW).await.expect("an answer");
-    let Update::Done { after, .. } = done else { panic!("{done:?}") };
+    let Update::Done(Change { after, .. }) = done else { panic!("{done:?}") };
     assert_eq!((after.suspension, after.version), (None, 4));
     keep(tx).await;
     assert_eq!(epoch(&world, org).await, first + 3);
@@ -231,14 +231,17 @@ async fn revoking_is_final_and_reaches_only_the_named_principal() {
     let other = grant(&world, org, Principal::User(bob), "three").await;
     let mut tx = world.org_tx(org).await;
     let done = grants::revoke(&mut tx, first.id, &stop(Some(bob), "lost"), Some(1)).await.expect("an answer");
-    let Update::Done { after, .. } = done else { panic!("{done:?}") };
+    let Update::Done(Change { after, .. }) = done else { panic!("{done:?}") };
     assert_eq!(after.revocation, Some(stop(Some(bob), "lost")));
     for again in [
         grants::revoke(&mut tx, first.id, &stop(Some(ada), "again"), None).await,
         grants::suspend(&mut tx, first.id, &stop(Some(ada), "again"), None).await,
         grants::resume(&mut tx, first.id, None, NOW).await,
     ] {
-        assert_eq!(again.expect("an answer"), Update::Done { before: after.clone(), after: after.clone() });
+        assert_eq!(
+            again.expect("an answer"),
+            Update::Done(Change { before: after.clone(), after: after.clone() })
+        );
     }
     assert_eq!(grants::count_of(&mut tx, Principal::User(ada), NOW).await.expect("a count"), 1);
     let ended = grants::revoke_all_of(&mut tx, Principal::User(ada), &stop(None, "left")).await;

@@ -10,7 +10,7 @@ use crate::{
         actor::Principal,
         ids::{GrantId, ServerId, ServiceAccountId, TeamId, UserId},
         page::{Page, PageRequest},
-        update::{Update, is_current},
+        update::{Change, Update, is_current},
     },
     domain::grants::{
         Grant, GrantChange, GrantEntry, GrantFilter, GrantState, NewGrant, ServersOf, Stop,
@@ -227,13 +227,13 @@ pub async fn update(
     change: &GrantChange,
     expected: Option<i64>,
     now: OffsetDateTime,
-) -> DbResult<Update<Grant>> {
+) -> DbResult<Update<Change<Grant>>> {
     let before = match lock(tx, id, expected).await? {
         Ok(before) => *before,
         Err(answer) => return Ok(*answer),
     };
     if Terms::of(&before) == change.terms {
-        return Ok(Update::Done { after: before.clone(), before });
+        return Ok(Update::Done(Change::none(before)));
     }
     let terms = &change.terms;
     sqlx::query!(
@@ -266,14 +266,14 @@ pub async fn suspend(
     id: GrantId,
     stop: &Stop,
     expected: Option<i64>,
-) -> DbResult<Update<Grant>> {
+) -> DbResult<Update<Change<Grant>>> {
     let before = match lock(tx, id, expected).await? {
         Ok(before) => *before,
         Err(answer) => return Ok(*answer),
     };
     let rests = before.suspension.as_ref().is_some_and(|earlier| !rules::takes_over(&before, earlier, stop));
     if rests || before.revocation.is_some() {
-        return Ok(Update::Done { after: before.clone(), before });
+        return Ok(Update::Done(Change::none(before)));
     }
     sqlx::query!(
         "update grants set suspended_at = $3, suspended_by = $4, suspended_reason = $5, updated_at = $3,
@@ -299,13 +299,13 @@ pub async fn resume(
     id: GrantId,
     expected: Option<i64>,
     now: OffsetDateTime,
-) -> DbResult<Update<Grant>> {
+) -> DbResult<Update<Change<Grant>>> {
     let before = match lock(tx, id, expected).await? {
         Ok(before) => *before,
         Err(answer) => return Ok(*answer),
     };
     if before.suspension.is_none() || before.revocation.is_some() {
-        return Ok(Update::Done { after: before.clone(), before });
+        return Ok(Update::Done(Change::none(before)));
     }
     sqlx::query!(
         "update grants set suspended_at = null, suspended_by = null, suspended_reason = null, updated_at = $3,
@@ -329,13 +329,13 @@ pub async fn revoke(
     id: GrantId,
     stop: &Stop,
     expected: Option<i64>,
-) -> DbResult<Update<Grant>> {
+) -> DbResult<Update<Change<Grant>>> {
     let before = match lock(tx, id, expected).await? {
         Ok(before) => *before,
         Err(answer) => return Ok(*answer),
     };
     if before.revocation.is_some() {
-        return Ok(Update::Done { after: before.clone(), before });
+        return Ok(Update::Done(Change::none(before)));
     }
     sqlx::query!(
         "update grants set revoked_at = $3, revoked_by = $4, revoked_reason = $5, updated_at = $3,
@@ -406,7 +406,7 @@ pub async fn count_of(tx: &mut OrgTx, principal: Principal, now: OffsetDateTime)
 }
 
 /// A grant that waits to be changed, or why it cannot be.
-type Locked = Result<Box<Grant>, Box<Update<Grant>>>;
+type Locked = Result<Box<Grant>, Box<Update<Change<Grant>>>>;
 
 async fn lock(tx: &mut OrgTx, id: GrantId, expected: Option<i64>) -> DbResult<Locked> {
     sqlx::query!(
@@ -418,18 +418,16 @@ async fn lock(tx: &mut OrgTx, id: GrantId, expected: Option<i64>) -> DbResult<Lo
     .await?;
     Ok(match find(tx, id).await? {
         None => Err(Box::new(Update::NotFound)),
-        Some(current) if !is_current(expected, current.version) => {
-            Err(Box::new(Update::Conflict { current }))
-        }
+        Some(current) if !is_current(expected, current.version) => Err(Box::new(Update::Conflict)),
         Some(current) => Ok(Box::new(current)),
     })
 }
 
 /// Puts a change in force and reads what became of the row.
-async fn settle(tx: &mut OrgTx, before: Grant) -> DbResult<Update<Grant>> {
+async fn settle(tx: &mut OrgTx, before: Grant) -> DbResult<Update<Change<Grant>>> {
     bump_epoch(tx).await?;
     Ok(match find(tx, before.id).await? {
-        Some(after) => Update::Done { before, after },
+        Some(after) => Update::Done(Change { before, after }),
         None => Update::NotFound,
     })
 }
