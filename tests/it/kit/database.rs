@@ -39,7 +39,7 @@ impl TestDatabase {
         let name = &database.name;
         // Ownership of a database is not copied with it.
         let copy =
-            format!("create database {name} owner portreeve_owner template {template} strategy file_copy");
+            format!("create database {name} owner portreeve_owner template {template} strategy wal_log");
         execute(&mut conn, &copy).await;
         conn.close().await.unwrap();
         database
@@ -50,8 +50,7 @@ impl TestDatabase {
         let copy = Self { name: copy_name(std::process::id()), cluster: self.cluster };
         let mut conn = connect(&self.cluster.options(SUPER, "postgres")).await;
         let (name, seeded) = (&copy.name, &self.name);
-        let sql =
-            format!("create database {name} owner portreeve_owner template {seeded} strategy file_copy");
+        let sql = format!("create database {name} owner portreeve_owner template {seeded} strategy wal_log");
         execute(&mut conn, &sql).await;
         conn.close().await.unwrap();
         copy
