@@ -7,6 +7,7 @@
 )]
 
 mod api;
+mod clock;
 mod console;
 mod house;
 mod jobs;
