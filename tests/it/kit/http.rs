@@ -272,7 +272,7 @@ impl Answer {
 }
 
 /// A client that goes where it is told and nowhere else.
-pub(super) fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     // The first test installs the provider; for the others it is there.
     rustls::crypto::ring::default_provider().install_default().ok();
     // No test speaks TLS, and to read the system's certificates for every visitor takes longer than most requests.

@@ -2,6 +2,8 @@
 
 mod commands;
 mod crashes;
+mod disk;
 mod draining;
+mod outages;
 mod process;
 mod refusals;
