@@ -66,6 +66,12 @@ impl TestDatabase {
         self.cluster.options("portreeve_owner", &self.name)
     }
 
+    /// How the program's settings name it.
+    pub(crate) fn url(&self, role: &str, password: &str) -> String {
+        let socket = self.cluster.socket().display();
+        format!("postgres://{role}:{password}@localhost/{}?host={socket}", self.name)
+    }
+
     /// Past every lock, to plant rows and to look at them.
     pub(crate) fn superuser(&self) -> PgConnectOptions {
         self.cluster.options(SUPER, &self.name)

@@ -15,6 +15,8 @@ use crate::kit::form::Form;
 #[derive(Clone)]
 pub(crate) struct Visitor {
     base: String,
+    /// Where requests go: to the origin itself, or past a proxy to one of the replicas behind it.
+    at: String,
     client: reqwest::Client,
     cookies: BTreeMap<String, String>,
 }
@@ -32,7 +34,12 @@ pub(crate) struct Page {
 impl Visitor {
     /// Somebody who has never been here. `base` is the origin, without a slash at its end.
     pub(crate) fn new(base: &str) -> Self {
-        Self { base: base.to_owned(), client: client(), cookies: BTreeMap::new() }
+        Self { base: base.to_owned(), at: base.to_owned(), client: client(), cookies: BTreeMap::new() }
+    }
+
+    /// From now on the proxy sends this browser to the replica at `address`.
+    pub(crate) fn sent_to(&mut self, address: &str) {
+        address.clone_into(&mut self.at);
     }
 
     /// Opens a page.
@@ -103,7 +110,7 @@ impl Visitor {
     }
 
     fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.base)
+        format!("{}{path}", self.at)
     }
 
     async fn send(&mut self, path: &str, request: reqwest::RequestBuilder) -> Page {

@@ -7,3 +7,5 @@ mod draining;
 mod outages;
 mod process;
 mod refusals;
+mod replicas;
+mod site;

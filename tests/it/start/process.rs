@@ -134,6 +134,13 @@ impl Served {
         self
     }
 
+    /// Waits until it says that it is ready, at an address that it was told to listen on.
+    pub(super) fn ready_at(mut self, listen: &str) -> Self {
+        self.line("Portreeve is ready");
+        self.base = format!("http://{listen}");
+        self
+    }
+
     /// Starts and waits for nothing.
     pub(super) fn spawn(folder: &Folder) -> Self {
         let dir = folder.path().to_str().expect("a path in UTF-8");
