@@ -8,4 +8,5 @@ mod outages;
 mod process;
 mod refusals;
 mod replicas;
+mod secrets;
 mod site;

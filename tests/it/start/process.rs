@@ -180,6 +180,12 @@ impl Served {
         }
     }
 
+    /// Everything it said, once it has ended.
+    pub(super) fn said(&mut self) -> String {
+        self.heard.extend(self.lines.iter());
+        self.heard.join("\n")
+    }
+
     pub(super) fn pid(&self) -> i32 {
         i32::try_from(self.child.id()).expect("a process id")
     }
