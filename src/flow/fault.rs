@@ -46,9 +46,15 @@ pub enum ActionError {
         /// When trying again makes sense.
         retry_after: Duration,
     },
-    /// The database is away, full or busy; nothing was changed.
+    /// The database is away or busy; nothing was changed.
     #[error("the database is not available right now")]
     Away(#[source] DbError),
+    /// The database went away at the very end: whether the change was kept is not known.
+    #[error("it is not known whether the change was kept")]
+    Unsettled(#[source] DbError),
+    /// The database's disk is full; nothing was changed.
+    #[error("the database's disk is full")]
+    DiskFull(#[source] DbError),
     /// The machine has no room for this kind of work right now.
     #[error("too much work at once")]
     Busy,
@@ -98,6 +104,8 @@ impl ActionError {
             Self::Changed => "changed_meanwhile",
             Self::TooMany { .. } => "too_many_attempts",
             Self::Away(_) => "database_away",
+            Self::Unsettled(_) => "outcome_unknown",
+            Self::DiskFull(_) => "disk_full",
             Self::Busy => "busy",
             Self::Defect(_) => "internal_error",
         }
@@ -107,7 +115,9 @@ impl ActionError {
 impl From<DbError> for ActionError {
     fn from(error: DbError) -> Self {
         match error {
-            DbError::Away(_) | DbError::DiskFull(_) | DbError::Busy(_) => Self::Away(error),
+            DbError::Away(_) | DbError::Busy(_) => Self::Away(error),
+            DbError::Unsettled(_) => Self::Unsettled(error),
+            DbError::DiskFull(_) => Self::DiskFull(error),
             DbError::Rule { .. } | DbError::Other(_) => Self::Defect(Box::new(error)),
         }
     }

@@ -7,6 +7,7 @@
 )]
 
 mod api;
+mod clock;
 mod console;
 mod egress;
 mod house;

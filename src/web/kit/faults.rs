@@ -71,7 +71,10 @@ impl Fault {
                 ActionError::NotSignedIn => StatusCode::UNAUTHORIZED,
                 ActionError::Changed => StatusCode::PRECONDITION_FAILED,
                 ActionError::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-                ActionError::Away(_) | ActionError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+                ActionError::Away(_)
+                | ActionError::Unsettled(_)
+                | ActionError::DiskFull(_)
+                | ActionError::Busy => StatusCode::SERVICE_UNAVAILABLE,
                 ActionError::Defect(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },
         }
@@ -121,6 +124,14 @@ impl Fault {
                     "The database is not available right now; nothing was changed. Try again in a moment."
                         .to_owned()
                 }
+                ActionError::Unsettled(_) => {
+                    "The database went away while this was being saved; it may have been. Look before you repeat it."
+                        .to_owned()
+                }
+                ActionError::DiskFull(_) => {
+                    "The database's disk is full; nothing was changed. Whoever runs Portreeve has to free some space."
+                        .to_owned()
+                }
                 ActionError::Busy => {
                     "The server is busy right now; nothing was changed. Try again.".to_owned()
                 }
@@ -145,9 +156,18 @@ impl Fault {
     fn retry_after(&self) -> Option<i64> {
         match self {
             Self::Action(ActionError::TooMany { retry_after }) => Some(retry_after.whole_seconds().max(1)),
+            // What may have been done already is not to be repeated by a program: no word of `Unsettled` here.
             Self::Action(ActionError::Away(_) | ActionError::Busy) => Some(2),
+            Self::Action(ActionError::DiskFull(_)) => Some(60),
             _ => None,
         }
+    }
+}
+
+impl Pending {
+    /// Whether it is known what became of the request.
+    pub(super) fn is_settled(&self) -> bool {
+        !matches!(*self.0, Fault::Action(ActionError::Unsettled(_)))
     }
 }
 
@@ -225,7 +245,8 @@ pub async fn answer(State(doors): State<Arc<Doors>>, request: Request, next: Nex
 
 /// Logs what is our own fault; what the caller can mend is not worth a line.
 fn log(fault: &Fault) {
-    if let Fault::Action(error @ (ActionError::Defect(_) | ActionError::Away(_))) = fault {
+    use ActionError as E;
+    if let Fault::Action(error @ (E::Defect(_) | E::Away(_) | E::Unsettled(_) | E::DiskFull(_))) = fault {
         let mut chain = error.to_string();
         let mut source = error.source();
         while let Some(cause) = source {
@@ -281,7 +302,9 @@ fn rendered(fault: &Fault, path: &str, id: Option<RequestId>) -> Response {
         Fault::Action(ActionError::Defect(_)) => {
             page::page_with(fault.status(), &Failed { shell: framed("Something failed on our side"), home })
         }
-        Fault::Action(ActionError::Away(_) | ActionError::Busy) => page::page_with(
+        Fault::Action(
+            ActionError::Away(_) | ActionError::Unsettled(_) | ActionError::DiskFull(_) | ActionError::Busy,
+        ) => page::page_with(
             fault.status(),
             &Away { shell: framed("Not available right now"), why: fault.detail() },
         ),

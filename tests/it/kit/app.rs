@@ -38,7 +38,7 @@ use crate::kit::{
 };
 
 /// Not a secret: it seals what tests make up.
-const MASTER_KEYS: &str = "t1:q0pLx3Vd9m2sYb7TfKcWz5RhJ8nGuE1aQ4oI6tXvSgM=";
+pub(crate) const MASTER_KEYS: &str = "t1:q0pLx3Vd9m2sYb7TfKcWz5RhJ8nGuE1aQ4oI6tXvSgM=";
 
 /// A vault over the tests' own ring.
 pub(crate) fn vault(clock: &Clock) -> Vault {

@@ -75,8 +75,24 @@ async fn seed() -> World {
         .insert("key_small", app.bearer_of(&acme, people["auditor"], Role::Auditor, &["audit:read"]).await);
     let here = parameters(&app, &acme, people["member"]).await;
     let there = parameters(&app, &other, stranger.id).await;
+    greet(&app, &secrets).await;
     let database = app.stop().await;
     World { database, secrets, here, there }
+}
+
+/// The first use of a session or a key, and the organization last opened, are written down. Done here, it is no trace of what a walk is about.
+async fn greet(app: &TestApp, secrets: &BTreeMap<&'static str, String>) {
+    for (walker, secret) in secrets {
+        if walker.starts_with("key") {
+            app.script(Some(secret)).get("/api/v1/me").await.expect(StatusCode::OK);
+        } else {
+            let mut visitor = app.visitor();
+            visitor.set_cookie("portreeve_session", secret);
+            visitor.get("/me/profile").await.expect(StatusCode::OK);
+            let home = if *walker == "stranger" { "/o/other" } else { "/o/acme" };
+            visitor.visit(home).await;
+        }
+    }
 }
 
 /// One of everything in an organization, by the names that routes give their parameters.
