@@ -248,7 +248,15 @@ async fn settings_and_what_is_built_of_them_print_no_secret() {
     let clock = Clock::system();
     let vault = doors::vault(&config, &config.master_keys, &clock).expect("a vault");
     let db = Db::lazy(url.parse().expect("options"), PoolSettings::default());
-    let ports = doors::ports(&config, &SITE.parse().expect("a URL"), &db, &clock, vault).expect("ports");
+    let ports = doors::ports(
+        &config,
+        &SITE.parse().expect("a URL"),
+        ([127, 0, 0, 1], 8080).into(),
+        &db,
+        &clock,
+        vault,
+    )
+    .expect("ports");
     let printed = format!("{config:?} {config:#?} {ports:?} {ports:#?}");
     assert!(printed.contains("mail.example.com") && printed.contains("***"), "{printed}");
     for secret in [DATABASE_PASSWORD, SMTP_PASSWORD, master] {
