@@ -141,8 +141,8 @@ async fn grants_are_listed_newest_first_with_filters() {
     let mut tx = world.org_tx(org).await;
     let some = form("CI", ServersOf::Some(BTreeSet::from([only])));
     let change = GrantChange::parse(&robot, some, NOW).expect("good");
-    grants::update(&mut tx, robot.id, &change, None, NOW).await.expect("changed");
-    grants::suspend(&mut tx, shared.id, &stop(None, ""), None).await.expect("suspended");
+    let _ = grants::update(&mut tx, robot.id, &change, None, NOW).await.expect("changed");
+    let _ = grants::suspend(&mut tx, shared.id, &stop(None, ""), None).await.expect("suspended");
     let page = grants::list(&mut tx, &GrantFilter::default(), &PageRequest { limit: 2, after: None }, NOW)
         .await
         .expect("a page");
@@ -378,9 +378,9 @@ async fn a_snapshot_holds_what_decisions_rest_on() {
         ..form("mine", ServersOf::Some(BTreeSet::from([only])))
     };
     let change = GrantChange::parse(&mine, some, NOW).expect("good");
-    grants::update(&mut tx, mine.id, &change, None, NOW).await.expect("changed");
-    grants::suspend(&mut tx, shared.id, &stop(Some(ada), "leak"), None).await.expect("suspended");
-    grants::revoke(&mut tx, robot.id, &stop(None, ""), None).await.expect("revoked");
+    let _ = grants::update(&mut tx, mine.id, &change, None, NOW).await.expect("changed");
+    let _ = grants::suspend(&mut tx, shared.id, &stop(Some(ada), "leak"), None).await.expect("suspended");
+    let _ = grants::revoke(&mut tx, robot.id, &stop(None, ""), None).await.expect("revoked");
     keep(tx).await;
 
     let loaded = snapshot(&world, org, NOW).await;

@@ -120,7 +120,7 @@ async fn servers_are_listed_in_pages_with_what_waits_and_found_by_part_of_an_add
     accept(&world, org, ids[1], Which::Named(&[named("get_a")])).await;
     let mut tx = world.org_tx(org).await;
     servers::note_failure(&mut tx, ids[0], "away", NOW, NOW).await.expect("noted");
-    servers::set_enabled(&mut tx, ids[2], false, None, NOW).await.expect("switched");
+    let _ = servers::set_enabled(&mut tx, ids[2], false, None, NOW).await.expect("switched");
     let all = ServerFilter::default();
     let page = PageRequest { limit: 2, after: None };
     let page = servers::list(&mut tx, &all, &page).await.expect("a page");
@@ -230,7 +230,7 @@ async fn a_persons_class_outlives_readings_and_can_be_given_back() {
     let kept = offered(&world, org, id, "get_a").await;
     assert_eq!((kept.class, kept.class_by, kept.is_enabled), (Class::Financial, ClassBy::Admin, false));
     assert_eq!(kept.required_scopes, ["repo"]);
-    update(&ToolChange { resets_class: true, ..ToolChange::default() }, None).await;
+    let _ = update(&ToolChange { resets_class: true, ..ToolChange::default() }, None).await;
     let back = offered(&world, org, id, "get_a").await;
     assert_eq!((back.class, back.class_by), (Class::Read, ClassBy::Rule));
 }
@@ -323,7 +323,7 @@ async fn what_is_due_is_told_across_organizations_and_a_disabled_server_is_not()
     let (a, b, c) =
         (server(&world, org, "aa").await, server(&world, other, "bb").await, server(&world, org, "cc").await);
     let mut tx = world.org_tx(org).await;
-    servers::set_enabled(&mut tx, c.id, false, None, NOW).await.expect("switched");
+    let _ = servers::set_enabled(&mut tx, c.id, false, None, NOW).await.expect("switched");
     keep(tx).await;
     let due = async |now| {
         let mut tx = world.system_tx().await;
