@@ -55,7 +55,7 @@ pub fn given(headers: &HeaderMap, name: CookieName, secure: bool) -> Option<&str
     let full = name.full(secure);
     let lines = headers.get_all(header::SET_COOKIE).iter().filter_map(|line| line.to_str().ok());
     let pairs = lines.filter_map(|line| line.split(';').next()?.split_once('='));
-    pairs.filter(|(key, _)| *key == full).map(|(_, value)| value).last()
+    pairs.filter(|(key, _)| *key == full).map(|(_, value)| value).next_back()
 }
 
 /// A `Set-Cookie` line; without a lifetime the cookie ends with the browser.

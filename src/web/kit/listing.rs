@@ -148,13 +148,13 @@ impl Asked {
             Ok(request) => request,
             Err(BadPage::Limit) => {
                 self.refuse("limit", format!("{}; 50 rows are shown.", BadPage::Limit));
-                PageRequest::parse(None, Some(&cursor)).unwrap_or_else(|bad| self.from_the_start(bad))
+                PageRequest::parse(None, Some(&cursor)).unwrap_or_else(|bad| self.start_over(bad))
             }
-            Err(bad) => self.from_the_start(bad),
+            Err(bad) => self.start_over(bad),
         }
     }
 
-    fn from_the_start<K>(&mut self, bad: BadPage) -> PageRequest<K> {
+    fn start_over<K>(&mut self, bad: BadPage) -> PageRequest<K> {
         self.refuse("cursor", format!("{bad}. This is its start."));
         PageRequest::first()
     }
