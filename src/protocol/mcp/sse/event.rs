@@ -92,8 +92,13 @@ impl Event {
     /// When the id could not stand in one line.
     pub fn with_id(&self, id: &str) -> Result<Self, BadField> {
         write::check("id", id)?;
-        let places = self.fields().filter(|field| field.name == b"id").map(|field| field.place);
-        Ok(self.rewritten(places.map(|place| (place, Cow::Borrowed(id.as_bytes())))))
+        let fields = self.fields().filter(|field| field.name == b"id");
+        Ok(self.rewritten(fields.map(|field| {
+            // A name without a colon has an empty value, too.
+            let is_bare = field.line.start + field.name.len() == field.place.end;
+            let value = if is_bare { format!(": {id}") } else { id.to_owned() };
+            (field.place, Cow::Owned(value.into_bytes()))
+        })))
     }
 
     /// The event with other data, and every other byte as it came; without that field, unchanged.
@@ -103,8 +108,8 @@ impl Event {
         let places = self.fields().filter(|field| field.name == b"data");
         self.rewritten(places.enumerate().map(|(at, field)| {
             if at == 0 {
-                let ending = &self.raw[field.place.end..field.line.end];
-                write::data(&mut lines, data, if ending.is_empty() { b"\n" } else { ending });
+                let has_both = self.raw[field.line.clone()].ends_with(b"\r\n");
+                write::data(&mut lines, data, if has_both { b"\r\n" } else { b"\n" });
             }
             (field.line, Cow::Owned(std::mem::take(&mut lines)))
         }))
@@ -121,6 +126,10 @@ impl Event {
         for (place, with) in places {
             out.extend_from_slice(&self.raw[at..place.start]);
             out.extend_from_slice(&with);
+            // A return before a line that goes and a line feed behind it must not become the ending of one line.
+            if with.is_empty() && out.ends_with(b"\r") && self.raw[place.end..].starts_with(b"\n") {
+                out.extend_from_slice(b":\n");
+            }
             at = place.end;
         }
         out.extend_from_slice(&self.raw[at..]);
@@ -189,5 +198,24 @@ mod tests {
         assert_eq!(event.with_data(b"[1]").raw(), ":c\r\nid:7\r\nx: 1\r\ndata: [1]\r\nretry: 3\r\n\r\n");
         assert!(event.with_id("a\nb").is_err());
         assert_eq!(self::event("data: 1\n\n").with_id("x").unwrap().raw(), "data: 1\n\n");
+    }
+
+    #[test]
+    fn an_id_without_a_colon_is_rewritten_too() {
+        let event = event("id\ndata: 1\n\n").with_id("x").unwrap();
+        assert_eq!(event.raw(), "id: x\ndata: 1\n\n");
+        assert_eq!(event.id(), Some(&b"x"[..]));
+    }
+
+    #[test]
+    fn a_line_that_goes_does_not_take_the_empty_line_with_it() {
+        for (raw, wanted) in [
+            ("data: 1\rdata: 2\n\n", "data: x\n\n"),
+            ("data: 1\n:c\rdata: 2\ndata: 3\n\n", "data: x\n:c\r:\n\n"),
+        ] {
+            let event = event(raw).with_data(b"x");
+            assert_eq!(event.raw(), wanted);
+            assert!(event.is_complete());
+        }
     }
 }
