@@ -21,7 +21,7 @@ use crate::kit::{app::TestApp, people::PlantedOrg};
 
 impl TestApp {
     /// A server at this address, switched on.
-    pub(crate) async fn server(&self, org: &PlantedOrg, slug: &str, url: &str) -> ServerId {
+    pub(crate) async fn server_at(&self, org: &PlantedOrg, slug: &str, url: &str) -> ServerId {
         let form = ServerForm { slug, name: slug, description: "", transport: "http", url };
         let new = NewServer::parse(form).unwrap();
         let mut tx = self.org_tx(org.id).await;

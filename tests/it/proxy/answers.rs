@@ -88,7 +88,7 @@ async fn an_unknown_server_and_one_outside_of_the_grant_are_answered_alike() {
     let unknown = stage.agent.at(&format!("{base}/mcp/acme/nowhere")).call("get_issue").await;
     let other = stage.app.org("other").await;
     let foreign = FakeServer::canary().await;
-    let server = stage.app.server(&other, "github", &foreign.url("/mcp")).await;
+    let server = stage.app.server_at(&other, "github", &foreign.url("/mcp")).await;
     let by_id = stage.agent.at(&format!("{base}/mcp/{server}")).call("get_issue").await;
     assert_eq!((unknown.status, by_id.status), (StatusCode::NOT_FOUND, StatusCode::NOT_FOUND));
     assert_eq!(unknown.text, by_id.text);
@@ -139,7 +139,7 @@ async fn a_server_that_fails_is_named_in_words_a_model_reads_and_its_challenge_s
 async fn a_server_that_is_gone_is_said_to_be_gone() {
     let stage = Stage::with_ceiling(Class::Write).await;
     let port = closed_port().await;
-    let gone = stage.app.server(&stage.org, "gone", &format!("http://127.0.0.1:{port}/mcp")).await;
+    let gone = stage.app.server_at(&stage.org, "gone", &format!("http://127.0.0.1:{port}/mcp")).await;
     stage.app.accept_tools(&stage.org, gone, &super::stage::tools()).await;
     let agent = stage.agent.at(&format!("{}/mcp/acme/gone", stage.app.origin()));
     let answer = agent.call("get_issue").await;

@@ -51,7 +51,7 @@ async fn what_is_shown_is_the_servers_own_text_to_the_byte() {
     let served = body.clone();
     let stage = Stage::over(Class::Financial, move |_| Script::json(&served)).await;
     let definition: Value = serde_json::from_str(odd).unwrap();
-    let server = stage.app.server(&stage.org, "odd", &stage.upstream.url("/mcp")).await;
+    let server = stage.app.server_at(&stage.org, "odd", &stage.upstream.url("/mcp")).await;
     stage.app.accept_definitions(&stage.org, server, &[odd.to_owned()]).await;
     let agent = stage.agent.at(&format!("{}/mcp/acme/odd", stage.app.origin()));
     let answer = agent.ask("tools/list", json!({})).await;

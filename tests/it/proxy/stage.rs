@@ -95,7 +95,7 @@ impl Stage {
         let org = app.org("acme").await;
         let person = app.member(&org, "Ada Agent", Role::Member).await.id;
         let upstream = FakeServer::answering(answerer).await;
-        let server = app.server(&org, "github", &upstream.url("/mcp")).await;
+        let server = app.server_at(&org, "github", &upstream.url("/mcp")).await;
         app.accept_tools(&org, server, &tools()).await;
         let (grant, token) = app.grant(&org, Principal::User(person), ceiling).await;
         let agent = Agent::new(&format!("{}/mcp/acme/github", app.origin()), &token);
