@@ -5,9 +5,11 @@
 pub mod audit;
 pub mod automation;
 pub mod gate;
+pub mod grants;
 pub mod identity;
 pub mod instance;
 pub mod jobs;
 pub mod outbox;
+pub mod servers;
 pub mod tenancy;
 pub mod vault;

@@ -7,11 +7,14 @@
 )]
 
 mod api;
+mod clock;
 mod console;
+mod egress;
 mod house;
 mod jobs;
 mod kit;
 mod mail;
 mod proof;
+mod proxy;
 mod rooms;
 mod start;

@@ -8,7 +8,13 @@ use uuid::Uuid;
 use crate::kit::database::execute;
 
 /// Columns that a check of several columns wants filled although they may be null.
-const ALSO_FILLED: [(&str, &str); 2] = [("api_keys", "user_id"), ("data_keys", "wrapped")];
+const ALSO_FILLED: [(&str, &str); 5] = [
+    ("api_keys", "user_id"),
+    ("data_keys", "wrapped"),
+    ("grants", "user_id"),
+    ("server_credentials", "sealed_value"),
+    ("server_credentials", "data_key_id"),
+];
 
 /// A column that has to be given a value.
 struct Column {
@@ -48,7 +54,8 @@ fn made_up(column: &Column) -> String {
             format!("'{text}'")
         }
         "text[]" => "'{}'".to_owned(),
-        "bytea" => format!("'\\x{}'", Uuid::new_v4().simple()),
+        // As long as the digests that many columns hold.
+        "bytea" => format!("'\\x{0}{0}'", Uuid::new_v4().simple()),
         "timestamp with time zone" => "'2026-11-21'".to_owned(),
         "boolean" => "true".to_owned(),
         "jsonb" => "'{}'".to_owned(),

@@ -4,8 +4,10 @@ mod audit;
 mod automation;
 mod calls;
 mod gate;
+mod grants;
 mod identity;
 mod instance;
+mod servers;
 mod tenancy;
 mod vault;
 

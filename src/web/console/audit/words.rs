@@ -1,244 +1,37 @@
-//! What happened, in words: one row for each action there is.
+//! What happened, in words.
 //!
-//! Invariant: a test finds every action that a route says it records in [`PHRASES`].
+//! Invariant: a test finds every action that a route says it records among the phrases.
+
+mod phrases;
 
 use std::borrow::Cow;
 
 use serde_json::Value;
+use time::OffsetDateTime;
 
 use crate::{
-    base::permission::{Permission, Role},
+    base::{
+        ids::EventId,
+        permission::{Permission, Role},
+    },
     domain::audit::{Decision, EventRow, Record},
+    web::console::audit::words::phrases::{PHRASES, Phrase},
 };
 
-/// How to say one action.
-struct Phrase {
-    action: &'static str,
-    /// A heading: "Team created".
-    title: &'static str,
-    /// What was attempted, after "tried to".
-    verb: &'static str,
-    /// What was done, after the name of who did it.
-    past: &'static str,
-    /// To what. `{target}` is the thing's name, `{before.x}` and `{after.x}` a field; what stands in brackets is left
-    /// out where a field in it is not known.
-    rest: &'static str,
+/// One event as other pages list it.
+pub(in crate::web::console) struct Line {
+    pub(in crate::web::console) id: EventId,
+    pub(in crate::web::console) at: OffsetDateTime,
+    pub(in crate::web::console) who: String,
+    /// What they did: "created the team Platform".
+    pub(in crate::web::console) deed: String,
 }
 
-const fn phrase(
-    action: &'static str,
-    title: &'static str,
-    verb: &'static str,
-    past: &'static str,
-    rest: &'static str,
-) -> Phrase {
-    Phrase { action, title, verb, past, rest }
+impl From<&EventRow> for Line {
+    fn from(row: &EventRow) -> Self {
+        Self { id: row.id, at: row.at, who: actor(row), deed: deed(row, None) }
+    }
 }
-
-/// By name.
-const PHRASES: &[Phrase] = &[
-    phrase("account.created", "Account created", "create", "created", "an account[ for {target}]"),
-    phrase("account.sign_up_asked", "Account asked for", "create", "asked for", "an account[ for {target}]"),
-    phrase("account.verified", "Address confirmed", "confirm", "confirmed", "the address of their account"),
-    phrase("api_key.changed", "API key changed", "change", "changed", "the API key {target}"),
-    phrase("api_key.created", "API key created", "create", "created", "the API key {target}"),
-    phrase("api_key.revoked", "API key revoked", "revoke", "revoked", "the API key {target}"),
-    phrase("api_key.rotated", "API key replaced", "replace", "replaced", "the API key {target}"),
-    phrase("audit.exported", "Audit log exported", "export", "exported", "the audit log[ as {after.format}]"),
-    phrase(
-        "email.change_asked",
-        "New address asked for",
-        "ask for",
-        "asked for",
-        "a new e-mail address for their account",
-    ),
-    phrase("email.changed", "Address changed", "change", "changed", "the e-mail address of their account"),
-    phrase("gate.closed", "Gate closed", "close", "closed", "the gate for all agents"),
-    phrase("gate.opened", "Gate opened", "open", "opened", "the gate for all agents"),
-    phrase("instance.set_up", "Installation set up", "set up", "set up", "this installation"),
-    phrase(
-        "instance.sign_up_changed",
-        "Sign-up changed",
-        "change",
-        "changed",
-        "who may sign up here[ from {before.sign_up} to {after.sign_up}]",
-    ),
-    phrase(
-        "invitation.accepted",
-        "Invitation accepted",
-        "accept",
-        "accepted",
-        "the invitation[ for {target}]",
-    ),
-    phrase("invitation.created", "Invitation sent", "invite", "invited", "{target}[ as {after.role}]"),
-    phrase(
-        "invitation.refused",
-        "Invitation refused",
-        "accept",
-        "was refused",
-        "the invitation[ for {target}]",
-    ),
-    phrase("invitation.resent", "Invitation sent again", "send", "sent", "the invitation for {target} again"),
-    phrase(
-        "invitation.restored",
-        "Invitation restored",
-        "restore",
-        "restored",
-        "the invitation for {target}",
-    ),
-    phrase(
-        "invitation.revoked",
-        "Invitation withdrawn",
-        "withdraw",
-        "withdrew",
-        "the invitation for {target}",
-    ),
-    phrase("job.retried", "Job tried again", "start", "started", "the job {target} again"),
-    phrase("keys.rotated", "Keys moved", "move", "moved", "all data keys to the master key {target}"),
-    phrase(
-        "keys.rotation_started",
-        "Key rotation started",
-        "start",
-        "started",
-        "moving all data keys to the master key {target}",
-    ),
-    phrase("letter.opened", "Letter read", "read", "read", "a letter in the outbox ({target})"),
-    phrase("letter.resent", "Letter sent again", "send", "sent", "a letter again ({target})"),
-    phrase("letter.test_sent", "Test letter sent", "send", "sent", "a test letter"),
-    phrase("member.added", "Member added", "add", "added", "{target} to the organization[ as {after.role}]"),
-    phrase("member.left", "Member left", "leave", "left", "the organization"),
-    phrase("member.offboarded", "Member off-boarded", "off-board", "off-boarded", "{target}"),
-    phrase(
-        "member.role_changed",
-        "Role changed",
-        "change",
-        "changed",
-        "the role of {target}[ from {before.role} to {after.role}]",
-    ),
-    phrase(
-        "member.stopped",
-        "Everything of theirs stopped",
-        "stop",
-        "stopped",
-        "everything of theirs in this organization",
-    ),
-    phrase("operator.named", "Operator named", "make", "made", "{target} an operator of this installation"),
-    phrase("operator.removed", "Operator removed", "take", "took", "the rank of an operator from {target}"),
-    phrase("org.changed", "Settings changed", "change", "changed", "the settings of {target}"),
-    phrase("org.created", "Organization created", "create", "created", "the organization {target}"),
-    phrase("org.deleted", "Organization deleted", "delete", "deleted", "the organization {target}"),
-    phrase("org.deletion_asked", "Deletion asked for", "ask for", "asked for", "the deletion of {target}"),
-    phrase(
-        "org.deletion_canceled",
-        "Deletion called off",
-        "call off",
-        "called off",
-        "the deletion of {target}",
-    ),
-    phrase("org.resumed", "Organization resumed", "resume", "resumed", "the organization {target}"),
-    phrase("org.suspended", "Organization suspended", "suspend", "suspended", "the organization {target}"),
-    phrase(
-        "ownership.transferred",
-        "Ownership handed over",
-        "hand",
-        "handed",
-        "the ownership over to {target}",
-    ),
-    phrase("passkey.added", "Passkey added", "add", "added", "the passkey {target}"),
-    phrase("passkey.removed", "Passkey removed", "remove", "removed", "the passkey {target}"),
-    phrase(
-        "passkey.renamed",
-        "Passkey renamed",
-        "rename",
-        "renamed",
-        "a passkey[ from {before.name} to {after.name}]",
-    ),
-    phrase("password.changed", "Password changed", "change", "changed", "their password"),
-    phrase("password.reset", "Password reset", "reset", "reset", "their password by a letter"),
-    phrase("person.stopped", "Everything of theirs stopped", "stop", "stopped", "everything of theirs"),
-    phrase("profile.changed", "Profile changed", "change", "changed", "their profile"),
-    phrase("recovery_codes.made", "Recovery codes made", "make", "made", "new recovery codes"),
-    phrase("second_factor.refused", "Second factor refused", "show", "was refused", "a second factor"),
-    phrase(
-        "service_account.changed",
-        "Service account changed",
-        "change",
-        "changed",
-        "the service account {target}",
-    ),
-    phrase(
-        "service_account.created",
-        "Service account created",
-        "create",
-        "created",
-        "the service account {target}",
-    ),
-    phrase(
-        "service_account.deleted",
-        "Service account deleted",
-        "delete",
-        "deleted",
-        "the service account {target}",
-    ),
-    phrase(
-        "service_account.disabled",
-        "Service account disabled",
-        "disable",
-        "disabled",
-        "the service account {target}",
-    ),
-    phrase(
-        "service_account.enabled",
-        "Service account enabled",
-        "enable",
-        "enabled",
-        "the service account {target}",
-    ),
-    phrase("session.ended", "Session ended", "end", "ended", "a session[ on {target}]"),
-    phrase(
-        "session.proof_refused",
-        "Confirmation refused",
-        "confirm",
-        "failed to confirm",
-        "that it is them",
-    ),
-    phrase("session.proven", "Confirmed", "confirm", "confirmed", "that it is them"),
-    phrase("session.refused", "Sign-in refused", "sign in", "was refused at sign-in", ""),
-    phrase("session.started", "Signed in", "sign in", "signed in", ""),
-    phrase("sessions.ended", "Sessions ended", "end", "ended", "their other sessions"),
-    phrase("team.changed", "Team changed", "change", "changed", "the team {target}"),
-    phrase("team.created", "Team created", "create", "created", "the team {target}"),
-    phrase("team.deleted", "Team deleted", "delete", "deleted", "the team {target}"),
-    phrase(
-        "team.member_added",
-        "Team member added",
-        "add",
-        "added",
-        "[{after.name} to ]the team {target}[ as {after.role}]",
-    ),
-    phrase(
-        "team.member_changed",
-        "Team role changed",
-        "change",
-        "changed",
-        "the role[ of {after.name}] in the team {target}[ from {before.role} to {after.role}]",
-    ),
-    phrase(
-        "team.member_removed",
-        "Team member removed",
-        "remove",
-        "removed",
-        "[{before.name} from ]the team {target}",
-    ),
-    phrase(
-        "totp.disabled",
-        "Codes turned off",
-        "turn off",
-        "turned off",
-        "codes from an app as second factor",
-    ),
-    phrase("totp.enabled", "Codes turned on", "turn on", "turned on", "codes from an app as second factor"),
-];
 
 /// A heading for an action.
 pub(in crate::web::console) fn title(action: &str) -> Cow<'static, str> {
@@ -287,6 +80,7 @@ pub(in crate::web::console) fn actor(row: &EventRow) -> String {
 pub(in crate::web::console) fn actor_note(row: &EventRow) -> &'static str {
     match row.actor_kind.as_str() {
         "api_key" => "API key",
+        "grant" => "agent",
         "system" => "by itself",
         "nobody" => "not signed in",
         _ => "",
@@ -379,11 +173,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     use serde_json::json;
-    use time::OffsetDateTime;
 
     use super::*;
     use crate::{
-        base::ids::EventId,
         domain::audit::EventKind,
         web::{self, kit::routes::Effect},
     };

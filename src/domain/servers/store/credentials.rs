@@ -1,0 +1,99 @@
+//! All SQL of what requests carry.
+
+use uuid::Uuid;
+
+use crate::{
+    base::ids::{CredentialId, DataKeyId, ServerId},
+    domain::servers::{Credential, SealedValue, store::read},
+    io::db::{DbResult, OrgTx, Tx},
+};
+
+/// The table and column whose cells hold the sealed values.
+pub const SEALED_IN: (&str, &str) = ("server_credentials", "sealed_value");
+
+pub(super) struct Row {
+    pub(super) id: CredentialId,
+    pub(super) server_id: ServerId,
+    pub(super) target: String,
+    pub(super) name: String,
+    pub(super) source: String,
+    pub(super) provider: Option<String>,
+    pub(super) secret: Option<String>,
+    pub(super) template: String,
+    pub(super) sealed_value: Option<Vec<u8>>,
+    pub(super) data_key_id: Option<DataKeyId>,
+}
+
+impl Row {
+    pub(super) fn read(self) -> DbResult<Credential> {
+        let value = self.sealed_value.zip(self.data_key_id).map(|(bytes, key)| SealedValue { key, bytes });
+        Ok(Credential {
+            id: self.id,
+            target: read(&self.target)?,
+            name: self.name,
+            source: read(&self.source)?,
+            provider: self.provider,
+            secret: self.secret,
+            template: self.template,
+            value,
+        })
+    }
+}
+
+/// What a server's requests carry, in order.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn list(tx: &mut OrgTx, server: ServerId) -> DbResult<Vec<Credential>> {
+    sqlx::query_as!(
+        Row,
+        r#"select id as "id: CredentialId", server_id as "server_id: ServerId", target, name, source, provider,
+            secret, template, sealed_value, data_key_id as "data_key_id: DataKeyId"
+        from server_credentials where org_id = $1 and server_id = $2 order by position, id"#,
+        tx.org().uuid(),
+        server.uuid()
+    )
+    .fetch_all(tx.conn())
+    .await?
+    .into_iter()
+    .map(Row::read)
+    .collect()
+}
+
+/// Puts these credentials, in this order, in place of the server's.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn replace(tx: &mut OrgTx, server: ServerId, credentials: &[Credential]) -> DbResult<()> {
+    let (org, server) = (tx.org().uuid(), server.uuid());
+    sqlx::query!("delete from server_credentials where org_id = $1 and server_id = $2", org, server)
+        .execute(tx.conn())
+        .await?;
+    for (position, credential) in (0i32..).zip(credentials) {
+        let (bytes, key): (Option<&[u8]>, Option<Uuid>) = match &credential.value {
+            Some(sealed) => (Some(&sealed.bytes), Some(sealed.key.uuid())),
+            None => (None, None),
+        };
+        sqlx::query!(
+            "insert into server_credentials
+                (org_id, id, server_id, position, target, name, source, provider, secret, template, sealed_value,
+                data_key_id)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+            org,
+            credential.id.uuid(),
+            server,
+            position,
+            credential.target.as_str(),
+            credential.name,
+            credential.source.as_str(),
+            credential.provider,
+            credential.secret,
+            credential.template,
+            bytes,
+            key
+        )
+        .execute(tx.conn())
+        .await?;
+    }
+    Ok(())
+}
