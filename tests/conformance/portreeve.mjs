@@ -1,0 +1,80 @@
+// A real Portreeve, started on a folder of its own and set up through its command line and API alone.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { run, serve } from './processes.mjs';
+import { RESULTS } from './upstream.mjs';
+
+const program = process.env.PORTREEVE ?? join(import.meta.dirname, '../../target/debug/portreeve');
+
+export async function freePort() {
+  const server = net.createServer();
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+// Speaks to the API as the owner. A refusal ends the proof: nothing can be proven then.
+function apiOf(base, org, key) {
+  return async (method, path, body) => {
+    const response = await fetch(`${base}/api/v1/orgs/${org}/${path}`, {
+      method,
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: body && JSON.stringify(body),
+      signal: AbortSignal.timeout(30_000),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+    return text ? JSON.parse(text) : null;
+  };
+}
+
+// Starts Portreeve on a folder of its own and makes the first organization. `stop` ends it and removes the folder.
+export async function startPortreeve() {
+  const data = mkdtempSync(join(tmpdir(), 'portreeve-conformance-'));
+  const port = await freePort();
+  const env = {
+    PATH: process.env.PATH,
+    HOME: process.env.HOME,
+    PORTREEVE_DATA_DIR: data,
+    PORTREEVE_LISTEN: `127.0.0.1:${port}`,
+    PORTREEVE_METRICS_LISTEN: 'off',
+    PORTREEVE_EGRESS_ALLOW: '127.0.0.0/8',
+  };
+  if (process.env.PORTREEVE_PG_BIN_DIR) env.PORTREEVE_PG_BIN_DIR = process.env.PORTREEVE_PG_BIN_DIR;
+  const output = join(RESULTS, 'portreeve.log');
+  const server = await serve(program, ['serve'], /https?:\/\/\S+/, { output, env, seconds: 90, isGentle: true });
+  const made = join(RESULTS, 'bootstrap.json');
+  const words = ['bootstrap', '--org', 'proof', '--email', 'owner@example.com', '--json'];
+  const code = await run(program, words, { output: made, env, seconds: 60 });
+  const text = readFileSync(made, 'utf8');
+  if (code !== 0) throw new Error(`bootstrap ended with ${code}: ${text}`);
+  const { api_key: key, user } = JSON.parse(text.slice(text.indexOf('{"')));
+  rmSync(made);
+  const stop = async () => {
+    await server.stop();
+    rmSync(data, { recursive: true, force: true });
+  };
+  const base = `http://127.0.0.1:${port}`;
+  return { base, user, api: apiOf(base, 'proof', key), stop };
+}
+
+// Adds a server and accepts all its tools.
+export async function addServer(api, slug, url) {
+  await api('POST', 'servers', { slug, name: slug, transport: 'http', url, enabled: true });
+  await api('POST', `servers/${slug}/refresh`, {});
+  await api('POST', `servers/${slug}/tools/accept`, { tools: ['*'] });
+}
+
+// A token that may call everything.
+export async function mintToken(api, user) {
+  const grant = await api('POST', 'grants', {
+    label: 'proof',
+    principal: { user: user.id },
+    servers: 'all',
+    class_ceiling: 'financial',
+  });
+  return (await api('POST', `grants/${grant.id}/tokens`, { label: 'proof' })).token;
+}
