@@ -140,7 +140,7 @@ permissions! {
     ApiKeysWrite "api-keys:write" "Create and revoke API keys" [Owner, Admin];
     ServersRead "servers:read" "See servers and their tools" [Owner, Admin, PolicyManager];
     ServersWrite "servers:write" "Add, change, review and delete servers" [Owner, Admin];
-    GrantsRead "grants:read" "See everybody's grants" [Owner, Admin];
+    GrantsRead "grants:read" "See the grants of everybody" [Owner, Admin];
     GrantsWrite "grants:write" "Create, suspend and revoke grants" [Owner, Admin];
     GateRead "gate:read" "See the gate and who it affects" [Owner, Admin];
     GateWrite "gate:write" "Close and open the gate" [Owner, Admin];

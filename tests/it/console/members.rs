@@ -226,7 +226,7 @@ async fn what_each_role_may_do_is_this_table() {
         "xx.... Create and revoke API keys",
         "xxx... See servers and their tools",
         "xx.... Add, change, review and delete servers",
-        "xx.... See everybody's grants",
+        "xx.... See the grants of everybody",
         "xx.... Create, suspend and revoke grants",
         "xx.... See the gate and who it affects",
         "xx.... Close and open the gate",
