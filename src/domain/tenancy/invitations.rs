@@ -158,6 +158,31 @@ impl Invitation {
     }
 }
 
+#[cfg(test)]
+impl Invitation {
+    /// An open invitation of a moment, for pages that show one.
+    pub fn sample(email: &str, at: OffsetDateTime) -> Self {
+        Self {
+            id: InvitationId::fresh(),
+            email: email.parse().expect("an address"),
+            role: crate::base::permission::Role::Member,
+            team: None,
+            team_name: None,
+            inviter_id: Uuid::nil(),
+            inviter_kind: InviterKind::User,
+            inviter_name: None,
+            created_at: at,
+            updated_at: at,
+            sent_at: at,
+            expires_at: at,
+            accepted_at: None,
+            accepted_by: None,
+            revoked_at: None,
+            version: 1,
+        }
+    }
+}
+
 /// Which invitations a caller wants to see.
 #[derive(Clone, Debug, Default)]
 pub struct InvitationFilter {

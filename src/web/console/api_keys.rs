@@ -37,6 +37,8 @@ use crate::{
     },
 };
 
+#[cfg(test)]
+pub(super) use rotation::samples as rotation_samples;
 pub(super) use rows::{KeyRow, key_rows};
 
 /// The routes.
@@ -341,4 +343,84 @@ fn crumb(ask: &OrgPage) -> Crumb {
 
 fn list_href(ask: &OrgPage) -> String {
     format!("/o/{}/api-keys", ask.cx.org.slug)
+}
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::kit::{
+        samples::{AT, LONG, SHARP, faults, list, refused_list, sample, shell},
+        shell::Base,
+    };
+
+    let page = |count: usize, list| KeysPage {
+        shell: shell(Base::Organization, "API keys"),
+        base: "/o/acme/api-keys".into(),
+        rows: (0..count).map(|_| KeyRow::sample(LONG)).collect(),
+        states: vec![Choice::new("", "Any state")],
+        owners: Choice::chosen_of([Choice::new("", "Any owner")], SHARP),
+        is_filtered: count == 1,
+        list,
+        can_write: true,
+    };
+    let one = |is_over: bool, faults| KeyPage {
+        shell: shell(Base::Organization, LONG),
+        crumbs: Vec::new(),
+        row: KeyRow::sample(LONG),
+        scopes: Permission::ALL.iter().map(|p| (p.scope(), p.label())).filter(|_| is_over).collect(),
+        created_at: AT,
+        revoked_at: Some(AT).filter(|_| is_over),
+        version: 1,
+        typed_name: SHARP.into(),
+        faults,
+        revoke_title: "Revoke it?".into(),
+        revoke_action: "/x/revoke".into(),
+        is_over,
+        is_owner_off: !is_over,
+        can_write: true,
+        can_rotate: !is_over,
+    };
+    let form = |faults| {
+        let form = KeyForm::fresh("");
+        NewKeyPage {
+            shell: shell(Base::Organization, "New API key"),
+            crumbs: Vec::new(),
+            action: "/x".into(),
+            back: "/y".into(),
+            owner_name: LONG.into(),
+            role: Role::Owner,
+            owners: Vec::new(),
+            reaches: form.reaches(),
+            groups: form.groups(Permission::ALL),
+            expiries: form.expiries(),
+            form,
+            faults,
+        }
+    };
+    let made = |is_rotation| MadePage {
+        shell: shell(Base::Organization, "Copy it"),
+        crumbs: Vec::new(),
+        back: "/x".into(),
+        title: LONG.into(),
+        token: Secret::new("prk_sample".to_owned()),
+        example: "curl -H \"Authorization: Bearer $PORTREEVE_KEY\" https://portreeve.example/api/v1/me"
+            .into(),
+        row: KeyRow::sample(LONG),
+        is_rotation,
+        old_ends_at: Some(AT).filter(|_| is_rotation),
+    };
+    vec![
+        sample("API keys: none", &page(0, Listing::default())),
+        sample("API keys: many", &page(50, list())),
+        sample("API keys: refused", &page(1, refused_list("owner"))),
+        sample("API key", &one(false, FormFaults::default())),
+        sample("API key: over", &one(true, FormFaults::default())),
+        sample("API key: refused", &one(false, faults(&[("name", "too long")]))),
+        sample("API key: new", &form(FormFaults::default())),
+        sample(
+            "API key: new, refused",
+            &form(faults(&[("name", "no"), ("scopes", "no"), ("expires_at", "no")])),
+        ),
+        sample("API key: made", &made(false)),
+        sample("API key: rotated", &made(true)),
+    ]
 }

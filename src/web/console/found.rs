@@ -74,3 +74,21 @@ async fn create(ask: PersonPage, Form(form): Form<FoundForm>) -> PageResult {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::kit::{
+        samples::{LONG, SHARP, faults, sample, shell},
+        shell::Base,
+    };
+
+    let page = |name: &str, slug: &str, faults| FoundPage {
+        shell: shell(Base::Open, "New organization"),
+        form: FoundForm { name: name.into(), slug: slug.into() },
+        faults,
+    };
+    vec![
+        sample("found", &page("", "", FormFaults::default())),
+        sample("found: refused", &page(LONG, SHARP, faults(&[("name", "too long"), ("slug", "taken")]))),
+    ]
+}

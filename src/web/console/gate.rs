@@ -97,3 +97,40 @@ async fn shown(ask: &OrgPage, status: StatusCode, mut form: GateForm, faults: Fo
 fn href(ask: &OrgPage) -> String {
     format!("/o/{}/gate", ask.cx.org.slug)
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::domain::{
+        automation::AutomationCount,
+        gate::{Gate, GateState},
+        tenancy::PeopleCount,
+    };
+    use crate::web::kit::{
+        samples::{AT, LONG, faults, sample, shell},
+        shell::Base,
+    };
+
+    let page = |gate: Gate, reason: &str, faults| GatePage {
+        shell: shell(Base::Organization, "Gate"),
+        href: "/o/acme/gate".into(),
+        org: "Acme".into(),
+        sheet: GateSheet { gate, people: PeopleCount::default(), automation: AutomationCount::default() },
+        can_move: true,
+        form: GateForm { reason: reason.into(), version: "3".into() },
+        faults,
+    };
+    let closed = |by: Option<&str>| Gate {
+        state: GateState::Closed,
+        reason: LONG.into(),
+        changed_at: Some(AT),
+        changed_by: None,
+        changed_by_name: by.map(str::to_owned),
+        version: 3,
+    };
+    vec![
+        sample("gate", &page(Gate::untouched(), "", FormFaults::default())),
+        sample("gate: closed", &page(closed(Some(LONG)), "", FormFaults::default())),
+        sample("gate: closed by a script", &page(closed(None), "", FormFaults::default())),
+        sample("gate: refused", &page(Gate::untouched(), LONG, faults(&[("reason", "say why")]))),
+    ]
+}

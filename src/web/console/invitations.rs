@@ -288,6 +288,73 @@ fn until(at: OffsetDateTime, now: OffsetDateTime) -> String {
 }
 
 #[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::base::ids::{InvitationId, UserId};
+    use crate::web::kit::{
+        samples::{AT, LONG, SHARP, faults, list, refused_list, sample, shell},
+        shell::Base,
+    };
+
+    let row = |n: usize| {
+        let mut invitation = Invitation::sample("someone.with.a.long.address@subsidiary.acme.example", AT);
+        invitation.team_name = Some(LONG.into()).filter(|_| n > 1);
+        Row { invitation, state: InvitationState::ALL[n % 4], expiry: "in 3 days".into() }
+    };
+    let page = |count: usize, list| InvitationsPage {
+        shell: shell(Base::Organization, "Invitations"),
+        slug: "acme".into(),
+        tabs: vec![Tab::new("Members", "/a", false), Tab::new("Invitations", "/b", true)],
+        q: SHARP.into(),
+        states: Choice::chosen_of([Choice::new("", "Every state")], "lost"),
+        rows: (0..count).map(row).collect(),
+        list,
+        is_filtered: false,
+        can_write: true,
+    };
+    let mail = || MailNote { is_missing: true, is_operator: true };
+    let invite = |emails: &str, faults| InvitePage {
+        shell: shell(Base::Organization, "Invite"),
+        crumbs: Vec::new(),
+        action: "/x".into(),
+        back: "/y".into(),
+        roles: vec![Choice::new("member", "Member").chosen(true), Choice::new("owner", "Owner").closed("no")],
+        teams: vec![Choice::new("", "No team")],
+        hours: "72".into(),
+        form: InviteForm { emails: emails.into(), ..InviteForm::default() },
+        faults,
+        mail: mail(),
+    };
+    let result = |outcome| InviteResult { email: "new@acme.example".parse().expect("an address"), outcome };
+    let invited = |results: Vec<InviteResult>| InvitedPage {
+        shell: shell(Base::Organization, "Invited"),
+        crumbs: Vec::new(),
+        back: "/x".into(),
+        members: "/y".into(),
+        sent: results.len(),
+        results,
+        hours: "72".into(),
+        mail: mail(),
+    };
+    vec![
+        sample("invitations: none", &page(0, Listing::default())),
+        sample("invitations", &page(4, Listing::default())),
+        sample("invitations: many", &page(50, list())),
+        sample("invitations: refused", &page(0, refused_list("state"))),
+        sample("invite", &invite("", FormFaults::default())),
+        sample("invite: refused", &invite(&SHARP.repeat(40), faults(&[("emails", "no"), ("role", "no")]))),
+        sample("invited: nobody", &invited(Vec::new())),
+        sample(
+            "invited",
+            &invited(vec![
+                result(InviteOutcome::Sent(Box::new(Invitation::sample("new@acme.example", AT)))),
+                result(InviteOutcome::AlreadyInvited(InvitationId::fresh())),
+                result(InviteOutcome::AlreadyMember(UserId::fresh())),
+            ]),
+        ),
+    ]
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use time::{Duration, macros::datetime};

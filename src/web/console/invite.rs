@@ -148,3 +148,41 @@ impl InvitePage {
         self.invitation.role.label().to_lowercase()
     }
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::base::{ids::InvitationId, permission::Role};
+    use crate::web::kit::{
+        samples::{AT, LONG, SHARP, faults, sample, shell},
+        shell::Base,
+    };
+
+    let page = |caller, name: &str, faults| InvitePage {
+        shell: shell(Base::Open, "You are invited"),
+        invitation: Shown {
+            id: InvitationId::fresh(),
+            org: LONG.into(),
+            inviter: LONG.into(),
+            role: Role::Owner,
+            email: "new@acme.example".parse().expect("an address"),
+            expires_at: AT,
+            caller,
+        },
+        action: "/invite/x".into(),
+        sign_in: "/login".into(),
+        name: name.into(),
+        faults,
+    };
+    let refused = RefusedPage { shell: shell(Base::Open, "This link does not work"), why: SHARP.into() };
+    vec![
+        sample("invitation", &page(Caller::MayJoin, "", FormFaults::default())),
+        sample("invitation: has an account", &page(Caller::HasAccount, "", FormFaults::default())),
+        sample("invitation: closed", &page(Caller::MayNotJoin, "", FormFaults::default())),
+        sample("invitation: theirs", &page(Caller::Invited, "", FormFaults::default())),
+        sample(
+            "invitation: refused",
+            &page(Caller::MayJoin, SHARP, faults(&[("name", "no"), ("password", "too common")])),
+        ),
+        sample("invitation: dead link", &refused),
+    ]
+}

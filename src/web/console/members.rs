@@ -255,3 +255,74 @@ pub(super) fn members_crumb(ask: &OrgPage) -> Crumb {
 pub(super) fn member_href(ask: &OrgPage, member: &Member) -> String {
     format!("/o/{}/members/{}", ask.cx.org.slug, member.user)
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::base::ids::UserId;
+    use crate::domain::tenancy::PlaceInTeam;
+    use crate::web::console::samples::{event, member};
+    use crate::web::kit::{
+        samples::{LONG, SHARP, faults, list, refused_list, sample, shell},
+        shell::Base,
+    };
+
+    let place =
+        || PlaceInTeam { user: UserId::fresh(), slug: "crew".parse().expect("a slug"), name: LONG.into() };
+    let entry = |name: &str, teams: usize| MemberEntry {
+        member: member(name),
+        teams: (0..teams).map(|_| place()).collect(),
+        has_second_factor: teams == 0,
+    };
+    let page = |members: Vec<MemberEntry>, list| MembersPage {
+        shell: shell(Base::Organization, "Members"),
+        slug: "acme".into(),
+        tabs: vec![Tab::new("Members", "/a", true)],
+        q: SHARP.into(),
+        roles: Choice::chosen_of([Choice::new("", "Every role")], "wizard"),
+        members,
+        list,
+        is_filtered: false,
+        can_write: true,
+    };
+    let one = |name: &str, is_last_owner: bool, faults| MemberPage {
+        shell: shell(Base::Organization, name),
+        crumbs: vec![Crumb::to("Members", "/x")],
+        slug: "acme".into(),
+        href: "/y".into(),
+        facts: MemberFacts {
+            entry: entry(name, 0),
+            teams: Vec::new(),
+            sessions: 3,
+            keys: Vec::new(),
+            events: Vec::new(),
+            is_self: is_last_owner,
+            is_last_owner,
+            roles: Vec::new(),
+        },
+        events: vec![words::Line::from(&event(LONG, crate::domain::audit::Decision::Refused))],
+        roles: vec![Choice::new("member", "Member").chosen(true)],
+        faults,
+        can_write: true,
+        can_transfer: !is_last_owner,
+        can_read_keys: true,
+        can_read_events: true,
+    };
+    let transfer = TransferPage {
+        shell: shell(Base::Organization, "Transfer ownership"),
+        crumbs: Vec::new(),
+        action: "/x".into(),
+        back: "/y".into(),
+        org: "Acme".into(),
+        heir: member(LONG),
+        faults: faults(&[("confirm", "type the address")]),
+    };
+    vec![
+        sample("members: only you", &page(vec![entry("Mara", 0)], Listing::default())),
+        sample("members: nobody matches", &page(Vec::new(), refused_list("role"))),
+        sample("members: many", &page((0..50).map(|n| entry(LONG, n % 6)).collect(), list())),
+        sample("member", &one("Tomás Ferreira", false, FormFaults::default())),
+        sample("member: only owner", &one("Mara Lindqvist", true, FormFaults::default())),
+        sample("member: refused", &one(LONG, false, faults(&[("role", "choose a role")]))),
+        sample("transfer", &transfer),
+    ]
+}

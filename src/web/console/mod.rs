@@ -18,6 +18,8 @@ pub mod overview;
 pub mod prove;
 pub mod recover;
 pub mod roles;
+#[cfg(test)]
+mod samples;
 pub mod service_accounts;
 pub mod set_up;
 pub mod settings;

@@ -123,3 +123,35 @@ fn words(ending: &Ending) -> String {
     let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
     format!("{first}{} {}", letters.as_str(), ending.what_happens)
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::console::samples::{endings, member};
+    use crate::web::kit::{
+        samples::{LONG, faults, sample, shell},
+        shell::Base,
+    };
+
+    let departure = |name: &str, count| Departure { member: member(name), endings: endings(count) };
+    let page = |name: &str, count, faults| OffboardPage {
+        shell: shell(Base::Organization, "Off-board"),
+        crumbs: vec![Crumb::to("Members", "/o/acme/members")],
+        action: "/x".into(),
+        back: "/".into(),
+        org: "Acme".into(),
+        departure: departure(name, count),
+        faults,
+    };
+    let done = OffboardedPage {
+        shell: shell(Base::Organization, "Tomás Ferreira was off-boarded"),
+        crumbs: vec![Crumb::to("Members", "/o/acme/members")],
+        org: "Acme".into(),
+        departure: departure("Tomás Ferreira", 2),
+    };
+    vec![
+        sample("off-board", &page("Tomás Ferreira", 1, FormFaults::default())),
+        sample("off-board: nothing", &page("Tomás Ferreira", 0, FormFaults::default())),
+        sample("off-board: refused", &page(LONG, 12_000, faults(&[("confirm", "type the address")]))),
+        sample("off-boarded", &done),
+    ]
+}

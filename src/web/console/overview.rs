@@ -200,3 +200,32 @@ fn figures(base: &str, overview: &Overview) -> Vec<Figure> {
         figure("API keys", automation.live_keys, expiring, "/api-keys"),
     ]
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::domain::audit::Decision;
+    use crate::web::console::samples::event;
+    use crate::web::kit::{
+        samples::{AT, LONG, sample, shell},
+        shell::Base,
+    };
+
+    let page = |count: usize| OverviewPage {
+        shell: shell(Base::Organization, "Overview"),
+        base: "/o/acme".into(),
+        steps: first_steps::STEPS
+            .iter()
+            .map(|step| StepState { step, is_done: count > 1, is_skipped: count == 1 })
+            .filter(|_| count < 20)
+            .collect(),
+        done: count,
+        has_skipped: count == 1,
+        can_write: true,
+        waiting: (0..count).map(|_| waiting("/o/acme", Attention::KeysExpire(count as i64))).collect(),
+        figures: vec![Figure { label: "Members", value: "14".into(), hint: LONG.into(), href: "/x".into() }],
+        events: (0..count).map(|_| words::Line::from(&event(LONG, Decision::Failed))).collect(),
+        can_read_log: true,
+        now: AT,
+    };
+    vec![sample("overview: new", &page(0)), sample("overview", &page(1)), sample("overview: much", &page(20))]
+}

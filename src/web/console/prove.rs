@@ -137,3 +137,26 @@ async fn by_passkey(visitor: Visitor, headers: HeaderMap, Form(form): Form<Passk
 fn proven_page(visitor: &Visitor, token: &Token, return_to: &str) -> Response {
     with_session(go(&onward(return_to, "/".to_owned())), visitor, token)
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::kit::{
+        samples::{LONG, faults, sample, shell},
+        shell::Base,
+    };
+
+    let page = |ways, faults| ProvePage {
+        shell: shell(Base::Open, "Confirm that it is you"),
+        name: LONG.into(),
+        email: "mara@acme.example".into(),
+        return_to: String::new(),
+        ways,
+        faults,
+    };
+    let ways = |all| prove::Ways { password: all, code: all, passkey: all };
+    vec![
+        sample("prove: every way", &page(ways(true), FormFaults::default())),
+        sample("prove: no way", &page(ways(false), FormFaults::default())),
+        sample("prove: refused", &page(ways(true), faults(&[("password", "This is not your password.")]))),
+    ]
+}

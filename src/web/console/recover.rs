@@ -132,3 +132,32 @@ async fn reset(visitor: Visitor, Path(token): Path<String>, Form(form): Form<Res
         }
     }
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::kit::{
+        samples::{SHARP, faults, sample, shell},
+        shell::Base,
+    };
+
+    let shell = |title| shell(Base::Open, title);
+    let forgot =
+        |email: &str, faults| ForgotPage { shell: shell("Reset your password"), email: email.into(), faults };
+    let sent = |sends_mail| SentPage { shell: shell("Look into your mail"), email: SHARP.into(), sends_mail };
+    let reset = |email: &str, faults| ResetPage {
+        shell: shell("New password"),
+        action: "/reset/x".into(),
+        email: email.into(),
+        end_others: true,
+        faults,
+    };
+    vec![
+        sample("forgot", &forgot("", FormFaults::default())),
+        sample("forgot: refused", &forgot(SHARP, faults(&[("email", "this is no address")]))),
+        sample("forgot: sent", &sent(true)),
+        sample("forgot: held", &sent(false)),
+        sample("reset", &reset("mara@acme.example", FormFaults::default())),
+        sample("reset: dead link", &reset("", FormFaults::default())),
+        sample("reset: refused", &reset("mara@acme.example", faults(&[("password", "too common")]))),
+    ]
+}

@@ -38,3 +38,17 @@ async fn matrix(ask: OrgPage) -> PageResult {
     };
     page(&RolesPage { shell: shell_of::org(&ask, "Roles").await?, crumbs, mine: ask.cx.role })
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::kit::{
+        samples::{sample, shell},
+        shell::Base,
+    };
+
+    let crumbs = vec![Crumb::to("Members", "/o/acme/members")];
+    vec![sample(
+        "roles",
+        &RolesPage { shell: shell(Base::Organization, "Roles"), crumbs, mine: Role::PolicyManager },
+    )]
+}

@@ -299,3 +299,71 @@ fn list_href(ask: &OrgPage) -> String {
 fn href(ask: &OrgPage, account: &ServiceAccount) -> String {
     format!("{}/{}", list_href(ask), account.slug)
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::base::ids::ServiceAccountId;
+    use crate::web::kit::{
+        samples::{AT, LONG, SHARP, faults, list, refused_list, sample, shell},
+        shell::Base,
+    };
+
+    let account = |name: &str, is_off: bool| ServiceAccount {
+        id: ServiceAccountId::fresh(),
+        slug: "robot".parse().expect("a slug"),
+        name: name.into(),
+        description: name.repeat(2),
+        role: Role::Auditor,
+        created_by: None,
+        created_at: AT,
+        updated_at: AT,
+        disabled_at: Some(AT).filter(|_| is_off),
+        version: 1,
+    };
+    let entry =
+        |n: usize| ServiceAccountEntry { account: account(LONG, n > 2), live_keys: 12, last_used_at: None };
+    let page = |count: usize, q: &str, list| AccountsPage {
+        shell: shell(Base::Organization, "Service accounts"),
+        base: "/o/acme/service-accounts".into(),
+        q: q.into(),
+        accounts: (0..count).map(entry).collect(),
+        list,
+        can_write: true,
+    };
+    let rows = |count: usize| (0..count).map(|_| KeyRow::sample(LONG)).collect::<Vec<_>>();
+    let one = |count: usize, is_off| AccountPage {
+        shell: shell(Base::Organization, "robot"),
+        crumbs: Vec::new(),
+        href: "/x".into(),
+        new_key: "/y".into(),
+        delete_title: "Delete robot?".into(),
+        delete_action: "/x/delete".into(),
+        account: account("robot", is_off),
+        created_by: LONG.into(),
+        rows: rows(count),
+        list: list(),
+        live: rows(count),
+        can_write: true,
+        can_see_keys: true,
+        can_make_keys: true,
+    };
+    let form = |name: &str, faults| AccountFormPage {
+        shell: shell(Base::Organization, "New service account"),
+        crumbs: Vec::new(),
+        action: "/x".into(),
+        back: "/y".into(),
+        verb: "Create",
+        roles: vec![Choice::new("member", "Member").chosen(true)],
+        form: AccountForm { name: name.into(), ..AccountForm::default() },
+        faults,
+    };
+    vec![
+        sample("service accounts: none", &page(0, "", Listing::default())),
+        sample("service accounts: none matches", &page(0, SHARP, refused_list("q"))),
+        sample("service accounts: many", &page(50, "", list())),
+        sample("service account: no key", &one(0, true)),
+        sample("service account: many keys", &one(50, false)),
+        sample("service account: form", &form("", FormFaults::default())),
+        sample("service account: form, refused", &form(SHARP, faults(&[("name", "no"), ("slug", "no")]))),
+    ]
+}

@@ -114,3 +114,26 @@ fn prefilled(mut form: SetUpForm) -> SetUpForm {
     }
     form
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::kit::{
+        samples::{SHARP, faults, sample, shell},
+        shell::Base,
+    };
+
+    let hint = |is_done, is_other| HintPage { shell: shell(Base::Open, "Set up"), is_done, is_other };
+    let page = |email: &str, faults| SetUpPage {
+        shell: shell(Base::Open, "Set up Portreeve"),
+        action: "/setup/x".into(),
+        form: SetUpForm { email: email.into(), ..SetUpForm::default() },
+        faults,
+    };
+    vec![
+        sample("set-up: hint", &hint(false, false)),
+        sample("set-up: done", &hint(true, false)),
+        sample("set-up: another link", &hint(false, true)),
+        sample("set-up", &page("", FormFaults::default())),
+        sample("set-up: refused", &page(SHARP, faults(&[("email", "no"), ("password", "too short")]))),
+    ]
+}

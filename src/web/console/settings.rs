@@ -240,3 +240,57 @@ async fn cancel_deletion(ask: OrgPage, Form(form): Form<DeleteForm>) -> PageResu
     let said = Toast::say(format!("The deletion was called off. {} stays.", ask.cx.org.name));
     Ok(go_saying(&format!("/o/{}/settings", ask.cx.org.slug), said))
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::domain::{automation::AutomationCount, tenancy::PeopleCount};
+    use crate::web::console::samples::{names, org};
+    use crate::web::kit::{
+        samples::{AT, LONG, faults, sample, shell},
+        shell::Base,
+    };
+
+    let sheet = |count| OrgSheet { org: org("Acme"), without_factor: names(count), is_two_factor: false };
+    let page = |count: usize, name: &str, faults| SettingsPage {
+        shell: shell(Base::Organization, "Settings"),
+        base: "/o/acme".into(),
+        host: "portreeve.acme.example".into(),
+        sheet: sheet(count),
+        first_names: LONG.into(),
+        more: count.saturating_sub(1),
+        is_blocked: count > 0,
+        can_write: true,
+        can_delete: true,
+        form: SettingsForm {
+            name: name.into(),
+            slug: "acme".into(),
+            require_second_factor: String::new(),
+            invitation_hours: "72".into(),
+            version: "4".into(),
+        },
+        section: Section::General,
+        faults,
+    };
+    let delete = |asked: bool| DeletePage {
+        shell: shell(Base::Organization, "Delete Acme"),
+        crumbs: vec![Crumb::to("Settings", "/o/acme/settings")],
+        base: "/o/acme".into(),
+        sheet: DeletionSheet {
+            org: org("Acme"),
+            owners: names(2),
+            asked_by: names(1).pop().filter(|_| asked),
+            due_at: Some(AT).filter(|_| asked),
+            may_confirm: asked,
+            people: PeopleCount::default(),
+            automation: AutomationCount::default(),
+        },
+        is_sole_owner: !asked,
+        others: LONG.into(),
+    };
+    vec![
+        sample("settings", &page(0, "Acme", FormFaults::default())),
+        sample("settings: refused", &page(40, LONG, faults(&[("name", "too long"), ("slug", "taken")]))),
+        sample("delete", &delete(false)),
+        sample("delete: asked", &delete(true)),
+    ]
+}

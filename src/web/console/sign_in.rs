@@ -342,3 +342,49 @@ pub(super) fn with_return(path: &str, return_to: &str) -> String {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::kit::{
+        samples::{SHARP, faults, sample, shell},
+        shell::Base,
+    };
+
+    let name = |email: &str, faults, is_set_up| NamePage {
+        shell: shell(Base::Open, "Sign in"),
+        email: email.into(),
+        return_to: "/o/acme?q=a&b=c".into(),
+        faults,
+        has_passkeys: is_set_up,
+        is_open: is_set_up,
+        is_set_up,
+        is_reset: !is_set_up,
+    };
+    let password = |faults| PasswordPage {
+        shell: shell(Base::Open, "Enter your password"),
+        email: SHARP.into(),
+        return_to: String::new(),
+        faults,
+        has_passkeys: true,
+        back: "/login".into(),
+    };
+    let code = |faults| CodePage {
+        shell: shell(Base::Open, "Enter your code"),
+        return_to: String::new(),
+        faults,
+        back: "/login".into(),
+    };
+    vec![
+        sample("sign-in", &name("", FormFaults::default(), true)),
+        sample("sign-in: not set up", &name("", FormFaults::default(), false)),
+        sample("sign-in: refused", &name(SHARP, faults(&[("email", "this is no address")]), true)),
+        sample("sign-in: password", &password(FormFaults::default())),
+        sample("sign-in: wrong password", &password(faults(&[("password", "they do not match")]))),
+        sample(
+            "sign-in: unproven",
+            &UnprovenPage { shell: shell(Base::Open, "Confirm your address"), email: SHARP.into() },
+        ),
+        sample("sign-in: code", &code(FormFaults::default())),
+        sample("sign-in: wrong code", &code(faults(&[("code", "this is no code")]))),
+    ]
+}

@@ -155,3 +155,39 @@ async fn verify(visitor: Visitor, Path(token): Path<String>, Form(form): Form<Pa
         }
     }
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::kit::{
+        samples::{LONG, SHARP, faults, sample, shell},
+        shell::Base,
+    };
+
+    let page = |mode, name: &str, faults| SignUpPage {
+        shell: shell(Base::Open, "Create an account"),
+        mode,
+        form: SignUpForm { name: name.into(), ..SignUpForm::default() },
+        faults,
+    };
+    let sent = |sends_mail| SentPage {
+        shell: shell(Base::Open, "Look into your mail"),
+        email: SHARP.into(),
+        sends_mail,
+    };
+    let verify = |email: &str| VerifyPage {
+        shell: shell(Base::Open, "Confirm your address"),
+        action: "/verify/x".into(),
+        email: email.into(),
+        faults: FormFaults::default(),
+    };
+    vec![
+        sample("sign-up", &page(SignUp::Open, "", FormFaults::default())),
+        sample("sign-up: closed", &page(SignUp::Closed, "", FormFaults::default())),
+        sample("sign-up: by invitation", &page(SignUp::Invitation, "", FormFaults::default())),
+        sample("sign-up: refused", &page(SignUp::Open, LONG, faults(&[("email", "no"), ("name", "long")]))),
+        sample("sign-up: sent", &sent(true)),
+        sample("sign-up: held", &sent(false)),
+        sample("verify", &verify("mara@acme.example")),
+        sample("verify: dead link", &verify("")),
+    ]
+}

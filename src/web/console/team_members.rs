@@ -187,3 +187,29 @@ const fn meaning(role: TeamRole) -> &'static str {
         TeamRole::Member => "Belongs to the team.",
     }
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::console::samples::member;
+    use crate::web::kit::{
+        samples::{LONG, faults, sample, shell},
+        shell::Base,
+    };
+
+    let page = |people: usize, faults| AddPage {
+        shell: shell(Base::Organization, "Add a member"),
+        crumbs: Vec::new(),
+        action: "/x".into(),
+        back: "/y".into(),
+        org_name: "Acme".into(),
+        people: (0..people).map(|_| member(LONG)).collect(),
+        roles: vec![Choice::new("member", "Member").chosen(true)],
+        form: AddForm::default(),
+        faults,
+    };
+    vec![
+        sample("team: nobody to add", &page(0, FormFaults::default())),
+        sample("team: add", &page(60, FormFaults::default())),
+        sample("team: add, refused", &page(3, faults(&[("person", "choose somebody")]))),
+    ]
+}

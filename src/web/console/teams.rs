@@ -295,3 +295,61 @@ pub(super) fn teams_crumb(ask: &OrgPage) -> Crumb {
 pub(super) fn team_href(ask: &OrgPage, team: &Team) -> String {
     format!("/o/{}/teams/{}", ask.cx.org.slug, team.slug)
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::console::samples::{team, team_member};
+    use crate::web::kit::{
+        samples::{LONG, SHARP, faults, list, refused_list, sample, shell},
+        shell::Base,
+    };
+
+    let page = |count: usize, q: &str, list| TeamsPage {
+        shell: shell(Base::Organization, "Teams"),
+        slug: "acme".into(),
+        q: q.into(),
+        views: vec![Tab::new("All", "/a", true), Tab::new("Mine", "/b", false)],
+        teams: (0..count).map(|n| team(if n > 0 { LONG } else { "Crew" }, 3)).collect(),
+        list,
+        can_write: true,
+    };
+    let form = |name: &str, faults| TeamFormPage {
+        shell: shell(Base::Organization, "New team"),
+        crumbs: Vec::new(),
+        action: "/x".into(),
+        back: "/y".into(),
+        verb: "Create team",
+        form: TeamForm { name: name.into(), ..TeamForm::default() },
+        faults,
+    };
+    let row = |n: usize| MemberRow {
+        member: team_member(LONG),
+        href: format!("/m/{n}"),
+        menu: format!("more-{n}"),
+        is_me: n == 0,
+        gives: vec![TeamRole::Owner, TeamRole::Admin],
+        can_remove: true,
+    };
+    let one = |count: usize| TeamPage {
+        shell: shell(Base::Organization, "Platform"),
+        crumbs: Vec::new(),
+        href: "/x".into(),
+        delete_title: "Delete Platform?".into(),
+        delete_action: "/x/delete".into(),
+        team: team("Platform", i64::try_from(count).expect("few")),
+        can_change: true,
+        can_add: true,
+        q: SHARP.into(),
+        rows: (0..count).map(row).collect(),
+        list: list(),
+    };
+    vec![
+        sample("teams: none", &page(0, "", Listing::default())),
+        sample("teams: none matches", &page(0, SHARP, refused_list("of"))),
+        sample("teams: many", &page(50, "", list())),
+        sample("team: form", &form("", FormFaults::default())),
+        sample("team: form, refused", &form(LONG, faults(&[("name", "too long"), ("slug", "taken")]))),
+        sample("team: nobody", &one(0)),
+        sample("team: many", &one(50)),
+    ]
+}

@@ -28,6 +28,8 @@ pub mod problem;
 pub mod query;
 pub mod rail;
 pub mod routes;
+#[cfg(test)]
+pub mod samples;
 pub mod shell;
 #[cfg(test)]
 mod stylesheet;

@@ -42,3 +42,16 @@ async fn show(State(doors): State<Arc<Doors>>, visitor: Visitor) -> PageResult {
         site,
     })
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::kit::{
+        openapi,
+        samples::{sample, shell},
+        shell::Base,
+    };
+
+    let site = "https://portreeve.acme.example".to_owned();
+    let outline = Outline::of(&openapi::document(crate::web::routes().operations()), &site);
+    vec![sample("API reference", &ReferencePage { shell: shell(Base::Open, "API reference"), site, outline })]
+}

@@ -109,3 +109,25 @@ async fn rotating(
         },
     )
 }
+
+#[cfg(test)]
+pub(in crate::web::console) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::kit::{
+        samples::{faults, sample, shell},
+        shell::Base,
+    };
+
+    let page = |faults| RotatePage {
+        shell: shell(Base::Organization, "Rotate it"),
+        crumbs: Vec::new(),
+        action: "/x".into(),
+        back: "/y".into(),
+        overlaps: vec![Choice::new("0", "At once").chosen(true)],
+        form: RotateForm { id: String::new(), overlap_hours: "0".into(), version: "1".into() },
+        faults,
+    };
+    vec![
+        sample("API key: rotate", &page(FormFaults::default())),
+        sample("API key: rotate, refused", &page(faults(&[("overlap_hours", "at most 168")]))),
+    ]
+}

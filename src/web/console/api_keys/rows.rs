@@ -92,6 +92,30 @@ fn scopes_in_words(scopes: &Scopes) -> String {
 }
 
 #[cfg(test)]
+impl KeyRow {
+    /// A row for pages that show one.
+    pub(in crate::web::console) fn sample(name: &str) -> Self {
+        let at = crate::web::kit::samples::AT;
+        Self {
+            name: name.into(),
+            href: "/o/acme/api-keys/x".into(),
+            tail: "9x2m".into(),
+            owner: name.into(),
+            owner_kind: "service account".into(),
+            owner_href: "/o/acme/service-accounts/x".into(),
+            scopes: "See members; See teams; 11 more".into(),
+            created_by: name.into(),
+            last_used_at: Some(at),
+            last_used_ip: "203.0.113.7".into(),
+            expires_at: Some(at),
+            tone: "ask",
+            glyph: "clock",
+            state: "Ends soon",
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

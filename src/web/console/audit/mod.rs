@@ -377,3 +377,84 @@ async fn save(ask: OrgPage, Query(pairs): Query<Vec<(String, String)>>) -> Resul
     let input = asked.tokens.input(asked.kind.as_deref());
     Ok(download(export::begin(&ask.cx, Format::parse(format)?, &input).await?))
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::domain::audit::Decision;
+    use crate::web::console::{
+        audit::panel::{Change, Check, Fact},
+        samples::event,
+    };
+    use crate::web::kit::{
+        samples::{AT, LONG, SHARP, sample, shell},
+        shell::Base,
+    };
+
+    let chip = || Chip { key: "-person", value: LONG.into(), text: LONG.into(), href: "/x".into() };
+    let row = |n: usize| {
+        let (tone, glyph, outcome) = outcome([Decision::Done, Decision::Refused, Decision::Failed][n % 3]);
+        let deed = words::deed(&event(LONG, Decision::Refused), None);
+        Row {
+            href: "/x".into(),
+            at: AT,
+            tone,
+            glyph,
+            outcome,
+            who: LONG.into(),
+            note: "",
+            deed,
+            current: n == 1,
+        }
+    };
+    let panel = || Panel {
+        href: "/x".into(),
+        newer: "/n".into(),
+        older: "/o".into(),
+        close: "/c".into(),
+        title: "Role changed".into(),
+        sentence: LONG.into(),
+        note: SHARP.into(),
+        tone: "deny",
+        glyph: "deny",
+        outcome: "Refused",
+        at: AT,
+        changes: vec![Change { field: "Role".into(), before: Some(LONG.into()), after: None }],
+        facts: vec![Fact { name: "Who", text: LONG.into(), is_code: true, href: "/x".into() }],
+        checks: vec![Check { class: "ok", glyph: "ok", says: LONG.into() }],
+        proof: Vec::new(),
+        sealed_at: None,
+    };
+    let page = |count: usize, chips: usize, bad: Vec<Bad>| AuditPage {
+        shell: shell(Base::Organization, "Audit log"),
+        tabs: vec![Tab::new("All", "/a", true)],
+        kind: String::new(),
+        chips: (0..chips).map(|_| chip()).collect(),
+        kept: SHARP.into(),
+        typed: bad.iter().map(|bad| bad.text.as_str()).collect(),
+        bad,
+        spans: vec![Choice::new("", "Any time")],
+        rows: (0..count).map(row).collect(),
+        panel: Some(panel()).filter(|_| count > 1),
+        older: "/o".into(),
+        newer: "/n".into(),
+        drops: (0..chips).map(|_| chip()).collect(),
+        advice: ONE_FILTER,
+        all: "/o/acme/audit".into(),
+        has_filter: chips > 0,
+        csv: "/csv".into(),
+        jsonl: "/jsonl".into(),
+        can_export: true,
+    };
+    let bad = vec![Bad { text: SHARP.into(), why: LONG.into() }];
+    let one = EventPage {
+        shell: shell(Base::Organization, "Role changed"),
+        crumbs: vec![Crumb::to("Audit log", "/x")],
+        panel: panel(),
+    };
+    vec![
+        sample("audit: nothing", &page(0, 0, Vec::new())),
+        sample("audit: nothing matches", &page(0, 3, bad)),
+        sample("audit: much", &page(50, 8, Vec::new())),
+        sample("audit: event", &one),
+    ]
+}

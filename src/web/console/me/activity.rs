@@ -57,3 +57,29 @@ fn line(event: EventRow, me: &str) -> EventLine {
         is_done: event.decision == Decision::Done,
     }
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::kit::{
+        samples::{AT, LONG, list, refused_list, sample, shell},
+        shell::Base,
+    };
+
+    let event = |n: usize| EventLine {
+        at: AT,
+        title: "Password changed".into(),
+        by: if n == 0 { "You".into() } else { LONG.into() },
+        place: "203.0.113.7".into(),
+        is_done: n != 2,
+    };
+    let page = |count: usize, list| ActivityPage {
+        shell: shell(Base::Account, "Activity"),
+        events: (0..count).map(event).collect(),
+        list,
+    };
+    vec![
+        sample("activity: nothing", &page(0, Listing::default())),
+        sample("activity", &page(50, list())),
+        sample("activity: refused", &page(2, refused_list("cursor"))),
+    ]
+}

@@ -100,3 +100,32 @@ async fn email_page(ask: &PersonPage, status: StatusCode, form: EmailForm, fault
     let crumbs = vec![Crumb::to("Profile", "/me/profile")];
     page_with(status, &EmailPage { shell, crumbs, now: ask.cx.user.email.to_string(), form, faults })
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::kit::{
+        samples::{SHARP, faults, sample, shell},
+        shell::Base,
+    };
+
+    let page = |email: &str, faults| EmailPage {
+        shell: shell(Base::Account, "Change your address"),
+        crumbs: vec![Crumb::to("Profile", "/me/profile")],
+        now: "mara@acme.example".into(),
+        form: EmailForm { email: email.into() },
+        faults,
+    };
+    let confirm = |email: &str| ConfirmPage {
+        shell: shell(Base::Account, "Confirm your address"),
+        crumbs: vec![Crumb::to("Profile", "/me/profile")],
+        now: "mara@acme.example".into(),
+        email: email.into(),
+        action: "/me/email/x".into(),
+    };
+    vec![
+        sample("e-mail", &page("", FormFaults::default())),
+        sample("e-mail: refused", &page(SHARP, faults(&[("email", "this is no address")]))),
+        sample("e-mail: confirm", &confirm("new@acme.example")),
+        sample("e-mail: dead link", &confirm("")),
+    ]
+}

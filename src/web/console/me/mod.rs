@@ -71,3 +71,20 @@ fn proof_then(page: &str, error: ActionError) -> PageResult {
         other => Err(PageError::from(other)),
     }
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    let files = [
+        activity::samples,
+        email::samples,
+        orgs::samples,
+        passkeys::samples,
+        password::samples,
+        profile::samples,
+        security::samples,
+        sessions::samples,
+        stop::samples,
+        totp::samples,
+    ];
+    files.iter().flat_map(|samples| samples()).collect()
+}

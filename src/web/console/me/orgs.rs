@@ -92,3 +92,31 @@ fn words(ending: &Ending) -> &'static str {
         _ => ending.noun,
     }
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::console::samples::{endings, persons_org};
+    use crate::web::kit::{
+        samples::{LONG, sample, shell},
+        shell::Base,
+    };
+
+    let page = |count: usize| OrgsPage {
+        shell: shell(Base::Account, "Organizations"),
+        orgs: (0..count).map(|n| persons_org(if n == 1 { LONG } else { "Acme" })).collect(),
+    };
+    let leave = |is_last_owner| LeavePage {
+        shell: shell(Base::Account, "Leave Acme?"),
+        crumbs: vec![Crumb::to("Organizations", "/me/orgs")],
+        leaving: Leaving { found: persons_org("Acme"), endings: endings(2), is_last_owner },
+        lines: endings(2).iter().map(|ending| (words(ending), ending.count)).collect(),
+        action: "/me/orgs/acme/leave".into(),
+        is_fresh: is_last_owner,
+    };
+    vec![
+        sample("organizations: none", &page(0)),
+        sample("organizations: many", &page(60)),
+        sample("leave", &leave(false)),
+        sample("leave: last owner", &leave(true)),
+    ]
+}

@@ -207,3 +207,36 @@ async fn passkey_page(
 fn security() -> Crumb {
     Crumb::to("Password and passkeys", "/me/security")
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::kit::{
+        samples::{AT, LONG, SHARP, faults, sample, shell},
+        shell::Base,
+    };
+
+    let new = |name: &str, faults| NewPage {
+        shell: shell(Base::Account, "Add a passkey"),
+        crumbs: vec![security()],
+        form: PasskeyForm { name: name.into(), ..PasskeyForm::default() },
+        faults,
+    };
+    let page = |called: &str, faults| PasskeyPage {
+        shell: shell(Base::Account, LONG),
+        crumbs: vec![security()],
+        href: "/x".into(),
+        created_at: AT,
+        last_used_at: None,
+        called: called.into(),
+        faults,
+    };
+    let remove =
+        RemovePage { shell: shell(Base::Account, "Remove it?"), crumbs: vec![security()], href: "/x".into() };
+    vec![
+        sample("passkey: new", &new("", FormFaults::default())),
+        sample("passkey: new, refused", &new(SHARP, faults(&[("name", "too long")]))),
+        sample("passkey", &page("Laptop", FormFaults::default())),
+        sample("passkey: refused", &page(SHARP, faults(&[("name", "too long")]))),
+        sample("passkey: remove", &remove),
+    ]
+}

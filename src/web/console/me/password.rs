@@ -92,3 +92,25 @@ async fn password_page(
     let email = ask.cx.user.email.to_string();
     page_with(status, &PasswordPage { shell, crumbs, email, end_others, verb, faults })
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::kit::{
+        samples::{faults, sample, shell},
+        shell::Base,
+    };
+
+    let page = |verb, faults| PasswordPage {
+        shell: shell(Base::Account, "Change password"),
+        crumbs: vec![Crumb::to("Password and passkeys", "/me/security")],
+        email: "mara@acme.example".into(),
+        end_others: true,
+        verb,
+        faults,
+    };
+    vec![
+        sample("password", &page("Change password", FormFaults::default())),
+        sample("password: first", &page("Set password", FormFaults::default())),
+        sample("password: refused", &page("Change password", faults(&[("password", "no"), ("again", "no")]))),
+    ]
+}

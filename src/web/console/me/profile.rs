@@ -123,3 +123,26 @@ async fn profile_page(
     let shortcuts = form.shortcuts == "on";
     page_with(status, &ProfilePage { shell, user, form, shortcuts, zones, themes, faults })
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::console::samples::user;
+    use crate::web::kit::{
+        samples::{SHARP, faults, sample, shell},
+        shell::Base,
+    };
+
+    let page = |name: &str, faults| ProfilePage {
+        shell: shell(Base::Account, "Profile"),
+        user: user(),
+        form: ProfileForm { name: name.into(), ..ProfileForm::default() },
+        shortcuts: true,
+        zones: (0..400).map(|n| Choice::new(format!("Zone/{n}"), format!("Zone {n}"))).collect(),
+        themes: vec![Choice::new("system", "As the system").chosen(true)],
+        faults,
+    };
+    vec![
+        sample("profile", &page("Mara Lindqvist", FormFaults::default())),
+        sample("profile: refused", &page(SHARP, faults(&[("name", "enter a name"), ("time_zone", "no")]))),
+    ]
+}

@@ -49,3 +49,30 @@ async fn show(ask: PersonPage, Query(query): Query<SecurityQuery>) -> PageResult
         factors,
     })
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::kit::{
+        samples::{AT, sample, shell},
+        shell::Base,
+    };
+
+    let page = |has_app: bool, codes_left, is_needed| SecurityPage {
+        shell: shell(Base::Account, "Password and passkeys"),
+        has_password: has_app,
+        password_changed_at: Some(AT).filter(|_| has_app),
+        factors: Factors {
+            app_since: Some(AT).filter(|_| has_app),
+            codes_left,
+            passkeys: Vec::new(),
+            required_by: Vec::new(),
+            can_have_passkeys: has_app,
+        },
+        is_needed,
+    };
+    vec![
+        sample("security: nothing yet", &page(false, 0, true)),
+        sample("security", &page(true, 10, false)),
+        sample("security: no code left", &page(true, 0, false)),
+    ]
+}

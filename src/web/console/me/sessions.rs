@@ -96,3 +96,28 @@ async fn end_others(ask: PersonPage, Form(_): Form<Nothing>) -> PageResult {
 fn how(methods: &[Method]) -> String {
     methods.iter().map(|method| method.label()).collect::<Vec<_>>().join(" + ")
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::kit::{
+        samples::{AT, LONG, sample, shell},
+        shell::Base,
+    };
+
+    let row = |n: usize| SessionRow {
+        id: format!("ses_{n}"),
+        device: LONG.into(),
+        place: "2001:db8:1234:5678:9abc:def0:1234:5678".into(),
+        how: "Password and authenticator code".into(),
+        since: AT,
+        last_seen_at: AT,
+        is_this: n == 0,
+    };
+    let page = |count: usize| SessionsPage {
+        shell: shell(Base::Account, "Sessions"),
+        sessions: (0..count).map(row).collect(),
+        others: count.saturating_sub(1),
+        others_title: "End the others?".into(),
+    };
+    vec![sample("sessions: only this", &page(1)), sample("sessions: many", &page(60))]
+}

@@ -87,3 +87,23 @@ fn words(ending: &Ending, org: &str) -> String {
         _ => format!("{} in {org}", ending.noun),
     }
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::kit::{
+        samples::{LONG, sample, shell},
+        shell::Base,
+    };
+
+    let page = |other_sessions, lines: usize, is_done| StopPage {
+        shell: shell(Base::Account, "Stop everything"),
+        other_sessions,
+        lines: (0..lines).map(|n| (LONG.to_owned(), n as i64)).collect(),
+        is_done,
+    };
+    vec![
+        sample("stop: nothing", &page(0, 0, false)),
+        sample("stop: much", &page(120, 20, false)),
+        sample("stop: done", &page(3, 2, true)),
+    ]
+}

@@ -198,3 +198,51 @@ fn codes_page(ask: &PersonPage, shell: Shell, lead: &'static str, codes: &[Secre
 fn crumbs() -> Vec<Crumb> {
     vec![Crumb::to("Password and passkeys", "/me/security")]
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::kit::{
+        samples::{faults, sample, shell},
+        shell::Base,
+    };
+
+    let crumbs = || vec![Crumb::to("Password and passkeys", "/me/security")];
+    let uri = "otpauth://totp/Portreeve:mara@acme.example?secret=JBSWY3DPEHPK3PXP&issuer=Portreeve";
+    let waiting = || Waiting {
+        qr: Qr::new(uri),
+        text: Secret::new("JBSW Y3DP EHPK 3PXP".to_owned()),
+        uri: Secret::new(uri.to_owned()),
+    };
+    let enroll = |waiting, faults| EnrollPage {
+        shell: shell(Base::Account, "Set up an app"),
+        crumbs: crumbs(),
+        waiting,
+        faults,
+    };
+    let codes: Vec<String> = (0..10).map(|n| format!("k7d{n}-9x2m-4fq{n}-c8wt")).collect();
+    let shown = CodesPage {
+        shell: shell(Base::Account, "Your recovery codes"),
+        crumbs: crumbs(),
+        lead: "The app is on.",
+        text: codes.join("\n"),
+        codes,
+    };
+    let off = |required_by: &str| OffPage {
+        shell: shell(Base::Account, "Turn the app off?"),
+        crumbs: crumbs(),
+        passkeys: 1,
+        codes_left: 3,
+        required_by: required_by.into(),
+    };
+    let anew =
+        RegeneratePage { shell: shell(Base::Account, "Make new codes?"), crumbs: crumbs(), codes_left: 0 };
+    vec![
+        sample("app: nothing waits", &enroll(None, FormFaults::default())),
+        sample("app", &enroll(Some(waiting()), FormFaults::default())),
+        sample("app: refused", &enroll(Some(waiting()), faults(&[("code", "this is no code")]))),
+        sample("codes", &shown),
+        sample("app: off", &off("")),
+        sample("app: required", &off("Acme")),
+        sample("codes: anew", &anew),
+    ]
+}

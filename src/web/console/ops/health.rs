@@ -143,3 +143,48 @@ fn attention(health: &Health) -> Vec<Attention> {
     );
     list
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::base::ids::ReplicaId;
+    use crate::web::kit::{
+        samples::{AT, LONG, sample, shell},
+        shell::Base,
+    };
+
+    let replica = || Replica {
+        id: ReplicaId::fresh(),
+        version: "0.1.0".into(),
+        listen: "127.0.0.1:8080".into(),
+        started_at: AT,
+        seen_at: AT,
+    };
+    let attention = || Attention { title: LONG.into(), text: "Look at it.", href: "/ops/keys", verb: "Look" };
+    let page = |count: usize| HealthPage {
+        shell: shell(Base::Operator, "Health"),
+        attention: (0..count).map(|_| attention()).collect(),
+        at: AT,
+        jobs: 3,
+        jobs_hint: LONG.into(),
+        letters: 0,
+        letters_hint: String::new(),
+        master: "k1".into(),
+        master_hint: String::new(),
+        size: "12.3 MB".into(),
+        pool: "2 of 20".into(),
+        disk: String::new(),
+        database: DatabaseFigures {
+            version: "17.2".into(),
+            bytes: 12,
+            connections: 2,
+            max_connections: 20,
+            migrations: 6,
+            newest_migration: 1,
+        },
+        replicas: (0..=count).map(|_| replica()).collect(),
+        orgs: 1,
+        people: "2".into(),
+        sends_mail: count > 0,
+    };
+    vec![sample("health", &page(0)), sample("health: much", &page(12))]
+}

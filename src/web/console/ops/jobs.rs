@@ -117,3 +117,37 @@ async fn retry(ask: OperatorPage, Path(job): Path<String>, Form(_): Form<Nothing
     jobs::retry(&ask.cx, job).await?;
     Ok(go_saying("/ops/jobs", Toast::say("The job runs again from its first attempt.")))
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::base::ids::JobId;
+    use crate::web::kit::{
+        samples::{AT, LONG, list, refused_list, sample, shell},
+        shell::Base,
+    };
+
+    let job = |n: usize| JobRow {
+        id: JobId::fresh(),
+        kind: "tell_org".into(),
+        state: JobState::ALL[n % 4],
+        run_at: AT,
+        attempts: 3,
+        max_attempts: 5,
+        locked_by: None,
+        locked_until: None,
+        last_error: Some(LONG.into()),
+        created_at: AT,
+        finished_at: None,
+        failed_at: None,
+    };
+    let page = |count: usize, list| JobsPage {
+        shell: shell(Base::Operator, "Jobs"),
+        tabs: tabs(&[], "failed"),
+        kinds: kinds(&[], ""),
+        state: "failed".into(),
+        jobs: (0..count).map(|n| row(job(n))).collect(),
+        is_filtered: true,
+        list,
+    };
+    vec![sample("jobs: none", &page(0, refused_list("state"))), sample("jobs: many", &page(50, list()))]
+}

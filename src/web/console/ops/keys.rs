@@ -94,3 +94,45 @@ async fn rotate(ask: OperatorPage, Form(_): Form<Nothing>) -> PageResult {
     keys::rotate(&ask.cx).await?;
     Ok(go_saying("/ops/keys", Toast::say("The rotation has begun. Everything stays usable while it runs.")))
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::base::ids::SigningKeyId;
+    use crate::domain::vault::MasterState;
+    use crate::web::kit::{
+        samples::{AT, LONG, sample, shell},
+        shell::Base,
+    };
+
+    let master = |n: usize| Master {
+        status: MasterStatus {
+            master: format!("k{n}"),
+            state: MasterState::Standby,
+            data_keys: 1_200,
+            chains: 14,
+        },
+        is_active: n == 0,
+        is_missing: n == 1,
+        is_removable: n > 1,
+    };
+    let signing = |n: usize| SigningKeyRow {
+        id: SigningKeyId::fresh(),
+        created_at: AT,
+        retired_at: Some(AT).filter(|_| n > 0),
+    };
+    let page = |count: usize, is_running| KeysPage {
+        shell: shell(Base::Operator, "Keys"),
+        masters: (0..count).map(master).collect(),
+        done: 3,
+        total: 12,
+        percent: 25,
+        is_running,
+        is_left: !is_running && count > 1,
+        can_rotate: !is_running,
+        job: None,
+        failed: LONG.into(),
+        signing: (0..count).map(signing).collect(),
+        in_file: is_running,
+    };
+    vec![sample("keys", &page(1, false)), sample("keys: much", &page(12, true))]
+}

@@ -22,3 +22,17 @@ pub fn routes() -> Routes {
         .and(record::routes())
         .and(settings::routes())
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    let files = [
+        health::samples,
+        jobs::samples,
+        keys::samples,
+        orgs::samples,
+        outbox::samples,
+        record::samples,
+        settings::samples,
+    ];
+    files.iter().flat_map(|samples| samples()).collect()
+}

@@ -151,3 +151,55 @@ async fn org_page(
 fn href(org: &OperatorOrg) -> String {
     format!("/ops/orgs/{}", org.id)
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::base::ids::OrgId;
+    use crate::web::kit::{
+        samples::{AT, LONG, SHARP, faults, list, refused_list, sample, shell},
+        shell::Base,
+    };
+
+    let org = |n: usize| OperatorOrg {
+        id: OrgId::fresh(),
+        slug: "acme".parse().expect("a slug"),
+        name: LONG.into(),
+        members: 14,
+        owners: 2,
+        created_at: AT,
+        suspended_at: Some(AT).filter(|_| n % 4 == 1),
+        suspended_reason: Some(SHARP.into()).filter(|_| n % 4 == 1),
+        deletion_asked_at: Some(AT).filter(|_| n % 4 == 2),
+        deleted_at: Some(AT).filter(|_| n % 4 == 3),
+        version: 1,
+    };
+    let page = |count: usize, is_filtered, list| OrgsPage {
+        shell: shell(Base::Operator, "Organizations"),
+        q: SHARP.into(),
+        state: String::new(),
+        tabs: tabs(SHARP, ""),
+        orgs: (0..count).map(org).collect(),
+        is_filtered,
+        list,
+    };
+    let one = |n: usize, faults| OrgPage {
+        shell: shell(Base::Operator, "Acme"),
+        crumbs: Vec::new(),
+        org: org(n),
+        is_active: n == 0,
+        is_suspended: n == 1,
+        suspend: "/x".into(),
+        resume: "/y".into(),
+        reason: LONG.into(),
+        faults,
+    };
+    vec![
+        sample("orgs: none", &page(0, false, Listing::default())),
+        sample("orgs: none matches", &page(0, true, refused_list("state"))),
+        sample("orgs: many", &page(50, false, list())),
+        sample("org: active", &one(0, FormFaults::default())),
+        sample("org: refused", &one(0, faults(&[("reason", "say why")]))),
+        sample("org: suspended", &one(1, FormFaults::default())),
+        sample("org: deleted", &one(3, FormFaults::default())),
+    ]
+}

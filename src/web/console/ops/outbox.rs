@@ -200,6 +200,53 @@ fn parts(text: &str, site: &str) -> Vec<Part> {
 }
 
 #[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::base::ids::LetterId;
+    use crate::web::kit::{
+        samples::{AT, LONG, list, refused_list, sample, shell},
+        shell::Base,
+    };
+
+    let letter = |n: usize| LetterRow {
+        id: LetterId::fresh(),
+        recipient: "someone.with.a.long.address@subsidiary.acme.example".into(),
+        kind: "reset_password".into(),
+        state: LetterState::ALL[n % 4],
+        attempts: 3,
+        next_attempt_at: AT,
+        last_error: Some(LONG.into()).filter(|_| n == 3),
+        created_at: AT,
+        sent_at: Some(AT).filter(|_| n == 2),
+    };
+    let page = |count: usize, list| OutboxPage {
+        shell: shell(Base::Operator, "Outbox"),
+        tabs: tabs(&[], ""),
+        letters: (0..count).map(|n| row(letter(n))).collect(),
+        is_filtered: true,
+        sends_mail: count > 0,
+        list,
+    };
+    let one = |n: usize, can_open: bool, text: &str| LetterPage {
+        shell: shell(Base::Operator, "Letter"),
+        crumbs: vec![Crumb::to("Outbox", "/ops/outbox")],
+        row: row(letter(n)),
+        href: "/x".into(),
+        can_open,
+        can_resend: true,
+        subject: LONG.into(),
+        parts: parts(text, "https://us.example").into_iter().filter(|part| !part.text.is_empty()).collect(),
+        look: "/x/look".into(),
+    };
+    vec![
+        sample("outbox: none", &page(0, refused_list("state"))),
+        sample("outbox: many", &page(50, list())),
+        sample("letter: closed", &one(1, true, "")),
+        sample("letter: wiped", &one(2, false, "")),
+        sample("letter: open", &one(3, false, "Go to https://us.example/invite/x now.")),
+    ]
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

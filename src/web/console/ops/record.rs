@@ -100,3 +100,37 @@ async fn show(ask: OperatorPage, Path(event): Path<String>) -> PageResult {
         proof,
     })
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::console::samples::event;
+    use crate::web::kit::{
+        samples::{LONG, SHARP, list, refused_list, sample, shell},
+        shell::Base,
+    };
+
+    let page = |count: usize, list| RecordPage {
+        shell: shell(Base::Operator, "Audit log"),
+        tabs: vec![Tab::new("All", "/a", true)],
+        q: SHARP.into(),
+        kind: String::new(),
+        events: (0..count).map(|_| event(LONG, Decision::Failed)).collect(),
+        is_filtered: true,
+        list,
+    };
+    let one = EventPage {
+        shell: shell(Base::Operator, "Role changed"),
+        crumbs: vec![Crumb::to("Audit log", "/ops/audit")],
+        row: event(LONG, Decision::Refused),
+        note: SHARP.into(),
+        before: LONG.repeat(40),
+        after: String::new(),
+        proof: None,
+        holds: false,
+    };
+    vec![
+        sample("record: nothing", &page(0, refused_list("kind"))),
+        sample("record: much", &page(50, list())),
+        sample("record: event", &one),
+    ]
+}

@@ -152,3 +152,33 @@ async fn settings_page(
         },
     )
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::kit::{
+        samples::{LONG, SHARP, faults, sample, shell},
+        shell::Base,
+    };
+
+    let operator = |n: usize| Operator {
+        name: LONG.into(),
+        email: "olga@acme.example".into(),
+        dialog: format!("remove-{n}"),
+        title: "Remove Olga?".into(),
+        remove: "/x".into(),
+        is_self: n == 0,
+        is_last: false,
+    };
+    let page = |count: usize, email: &str, faults| SettingsPage {
+        shell: shell(Base::Operator, "Settings"),
+        modes: vec![Choice::new("closed", "Closed").chosen(true)],
+        version: "1".into(),
+        operators: (0..count).map(operator).collect(),
+        email: email.into(),
+        faults,
+    };
+    vec![
+        sample("ops settings", &page(1, "", FormFaults::default())),
+        sample("ops settings: refused", &page(20, SHARP, faults(&[("email", "nobody"), ("sign_up", "no")]))),
+    ]
+}
