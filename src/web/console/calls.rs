@@ -128,3 +128,33 @@ fn facts(explained: &Explained) -> Vec<(&'static str, String)> {
     add("Request", row.request.map(|request| request.to_string()));
     facts
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::kit::{
+        samples::{AT, LONG, SHARP, sample, shell},
+        shell::Base,
+    };
+
+    let page = |decision: Decision, lines: Vec<TraceLine>, text: &str| {
+        let (tone, glyph, outcome) = outcome(decision);
+        CallPage {
+            shell: shell(Base::Account, "Why a call ended as it did"),
+            sentence: text.into(),
+            tone,
+            glyph,
+            outcome,
+            at: AT,
+            org: text.into(),
+            advice: advice(decision),
+            facts: lines.iter().map(|_| ("Tool", text.into())).collect(),
+            lines,
+            log: "/o/acme/audit/x".into(),
+        }
+    };
+    vec![
+        sample("call: nothing known", &page(Decision::Allowed, Vec::new(), "")),
+        sample("call: refused", &page(Decision::Refused, traces::sample_lines(), LONG)),
+        sample("call: unknown", &page(Decision::Unknown, traces::sample_lines(), SHARP)),
+    ]
+}

@@ -73,6 +73,14 @@ fn capital(text: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
+/// The steps of a refused call, for sample pages.
+#[cfg(test)]
+pub(super) fn sample_lines() -> Vec<TraceLine> {
+    let found = format!("{} is new", "a_tool_with_a_long_name_".repeat(8));
+    let finding = crate::base::trace::Finding::new(found, "a definition that was reviewed", Fixer::Admin);
+    lines(&Trace::decided(Step::Tool, finding), "acme", Role::Admin)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

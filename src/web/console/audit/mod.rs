@@ -419,6 +419,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         outcome: "Refused",
         at: AT,
         changes: vec![Change { field: "Role".into(), before: Some(LONG.into()), after: None }],
+        steps: crate::web::console::traces::sample_lines(),
         facts: vec![Fact { name: "Who", text: LONG.into(), is_code: true, href: "/x".into() }],
         checks: vec![Check { class: "ok", glyph: "ok", says: LONG.into() }],
         proof: Vec::new(),
