@@ -1,6 +1,6 @@
 //! Builds what flows work with, starts the workers, and opens every door.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use axum::Router;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     app::{
-        faults::{Fault, FaultKind},
+        faults::{Fault, FaultKind, reason},
         health::Check,
         keyring,
         serve::App,
@@ -37,6 +37,11 @@ use crate::{
         anchors::AnchorFile,
         db::Db,
         mail::{Mailer, SmtpEncryption, SmtpSettings},
+        net::{
+            address::AddressPolicy,
+            client::{Egress, EgressSettings},
+            tls::Authorities,
+        },
     },
     web::{Doors, router},
 };
@@ -45,6 +50,8 @@ use crate::{
 const WORKERS: usize = 4;
 /// How often the installation is counted for the metrics.
 const MEASURE_EVERY: Duration = Duration::from_secs(15);
+/// How often connections to others that nobody needs any more are closed.
+const SWEEP_EVERY: Duration = Duration::from_secs(20);
 
 /// What is opened to the outside, once everything it needs is there.
 #[derive(Default)]
@@ -64,10 +71,12 @@ pub struct Opened {
 pub async fn open(app: Arc<App>) -> Result<Opened, Fault> {
     let vault = vault(&app.config, &app.master_keys, &app.clock)?;
     self_test(&app.db, &vault).await?;
-    let ports = Arc::new(ports(&app.config, &app.base_url, &app.db, &app.clock, vault.clone())?);
+    let ports = ports(&app.config, &app.base_url, app.bound, &app.db, &app.clock, vault.clone())?;
+    let ports = Arc::new(ports);
     let first_run = first_run(&ports).await?;
     start_workers(&app, &ports);
     app.tasks.spawn(measure(Arc::clone(&app), Arc::clone(&ports)));
+    app.tasks.spawn(sweep(Arc::clone(&app), ports.egress.clone()));
     let doors = Doors::new(Arc::clone(&ports), app.config.web.trusted_proxies.clone());
     Ok(Opened { router: router(Arc::new(doors)), checks: vec![("keys", keys_check(app, vault))], first_run })
 }
@@ -112,11 +121,18 @@ pub fn vault(config: &Config, keys: &[MasterKey], clock: &Clock) -> Result<Vault
     Ok(vault)
 }
 
-/// What flows work with.
+/// What flows work with. `bound` is where we listen, or will.
 ///
 /// # Errors
-/// When the settings of the mail server cannot be used.
-pub fn ports(config: &Config, base_url: &Url, db: &Db, clock: &Clock, vault: Vault) -> Result<Ports, Fault> {
+/// When the settings of the mail server or of outbound requests cannot be used.
+pub fn ports(
+    config: &Config,
+    base_url: &Url,
+    bound: SocketAddr,
+    db: &Db,
+    clock: &Clock,
+    vault: Vault,
+) -> Result<Ports, Fault> {
     let site = base_url.as_str().trim_end_matches('/').to_owned();
     let mailer = mailer(config.smtp.as_ref())?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -137,7 +153,31 @@ pub fn ports(config: &Config, base_url: &Url, db: &Db, clock: &Clock, vault: Vau
         },
         post: Post { db: db.clone(), clock: clock.clone(), mailer, vault: vault.clone(), site },
         vault,
+        egress: egress(config, bound)?,
     })
+}
+
+/// The client for requests to others, which never reaches our own listeners.
+///
+/// # Errors
+/// When the file of authorities cannot be used.
+pub fn egress(config: &Config, bound: SocketAddr) -> Result<Egress, Fault> {
+    let own: Vec<SocketAddr> = [Some(bound), config.web.metrics_listen].into_iter().flatten().collect();
+    let mut settings = EgressSettings::new(AddressPolicy::new(&config.egress_allow, &own));
+    if let Some(file) = &config.egress_ca_file {
+        settings.authorities = authorities(file)?;
+    }
+    Ok(Egress::new(settings))
+}
+
+fn authorities(file: &Path) -> Result<Authorities, Fault> {
+    let wrong = |what: String| {
+        let sentence =
+            format!("the file of certificate authorities {} cannot be used: {what}", file.display());
+        Fault::new(FaultKind::Settings, sentence, "Correct PORTREEVE_EGRESS_CA_FILE, or leave it out.")
+    };
+    let pem = std::fs::read(file).map_err(|error| wrong(reason(&error)))?;
+    Authorities::default().with_pem(&pem).map_err(|bad| wrong(bad.to_string()))
 }
 
 /// The link that sets an empty installation up.
@@ -192,6 +232,13 @@ fn start_workers(app: &App, ports: &Arc<Ports>) {
     let runner = Runner::new(parts, table::registry(), Arc::clone(ports));
     app.metrics.watch_jobs(runner.gauges());
     runner.start();
+}
+
+async fn sweep(app: Arc<App>, egress: Egress) {
+    while !app.stopping.is_cancelled() {
+        egress.sweep();
+        let _ = tokio::time::timeout(SWEEP_EVERY, app.stopping.cancelled()).await;
+    }
 }
 
 /// Counts the installation every few seconds, for whoever reads the metrics.

@@ -40,6 +40,8 @@ pub struct Config {
     pub smtp: Option<SmtpSettings>,
     /// Internal networks that outbound requests may reach.
     pub egress_allow: Vec<EgressRule>,
+    /// Certificates of authorities that may vouch for servers, besides the public ones.
+    pub egress_ca_file: Option<PathBuf>,
     /// Logs and traces.
     pub telemetry: TelemetrySettings,
     /// Where signed audit checkpoints are written as well.

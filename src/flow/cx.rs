@@ -28,6 +28,7 @@ use crate::{
     io::{
         anchors::AnchorFile,
         db::{Db, OrgScope, OrgTx, PersonScope, PersonTx, SystemTx},
+        net::client::Egress,
     },
 };
 
@@ -52,6 +53,8 @@ pub struct Ports {
     pub waker: Waker,
     /// Letters.
     pub post: Post,
+    /// Requests to servers of others.
+    pub egress: Egress,
     /// How the installation is reached and set up.
     pub site: Site,
 }

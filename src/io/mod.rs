@@ -6,3 +6,4 @@ pub mod anchors;
 pub mod db;
 pub mod disk;
 pub mod mail;
+pub mod net;

@@ -8,6 +8,7 @@
 
 mod api;
 mod console;
+mod egress;
 mod house;
 mod jobs;
 mod kit;

@@ -49,6 +49,7 @@ impl Reader {
             master_keys: self.take("master_keys", values::master_keys).unwrap_or_default(),
             smtp: self.smtp(),
             egress_allow: self.take("egress_allow", values::egress).unwrap_or_default(),
+            egress_ca_file: self.take("egress_ca_file", values::path),
             telemetry: self.telemetry(),
             audit_anchor_file: self.take("audit_anchor_file", values::path),
             data_dir: self.data_dir(&machine)?,

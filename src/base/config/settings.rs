@@ -115,6 +115,12 @@ pub const SETTINGS: &[Setting] = &[
         "CIDR[:PORT],…",
         "Internal networks that outbound requests may reach; none unless listed",
     ),
+    plain(
+        "egress_ca_file",
+        "PORTREEVE_EGRESS_CA_FILE",
+        "PATH",
+        "PEM file of authorities that may vouch for servers, besides the public ones",
+    ),
     plain("log", "PORTREEVE_LOG", "FILTER", "What to log, such as info or portreeve=debug [default: info]"),
     plain("log_format", "PORTREEVE_LOG_FORMAT", "text|json", "How to log [default: text]"),
     plain(

@@ -3,7 +3,7 @@
 use std::{future::IntoFuture, net::SocketAddr, sync::Arc};
 
 use portreeve::{
-    base::clock::Clock,
+    base::{clock::Clock, config::EgressRule},
     domain::{
         identity::{
             attempts::Limits,
@@ -20,6 +20,10 @@ use portreeve::{
     io::{
         db::Db,
         mail::{Mailer, Postbox},
+        net::{
+            address::AddressPolicy,
+            client::{Egress, EgressSettings},
+        },
     },
     web::{self, Doors},
 };
@@ -154,5 +158,13 @@ fn ports(db: &Db, clock: &Clock, mailer: Mailer, origin: &str) -> Ports {
             site: origin.to_owned(),
         },
         vault,
+        egress: egress(),
     }
+}
+
+/// The upstreams of tests listen on loopback.
+fn egress() -> Egress {
+    let allow = ["127.0.0.0/8", "::1/128"]
+        .map(|network| EgressRule { network: network.parse().unwrap(), port: None });
+    Egress::new(EgressSettings::new(AddressPolicy::new(&allow, &[])))
 }

@@ -8,6 +8,8 @@ pub(crate) mod browser;
 pub(crate) mod cluster;
 pub(crate) mod database;
 mod driver;
+pub(crate) mod fake_names;
+pub(crate) mod fake_server;
 pub(crate) mod form;
 pub(crate) mod http;
 pub(crate) mod keeper;
