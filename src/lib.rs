@@ -4,6 +4,7 @@
 //! `base ← protocol, io ← domain ← flow ← web ← app`. See `docs/architecture.md`.
 
 pub mod base;
+pub mod protocol;
 pub mod io;
 pub mod domain;
 pub mod flow;

@@ -1,0 +1,74 @@
+//! How long it takes to read one message: `cargo bench --bench envelope`.
+//!
+//! Prints nanoseconds for each of three sizes, the best of several rounds, so that a figure is of the code and not of
+//! what else the machine does. For comparison it also reads each with `serde_json` into a tree.
+
+use std::{
+    hint::black_box,
+    io::{self, Write},
+    time::{Duration, Instant},
+};
+
+use portreeve::protocol::mcp::{message, strict::Limits};
+
+fn main() -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{:<28}{:>10}{:>14}{:>14}{:>10}", "message", "bytes", "ns envelope", "ns tree", "MB/s")?;
+    for (name, body) in [
+        ("tools/call", call()),
+        ("tools/list of 200 tools", list(200)),
+        ("tools/call result, one text", text_result(1 << 20)),
+        ("tools/call result, numbers", number_result(60_000)),
+    ] {
+        let limits = Limits::of(body.len());
+        let envelope = time(|| drop(black_box(message::parse(black_box(&body), &limits))));
+        let tree = time(|| drop(black_box(serde_json::from_slice::<serde_json::Value>(black_box(&body)))));
+        let speed = body.len() as f64 / envelope * 1e3;
+        writeln!(out, "{name:<28}{:>10}{envelope:>14.0}{tree:>14.0}{speed:>10.0}", body.len())?;
+    }
+    Ok(())
+}
+
+/// Nanoseconds of one run, in the best of twenty rounds.
+fn time(run: impl Fn()) -> f64 {
+    let round = |times: u32| {
+        let start = Instant::now();
+        (0..times).for_each(|_| run());
+        start.elapsed()
+    };
+    let mut times = 1;
+    while round(times) < Duration::from_millis(5) {
+        times *= 2;
+    }
+    let best = (0..20).map(|_| round(times)).min().unwrap_or_default();
+    best.as_nanos() as f64 / f64::from(times)
+}
+
+/// A modern call as clients send it, of some 600 bytes.
+fn call() -> Vec<u8> {
+    let text = r#"{"jsonrpc":"2.0","id":42,"method":"tools/call","params":{"name":"create_issue","arguments":{"owner":"acme","repository":"rockets","title":"The second stage separates late","body":"Seen twice in the last three runs:\n\n- 2026-10-02, 12 ms late\n- 2026-10-05, 31 ms late\n","labels":["bug","stage-2"],"assignee":"wile"},"_meta":{"progressToken":"p-17","io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{"form":{},"url":{}},"extensions":{}},"io.modelcontextprotocol/clientInfo":{"name":"some-agent","version":"2.1.0"}}}}"#;
+    text.as_bytes().to_vec()
+}
+
+fn list(count: usize) -> Vec<u8> {
+    let tools: Vec<_> = (0..count)
+        .map(|n| {
+            format!(
+                r#"{{"name":"tool_{n}","title":"Tool {n}","description":"Finds what the query asks for and says \"nothing\" where there is none.","inputSchema":{{"type":"object","properties":{{"query":{{"type":"string","description":"What to look for"}},"limit":{{"type":"integer","minimum":1,"maximum":100}},"order":{{"enum":["newest","oldest"]}}}},"required":["query"]}},"annotations":{{"readOnlyHint":true,"openWorldHint":false}}}}"#
+            )
+        })
+        .collect();
+    format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{}],"ttlMs":0}}}}"#, tools.join(",")).into_bytes()
+}
+
+fn text_result(length: usize) -> Vec<u8> {
+    let text = "All is well that ends well, said the line before the next one.\\n".repeat(length / 64);
+    format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"content":[{{"type":"text","text":"{text}"}}]}}}}"#)
+        .into_bytes()
+}
+
+fn number_result(count: usize) -> Vec<u8> {
+    let rows: Vec<_> = (0..count).map(|n| format!(r#"{{"x":{n},"y":{}.5}}"#, n * 7)).collect();
+    format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"structuredContent":[{}]}}}}"#, rows.join(","))
+        .into_bytes()
+}
