@@ -17,6 +17,7 @@ pub mod overview;
 pub mod prove;
 pub mod recover;
 pub mod roles;
+pub mod servers;
 pub mod service_accounts;
 pub mod set_up;
 pub mod settings;
@@ -48,6 +49,7 @@ pub fn routes() -> Routes {
         .and(prove::routes())
         .and(recover::routes())
         .and(roles::routes())
+        .and(servers::routes())
         .and(service_accounts::routes())
         .and(set_up::routes())
         .and(settings::routes())

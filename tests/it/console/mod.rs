@@ -12,6 +12,7 @@ mod members;
 mod offboarding;
 mod ops;
 mod overview;
+mod servers;
 mod service_accounts;
 mod settings;
 mod team_members;

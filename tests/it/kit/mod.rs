@@ -17,3 +17,4 @@ mod stage;
 pub(crate) mod people;
 pub(crate) mod smtp;
 mod trial;
+pub(crate) mod upstream;

@@ -25,7 +25,10 @@ enum Came {
 }
 
 /// What the seeded world already is, so that asking for it again rightly records nothing.
-const ALREADY_SO: [&str; 1] = ["POST /api/v1/orgs/{org}/service-accounts/{account}/enable"];
+const ALREADY_SO: [&str; 2] = [
+    "POST /api/v1/orgs/{org}/servers/{server}/enable",
+    "POST /api/v1/orgs/{org}/service-accounts/{account}/enable",
+];
 
 #[tokio::test]
 async fn a_change_leaves_the_events_that_its_route_names() {
@@ -127,6 +130,7 @@ fn plausible(name: &str, value: &str, target: &str) -> String {
         "password" | "current_password" => PASSWORD,
         "description" | "reason" => "Because it is so",
         "confirm" if target.contains("/teams/") => "crew",
+        "confirm" if target.contains("/servers/") => "upstream",
         "confirm" => "acme",
         _ => value,
     };
