@@ -1,7 +1,7 @@
-//! How long it takes to read one message: `cargo bench --bench envelope`.
+//! How long it takes to read a message, to filter a list and to split a stream: `cargo bench --bench envelope`.
 //!
-//! Prints nanoseconds for each of three sizes, the best of several rounds, so that a figure is of the code and not of
-//! what else the machine does. For comparison it also reads each with `serde_json` into a tree.
+//! Prints nanoseconds, the best of several rounds, so that a figure is of the code and not of what else the machine
+//! does. For comparison it also reads each message with `serde_json` into a tree.
 
 use std::{
     hint::black_box,
@@ -9,7 +9,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use portreeve::protocol::mcp::{message, strict::Limits};
+use bytes::Bytes;
+use portreeve::protocol::mcp::{
+    list::Listing,
+    message::{self, Message, Outcome},
+    method::ListKind,
+    sse::Splitter,
+    strict::Limits,
+    version::Era,
+};
 
 fn main() -> io::Result<()> {
     let mut out = io::stdout().lock();
@@ -26,7 +34,30 @@ fn main() -> io::Result<()> {
         let speed = body.len() as f64 / envelope * 1e3;
         writeln!(out, "{name:<28}{:>10}{envelope:>14.0}{tree:>14.0}{speed:>10.0}", body.len())?;
     }
+    let page = list(500);
+    writeln!(out, "{:<28}{:>10}{:>14.0}", "half of 500 tools kept", page.len(), time(|| filter(&page)))?;
+    let stream = Bytes::from(stream(100, 10_000));
+    writeln!(out, "{:<28}{:>10}{:>14.0}", "stream of 100 events", stream.len(), time(|| split(&stream)))?;
     Ok(())
+}
+
+/// Reads a page and writes one with every other tool.
+fn filter(body: &[u8]) {
+    let Ok(Message::Response(response)) = message::parse(body, &Limits::of(body.len())) else { return };
+    let Outcome::Result(result) = response.outcome else { return };
+    let Ok(page) = Listing::read(ListKind::Tools, result) else { return };
+    drop(black_box(page.filter(body, Era::Modern, |item| item.name.ends_with(['0', '2', '4', '6', '8']))));
+}
+
+/// Takes the events out of a stream that comes in chunks of 16 kB.
+fn split(stream: &Bytes) {
+    let mut splitter = Splitter::new(1 << 20);
+    for start in (0..stream.len()).step_by(16 << 10) {
+        let mut chunk = stream.slice(start..stream.len().min(start + (16 << 10)));
+        while let Ok(Some(event)) = splitter.next(&mut chunk) {
+            black_box(event);
+        }
+    }
 }
 
 /// Nanoseconds of one run, in the best of twenty rounds.
@@ -71,4 +102,8 @@ fn number_result(count: usize) -> Vec<u8> {
     let rows: Vec<_> = (0..count).map(|n| format!(r#"{{"x":{n},"y":{}.5}}"#, n * 7)).collect();
     format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"structuredContent":[{}]}}}}"#, rows.join(","))
         .into_bytes()
+}
+
+fn stream(count: usize, length: usize) -> Vec<u8> {
+    format!("id: 1\ndata: {}\n\n", "x".repeat(length)).repeat(count).into_bytes()
 }

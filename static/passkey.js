@@ -5,7 +5,8 @@
 //   </form>
 // data-passkey is "create" or "get". The form's fields are sent to data-options, which answers
 // {"publicKey": {…}} as webauthn-rs writes it, or an error with {"detail": "…"}. The signed answer goes into
-// the field `credential` as JSON, and the form is sent as any other.
+// the field `credential` as JSON, and the form is sent as any other. With data-passkey-suggest the browser also offers
+// passkeys among the suggestions of the page's field with autocomplete="username webauthn", without being asked.
 (() => {
   "use strict";
   const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
@@ -13,7 +14,7 @@
     .replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
   const withBytes = (list) => (list || []).map((item) => ({ ...item, id: bytes(item.id) }));
 
-  const ask = async (kind, options) => {
+  const ask = async (kind, options, how = {}) => {
     const key = options.publicKey;
     if (kind === "create") {
       return navigator.credentials.create({ publicKey: {
@@ -23,7 +24,7 @@
         excludeCredentials: withBytes(key.excludeCredentials),
       } });
     }
-    return navigator.credentials.get({ publicKey: {
+    return navigator.credentials.get({ ...how, publicKey: {
       ...key,
       challenge: bytes(key.challenge),
       allowCredentials: withBytes(key.allowCredentials),
@@ -58,6 +59,33 @@
     NotSupportedError: "This device offers no kind of passkey we accept. Use another device.",
   })[fault.name] || fault.message;
 
+  const options = async (form) => {
+    const reply = await fetch(form.dataset.options, {
+      method: "POST",
+      headers: { accept: "application/json" },
+      body: new URLSearchParams(new FormData(form)),
+    });
+    const answer = await reply.json();
+    if (!reply.ok) throw new Error(answer.detail || "The server did not start the check. Try again.");
+    return answer;
+  };
+
+  // A question is good for ten minutes, so it is asked anew before. Whatever goes wrong here is not worth a word: the
+  // field and the button are there.
+  const PATIENCE = 9 * 60 * 1000;
+  let waiting;
+  const suggest = async (form) => {
+    waiting = new AbortController();
+    const { signal } = waiting;
+    const again = setTimeout(() => { waiting.abort(); suggest(form); }, PATIENCE);
+    signal.addEventListener("abort", () => clearTimeout(again));
+    try {
+      const found = await ask("get", await options(form), { mediation: "conditional", signal });
+      form.elements.credential.value = JSON.stringify(plain(found));
+      form.requestSubmit();
+    } catch { /* see above */ }
+  };
+
   document.addEventListener("submit", async (event) => {
     const form = event.target;
     if (!form.matches("[data-passkey]") || form.elements.credential.value) return;
@@ -67,15 +95,9 @@
     const button = event.submitter;
     notice.hidden = true;
     button?.setAttribute("aria-busy", "true");
+    waiting?.abort();
     try {
-      const reply = await fetch(form.dataset.options, {
-        method: "POST",
-        headers: { accept: "application/json" },
-        body: new URLSearchParams(new FormData(form)),
-      });
-      const options = await reply.json();
-      if (!reply.ok) throw new Error(options.detail || "The server did not start the check. Try again.");
-      form.elements.credential.value = JSON.stringify(plain(await ask(form.dataset.passkey, options)));
+      form.elements.credential.value = JSON.stringify(plain(await ask(form.dataset.passkey, await options(form))));
       form.requestSubmit(button);
     } catch (fault) {
       notice.textContent = explain(fault);
@@ -91,5 +113,8 @@
   for (const form of document.querySelectorAll("form[data-passkey]")) {
     const able = "PublicKeyCredential" in window;
     for (const element of form.querySelectorAll("[data-script]")) element.hidden = !able;
+    if (able && "passkeySuggest" in form.dataset) {
+      PublicKeyCredential.isConditionalMediationAvailable?.().then((can) => { if (can) suggest(form); });
+    }
   }
 })();

@@ -291,8 +291,10 @@ fn mail(config: &Config) -> Finding {
     if reached.state != State::Ok {
         return reached;
     }
-    let outcome = doors::mailer(config.smtp.as_ref())
-        .and_then(|mailer| Ok(postgres::runtime()?.block_on(async { mailer.check().await })));
+    // The mailer's connections belong to the runtime: it is made and dropped within.
+    let outcome = postgres::runtime().and_then(|runtime| {
+        runtime.block_on(async { Ok(doors::mailer(config.smtp.as_ref())?.check().await) })
+    });
     match outcome {
         Ok(Ok(())) => Finding::ok(NAME, format!("{}:{} lets us in", smtp.host, smtp.port)),
         Ok(Err(error)) => {

@@ -32,6 +32,7 @@ use crate::{
         cx::{Ports, Site},
         jobs::{Runner, RunnerParts, Waker, rewrap, table},
         letters::Post,
+        proxy::gateway::{Gateway, GatewayParts},
     },
     io::{
         anchors::AnchorFile,
@@ -77,8 +78,21 @@ pub async fn open(app: Arc<App>) -> Result<Opened, Fault> {
     start_workers(&app, &ports);
     app.tasks.spawn(measure(Arc::clone(&app), Arc::clone(&ports)));
     app.tasks.spawn(sweep(Arc::clone(&app), ports.egress.clone()));
-    let doors = Doors::new(Arc::clone(&ports), app.config.web.trusted_proxies.clone());
+    let gateway = Arc::new(gateway(&app, &ports));
+    let doors = Doors::new(Arc::clone(&ports), gateway, app.config.web.trusted_proxies.clone());
     Ok(Opened { router: router(Arc::new(doors)), checks: vec![("keys", keys_check(app, vault))], first_run })
+}
+
+fn gateway(app: &App, ports: &Ports) -> Gateway {
+    Gateway::new(GatewayParts {
+        db: ports.db.clone(),
+        clock: ports.clock.clone(),
+        vault: ports.vault.clone(),
+        egress: ports.egress.clone(),
+        base_url: ports.site.base_url.clone(),
+        replica: app.replica,
+        tasks: app.tasks.clone(),
+    })
 }
 
 /// The ring of the master keys; stricter than the settings, which only know the form of a key.

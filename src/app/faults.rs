@@ -152,6 +152,7 @@ impl Fault {
     pub fn of_db(label: &str, error: &DbError) -> Self {
         match error {
             DbError::Away(error)
+            | DbError::Unsettled(error)
             | DbError::DiskFull(error)
             | DbError::Busy(error)
             | DbError::Other(error) => Self::of_sqlx(label, error),
@@ -186,7 +187,9 @@ impl Fault {
                 let sentence = refused.sentence.trim_end_matches('.').to_owned();
                 Self::new(FaultKind::Refused, sentence, "Nothing was changed.")
             }
-            ActionError::Away(error) => Self::of_db("the database", error),
+            ActionError::Away(error) | ActionError::Unsettled(error) | ActionError::DiskFull(error) => {
+                Self::of_db("the database", error)
+            }
             ActionError::NotFound => {
                 Self::new(FaultKind::Refused, "there is no such thing", "Check the name and run it again.")
             }

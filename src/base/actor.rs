@@ -55,6 +55,11 @@ impl Principal {
         }
     }
 
+    /// The id's outside form.
+    pub fn id_text(self) -> String {
+        self.to_string()
+    }
+
     /// The person, where it is one.
     pub const fn user(self) -> Option<UserId> {
         match self {

@@ -1,39 +1,42 @@
 //! What became of a change that says which version it was made from.
 
-/// The outcome of an update with an expected version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Update<T> {
-    /// It happened; both states are for the record.
-    Done {
-        /// The row as it was.
-        before: T,
-        /// The row as it is.
-        after: T,
-    },
-    /// Somebody changed the row first.
-    Conflict {
-        /// The row as they left it.
-        current: T,
-    },
+/// The outcome of a change that expected a certain version of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Update<T = ()> {
+    /// It happened; with the row's new version, the row that went, or a [`Change`].
+    Done(T),
+    /// The row is there but not as the caller saw it: somebody else was first.
+    Conflict,
     /// There is no such row.
     NotFound,
 }
 
-/// The outcome of a deletion with an expected version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Removal<T> {
-    /// It happened.
-    Done {
-        /// The row as it was.
-        was: T,
-    },
-    /// Somebody changed the row first.
-    Conflict {
-        /// The row as they left it.
-        current: T,
-    },
-    /// There is no such row.
-    NotFound,
+/// A row before and after a change, for the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change<T> {
+    /// The row as it was.
+    pub before: T,
+    /// The row as it is.
+    pub after: T,
+}
+
+impl<T> Update<T> {
+    /// The same outcome about something else.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Update<U> {
+        match self {
+            Self::Done(value) => Update::Done(f(value)),
+            Self::Conflict => Update::Conflict,
+            Self::NotFound => Update::NotFound,
+        }
+    }
+}
+
+impl<T: Clone> Change<T> {
+    /// Nothing was to be done: the row stands as the change wants it.
+    pub fn none(row: T) -> Self {
+        Self { before: row.clone(), after: row }
+    }
 }
 
 /// Whether a change made from version `expected` may still be applied; `None` means from any version.

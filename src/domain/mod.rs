@@ -5,6 +5,7 @@
 pub mod audit;
 pub mod automation;
 pub mod gate;
+pub mod grants;
 pub mod identity;
 pub mod instance;
 pub mod jobs;

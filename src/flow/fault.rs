@@ -5,11 +5,8 @@ use std::error::Error;
 use time::Duration;
 
 use crate::{
-    base::{faults::Faults, permission::Permission},
-    domain::{
-        tenancy::{Outcome, TenancyRefusal},
-        vault::VaultError,
-    },
+    base::{faults::Faults, permission::Permission, update::Update},
+    domain::{tenancy::TenancyRefusal, vault::VaultError},
     io::db::DbError,
 };
 
@@ -49,9 +46,15 @@ pub enum ActionError {
         /// When trying again makes sense.
         retry_after: Duration,
     },
-    /// The database is away, full or busy; nothing was changed.
+    /// The database is away or busy; nothing was changed.
     #[error("the database is not available right now")]
     Away(#[source] DbError),
+    /// The database went away at the very end: whether the change was kept is not known.
+    #[error("it is not known whether the change was kept")]
+    Unsettled(#[source] DbError),
+    /// The database's disk is full; nothing was changed.
+    #[error("the database's disk is full")]
+    DiskFull(#[source] DbError),
     /// The machine has no room for this kind of work right now.
     #[error("too much work at once")]
     Busy,
@@ -101,6 +104,8 @@ impl ActionError {
             Self::Changed => "changed_meanwhile",
             Self::TooMany { .. } => "too_many_attempts",
             Self::Away(_) => "database_away",
+            Self::Unsettled(_) => "outcome_unknown",
+            Self::DiskFull(_) => "disk_full",
             Self::Busy => "busy",
             Self::Defect(_) => "internal_error",
         }
@@ -110,7 +115,9 @@ impl ActionError {
 impl From<DbError> for ActionError {
     fn from(error: DbError) -> Self {
         match error {
-            DbError::Away(_) | DbError::DiskFull(_) | DbError::Busy(_) => Self::Away(error),
+            DbError::Away(_) | DbError::Busy(_) => Self::Away(error),
+            DbError::Unsettled(_) => Self::Unsettled(error),
+            DbError::DiskFull(_) => Self::DiskFull(error),
             DbError::Rule { .. } | DbError::Other(_) => Self::Defect(Box::new(error)),
         }
     }
@@ -138,10 +145,10 @@ impl From<VaultError> for ActionError {
 }
 
 /// What a change that expected a version came to, as an action's result.
-pub fn settled<T>(outcome: Outcome<T>) -> ActionResult<T> {
+pub fn settled<T>(outcome: Update<T>) -> ActionResult<T> {
     match outcome {
-        Outcome::Changed(value) => Ok(value),
-        Outcome::Stale => Err(ActionError::Changed),
-        Outcome::Missing => Err(ActionError::NotFound),
+        Update::Done(value) => Ok(value),
+        Update::Conflict => Err(ActionError::Changed),
+        Update::NotFound => Err(ActionError::NotFound),
     }
 }

@@ -10,4 +10,5 @@ pub mod fault;
 pub mod jobs;
 pub mod leaver;
 pub mod letters;
+pub mod proxy;
 pub mod sealing;

@@ -5,6 +5,7 @@
 pub mod kit;
 pub mod console;
 pub mod api;
+pub mod mcp;
 
 use std::sync::Arc;
 
@@ -20,10 +21,10 @@ use ipnet::IpNet;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 use crate::{
-    flow::{cx::Ports, fault::ActionError},
+    flow::{cx::Ports, fault::ActionError, proxy::gateway::Gateway},
     web::kit::{
-        assets, browser, faults, headers, home, idempotency, openapi, origin, problem::ApiError,
-        routes::Routes,
+        assets, browser, faults, headers, home, hosts::Hosts, idempotency, openapi, origin,
+        problem::ApiError, routes::Routes,
     },
 };
 
@@ -35,13 +36,18 @@ pub struct Doors {
     pub trusted_proxies: Vec<IpNet>,
     /// The OpenAPI document.
     pub openapi: String,
+    /// What agents' calls go through.
+    pub gateway: Arc<Gateway>,
+    /// Under which names we are reached.
+    pub hosts: Hosts,
 }
 
 impl Doors {
     /// Doors over ports.
-    pub fn new(ports: Arc<Ports>, trusted_proxies: Vec<IpNet>) -> Self {
+    pub fn new(ports: Arc<Ports>, gateway: Arc<Gateway>, trusted_proxies: Vec<IpNet>) -> Self {
         let openapi = openapi::document(routes().operations()).to_string();
-        Self { ports, trusted_proxies, openapi }
+        let hosts = Hosts::of(&ports.site.base_url);
+        Self { ports, trusted_proxies, openapi, gateway, hosts }
     }
 
     /// The origin that our own pages are served from.
@@ -52,6 +58,11 @@ impl Doors {
 
 /// Every route there is.
 pub fn routes() -> Routes {
+    for_people().and(mcp::routes())
+}
+
+/// What people and their scripts use.
+fn for_people() -> Routes {
     console::routes().and(api::routes())
 }
 
@@ -59,7 +70,8 @@ pub fn routes() -> Routes {
 pub fn router(doors: Arc<Doors>) -> Router {
     let secure = doors.ports.site.is_secure();
     let state = doors.clone();
-    routes()
+    let agents = mcp::router(&doors);
+    for_people()
         .into_router()
         .route("/static/{*path}", get(assets::serve))
         .fallback(nowhere)
@@ -72,6 +84,7 @@ pub fn router(doors: Arc<Doors>) -> Router {
         .layer(middleware::from_fn(move |request: Request, next| headers::secure(secure, request, next)))
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn_with_state(state, origin::find))
+        .merge(agents)
         .with_state(doors)
 }
 

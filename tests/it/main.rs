@@ -7,6 +7,7 @@
 )]
 
 mod api;
+mod clock;
 mod console;
 mod egress;
 mod house;
@@ -14,5 +15,6 @@ mod jobs;
 mod kit;
 mod mail;
 mod proof;
+mod proxy;
 mod rooms;
 mod start;

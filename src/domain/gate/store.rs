@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use crate::{
     base::{
         ids::UserId,
-        update::{Update, is_current},
+        update::{Change, Update, is_current},
     },
     domain::gate::{Gate, GateChange, GateState},
     io::db::{DbResult, OrgTx, Tx},
@@ -47,7 +47,7 @@ pub async fn set(
     by: Option<UserId>,
     expected: Option<i64>,
     now: OffsetDateTime,
-) -> DbResult<Update<Gate>> {
+) -> DbResult<Update<Change<Gate>>> {
     let org = tx.org().uuid();
     // A row to lock, also for the first change: of two people who close at once, the second is told.
     sqlx::query!(
@@ -60,7 +60,7 @@ pub async fn set(
     sqlx::query!("select version from gates where org_id = $1 for update", org).fetch_one(tx.conn()).await?;
     let before = find(tx).await?;
     if !is_current(expected, before.version) {
-        return Ok(Update::Conflict { current: before });
+        return Ok(Update::Conflict);
     }
     sqlx::query!(
         "update gates set open = $2, reason = $3, changed_at = $4, changed_by = $5, version = version + 1
@@ -76,5 +76,5 @@ pub async fn set(
     // The one column of another room's table that is written here: without it the change would not be in
     // force.
     sqlx::query!("update orgs set epoch = epoch + 1 where id = $1", org).execute(tx.conn()).await?;
-    Ok(Update::Done { before, after: find(tx).await? })
+    Ok(Update::Done(Change { before, after: find(tx).await? }))
 }

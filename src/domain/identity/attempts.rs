@@ -63,6 +63,8 @@ pub struct Limits {
     pub sign_in: Budget,
     /// Sign-ins to one account from one address.
     pub sign_in_to_account: Backoff,
+    /// Questions for a passkey by address: the page to sign in asks one by itself, and only the answer is a try.
+    pub passkey_questions: Budget,
     /// Sign-ups by address.
     pub sign_up: Budget,
     /// Requests for a reset link by address.
@@ -78,6 +80,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             sign_in: Budget { burst: 3, every: Duration::seconds(20) },
+            passkey_questions: Budget { burst: 30, every: Duration::seconds(2) },
             sign_in_to_account: Backoff {
                 free: 3,
                 first: Duration::seconds(2),
@@ -98,6 +101,7 @@ impl Limits {
         let budget = Budget { burst: 10_000, every: Duration::MILLISECOND };
         Self {
             sign_in: budget,
+            passkey_questions: budget,
             sign_in_to_account: Backoff { free: 10_000, ..Self::default().sign_in_to_account },
             sign_up: budget,
             recovery: budget,
@@ -115,6 +119,11 @@ impl Key {
     /// Sign-ins by address.
     pub fn sign_in(ip: Option<IpAddr>) -> Self {
         Self::of("sign_in", &[&prefix(ip)])
+    }
+
+    /// Questions for a passkey by address.
+    pub fn passkey_question(ip: Option<IpAddr>) -> Self {
+        Self::of("passkey_question", &[&prefix(ip)])
     }
 
     /// Sign-ins to one account from one address, whether the account exists or not.

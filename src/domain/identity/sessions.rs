@@ -17,6 +17,8 @@ pub const ABSOLUTE_TTL: Duration = Duration::hours(12);
 pub const IDLE_TTL: Duration = Duration::minutes(90);
 /// For how long a proof lets its person do sensitive things.
 pub const FRESH_TTL: Duration = Duration::minutes(10);
+/// How far the clocks of two replicas may be apart.
+const CLOCKS_DIFFER: Duration = Duration::minutes(1);
 /// How exactly the last request is remembered; more often would be a write for each request.
 pub const TOUCH_EVERY: Duration = Duration::seconds(60);
 
@@ -114,8 +116,10 @@ impl Session {
     }
 
     /// Whether the last proof is recent enough for a sensitive act.
+    ///
+    /// A proof from the future is none: the clock was set back, and it would count for longer than it should.
     pub fn is_fresh(&self, now: OffsetDateTime) -> bool {
-        now < self.proven_at + FRESH_TTL
+        self.proven_at <= now + CLOCKS_DIFFER && now < self.proven_at + FRESH_TTL
     }
 
     /// Whether the person showed more than a password.
@@ -165,6 +169,11 @@ mod tests {
         let session = session(start);
         assert!(session.is_fresh(start + Duration::seconds(599)));
         assert!(!session.is_fresh(start + Duration::seconds(600)));
+        assert!(
+            session.is_fresh(start - Duration::seconds(30)),
+            "another replica's clock may be a little ahead"
+        );
+        assert!(!session.is_fresh(start - Duration::hours(1)), "the clock was set back");
         assert!(!session.is_touch_due(start + Duration::seconds(59)));
         assert!(session.is_touch_due(start + Duration::seconds(60)));
     }

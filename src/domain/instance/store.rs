@@ -6,7 +6,7 @@ use crate::{
     base::{
         crypto::digest::Digest,
         ids::ReplicaId,
-        update::{Update, is_current},
+        update::{Change, Update, is_current},
     },
     domain::instance::{DatabaseFigures, Instance, Replica, SILENCE, SignUp},
     io::db::{DbResult, SystemTx, Tx},
@@ -91,7 +91,7 @@ pub async fn update_sign_up(
     mode: SignUp,
     expected: Option<i64>,
     now: OffsetDateTime,
-) -> DbResult<Update<Instance>> {
+) -> DbResult<Update<Change<Instance>>> {
     let row = sqlx::query_as!(
         Row,
         "select set_up_token_hash, set_up_at, sign_up, updated_at, version from instance for update"
@@ -100,7 +100,7 @@ pub async fn update_sign_up(
     .await?;
     let before = Instance::from(row);
     if !is_current(expected, before.version) {
-        return Ok(Update::Conflict { current: before });
+        return Ok(Update::Conflict);
     }
     let row = sqlx::query_as!(
         Row,
@@ -111,7 +111,7 @@ pub async fn update_sign_up(
     )
     .fetch_one(tx.conn())
     .await?;
-    Ok(Update::Done { before, after: row.into() })
+    Ok(Update::Done(Change { before, after: row.into() }))
 }
 
 /// Enters a replica that has just started.

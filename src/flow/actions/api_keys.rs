@@ -6,54 +6,40 @@
 //!
 //! Invariant: nobody makes a key that acts in another person's name, or one that may what they may not themselves.
 
+mod listing;
+mod rotation;
+
 use serde::Serialize;
-use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     base::{
         actor::{Actor, KeyOwner},
         ids::{ApiKeyId, UserId},
-        page::{Page, PageRequest},
+        page::PageRequest,
         permission::{Permission, Role},
         secret::Secret,
+        update::Change,
     },
     domain::{
         audit::{self, Entry, Unrecorded},
         automation::{
-            ApiKey, ApiKeyEntry, ApiKeyForm, DEFAULT_KEY_TTL, Expiry, IssuedKey, KeyFilter, KeyName,
-            KeyState, NewApiKey, Scopes, ServiceAccountEntry, store,
+            ApiKey, ApiKeyEntry, ApiKeyForm, Expiry, IssuedKey, KeyName, KeyState, NewApiKey, Scopes,
+            ServiceAccountEntry, store,
         },
         tenancy,
     },
     flow::{
-        actions::service_accounts::{named, updated},
+        actions::{members::unposted, service_accounts::named},
         cx::OrgCx,
-        fault::{ActionError, ActionResult},
-        letters::{ApiKeyCreated, Letter, PostError},
+        fault::{ActionError, ActionResult, settled},
+        letters::{ApiKeyCreated, Letter},
     },
     io::db::{DbError, OrgTx, Tx},
 };
 
-/// How long the replaced key may live on at the most.
-pub const LONGEST_OVERLAP: Duration = Duration::days(7);
-
-/// Whose keys a list shows.
-#[derive(Clone, Debug, Default)]
-pub struct KeyListFilter {
-    /// `me`, a person's id, or a service account's id or slug.
-    pub owner: Option<String>,
-    /// Only live, expired or revoked ones.
-    pub state: Option<KeyState>,
-}
-
-/// What the page of keys shows.
-#[derive(Debug)]
-pub struct KeysOverview {
-    /// The keys, the newest first.
-    pub keys: Page<ApiKeyEntry>,
-    /// Service accounts to filter by; none where the caller may not see them.
-    pub accounts: Vec<ServiceAccountEntry>,
-}
+pub use listing::{KeyListFilter, KeysOverview, list, overview};
+pub use rotation::{LONGEST_OVERLAP, rotatable, rotate};
 
 /// Whom a new key is for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -146,57 +132,6 @@ fn owner_text(owner: KeyOwner) -> String {
         KeyOwner::User(user) => user.to_string(),
         KeyOwner::ServiceAccount(account) => account.to_string(),
     }
-}
-
-/// The organization's keys, the newest first.
-pub async fn list(
-    cx: &OrgCx,
-    filter: &KeyListFilter,
-    page: &PageRequest<ApiKeyId>,
-) -> ActionResult<Page<ApiKeyEntry>> {
-    cx.require(Permission::ApiKeysRead)?;
-    let mut tx = cx.tx().await?;
-    let keys = filtered(cx, &mut tx, filter, page).await?;
-    tx.done().await?;
-    Ok(keys)
-}
-
-/// The organization's keys with the service accounts to filter by.
-pub async fn overview(
-    cx: &OrgCx,
-    filter: &KeyListFilter,
-    page: &PageRequest<ApiKeyId>,
-) -> ActionResult<KeysOverview> {
-    cx.require(Permission::ApiKeysRead)?;
-    let mut tx = cx.tx().await?;
-    let keys = filtered(cx, &mut tx, filter, page).await?;
-    let accounts = accounts(cx, &mut tx).await?;
-    tx.done().await?;
-    Ok(KeysOverview { keys, accounts })
-}
-
-async fn filtered(
-    cx: &OrgCx,
-    tx: &mut OrgTx,
-    filter: &KeyListFilter,
-    page: &PageRequest<ApiKeyId>,
-) -> ActionResult<Page<ApiKeyEntry>> {
-    let owner = match filter.owner.as_deref().map(str::trim).filter(|name| !name.is_empty()) {
-        None => None,
-        Some("me") => Some(own(cx)?),
-        Some(name) => match name.parse::<UserId>() {
-            Ok(user) => Some(KeyOwner::User(user)),
-            Err(_) => match named(tx, name).await {
-                Ok(account) => Some(KeyOwner::ServiceAccount(account.id)),
-                Err(ActionError::NotFound) => {
-                    return Err(ActionError::field("owner", "name a member's id or a service account"));
-                }
-                Err(error) => return Err(error),
-            },
-        },
-    };
-    let filter = KeyFilter { owner, state: filter.state };
-    Ok(store::keys::list(tx, filter, page, cx.now()).await?)
 }
 
 /// The service accounts that a choice on a page offers.
@@ -295,7 +230,7 @@ pub async fn rename(
         .unwrap_or(&entry.key.name)
         .parse()
         .map_err(|bad| ActionError::field("name", format!("{bad}")))?;
-    let (before, after) = updated(store::keys::rename(&mut tx, entry.key.id, &name, seen).await?)?;
+    let Change { before, after } = settled(store::keys::rename(&mut tx, entry.key.id, &name, seen).await?)?;
     record(cx, tx, "api_key.changed", &before, &after).await?;
     Ok(ApiKeyEntry { key: after, ..entry })
 }
@@ -309,72 +244,9 @@ pub async fn revoke(cx: &OrgCx, id: &str, seen: Option<i64>) -> ActionResult<Api
     let mut tx = cx.tx().await?;
     let entry = entry_of(cx, &mut tx, id).await?;
     let outcome = store::keys::revoke(&mut tx, entry.key.id, cx.user(), seen, cx.now()).await?;
-    let (before, after) = updated(outcome)?;
+    let Change { before, after } = settled(outcome)?;
     record(cx, tx, "api_key.revoked", &before, &after).await?;
     Ok(ApiKeyEntry { key: after, state: KeyState::Revoked, ..entry })
-}
-
-/// What the page to rotate a key shows.
-///
-/// # Errors
-/// As [`rotate`], so that nobody types a form in vain.
-pub async fn rotatable(cx: &OrgCx, id: &str) -> ActionResult<ApiKeyEntry> {
-    cx.require(Permission::ApiKeysWrite)?;
-    cx.require_proof()?;
-    let mut tx = cx.tx().await?;
-    let entry = entry_of(cx, &mut tx, id).await?;
-    tx.done().await?;
-    check_rotatable(cx, &entry)?;
-    Ok(entry)
-}
-
-/// Makes a new key with the same facts; the old one ends after an overlap, at once where that is none.
-///
-/// # Errors
-/// `NeedsProof`; refusals where the key no longer works or acts in another person's name.
-pub async fn rotate(
-    cx: &OrgCx,
-    id: &str,
-    new_id: Option<ApiKeyId>,
-    overlap: Duration,
-    seen: Option<i64>,
-) -> ActionResult<MadeKey> {
-    cx.require(Permission::ApiKeysWrite)?;
-    cx.require_proof()?;
-    if overlap.is_negative() || overlap > LONGEST_OVERLAP {
-        return Err(ActionError::field("overlap_hours", "choose at most 168 hours, which is 7 days"));
-    }
-    let now = cx.now();
-    let mut tx = cx.tx().await?;
-    let entry = entry_of(cx, &mut tx, id).await?;
-    check_rotatable(cx, &entry)?;
-    let old = entry.key;
-    let role = owner_role(cx, &mut tx, old.owner).await?;
-    let scopes = old.scopes.within(role).texts();
-    let expiry = Expiry::At(now + old.expires_at.map_or(DEFAULT_KEY_TTL, |at| at - old.created_at));
-    let new =
-        NewApiKey::parse(ApiKeyForm { name: &old.name, scopes: &scopes, expiry }, old.owner, role, now)?;
-    check_reach(cx, new.scopes(), role)?;
-    // The new key first: a form that was sent twice is told so, not that somebody else was faster.
-    let issued = new_id.map_or_else(IssuedKey::fresh, IssuedKey::of);
-    let key = store::keys::insert(&mut tx, &new, &issued, cx.user(), now).await.map_err(sent_before)?;
-    let outcome = if overlap.is_zero() {
-        store::keys::revoke(&mut tx, old.id, cx.user(), seen, now).await?
-    } else {
-        store::keys::end_by(&mut tx, old.id, now + overlap, seen).await?
-    };
-    let (before, after) = updated(outcome)?;
-    let entries = vec![
-        Entry::admin("api_key.created", &cx.who())
-            .target("api_key", key.id, &key.name)
-            .after(&KeyRecord::from(&key))
-            .note(format!("Replaces {}.", old.id)),
-        Entry::admin("api_key.rotated", &cx.who())
-            .target("api_key", old.id, &old.name)
-            .changed(&KeyRecord::from(&before), &KeyRecord::from(&after))
-            .note(format!("Replaced by {}.", key.id)),
-    ];
-    finish(cx, tx, &key, issued, entries, Some(after)).await
 }
 
 /// The owner of what the caller makes for themselves.
@@ -389,35 +261,6 @@ fn own(cx: &OrgCx) -> ActionResult<KeyOwner> {
 async fn entry_of(cx: &OrgCx, tx: &mut OrgTx, id: &str) -> ActionResult<ApiKeyEntry> {
     let id: ApiKeyId = id.parse().map_err(|_| ActionError::NotFound)?;
     store::keys::find_entry(tx, id, cx.now()).await?.ok_or(ActionError::NotFound)
-}
-
-async fn owner_role(cx: &OrgCx, tx: &mut OrgTx, owner: KeyOwner) -> ActionResult<Role> {
-    if owner == own(cx)? {
-        return Ok(cx.role);
-    }
-    match owner {
-        KeyOwner::ServiceAccount(account) => Ok(named(tx, &account.to_string()).await?.role),
-        KeyOwner::User(user) => {
-            Ok(tenancy::store::members::find(tx, user).await?.ok_or(ActionError::NotFound)?.role)
-        }
-    }
-}
-
-fn check_rotatable(cx: &OrgCx, entry: &ApiKeyEntry) -> ActionResult<()> {
-    if matches!(entry.key.owner, KeyOwner::User(_)) && entry.key.owner != own(cx)? {
-        let sentence = format!(
-            "Only {name} can rotate this key, because the new one acts in their name. Ask them, or revoke it.",
-            name = entry.owner_name
-        );
-        return Err(ActionError::refused("not_your_key", sentence));
-    }
-    if matches!(entry.state, KeyState::Revoked | KeyState::Expired) {
-        return Err(ActionError::refused(
-            "key_is_over",
-            "This key no longer works, so it cannot be rotated. Make a new one.",
-        ));
-    }
-    Ok(())
 }
 
 /// The scopes of a key that only reads.
@@ -519,13 +362,6 @@ async fn announce(
         expires_at: key.expires_at.map(Into::into),
         keys_page: cx.ports.site.url(&format!("/o/{}/api-keys", cx.org.slug)),
     });
-    cx.ports.post.queue(tx, &to, &letter).await.map_err(not_queued)?;
+    cx.ports.post.queue(tx, &to, &letter).await.map_err(unposted)?;
     Ok(())
-}
-
-fn not_queued(error: PostError) -> ActionError {
-    match error {
-        PostError::Db(error) => error.into(),
-        PostError::Vault(error) => error.into(),
-    }
 }

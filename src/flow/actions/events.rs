@@ -1,24 +1,23 @@
 //! The audit log: what happened, in lists and one by one, with what can be shown of its integrity.
 
-use time::{
-    Date, Duration, OffsetDateTime, PrimitiveDateTime, Time, format_description::well_known::Rfc3339,
-    macros::format_description,
-};
+mod filter;
 
 use crate::{
     base::{
         faults::Faults,
-        ids::{EventId, RequestId, UserId},
+        ids::EventId,
         page::{self, DEFAULT_LIMIT, Page, PageRequest},
         permission::Permission,
     },
-    domain::audit::{self, Decision, EventDetail, EventFilter, EventKind, EventRow, Neighbors, Proof},
+    domain::audit::{self, EventDetail, EventFilter, EventRow, Neighbors, Proof},
     flow::{
         cx::OrgCx,
         fault::{ActionError, ActionResult},
     },
     io::db::{OrgTx, Tx},
 };
+
+pub(super) use filter::filter_of;
 
 /// How long a value to search for may be.
 pub const MAX_TEXT: usize = 200;
@@ -44,11 +43,38 @@ pub struct EventInput {
     pub to: Option<String>,
     /// A part of the name of the one who acted or of the thing it was done to.
     pub q: Option<String>,
+    /// An address, or a network such as `10.0.0.0/8`.
+    pub ip: Option<String>,
+    /// Not this person's, as `person`.
+    pub not_person: Option<String>,
+    /// No action whose name begins so.
+    pub not_action: Option<String>,
+    /// Not done to this thing, as `target`.
+    pub not_target: Option<String>,
+    /// Not ended so.
+    pub not_decision: Option<String>,
+    /// Not from this address or network.
+    pub not_ip: Option<String>,
 }
 
 /// The fields of [`EventInput`], as faults name them.
-pub const FIELDS: [&str; 9] =
-    ["kind", "person", "action", "target", "decision", "request", "from", "to", "q"];
+pub const FIELDS: [&str; 15] = [
+    "kind",
+    "person",
+    "action",
+    "target",
+    "decision",
+    "request",
+    "from",
+    "to",
+    "q",
+    "ip",
+    "not_person",
+    "not_action",
+    "not_target",
+    "not_decision",
+    "not_ip",
+];
 
 impl EventInput {
     /// The field of that name.
@@ -63,6 +89,12 @@ impl EventInput {
             "from" => &mut self.from,
             "to" => &mut self.to,
             "q" => &mut self.q,
+            "ip" => &mut self.ip,
+            "not_person" => &mut self.not_person,
+            "not_action" => &mut self.not_action,
+            "not_target" => &mut self.not_target,
+            "not_decision" => &mut self.not_decision,
+            "not_ip" => &mut self.not_ip,
             _ => return None,
         })
     }
@@ -202,193 +234,4 @@ async fn droppable(cx: &OrgCx, tx: &mut OrgTx, input: &EventInput) -> ActionResu
         }
     }
     Ok(droppable)
-}
-
-/// Reads the input; days and hours without a zone are those of the person's own clock.
-pub(super) async fn filter_of(cx: &OrgCx, tx: &mut OrgTx, input: &EventInput) -> ActionResult<EventFilter> {
-    let mut faults = Faults::default();
-    for (name, value) in [("person", &input.person), ("target", &input.target), ("q", &input.q)] {
-        if value.as_ref().is_some_and(|value| value.chars().count() > MAX_TEXT) {
-            faults.add(name, format!("is longer than {MAX_TEXT} characters; a part of the name is enough"));
-        }
-    }
-    let person = input.person.as_deref().map(Named::parse::<UserId>);
-    let target =
-        input.target.as_deref().map(|text| if is_id(text) { Named::Id(text) } else { Named::Text(text) });
-    let mut filter = EventFilter {
-        kind: read(&mut faults, "kind", input.kind.as_deref(), EventKind::parse, "is admin, auth or call"),
-        decision: read(
-            &mut faults,
-            "decision",
-            input.decision.as_deref(),
-            Decision::parse,
-            "is done, refused or failed",
-        ),
-        action: read(
-            &mut faults,
-            "action",
-            input.action.as_deref(),
-            action,
-            "is the beginning of an action's name, such as team. or member.removed",
-        ),
-        request: read(
-            &mut faults,
-            "request",
-            input.request.as_deref(),
-            |text| text.parse::<RequestId>().ok(),
-            "is the id of a request, which begins with req_",
-        ),
-        user: person.as_ref().and_then(Named::id),
-        actor_name: person.as_ref().and_then(Named::text),
-        target: target.as_ref().and_then(Named::id).map(str::to_owned),
-        target_name: target.as_ref().and_then(Named::text),
-        text: input.q.clone(),
-        ..EventFilter::default()
-    };
-    let now = cx.now();
-    let from =
-        read(&mut faults, "from", input.from.as_deref(), |text| When::parse(text, now, Side::From), WHEN);
-    let to = read(&mut faults, "to", input.to.as_deref(), |text| When::parse(text, now, Side::To), WHEN);
-    faults.into_result(())?;
-    filter.from = resolve(cx, tx, from).await?;
-    filter.to = resolve(cx, tx, to).await?;
-    Ok(filter)
-}
-
-/// An id, or a part of a name.
-enum Named<'a, I> {
-    Id(I),
-    Text(&'a str),
-}
-
-impl<'a> Named<'a, ()> {
-    fn parse<I: std::str::FromStr>(text: &'a str) -> Named<'a, I> {
-        text.parse().map_or(Named::Text(text), Named::Id)
-    }
-}
-
-impl<I: Copy> Named<'_, I> {
-    const fn id(&self) -> Option<I> {
-        if let Self::Id(id) = self { Some(*id) } else { None }
-    }
-
-    fn text(&self) -> Option<String> {
-        if let Self::Text(text) = self { Some((*text).to_owned()) } else { None }
-    }
-}
-
-/// Whether a text has the form of our ids, of whatever kind.
-fn is_id(text: &str) -> bool {
-    text.split_once('_').is_some_and(|(kind, digits)| {
-        kind.len() == 3 && digits.len() == 26 && digits.bytes().all(|b| b.is_ascii_alphanumeric())
-    })
-}
-
-fn read<T>(
-    faults: &mut Faults,
-    name: &'static str,
-    text: Option<&str>,
-    parse: impl Fn(&str) -> Option<T>,
-    must: &str,
-) -> Option<T> {
-    let text = text?;
-    let value = parse(text);
-    if value.is_none() {
-        faults.add(name, must);
-    }
-    value
-}
-
-fn action(text: &str) -> Option<String> {
-    let text = text.strip_suffix('*').unwrap_or(text);
-    let is_name = text.len() <= 80
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_.".contains(&b));
-    (is_name && !text.is_empty()).then(|| text.to_owned())
-}
-
-const WHEN: &str = "is a day such as 2026-11-21, a moment such as 2026-11-21T14:30, or a span back from now such as 30m, 24h or 7d";
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
-    From,
-    To,
-}
-
-/// A moment, or what a clock on the wall shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum When {
-    Moment(OffsetDateTime),
-    Wall(PrimitiveDateTime),
-}
-
-impl When {
-    fn parse(text: &str, now: OffsetDateTime, side: Side) -> Option<Self> {
-        let day = format_description!("[year]-[month]-[day]");
-        let minute = format_description!("[year]-[month]-[day]T[hour]:[minute]");
-        let second = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
-        if let Ok(day) = Date::parse(text, day) {
-            // A day that bounds the end counts to its end.
-            let day = if side == Side::To { day.next_day()? } else { day };
-            return Some(Self::Wall(PrimitiveDateTime::new(day, Time::MIDNIGHT)));
-        }
-        let wall = PrimitiveDateTime::parse(text, minute).or_else(|_| PrimitiveDateTime::parse(text, second));
-        if let Ok(wall) = wall {
-            return Some(Self::Wall(wall));
-        }
-        if let Ok(moment) = OffsetDateTime::parse(text, &Rfc3339) {
-            return Some(Self::Moment(moment));
-        }
-        let unit = match text.chars().last()? {
-            'm' => Duration::MINUTE,
-            'h' => Duration::HOUR,
-            'd' => Duration::DAY,
-            'w' => Duration::WEEK,
-            _ => return None,
-        };
-        let count: u16 = text[..text.len() - 1].parse().ok()?;
-        now.checked_sub(unit * i32::from(count)).map(Self::Moment)
-    }
-}
-
-async fn resolve(cx: &OrgCx, tx: &mut OrgTx, when: Option<When>) -> ActionResult<Option<OffsetDateTime>> {
-    Ok(match when {
-        None => None,
-        Some(When::Moment(moment)) => Some(moment),
-        Some(When::Wall(wall)) => {
-            let zone = cx.person.as_ref().map_or("UTC", |person| person.user.time_zone.as_str());
-            Some(audit::moment_in_zone(tx, wall, zone).await?)
-        }
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use time::macros::datetime;
-
-    use super::*;
-
-    const NOW: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
-
-    #[test]
-    fn days_moments_and_spans_are_read() {
-        let from = |text| When::parse(text, NOW, Side::From);
-        assert_eq!(from("2026-11-20"), Some(When::Wall(datetime!(2026-11-20 0:00))));
-        assert_eq!(When::parse("2026-11-20", NOW, Side::To), Some(When::Wall(datetime!(2026-11-21 0:00))));
-        assert_eq!(from("2026-11-20T14:30"), Some(When::Wall(datetime!(2026-11-20 14:30))));
-        assert_eq!(from("2026-11-20T14:30:05"), Some(When::Wall(datetime!(2026-11-20 14:30:05))));
-        assert_eq!(from("2026-11-20T14:30:00+02:00"), Some(When::Moment(datetime!(2026-11-20 12:30 UTC))));
-        assert_eq!(from("24h"), Some(When::Moment(datetime!(2026-11-20 12:00 UTC))));
-        assert_eq!(from("7d"), Some(When::Moment(datetime!(2026-11-14 12:00 UTC))));
-        for bad in ["", "h", "-1h", "99999999d", "2026-13-01", "yesterday", "7é", "é"] {
-            assert_eq!(from(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn an_action_is_a_beginning_of_a_name() {
-        assert_eq!(action("team.*").as_deref(), Some("team."));
-        assert_eq!(action("team.created").as_deref(), Some("team.created"));
-        assert_eq!(action("*"), None);
-        assert_eq!(action("Team"), None);
-    }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    base::{permission::Permission, update::Update},
+    base::{permission::Permission, update::Change},
     domain::{
         audit::{self, Entry},
         automation::{AutomationCount, store as automation},
@@ -12,7 +12,7 @@ use crate::{
     },
     flow::{
         cx::OrgCx,
-        fault::{ActionError, ActionResult},
+        fault::{ActionResult, settled},
     },
     io::db::Tx,
 };
@@ -70,11 +70,7 @@ pub async fn set(cx: &OrgCx, state: GateState, reason: &str, seen: Option<i64>) 
     cx.require(Permission::GateWrite)?;
     let change = GateChange::parse(state, reason)?;
     let mut tx = cx.tx().await?;
-    let (before, after) = match gate::set(&mut tx, &change, cx.user(), seen, cx.now()).await? {
-        Update::Done { before, after } => (before, after),
-        Update::Conflict { .. } => return Err(ActionError::Changed),
-        Update::NotFound => return Err(ActionError::NotFound),
-    };
+    let Change { before, after } = settled(gate::set(&mut tx, &change, cx.user(), seen, cx.now()).await?)?;
     let action = if after.is_open() { "gate.opened" } else { "gate.closed" };
     let mut entry = Entry::admin(action, &cx.who())
         .target("org", cx.id(), &cx.org.name)

@@ -3,33 +3,36 @@
 //! Invariant: a link leaves only by letter, to the invited address; whoever invites never sees it. That is what lets
 //! the link's arrival prove the address (`docs/decisions/0006-invitation-links.md`).
 
+mod input;
+mod letter;
+
 use serde::Serialize;
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     base::{
-        actor::{Actor, KeyOwner},
-        crypto::token::Token,
         email::Email,
-        faults::Faults,
         ids::{InvitationId, UserId},
         page::{MAX_LIMIT, Page, PageRequest},
         permission::{Permission, Role},
     },
     domain::{
         audit::{self, Entry, Unrecorded},
-        automation::{ServiceAccountRef, store as automation},
-        identity::store as identity,
         tenancy::{
-            Invitation, InvitationFilter, InvitationState, Invited, NewInvitation, Team, TeamFilter, TeamRef,
+            Invitation, InvitationFilter, InvitationState, Invited, Team, TeamFilter, TeamRef,
             TenancyRefusal, rules::people, store,
         },
     },
     flow::{
-        actions::members::{reach, refused, unposted},
+        actions::{
+            invitations::{
+                input::parse,
+                letter::{Inviter, names_of, names_of_emails},
+            },
+            members::{reach, refused},
+        },
         cx::OrgCx,
         fault::{ActionError, ActionResult, settled},
-        letters::{self, InvitationExistingAccount, Letter, Line},
     },
     io::db::{DbError, OrgTx, Tx},
 };
@@ -293,148 +296,4 @@ async fn team_of(cx: &OrgCx, tx: &mut OrgTx, named: Option<&TeamRef>) -> ActionR
 
 fn entry(cx: &OrgCx, action: &'static str, invitation: &Invitation) -> Entry {
     Entry::admin(action, &cx.who()).target("invitation", invitation.id, invitation.email.as_str())
-}
-
-/// Reads the addresses, each once, with role and team.
-fn parse(input: &InviteInput) -> Result<Vec<NewInvitation>, Faults> {
-    let mut faults = Faults::default();
-    let given: Vec<&str> =
-        input.emails.iter().map(|text| text.trim()).filter(|text| !text.is_empty()).collect();
-    let mut emails: Vec<Email> = Vec::new();
-    let mut bad: Vec<&str> = Vec::new();
-    for text in &given {
-        match text.parse::<Email>() {
-            Ok(email) if emails.contains(&email) => {}
-            Ok(email) => emails.push(email),
-            Err(_) => bad.push(text),
-        }
-    }
-    if given.is_empty() {
-        faults.add("emails", "enter at least one e-mail address");
-    } else if given.len() > MOST_AT_ONCE {
-        faults.add(
-            "emails",
-            format!("enter at most {MOST_AT_ONCE} addresses at once; these are {}", given.len()),
-        );
-    } else if !bad.is_empty() {
-        let list: Vec<String> = bad.iter().map(|text| text.chars().take(60).collect()).collect();
-        let what = if bad.len() == 1 { "this is no e-mail address" } else { "these are no e-mail addresses" };
-        faults.add("emails", format!("{what}: {}", list.join(", ")));
-    }
-    // The address stands in only so that role and team are read by their own rules.
-    let rest = match NewInvitation::parse("someone@example.com", &input.role, Some(&input.team)) {
-        Ok(new) => Some(new),
-        Err(more) => {
-            more.iter().for_each(|fault| faults.add(fault.field, fault.message.clone()));
-            None
-        }
-    };
-    let all =
-        |new: NewInvitation| emails.into_iter().map(|email| NewInvitation { email, ..new.clone() }).collect();
-    faults.into_result(rest.map(all).unwrap_or_default())
-}
-
-async fn names_of(cx: &OrgCx, wanted: &[NewInvitation]) -> ActionResult<Vec<Option<Line>>> {
-    let emails: Vec<&Email> = wanted.iter().map(|new| &new.email).collect();
-    names_of_emails(cx, &emails).await
-}
-
-/// The names of those who have an account, for the letter alone: it goes to nobody but them.
-async fn names_of_emails(cx: &OrgCx, emails: &[&Email]) -> ActionResult<Vec<Option<Line>>> {
-    let mut tx = cx.system_tx().await?;
-    let mut names = Vec::new();
-    for email in emails {
-        let user = identity::users::find_by_email(&mut tx, email).await?;
-        names.push(user.map(|user| Line::of(user.name.as_str())));
-    }
-    tx.done().await?;
-    Ok(names)
-}
-
-/// Who invites, as the letter says it.
-struct Inviter {
-    id: KeyOwner,
-    name: Line,
-    email: Line,
-}
-
-impl Inviter {
-    async fn of(cx: &OrgCx, tx: &mut OrgTx) -> ActionResult<Self> {
-        let id = match cx.who().actor {
-            Actor::User { user, .. } => KeyOwner::User(user),
-            Actor::ApiKey { owner, .. } => owner,
-            Actor::Nobody | Actor::Grant { .. } | Actor::System => return Err(ActionError::NotSignedIn),
-        };
-        let (name, email) = match id {
-            KeyOwner::User(user) => {
-                let member = store::members::find(tx, user).await?.ok_or(ActionError::NotFound)?;
-                (member.name, member.email)
-            }
-            KeyOwner::ServiceAccount(account) => {
-                let found = automation::accounts::find(tx, &ServiceAccountRef::Id(account)).await?;
-                let account = found.ok_or(ActionError::NotFound)?;
-                (account.name, format!("a service account of {}", cx.org.name))
-            }
-        };
-        Ok(Self { id, name: name.into(), email: email.into() })
-    }
-
-    async fn write(
-        &self,
-        cx: &OrgCx,
-        tx: &mut OrgTx,
-        invitation: &Invitation,
-        name: Option<Line>,
-        token: &Token,
-    ) -> ActionResult<()> {
-        let link = cx.ports.site.url(&format!("/invite/{}", token.text().expose()));
-        let letter = letters::Invitation {
-            org: cx.org.name.as_str().into(),
-            inviter: self.name.clone(),
-            inviter_email: self.email.clone(),
-            role: invitation.role,
-            team: invitation.team_name.as_deref().map(Line::of),
-            link: link.into(),
-            expires_at: invitation.expires_at.into(),
-        };
-        let letter = match name {
-            Some(name) => {
-                Letter::InvitationExistingAccount(InvitationExistingAccount { name, invitation: letter })
-            }
-            None => Letter::Invitation(letter),
-        };
-        cx.ports.post.queue(tx, &invitation.email, &letter).await.map_err(unposted)?;
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn input(emails: &[&str], role: &str) -> InviteInput {
-        let emails = emails.iter().map(|email| (*email).to_owned()).collect();
-        InviteInput { emails, role: role.to_owned(), team: String::new() }
-    }
-
-    #[test]
-    fn each_address_is_invited_once_whatever_its_case() {
-        let parsed =
-            parse(&input(&["ada@acme.example", " ", "ADA@acme.example", "bo@acme.example"], "member"));
-        let emails: Vec<_> = parsed.expect("good").iter().map(|new| new.email.to_string()).collect();
-        assert_eq!(emails, ["ada@acme.example", "bo@acme.example"]);
-    }
-
-    #[test]
-    fn one_bad_address_stops_all_and_is_named() {
-        let faults = parse(&input(&["ada@acme.example", "bo", "c@"], "king")).expect_err("bad");
-        let texts: Vec<_> = faults.iter().map(|fault| (fault.field, fault.message.as_str())).collect();
-        assert_eq!(texts[0], ("emails", "these are no e-mail addresses: bo, c@"));
-        assert_eq!(texts[1].0, "role");
-        assert!(parse(&input(&[" "], "member")).is_err());
-        let many: Vec<String> = (0..51).map(|n| format!("p{n}@acme.example")).collect();
-        let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        assert!(parse(&input(&many, "member")).is_err());
-        assert!(parse(&input(&many[..50], "member")).is_ok());
-    }
 }

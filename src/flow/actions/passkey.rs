@@ -24,7 +24,7 @@ use crate::{
 
 /// Asks whoever is there for a passkey; the options are alike for everybody.
 pub async fn options(cx: &Cx) -> ActionResult<(Options, Token)> {
-    limits::spend(cx, Key::sign_in(cx.origin.ip), cx.ports.limits.sign_in).await?;
+    limits::spend(cx, Key::passkey_question(cx.origin.ip), cx.ports.limits.passkey_questions).await?;
     let (options, state) = relying(cx)?.start_sign_in().map_err(ActionError::defect)?;
     let mut tx = cx.system_tx().await?;
     let token = identity::ceremonies::begin(&mut tx, Purpose::PasskeySignIn, None, &state, cx.now()).await?;
@@ -43,6 +43,7 @@ pub async fn sign_in(
     before: Option<&PersonCx>,
 ) -> ActionResult<Token> {
     let step = step.ok_or_else(not_accepted)?;
+    limits::spend(cx, Key::sign_in(cx.origin.ip), cx.ports.limits.sign_in).await?;
     let now = cx.now();
     // Taken for good before anything is believed: a question is answered once.
     let mut tx = cx.system_tx().await?;

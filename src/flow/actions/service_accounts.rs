@@ -9,7 +9,7 @@ use crate::{
         page::{Page, PageRequest},
         permission::Permission,
         slug::Slug,
-        update::{Removal, Update},
+        update::Change,
     },
     domain::{
         audit::{self, Entry, Unrecorded},
@@ -21,7 +21,7 @@ use crate::{
     },
     flow::{
         cx::OrgCx,
-        fault::{ActionError, ActionResult},
+        fault::{ActionError, ActionResult, settled},
     },
     io::db::{DbError, OrgTx, Tx},
 };
@@ -171,7 +171,7 @@ pub async fn update(
     let new = parse(&change.onto(&before))?;
     let outcome =
         store::accounts::update(&mut tx, before.id, &new, seen, cx.now()).await.map_err(slug_taken)?;
-    record(cx, tx, "service_account.changed", updated(outcome)?).await
+    record(cx, tx, "service_account.changed", settled(outcome)?).await
 }
 
 /// Refuses the account's keys from now on, until it is enabled again.
@@ -183,7 +183,7 @@ pub async fn disable(cx: &OrgCx, name: &str, seen: Option<i64>) -> ActionResult<
     let mut tx = cx.tx().await?;
     let account = named(&mut tx, name).await?;
     let outcome = store::accounts::disable(&mut tx, account.id, seen, cx.now()).await?;
-    record(cx, tx, "service_account.disabled", updated(outcome)?).await
+    record(cx, tx, "service_account.disabled", settled(outcome)?).await
 }
 
 /// Lets the account's keys work again.
@@ -195,7 +195,7 @@ pub async fn enable(cx: &OrgCx, name: &str, seen: Option<i64>) -> ActionResult<S
     let mut tx = cx.tx().await?;
     let account = named(&mut tx, name).await?;
     let outcome = store::accounts::enable(&mut tx, account.id, seen, cx.now()).await?;
-    record(cx, tx, "service_account.enabled", updated(outcome)?).await
+    record(cx, tx, "service_account.enabled", settled(outcome)?).await
 }
 
 /// Deletes a service account; its keys stop at once and are recorded as revoked.
@@ -209,11 +209,7 @@ pub async fn delete(cx: &OrgCx, name: &str, seen: Option<i64>) -> ActionResult<S
     let account = named(&mut tx, name).await?;
     let owner = KeyOwner::ServiceAccount(account.id);
     let ended = store::keys::revoke_all_of(&mut tx, owner, cx.user(), cx.now()).await?;
-    match store::accounts::delete(&mut tx, account.id, seen).await? {
-        Removal::Done { .. } => {}
-        Removal::Conflict { .. } => return Err(ActionError::Changed),
-        Removal::NotFound => return Err(ActionError::NotFound),
-    }
+    settled(store::accounts::delete(&mut tx, account.id, seen).await?)?;
     let mut entries: Vec<Entry> = ended
         .iter()
         .map(|key| {
@@ -231,15 +227,6 @@ pub async fn delete(cx: &OrgCx, name: &str, seen: Option<i64>) -> ActionResult<S
     Ok(account)
 }
 
-/// Both states of a change, or why it did not happen.
-pub(super) fn updated<T>(outcome: Update<T>) -> ActionResult<(T, T)> {
-    match outcome {
-        Update::Done { before, after } => Ok((before, after)),
-        Update::Conflict { .. } => Err(ActionError::Changed),
-        Update::NotFound => Err(ActionError::NotFound),
-    }
-}
-
 /// The account that a path or a body names.
 pub(super) async fn named(tx: &mut OrgTx, name: &str) -> ActionResult<ServiceAccount> {
     let name = ServiceAccountRef::parse(name).ok_or(ActionError::NotFound)?;
@@ -250,7 +237,7 @@ async fn record(
     cx: &OrgCx,
     tx: OrgTx,
     action: &'static str,
-    (before, after): (ServiceAccount, ServiceAccount),
+    Change { before, after }: Change<ServiceAccount>,
 ) -> ActionResult<ServiceAccount> {
     let entry = Entry::admin(action, &cx.who())
         .target("service_account", after.id, &after.name)

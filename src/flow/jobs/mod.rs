@@ -7,6 +7,7 @@
 //! Invariant: a panicking handler fails its job and nothing else; what it panicked with is not recorded.
 //! Invariant: the record of a failure holds the words of the error, never the payload.
 
+mod abandoned_calls;
 mod account_letters;
 mod mirror;
 mod org_deletion;

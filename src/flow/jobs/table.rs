@@ -9,7 +9,9 @@ use crate::{
         cx::Ports,
         jobs::{
             DELETE_ORGS, JobError, MIRROR_AUTH_EVENT, Registry, SEND_ACCOUNT_LETTER, SWEEP_EXPIRED,
-            SWEEP_JOBS, account_letters, delete_orgs, mirror, rewrap, sweep_expired, sweep_jobs, tell_org,
+            SWEEP_JOBS,
+            abandoned_calls::{CLOSE_ABANDONED_CALLS, close_abandoned},
+            account_letters, delete_orgs, mirror, rewrap, sweep_expired, sweep_jobs, tell_org,
         },
         letters::{DELIVER_LETTERS, SWEEP_LETTERS},
         sealing::{CHECKPOINT_CHAINS, checkpoint_chains},
@@ -21,6 +23,13 @@ pub fn registry() -> Registry<Arc<Ports>> {
     Registry::default()
         .every(Duration::from_secs(10 * 60), DELETE_ORGS, async |ports: Arc<Ports>, _| {
             delete_orgs(&ports).await
+        })
+        .every(Duration::from_secs(60), CLOSE_ABANDONED_CALLS, async |ports: Arc<Ports>, _| {
+            let closed = close_abandoned(&ports).await.map_err(JobError::again)?;
+            if closed > 0 {
+                tracing::warn!(closed, "calls of replicas that are gone were closed as unknown");
+            }
+            Ok(())
         })
         .on(MIRROR_AUTH_EVENT, mirror::mirror)
         .on(SEND_ACCOUNT_LETTER, account_letters::send)

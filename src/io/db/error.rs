@@ -15,6 +15,9 @@ pub enum DbError {
     /// Postgres cannot be reached or has no room for us.
     #[error("the database cannot be reached")]
     Away(#[source] sqlx::Error),
+    /// The connection broke while a transaction was being kept: whether it was is not known.
+    #[error("the database went away before it said whether the change was kept")]
+    Unsettled(#[source] sqlx::Error),
     /// Postgres cannot write.
     #[error("the database's disk is full")]
     DiskFull(#[source] sqlx::Error),
@@ -30,6 +33,14 @@ impl DbError {
     /// Whether the named rule refused the row.
     pub fn broke(&self, rule: &str) -> bool {
         matches!(self, Self::Rule { rule: broken } if broken == rule)
+    }
+
+    /// The failure of a `COMMIT`: one that Postgres did not answer may have been carried out.
+    pub(super) fn of_commit(error: sqlx::Error) -> Self {
+        match error.into() {
+            Self::Away(error) => Self::Unsettled(error),
+            other => other,
+        }
     }
 }
 

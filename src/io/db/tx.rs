@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     base::ids::{OrgId, UserId},
-    io::db::{Db, DbResult, pool::away},
+    io::db::{Db, DbError, DbResult, pool::away},
 };
 
 /// The right to act inside one organization; made only where a cookie, a token or a job was checked.
@@ -88,7 +88,7 @@ macro_rules! transaction {
                 chain(self)
             }
             async fn commit(self, _word: Audited) -> DbResult<()> {
-                Ok(self.tx.commit().await?)
+                self.tx.commit().await.map_err(DbError::of_commit)
             }
             async fn done(self) -> DbResult<()> {
                 Ok(self.tx.rollback().await?)

@@ -104,6 +104,16 @@ impl Target {
         Ok(Self(Arc::new(Parsed::assemble(url, protection, host, port)?)))
     }
 
+    /// The same place with more in its query.
+    #[must_use]
+    pub fn with_query<'q>(&self, pairs: impl IntoIterator<Item = (&'q str, &'q str)>) -> Self {
+        let mut url = self.0.url.clone();
+        url.query_pairs_mut().extend_pairs(pairs);
+        // Neither host nor port change, so what was judged stands; a longer query assembles as a shorter one did.
+        Parsed::assemble(url, self.0.protection, self.0.host.clone(), self.0.port)
+            .map_or_else(|_| self.clone(), |parsed| Self(Arc::new(parsed)))
+    }
+
     /// The URL. It may hold secrets: show [`Target::origin`] instead.
     pub fn url(&self) -> &Url {
         &self.0.url

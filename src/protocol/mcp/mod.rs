@@ -17,3 +17,8 @@ pub mod params;
 pub mod version;
 pub mod headers;
 pub mod error;
+pub mod sse;
+pub mod splice;
+pub mod list;
+pub mod canonical;
+pub mod schema;

@@ -59,9 +59,9 @@ pub fn routes() -> Routes {
         )
 }
 
-/// Which events.
+/// Which events, of the list and of an export as a table.
 #[derive(Deserialize, JsonSchema)]
-struct EventQuery {
+struct FilterQuery {
     /// Only events of this kind.
     #[schemars(extend("enum" = ["admin", "auth", "call"]))]
     kind: Option<String>,
@@ -80,6 +80,9 @@ struct EventQuery {
     /// The id of the request.
     #[schemars(length(max = 100))]
     request: Option<String>,
+    /// The address it came from, or a network such as `10.0.0.0/8`.
+    #[schemars(length(max = 60))]
+    ip: Option<String>,
     /// Not before: a moment (RFC 3339), a day, or a span back from now such as `24h`; UTC where no zone is given.
     #[schemars(length(max = 40))]
     from: Option<String>,
@@ -89,11 +92,52 @@ struct EventQuery {
     /// A part of the name of the one who acted or of the thing it was done to.
     #[schemars(length(max = 200))]
     q: Option<String>,
-    /// How many items at the most, 1 to 200; 50 when left out.
-    #[schemars(range(min = 1, max = 200))]
-    limit: Option<u16>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
+    /// None of this person's, as `person`.
+    #[schemars(length(max = 200))]
+    not_person: Option<String>,
+    /// No action whose name begins so.
+    #[schemars(length(max = 80))]
+    not_action: Option<String>,
+    /// Nothing done to this thing, as `target`.
+    #[schemars(length(max = 200))]
+    not_target: Option<String>,
+    /// Nothing that ended like this.
+    #[schemars(extend("enum" = ["done", "refused", "failed"]))]
+    not_decision: Option<String>,
+    /// Nothing from this address or network.
+    #[schemars(length(max = 60))]
+    not_ip: Option<String>,
+}
+
+impl From<FilterQuery> for EventInput {
+    fn from(query: FilterQuery) -> Self {
+        Self {
+            kind: query.kind,
+            person: query.person,
+            action: query.action,
+            target: query.target,
+            decision: query.decision,
+            request: query.request,
+            from: query.from,
+            to: query.to,
+            q: query.q,
+            ip: query.ip,
+            not_person: query.not_person,
+            not_action: query.not_action,
+            not_target: query.not_target,
+            not_decision: query.not_decision,
+            not_ip: query.not_ip,
+        }
+    }
+}
+
+/// Which events a list shows.
+#[derive(Deserialize, JsonSchema)]
+struct EventQuery {
+    #[serde(flatten)]
+    filter: FilterQuery,
+    #[serde(flatten)]
+    page: PageQuery,
 }
 
 /// What to export.
@@ -103,33 +147,8 @@ struct ExportQuery {
     /// `jsonl` when left out.
     #[schemars(extend("enum" = ["jsonl", "csv"]))]
     format: Option<String>,
-    /// Only events of this kind.
-    #[schemars(extend("enum" = ["admin", "auth", "call"]))]
-    kind: Option<String>,
-    /// Only events that ended like this.
-    #[schemars(extend("enum" = ["done", "refused", "failed"]))]
-    decision: Option<String>,
-    /// As in the list.
-    #[schemars(length(max = 200))]
-    person: Option<String>,
-    /// As in the list.
-    #[schemars(length(max = 80))]
-    action: Option<String>,
-    /// As in the list.
-    #[schemars(length(max = 200))]
-    target: Option<String>,
-    /// The id of the request.
-    #[schemars(length(max = 100))]
-    request: Option<String>,
-    /// As in the list.
-    #[schemars(length(max = 40))]
-    from: Option<String>,
-    /// As in the list.
-    #[schemars(length(max = 40))]
-    to: Option<String>,
-    /// As in the list.
-    #[schemars(length(max = 200))]
-    q: Option<String>,
+    #[serde(flatten)]
+    filter: FilterQuery,
 }
 
 /// Who did it.
@@ -278,19 +297,8 @@ impl From<Seen> for EventDetailView {
 }
 
 async fn list(cx: KeyAsk, Params(query): Params<EventQuery>) -> ApiResult {
-    let page = PageQuery { limit: query.limit, cursor: query.cursor }.parse()?;
-    let input = EventInput {
-        kind: query.kind,
-        person: query.person,
-        action: query.action,
-        target: query.target,
-        decision: query.decision,
-        request: query.request,
-        from: query.from,
-        to: query.to,
-        q: query.q,
-    };
-    Ok(json::listed::<EventRow, EventView>(events::list(&cx, &input, &page).await?))
+    let page = query.page.parse()?;
+    Ok(json::listed::<EventRow, EventView>(events::list(&cx, &query.filter.into(), &page).await?))
 }
 
 async fn read(cx: KeyAsk, Path((_, event)): Path<(String, String)>) -> ApiResult {
@@ -298,18 +306,6 @@ async fn read(cx: KeyAsk, Path((_, event)): Path<(String, String)>) -> ApiResult
 }
 
 async fn save(cx: KeyAsk, Params(query): Params<ExportQuery>) -> ApiResult {
-    let input = EventInput {
-        kind: query.kind,
-        person: query.person,
-        action: query.action,
-        target: query.target,
-        decision: query.decision,
-        request: query.request,
-        from: query.from,
-        to: query.to,
-        q: query.q,
-    };
-    Ok(download(
-        export::begin(&cx, Format::parse(query.format.as_deref().unwrap_or("jsonl"))?, &input).await?,
-    ))
+    let format = Format::parse(query.format.as_deref().unwrap_or("jsonl"))?;
+    Ok(download(export::begin(&cx, format, &query.filter.into()).await?))
 }

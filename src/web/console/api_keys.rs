@@ -1,20 +1,17 @@
 //! API keys: list, new, page of one, rename, rotate, revoke.
 
 mod form;
+mod rotation;
 mod rows;
 
 use askama::Template;
-use axum::{
-    extract::{Path, Query},
-    http::StatusCode,
-};
+use axum::{extract::Path, http::StatusCode};
 use serde::Deserialize;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use crate::{
     base::{
         actor::KeyOwner,
-        ids::ApiKeyId,
         page::Page,
         permission::{Permission, Role},
         secret::Secret,
@@ -30,9 +27,10 @@ use crate::{
             ask::OrgPage,
             flash::Toast,
             form::{Form, FormFaults, faults_of, version},
-            listing::{PageQuery, next_href},
+            listing::{Asked, Listing},
             page::{PageResult, go_saying, page, page_with},
             parts::{Choice, Crumb},
+            query::Query,
             routes::{Access, Effect, Routes},
             shell::Shell,
         },
@@ -53,8 +51,8 @@ pub fn routes() -> Routes {
         .form("/o/{org}/api-keys/new", write, Effect::Records(&["api_key.created"]), create)
         .page(one, read, show)
         .form(&format!("{one}/rename"), write, Effect::Records(&["api_key.changed"]), rename)
-        .page(&format!("{one}/rotate"), write, rotate_page)
-        .form(&format!("{one}/rotate"), write, rotated, rotate)
+        .page(&format!("{one}/rotate"), write, rotation::show)
+        .form(&format!("{one}/rotate"), write, rotated, rotation::rotate)
         .form(&format!("{one}/revoke"), write, Effect::Records(&["api_key.revoked"]), revoke)
 }
 
@@ -68,8 +66,7 @@ struct KeysPage {
     states: Vec<Choice>,
     owners: Vec<Choice>,
     is_filtered: bool,
-    first: String,
-    next: String,
+    list: Listing,
     can_write: bool,
 }
 
@@ -114,19 +111,6 @@ struct NewKeyPage {
     faults: FormFaults,
 }
 
-/// The form to rotate a key.
-#[derive(Template)]
-#[template(path = "console/api_keys/rotate.html")]
-struct RotatePage {
-    shell: Shell,
-    crumbs: Vec<Crumb>,
-    action: String,
-    back: String,
-    overlaps: Vec<Choice>,
-    form: RotateForm,
-    faults: FormFaults,
-}
-
 /// The one time that a key is shown.
 #[derive(Template)]
 #[template(path = "console/api_keys/made.html")]
@@ -143,16 +127,6 @@ struct MadePage {
 }
 
 #[derive(Deserialize)]
-struct ListQuery {
-    #[serde(default)]
-    state: String,
-    #[serde(default)]
-    owner: String,
-    #[serde(default)]
-    cursor: Option<String>,
-}
-
-#[derive(Deserialize)]
 struct NewQuery {
     #[serde(default)]
     owner: String,
@@ -166,42 +140,34 @@ struct RenameForm {
     version: String,
 }
 
-#[derive(Clone, Deserialize)]
-struct RotateForm {
-    #[serde(default)]
-    id: String,
-    #[serde(default)]
-    overlap_hours: String,
-    #[serde(default)]
-    version: String,
-}
-
-async fn list(ask: OrgPage, Query(query): Query<ListQuery>) -> PageResult {
-    let request = PageQuery { limit: None, cursor: query.cursor.clone() }.parse()?;
-    let state = [KeyState::Live, KeyState::Expired, KeyState::Revoked]
-        .into_iter()
-        .find(|s| s.as_str() == query.state);
-    let filter = KeyListFilter { owner: Some(query.owner.clone()), state };
-    let found = api_keys::overview(&ask.cx, &filter, &request).await?;
+async fn list(ask: OrgPage, mut asked: Asked) -> PageResult {
+    let known = [KeyState::Live, KeyState::Expired, KeyState::Revoked].map(|state| (state.as_str(), state));
+    let (chosen, state) = asked.one_of("state", known);
+    let owner = asked.text("owner");
+    let request = asked.page();
+    let mut filter = KeyListFilter { owner: Some(owner.clone()), state };
+    let found = match api_keys::overview(&ask.cx, &filter, &request).await {
+        Ok(found) => found,
+        Err(error) => {
+            asked.reject(error)?;
+            filter.owner = None;
+            api_keys::overview(&ask.cx, &filter, &request).await?
+        }
+    };
     let Page { items, next } = found.keys;
-    let base = list_href(&ask);
-    let kept = [("state", query.state.as_str()), ("owner", query.owner.as_str())];
-    let (first, next) = next_href(&base, &kept, query.cursor.as_deref(), next.as_deref());
     let states = [("", "Any state"), ("live", "Works"), ("expired", "Expired"), ("revoked", "Revoked")];
-    page(&KeysPage {
-        shell: shell_of::org(&ask, "API keys").await?,
+    let list = asked.listing(next.as_deref());
+    let page = KeysPage {
+        shell: shell_of::org(&ask, "API keys").await?.with_faults(!list.faults.is_empty()),
         rows: key_rows(&ask, items),
-        states: states
-            .into_iter()
-            .map(|(value, label)| Choice::new(value, label).chosen_by(&query.state))
-            .collect(),
-        owners: owner_filter(&found.accounts, &query.owner),
-        is_filtered: kept.iter().any(|(_, value)| !value.is_empty()) || query.cursor.is_some(),
-        base,
-        first,
-        next,
+        states: Choice::chosen_of(states.map(|(value, label)| Choice::new(value, label)), &chosen),
+        owners: owner_filter(&found.accounts, &owner),
+        is_filtered: !chosen.is_empty() || !owner.is_empty() || !list.first.is_empty(),
+        base: list_href(&ask),
         can_write: ask.cx.may(Permission::ApiKeysWrite),
-    })
+        list,
+    };
+    page_with(page.list.status(), &page)
 }
 
 fn owner_filter(accounts: &[ServiceAccountEntry], chosen: &str) -> Vec<Choice> {
@@ -329,69 +295,6 @@ async fn rename(
             key_page(&ask, StatusCode::UNPROCESSABLE_ENTITY, entry, form.name, faults).await
         }
     }
-}
-
-async fn rotate_page(ask: OrgPage, Path((_, key)): Path<(String, String)>) -> PageResult {
-    let entry = api_keys::rotatable(&ask.cx, &key).await?;
-    let form = RotateForm {
-        id: ApiKeyId::fresh().to_string(),
-        overlap_hours: "24".to_owned(),
-        version: entry.key.version.to_string(),
-    };
-    rotating(&ask, StatusCode::OK, entry, form, FormFaults::default()).await
-}
-
-async fn rotate(
-    ask: OrgPage,
-    Path((_, key)): Path<(String, String)>,
-    Form(mut form): Form<RotateForm>,
-) -> PageResult {
-    // What is no number is too many hours, and said beside the field.
-    let overlap = Duration::hours(form.overlap_hours.parse::<u16>().unwrap_or(u16::MAX).into());
-    let id = form.id.parse().ok();
-    match api_keys::rotate(&ask.cx, &key, id, overlap, version(&form.version)).await {
-        Ok(made) => made_page(&ask, made).await,
-        Err(error) => {
-            let faults = faults_of(error)?;
-            let entry = api_keys::rotatable(&ask.cx, &key).await?;
-            form.version = entry.key.version.to_string();
-            rotating(&ask, StatusCode::UNPROCESSABLE_ENTITY, entry, form, faults).await
-        }
-    }
-}
-
-async fn rotating(
-    ask: &OrgPage,
-    status: StatusCode,
-    entry: ApiKeyEntry,
-    form: RotateForm,
-    faults: FormFaults,
-) -> PageResult {
-    let back = format!("{}/{}", list_href(ask), entry.key.id);
-    let mut shell = shell_of::org(ask, format!("Rotate {}", entry.key.name)).await?;
-    shell.has_faults = !faults.is_empty();
-    let overlaps = [
-        ("0", "At once"),
-        ("1", "In an hour"),
-        ("24", "In a day"),
-        ("72", "In 3 days"),
-        ("168", "In 7 days"),
-    ];
-    page_with(
-        status,
-        &RotatePage {
-            shell,
-            crumbs: vec![crumb(ask), Crumb::to(entry.key.name, back.clone())],
-            action: format!("{back}/rotate"),
-            back,
-            overlaps: overlaps
-                .into_iter()
-                .map(|(value, label)| Choice::new(value, label).chosen_by(&form.overlap_hours))
-                .collect(),
-            form,
-            faults,
-        },
-    )
 }
 
 async fn revoke(

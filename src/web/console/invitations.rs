@@ -1,11 +1,7 @@
 //! Invitations: list, invite, send again, withdraw and take that back.
 
 use askama::Template;
-use axum::{
-    extract::{Path, Query},
-    http::StatusCode,
-    response::Response,
-};
+use axum::{extract::Path, http::StatusCode, response::Response};
 use serde::Deserialize;
 use time::OffsetDateTime;
 
@@ -23,7 +19,7 @@ use crate::{
             faults::PageError,
             flash::Toast,
             form::{self, Form, FormFaults},
-            listing::{PageQuery, next_href},
+            listing::{Asked, Listing},
             page::{PageResult, go_saying, page, page_with},
             parts::{Choice, Crumb, Tab},
             routes::{Access, Effect, Routes},
@@ -54,11 +50,10 @@ struct InvitationsPage {
     slug: String,
     tabs: Vec<Tab>,
     q: String,
-    state: String,
     states: Vec<Choice>,
     rows: Vec<Row>,
-    first: String,
-    next: String,
+    list: Listing,
+    is_filtered: bool,
     can_write: bool,
 }
 
@@ -106,16 +101,6 @@ struct MailNote {
     is_operator: bool,
 }
 
-#[derive(Deserialize)]
-struct ListQuery {
-    #[serde(default)]
-    q: String,
-    #[serde(default)]
-    state: String,
-    #[serde(default)]
-    cursor: Option<String>,
-}
-
 #[derive(Clone, Default, Deserialize)]
 struct InviteForm {
     #[serde(default)]
@@ -132,13 +117,13 @@ struct VersionForm {
     version: String,
 }
 
-async fn list(ask: OrgPage, Query(query): Query<ListQuery>) -> PageResult {
-    let request = PageQuery { limit: None, cursor: query.cursor.clone() }.parse()?;
-    let state = InvitationState::ALL.into_iter().find(|state| state.as_str() == query.state);
-    let filter = InvitationFilter { q: Some(query.q.clone()).filter(|q| !q.is_empty()), state };
+async fn list(ask: OrgPage, mut asked: Asked) -> PageResult {
+    let (q, sought) = asked.search();
+    let (chosen, state) = asked.one_of("state", InvitationState::ALL.map(|state| (state.as_str(), state)));
+    let request = asked.page();
+    let filter = InvitationFilter { q: sought, state };
     let Page { items, next } = invitations::list(&ask.cx, &filter, &request).await?;
-    let kept = [("q", query.q.as_str()), ("state", query.state.as_str())];
-    let (first, next) = next_href(&list_href(&ask), &kept, query.cursor.as_deref(), next.as_deref());
+    let list = asked.listing(next.as_deref());
     let mut states = vec![Choice::new("", "Every state")];
     states.extend(InvitationState::ALL.iter().map(|state| Choice::new(state.as_str(), word(*state))));
     let now = ask.cx.now();
@@ -147,18 +132,18 @@ async fn list(ask: OrgPage, Query(query): Query<ListQuery>) -> PageResult {
         expiry: until(invitation.expires_at, now),
         invitation,
     };
-    page(&InvitationsPage {
-        shell: shell_of::org(&ask, "Invitations").await?,
+    let page = InvitationsPage {
+        shell: shell_of::org(&ask, "Invitations").await?.with_faults(!list.faults.is_empty()),
         slug: ask.cx.org.slug.to_string(),
         tabs: tabs(&ask, true),
-        states: states.into_iter().map(|choice| choice.chosen_by(&query.state)).collect(),
-        q: query.q,
-        state: query.state,
+        states: Choice::chosen_of(states, &chosen),
+        q,
         rows: items.into_iter().map(row).collect(),
-        first,
-        next,
+        is_filtered: filter.q.is_some() || state.is_some(),
         can_write: ask.cx.may(Permission::MembersWrite),
-    })
+        list,
+    };
+    page_with(page.list.status(), &page)
 }
 
 async fn new(ask: OrgPage) -> PageResult {

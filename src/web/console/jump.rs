@@ -1,6 +1,6 @@
 //! Find or jump: pages and things of an organization by a part of their name.
 
-use axum::{extract::Query, http::HeaderMap};
+use axum::http::HeaderMap;
 use serde::Deserialize;
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
             ask::OrgPage,
             page::{PageResult, page},
             palette::{self, Hit, Hits, JumpPage},
+            query::Query,
             rail,
             routes::{Access, Routes},
         },

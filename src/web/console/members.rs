@@ -1,11 +1,7 @@
 //! Members: list, page of one, role, ownership.
 
 use askama::Template;
-use axum::{
-    extract::{Path, Query},
-    http::StatusCode,
-    response::Response,
-};
+use axum::{extract::Path, http::StatusCode, response::Response};
 use serde::Deserialize;
 
 use crate::{
@@ -16,14 +12,14 @@ use crate::{
     domain::tenancy::{Member, MemberFilter},
     flow::actions::members::{self, MemberEntry, MemberFacts},
     web::{
-        console::shell_of,
+        console::{audit::words, shell_of},
         kit::{
             ask::OrgPage,
             faults::PageError,
             flash::Toast,
             form::{self, Form, FormFaults},
-            listing::{PageQuery, next_href},
-            page::{PageResult, go_saying, page, page_with},
+            listing::{Asked, Listing},
+            page::{PageResult, go_saying, page_with},
             parts::{Choice, Crumb, Tab},
             routes::{Access, Effect, Routes},
             shell::Shell,
@@ -53,11 +49,10 @@ struct MembersPage {
     slug: String,
     tabs: Vec<Tab>,
     q: String,
-    role: String,
     roles: Vec<Choice>,
     members: Vec<MemberEntry>,
-    first: String,
-    next: String,
+    list: Listing,
+    is_filtered: bool,
     can_write: bool,
 }
 
@@ -70,6 +65,7 @@ struct MemberPage {
     slug: String,
     href: String,
     facts: MemberFacts,
+    events: Vec<words::Line>,
     roles: Vec<Choice>,
     faults: FormFaults,
     can_write: bool,
@@ -92,16 +88,6 @@ struct TransferPage {
 }
 
 #[derive(Deserialize)]
-struct ListQuery {
-    #[serde(default)]
-    q: String,
-    #[serde(default)]
-    role: String,
-    #[serde(default)]
-    cursor: Option<String>,
-}
-
-#[derive(Deserialize)]
 struct RoleForm {
     #[serde(default)]
     role: String,
@@ -118,31 +104,27 @@ pub(super) struct ConfirmForm {
     pub(super) version: String,
 }
 
-async fn list(ask: OrgPage, Query(query): Query<ListQuery>) -> PageResult {
-    let request = PageQuery { limit: None, cursor: query.cursor.clone() }.parse()?;
-    let filter = MemberFilter {
-        q: Some(query.q.clone()).filter(|q| !q.is_empty()),
-        role: query.role.parse().ok(),
-        team: None,
-    };
+async fn list(ask: OrgPage, mut asked: Asked) -> PageResult {
+    let (q, sought) = asked.search();
+    let (chosen, role) = asked.one_of("role", Role::ALL.iter().map(|role| (role.as_str(), *role)));
+    let request = asked.page();
+    let filter = MemberFilter { q: sought, role, team: None };
     let Page { items, next } = members::list(&ask.cx, &filter, &request).await?;
-    let base = format!("/o/{}/members", ask.cx.org.slug);
-    let kept = [("q", query.q.as_str()), ("role", query.role.as_str())];
-    let (first, next) = next_href(&base, &kept, query.cursor.as_deref(), next.as_deref());
+    let list = asked.listing(next.as_deref());
     let mut roles = vec![Choice::new("", "Every role")];
     roles.extend(Role::ALL.iter().map(|role| Choice::new(role.as_str(), role.label())));
-    page(&MembersPage {
-        shell: shell_of::org(&ask, "Members").await?,
+    let page = MembersPage {
+        shell: shell_of::org(&ask, "Members").await?.with_faults(!list.faults.is_empty()),
         slug: ask.cx.org.slug.to_string(),
         tabs: tabs(&ask, false),
-        roles: roles.into_iter().map(|choice| choice.chosen_by(&query.role)).collect(),
-        q: query.q,
-        role: query.role,
+        roles: Choice::chosen_of(roles, &chosen),
+        q,
         members: items,
-        first,
-        next,
+        is_filtered: filter.q.is_some() || role.is_some(),
         can_write: ask.cx.may(Permission::MembersWrite),
-    })
+        list,
+    };
+    page_with(page.list.status(), &page)
 }
 
 async fn show(ask: OrgPage, Path((_, id)): Path<(String, String)>) -> PageResult {
@@ -223,6 +205,7 @@ async fn member_page(
         can_transfer,
         can_read_keys: ask.cx.may(Permission::ApiKeysRead),
         can_read_events: ask.cx.may(Permission::AuditRead),
+        events: facts.events.iter().map(words::Line::from).collect(),
         facts,
     };
     page_with(status, &page)

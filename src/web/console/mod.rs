@@ -3,6 +3,7 @@
 pub mod api_docs;
 pub mod api_keys;
 pub mod audit;
+pub mod calls;
 pub mod found;
 pub mod gate;
 pub mod home;
@@ -26,6 +27,7 @@ pub mod sign_in;
 pub mod sign_up;
 pub mod team_members;
 pub mod teams;
+mod traces;
 
 use crate::web::kit::routes::Routes;
 
@@ -35,6 +37,7 @@ pub fn routes() -> Routes {
         .and(api_docs::routes())
         .and(api_keys::routes())
         .and(audit::routes())
+        .and(calls::routes())
         .and(found::routes())
         .and(gate::routes())
         .and(home::routes())

@@ -1,4 +1,4 @@
-//! Off-boarding a member, and leaving.
+//! Off-boarding a member.
 
 use askama::Template;
 use axum::{extract::Path, http::StatusCode};
@@ -16,9 +16,8 @@ use crate::{
         },
         kit::{
             ask::OrgPage,
-            flash::Toast,
             form::{self, Form, FormFaults},
-            page::{PageResult, go_saying, page, page_with},
+            page::{PageResult, page, page_with},
             parts::Crumb,
             routes::{Access, Effect, Routes},
             shell::Shell,
@@ -29,11 +28,12 @@ use crate::{
 /// The routes.
 pub fn routes() -> Routes {
     let write = Access::Org(Permission::MembersWrite);
-    Routes::default()
-        .page("/o/{org}/members/{member}/offboard", write, preview)
-        .form("/o/{org}/members/{member}/offboard", write, Effect::Records(&["member.offboarded"]), offboard)
-        .page("/o/{org}/leave", Access::Member, preview_leaving)
-        .form("/o/{org}/leave", Access::Member, Effect::Records(&["member.left"]), leave)
+    Routes::default().page("/o/{org}/members/{member}/offboard", write, preview).form(
+        "/o/{org}/members/{member}/offboard",
+        write,
+        Effect::Records(&["member.offboarded"]),
+        offboard,
+    )
 }
 
 /// What stops, before it does.
@@ -55,16 +55,6 @@ struct OffboardPage {
 struct OffboardedPage {
     shell: Shell,
     crumbs: Vec<Crumb>,
-    org: String,
-    departure: Departure,
-}
-
-/// Before somebody leaves.
-#[derive(Template)]
-#[template(path = "console/members/leave.html")]
-struct LeavePage {
-    shell: Shell,
-    slug: String,
     org: String,
     departure: Departure,
 }
@@ -93,26 +83,6 @@ async fn offboard(
         departure,
     })
 }
-
-async fn preview_leaving(ask: OrgPage) -> PageResult {
-    ask.cx.require_proof()?;
-    let departure = offboarding::preview_leaving(&ask.cx).await?;
-    page(&LeavePage {
-        shell: shell_of::org(&ask, format!("Leave {}", ask.cx.org.name)).await?,
-        slug: ask.cx.org.slug.to_string(),
-        org: ask.cx.org.name.clone(),
-        departure,
-    })
-}
-
-async fn leave(ask: OrgPage, Form(_): Form<Nothing>) -> PageResult {
-    offboarding::leave(&ask.cx).await?;
-    Ok(go_saying("/", Toast::say(format!("You have left {}.", ask.cx.org.name))))
-}
-
-/// A form without fields of its own.
-#[derive(serde::Deserialize)]
-struct Nothing {}
 
 async fn offboard_page(
     ask: &OrgPage,

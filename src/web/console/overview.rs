@@ -6,13 +6,12 @@ use time::OffsetDateTime;
 
 use crate::{
     base::permission::Permission,
-    domain::audit::EventRow,
     flow::actions::{
         first_steps::{self, StepState},
         overview::{self, Attention, Overview},
     },
     web::{
-        console::shell_of,
+        console::{audit::words, shell_of},
         kit::{
             ask::OrgPage,
             flash::Toast,
@@ -52,7 +51,7 @@ struct OverviewPage {
     can_write: bool,
     waiting: Vec<Waiting>,
     figures: Vec<Figure>,
-    events: Vec<EventRow>,
+    events: Vec<words::Line>,
     can_read_log: bool,
     now: OffsetDateTime,
 }
@@ -94,7 +93,7 @@ async fn show(ask: OrgPage) -> PageResult {
         waiting: overview.attention.iter().map(|attention| waiting(&base, *attention)).collect(),
         figures: figures(&base, &overview),
         steps: overview.steps,
-        events: overview.events,
+        events: overview.events.iter().map(words::Line::from).collect(),
         can_read_log: ask.cx.may(Permission::AuditRead),
         now: ask.cx.now(),
         base,

@@ -2,7 +2,6 @@
 
 use askama::Template;
 use axum::{
-    extract::Query,
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -25,6 +24,7 @@ use crate::{
             faults::PageError,
             form::{self, Form, FormFaults},
             page::{PageResult, go, page_with},
+            query::Query,
             routes::{Access, Effect, Routes},
             shell::Shell,
         },

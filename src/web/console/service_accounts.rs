@@ -1,10 +1,7 @@
 //! Service accounts: list, new, page of one with its keys, change, disable, enable, delete.
 
 use askama::Template;
-use axum::{
-    extract::{Path, Query},
-    http::StatusCode,
-};
+use axum::{extract::Path, http::StatusCode};
 use serde::Deserialize;
 
 use crate::{
@@ -23,8 +20,8 @@ use crate::{
             ask::OrgPage,
             flash::Toast,
             form::{self, Form, FormFaults},
-            listing::{PageQuery, next_href},
-            page::{PageResult, go_saying, page, page_with},
+            listing::{Asked, Listing},
+            page::{PageResult, go_saying, page_with},
             parts::{Choice, Crumb},
             routes::{Access, Effect, Routes},
             shell::Shell,
@@ -63,8 +60,7 @@ struct AccountsPage {
     base: String,
     q: String,
     accounts: Vec<ServiceAccountEntry>,
-    first: String,
-    next: String,
+    list: Listing,
     can_write: bool,
 }
 
@@ -95,20 +91,11 @@ struct AccountPage {
     account: ServiceAccount,
     created_by: String,
     rows: Vec<KeyRow>,
-    first: String,
-    next: String,
+    list: Listing,
     live: Vec<KeyRow>,
     can_write: bool,
     can_see_keys: bool,
     can_make_keys: bool,
-}
-
-#[derive(Deserialize)]
-struct ListQuery {
-    #[serde(default)]
-    q: String,
-    #[serde(default)]
-    cursor: Option<String>,
 }
 
 #[derive(Clone, Default, Deserialize)]
@@ -133,20 +120,19 @@ struct StepForm {
     version: String,
 }
 
-async fn list(ask: OrgPage, Query(query): Query<ListQuery>) -> PageResult {
-    let request = PageQuery { limit: None, cursor: query.cursor.clone() }.parse()?;
-    let Page { items, next } = service_accounts::list(&ask.cx, Some(&query.q), &request).await?;
-    let base = list_href(&ask);
-    let (first, next) = next_href(&base, &[("q", &query.q)], query.cursor.as_deref(), next.as_deref());
-    page(&AccountsPage {
-        shell: shell_of::org(&ask, "Service accounts").await?,
-        base,
-        q: query.q,
+async fn list(ask: OrgPage, mut asked: Asked) -> PageResult {
+    let (q, sought) = asked.search();
+    let Page { items, next } = service_accounts::list(&ask.cx, sought.as_deref(), &asked.page()).await?;
+    let list = asked.listing(next.as_deref());
+    let page = AccountsPage {
+        shell: shell_of::org(&ask, "Service accounts").await?.with_faults(!list.faults.is_empty()),
+        base: list_href(&ask),
+        q,
         accounts: items,
-        first,
-        next,
         can_write: ask.cx.may(Permission::ServiceAccountsWrite),
-    })
+        list,
+    };
+    page_with(page.list.status(), &page)
 }
 
 async fn new(ask: OrgPage) -> PageResult {
@@ -175,18 +161,13 @@ async fn create(ask: OrgPage, Form(form): Form<AccountForm>) -> PageResult {
     }
 }
 
-async fn show(
-    ask: OrgPage,
-    Path((_, name)): Path<(String, String)>,
-    Query(query): Query<ListQuery>,
-) -> PageResult {
-    let request = PageQuery { limit: None, cursor: query.cursor.clone() }.parse()?;
-    let found = service_accounts::overview(&ask.cx, &name, &request).await?;
+async fn show(ask: OrgPage, Path((_, name)): Path<(String, String)>, mut asked: Asked) -> PageResult {
+    let found = service_accounts::overview(&ask.cx, &name, &asked.page()).await?;
     let account = found.account;
     let href = href(&ask, &account);
-    let (first, next) = next_href(&href, &[], query.cursor.as_deref(), found.keys.next.as_deref());
-    page(&AccountPage {
-        shell: shell_of::org(&ask, account.name.clone()).await?,
+    let list = asked.listing(found.keys.next.as_deref());
+    let page = AccountPage {
+        shell: shell_of::org(&ask, account.name.clone()).await?.with_faults(!list.faults.is_empty()),
         crumbs: vec![crumb(&ask)],
         new_key: format!("/o/{}/api-keys/new?owner={}", ask.cx.org.slug, account.slug),
         delete_title: format!("Delete {}?", account.name),
@@ -195,13 +176,13 @@ async fn show(
         account,
         created_by: found.created_by.unwrap_or_default(),
         rows: key_rows(&ask, found.keys.items),
-        first,
-        next,
+        list,
         live: key_rows(&ask, found.live),
         can_write: ask.cx.may(Permission::ServiceAccountsWrite),
         can_see_keys: ask.cx.may(Permission::ApiKeysRead),
         can_make_keys: ask.cx.may(Permission::ApiKeysWrite),
-    })
+    };
+    page_with(page.list.status(), &page)
 }
 
 async fn edit(ask: OrgPage, Path((_, name)): Path<(String, String)>) -> PageResult {

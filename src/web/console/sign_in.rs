@@ -3,7 +3,6 @@
 use askama::Template;
 use axum::{
     Json,
-    extract::Query,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -34,6 +33,7 @@ use crate::{
             faults::{Fault, PageError},
             form::{self, Form, FormFaults},
             page::{PageResult, go, page_with, safe_return},
+            query::Query,
             routes::{Access, Effect, Routes},
             shell::Shell,
         },

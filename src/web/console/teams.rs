@@ -1,10 +1,7 @@
 //! Teams: list, new, page of one with its people, change, delete.
 
 use askama::Template;
-use axum::{
-    extract::{Path, Query},
-    http::StatusCode,
-};
+use axum::{extract::Path, http::StatusCode};
 use serde::Deserialize;
 
 use crate::{
@@ -23,8 +20,8 @@ use crate::{
             ask::OrgPage,
             flash::Toast,
             form::{self, Form, FormFaults},
-            listing::{PageQuery, next_href},
-            page::{PageResult, go_saying, page, page_with},
+            listing::{Asked, Listing},
+            page::{PageResult, go_saying, page_with},
             parts::{Crumb, Tab},
             routes::{Access, Effect, Routes},
             shell::Shell,
@@ -56,8 +53,7 @@ struct TeamsPage {
     q: String,
     views: Vec<Tab>,
     teams: Vec<Team>,
-    first: String,
-    next: String,
+    list: Listing,
     can_write: bool,
 }
 
@@ -89,8 +85,7 @@ struct TeamPage {
     can_add: bool,
     q: String,
     rows: Vec<MemberRow>,
-    first: String,
-    next: String,
+    list: Listing,
 }
 
 /// One person in the team.
@@ -103,24 +98,6 @@ struct MemberRow {
     /// Roles that the viewer may give this person, without the present one.
     gives: Vec<TeamRole>,
     can_remove: bool,
-}
-
-#[derive(Deserialize)]
-struct MembersQuery {
-    #[serde(default)]
-    q: String,
-    #[serde(default)]
-    cursor: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct ListQuery {
-    #[serde(default)]
-    q: String,
-    #[serde(default)]
-    of: String,
-    #[serde(default)]
-    cursor: Option<String>,
 }
 
 #[derive(Clone, Default, Deserialize)]
@@ -143,24 +120,23 @@ struct DeleteForm {
     version: String,
 }
 
-async fn list(ask: OrgPage, Query(query): Query<ListQuery>) -> PageResult {
-    let request = PageQuery { limit: None, cursor: query.cursor.clone() }.parse()?;
-    let mine = (query.of == "me").then(|| ask.cx.user()).flatten();
-    let filter = TeamFilter { q: Some(query.q.clone()).filter(|q| !q.is_empty()), of: mine };
+async fn list(ask: OrgPage, mut asked: Asked) -> PageResult {
+    let (q, sought) = asked.search();
+    let (_, mine) = asked.one_of("of", [("me", ask.cx.user())]);
+    let request = asked.page();
+    let filter = TeamFilter { q: sought, of: mine.flatten() };
     let Page { items, next } = teams::list(&ask.cx, &filter, &request).await?;
-    let base = format!("/o/{}/teams", ask.cx.org.slug);
-    let (first, next) =
-        next_href(&base, &[("q", &query.q), ("of", &query.of)], query.cursor.as_deref(), next.as_deref());
-    page(&TeamsPage {
-        shell: shell_of::org(&ask, "Teams").await?,
+    let list = asked.listing(next.as_deref());
+    let page = TeamsPage {
+        shell: shell_of::org(&ask, "Teams").await?.with_faults(!list.faults.is_empty()),
         slug: ask.cx.org.slug.to_string(),
-        q: query.q,
-        views: views(&ask, &base, mine.is_some()),
+        q,
+        views: views(&ask, filter.of.is_some()),
         teams: items,
-        first,
-        next,
         can_write: ask.cx.may(Permission::TeamsWrite),
-    })
+        list,
+    };
+    page_with(page.list.status(), &page)
 }
 
 async fn new(ask: OrgPage) -> PageResult {
@@ -184,27 +160,24 @@ async fn create(ask: OrgPage, Form(form): Form<TeamForm>) -> PageResult {
 }
 
 /// All teams or one's own; nothing to choose for who sees only their own.
-fn views(ask: &OrgPage, base: &str, is_mine: bool) -> Vec<Tab> {
+fn views(ask: &OrgPage, is_mine: bool) -> Vec<Tab> {
     if !ask.cx.may(Permission::TeamsRead) {
         return Vec::new();
     }
-    vec![Tab::new("All", base, !is_mine), Tab::new("Mine", format!("{base}?of=me"), is_mine)]
+    let base = format!("/o/{}/teams", ask.cx.org.slug);
+    vec![Tab::new("All", base.clone(), !is_mine), Tab::new("Mine", format!("{base}?of=me"), is_mine)]
 }
 
-async fn show(
-    ask: OrgPage,
-    Path((_, name)): Path<(String, String)>,
-    Query(query): Query<MembersQuery>,
-) -> PageResult {
-    let request = PageQuery { limit: None, cursor: query.cursor.clone() }.parse()?;
-    let found = team_members::overview(&ask.cx, &name, Some(&query.q), &request).await?;
+async fn show(ask: OrgPage, Path((_, name)): Path<(String, String)>, mut asked: Asked) -> PageResult {
+    let (q, sought) = asked.search();
+    let found = team_members::overview(&ask.cx, &name, sought.as_deref(), &asked.page()).await?;
     let team = found.team;
     let href = team_href(&ask, &team);
     let Page { items, next } = found.members;
-    let (first, next) = next_href(&href, &[("q", &query.q)], query.cursor.as_deref(), next.as_deref());
+    let list = asked.listing(next.as_deref());
     let rows = items.into_iter().map(|member| row(&ask, &href, member, found.reach)).collect();
-    page(&TeamPage {
-        shell: shell_of::org(&ask, team.name.clone()).await?,
+    let page = TeamPage {
+        shell: shell_of::org(&ask, team.name.clone()).await?.with_faults(!list.faults.is_empty()),
         crumbs: vec![teams_crumb(&ask)],
         delete_title: format!("Delete {}?", team.name),
         delete_action: format!("{href}/delete"),
@@ -212,11 +185,11 @@ async fn show(
         can_add: found.reach != TeamReach::Nothing,
         href,
         team,
-        q: query.q,
+        q,
         rows,
-        first,
-        next,
-    })
+        list,
+    };
+    page_with(page.list.status(), &page)
 }
 
 fn row(ask: &OrgPage, team: &str, member: TeamMember, reach: TeamReach) -> MemberRow {

@@ -50,6 +50,14 @@ pub fn read(headers: &HeaderMap, name: CookieName, secure: bool) -> Option<&str>
         .map(|(_, value)| value)
 }
 
+/// What an answer sets one of our cookies to; empty where it takes the cookie away.
+pub fn given(headers: &HeaderMap, name: CookieName, secure: bool) -> Option<&str> {
+    let full = name.full(secure);
+    let lines = headers.get_all(header::SET_COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let pairs = lines.filter_map(|line| line.split(';').next()?.split_once('='));
+    pairs.filter(|(key, _)| *key == full).map(|(_, value)| value).next_back()
+}
+
 /// A `Set-Cookie` line; without a lifetime the cookie ends with the browser.
 pub fn set(name: CookieName, value: &str, lifetime: Option<Duration>, secure: bool) -> HeaderValue {
     let mut line = format!("{}={value}; Path=/; HttpOnly; SameSite=Lax", name.full(secure));

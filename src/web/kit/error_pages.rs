@@ -58,6 +58,18 @@ pub struct Away {
     pub why: String,
 }
 
+/// 422: what stands after the question mark of the address cannot be read.
+#[derive(Debug, Template)]
+#[template(path = "errors/bad_address.html")]
+pub struct BadAddress {
+    /// The frame.
+    pub shell: Shell,
+    /// Which parameter, why, and what to do.
+    pub why: String,
+    /// The address without its query.
+    pub plain: String,
+}
+
 /// What was asked for was refused for a reason of its own: a rule, a change by someone else, too many attempts.
 #[derive(Debug, Template)]
 #[template(path = "errors/not_done.html")]

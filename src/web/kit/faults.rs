@@ -18,7 +18,7 @@ use crate::{
     web::{
         Doors,
         kit::{
-            error_pages::{Away, Failed, Forbidden, NotDone, NotFound},
+            error_pages::{Away, BadAddress, Failed, Forbidden, NotDone, NotFound},
             page, problem,
             shell::{Base, Shell},
         },
@@ -34,6 +34,13 @@ pub enum Fault {
     Body {
         /// Where in it.
         path: String,
+        /// Why, and what to do.
+        message: String,
+    },
+    /// The query of the address cannot be read.
+    Query {
+        /// Which parameter of it.
+        name: String,
         /// Why, and what to do.
         message: String,
     },
@@ -53,7 +60,7 @@ impl Fault {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Protocol { status, .. } => *status,
-            Self::Body { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Body { .. } | Self::Query { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Action(error) => match error {
                 ActionError::Fields(_) => StatusCode::UNPROCESSABLE_ENTITY,
                 ActionError::NotFound => StatusCode::NOT_FOUND,
@@ -64,7 +71,10 @@ impl Fault {
                 ActionError::NotSignedIn => StatusCode::UNAUTHORIZED,
                 ActionError::Changed => StatusCode::PRECONDITION_FAILED,
                 ActionError::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-                ActionError::Away(_) | ActionError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+                ActionError::Away(_)
+                | ActionError::Unsettled(_)
+                | ActionError::DiskFull(_)
+                | ActionError::Busy => StatusCode::SERVICE_UNAVAILABLE,
                 ActionError::Defect(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },
         }
@@ -75,6 +85,7 @@ impl Fault {
         match self {
             Self::Action(error) => error.code(),
             Self::Body { .. } => "invalid_body",
+            Self::Query { .. } => "invalid_query",
             Self::Protocol { code, .. } => code,
         }
     }
@@ -84,6 +95,7 @@ impl Fault {
         match self {
             Self::Protocol { detail, .. } => (*detail).to_owned(),
             Self::Body { .. } => "The body cannot be read; see errors.".to_owned(),
+            Self::Query { .. } => "The query of the address cannot be read; see errors.".to_owned(),
             Self::Action(error) => match error {
                 ActionError::Fields(_) => "Some fields cannot be accepted; see errors.".to_owned(),
                 ActionError::NotFound => "There is nothing here, or nothing that you may see.".to_owned(),
@@ -112,6 +124,14 @@ impl Fault {
                     "The database is not available right now; nothing was changed. Try again in a moment."
                         .to_owned()
                 }
+                ActionError::Unsettled(_) => {
+                    "The database went away while this was being saved; it may have been. Look before you repeat it."
+                        .to_owned()
+                }
+                ActionError::DiskFull(_) => {
+                    "The database's disk is full; nothing was changed. Whoever runs Portreeve has to free some space."
+                        .to_owned()
+                }
                 ActionError::Busy => {
                     "The server is busy right now; nothing was changed. Try again.".to_owned()
                 }
@@ -123,7 +143,9 @@ impl Fault {
     /// The fields that need attention, with what to do.
     pub fn fields(&self) -> Vec<(String, String)> {
         match self {
-            Self::Body { path, message } => vec![(path.clone(), message.clone())],
+            Self::Body { path, message } | Self::Query { name: path, message } => {
+                vec![(path.clone(), message.clone())]
+            }
             Self::Action(ActionError::Fields(faults)) => {
                 faults.iter().map(|fault| (fault.field.to_owned(), fault.message.clone())).collect()
             }
@@ -134,9 +156,18 @@ impl Fault {
     fn retry_after(&self) -> Option<i64> {
         match self {
             Self::Action(ActionError::TooMany { retry_after }) => Some(retry_after.whole_seconds().max(1)),
+            // What may have been done already is not to be repeated by a program: no word of `Unsettled` here.
             Self::Action(ActionError::Away(_) | ActionError::Busy) => Some(2),
+            Self::Action(ActionError::DiskFull(_)) => Some(60),
             _ => None,
         }
+    }
+}
+
+impl Pending {
+    /// Whether it is known what became of the request.
+    pub(super) fn is_settled(&self) -> bool {
+        !matches!(*self.0, Fault::Action(ActionError::Unsettled(_)))
     }
 }
 
@@ -159,6 +190,11 @@ impl PageError {
     /// A defect.
     pub fn defect(error: impl Error + Send + Sync + 'static) -> Self {
         Self(Fault::Action(ActionError::defect(error)))
+    }
+
+    /// A parameter of the address cannot be read.
+    pub(super) fn query(name: String, message: String) -> Self {
+        Self(Fault::Query { name, message })
     }
 }
 
@@ -209,7 +245,8 @@ pub async fn answer(State(doors): State<Arc<Doors>>, request: Request, next: Nex
 
 /// Logs what is our own fault; what the caller can mend is not worth a line.
 fn log(fault: &Fault) {
-    if let Fault::Action(error @ (ActionError::Defect(_) | ActionError::Away(_))) = fault {
+    use ActionError as E;
+    if let Fault::Action(error @ (E::Defect(_) | E::Away(_) | E::Unsettled(_) | E::DiskFull(_))) = fault {
         let mut chain = error.to_string();
         let mut source = error.source();
         while let Some(cause) = source {
@@ -265,9 +302,19 @@ fn rendered(fault: &Fault, path: &str, id: Option<RequestId>) -> Response {
         Fault::Action(ActionError::Defect(_)) => {
             page::page_with(fault.status(), &Failed { shell: framed("Something failed on our side"), home })
         }
-        Fault::Action(ActionError::Away(_) | ActionError::Busy) => page::page_with(
+        Fault::Action(
+            ActionError::Away(_) | ActionError::Unsettled(_) | ActionError::DiskFull(_) | ActionError::Busy,
+        ) => page::page_with(
             fault.status(),
             &Away { shell: framed("Not available right now"), why: fault.detail() },
+        ),
+        Fault::Query { message, .. } => page::page_with(
+            fault.status(),
+            &BadAddress {
+                shell: framed("This address cannot be read"),
+                why: message.clone(),
+                plain: page::safe_return(path).unwrap_or("/").to_owned(),
+            },
         ),
         _ => {
             let faults = fault.fields().into_iter().map(|(_, message)| message).collect();

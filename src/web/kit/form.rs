@@ -108,13 +108,20 @@ impl FormFaults {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// Faults of which only some belong to a control of the page; the others stand in the summary alone.
+    pub(super) fn shown(faults: &Faults, has_control: impl Fn(&Fault) -> bool) -> Self {
+        let shown = |fault: &Fault| parts::Fault {
+            field: if has_control(fault) { fault.field.to_owned() } else { String::new() },
+            message: fault.message.clone(),
+        };
+        Self(faults.iter().map(shown).collect())
+    }
 }
 
 impl From<Faults> for FormFaults {
     fn from(faults: Faults) -> Self {
-        let fault =
-            |fault: &Fault| parts::Fault { field: fault.field.to_owned(), message: fault.message.clone() };
-        Self(faults.iter().map(fault).collect())
+        Self::shown(&faults, |_| true)
     }
 }
 

@@ -7,8 +7,28 @@ use axum::{
     response::Response,
 };
 
+/// For a page that shows another of ours in a frame.
+const FRAMING_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; \
+     connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// For a document that came from elsewhere or holds what people wrote: its own styles, and nothing else at all.
+const INERT_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'; \
+     frame-ancestors 'self'; sandbox";
+
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Lets a page show another of ours in a frame.
+pub fn may_frame_ours(response: &mut Response) {
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(FRAMING_POLICY));
+}
+
+/// Makes a document one that only a page of ours may show, that runs nothing, loads nothing and leads nowhere.
+pub fn inert(response: &mut Response) {
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(INERT_POLICY));
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
+}
 
 /// Adds the security headers; `no-store` unless the handler has chosen a caching rule itself.
 pub async fn secure(secure_origin: bool, request: Request, next: Next) -> Response {

@@ -19,7 +19,7 @@ use crate::{
     },
     web::{
         Doors,
-        kit::{ask::KeyAsk, json::MAX_BODY, problem::ApiError},
+        kit::{ask::KeyAsk, faults::Pending, json::MAX_BODY, problem::ApiError},
     },
 };
 
@@ -64,17 +64,23 @@ async fn replay_or_run(
     }
 }
 
-/// Keeps an answer that settles the request; after a failure of ours the key is free again.
+/// Keeps an answer that settles the request. After a refusal or a failure that changed nothing the key is free again;
+/// where the outcome is not known it stays taken, so that nothing happens twice.
 async fn keep(cx: &OrgCx, claim: Claimed, response: Response) -> Result<Response, ApiError> {
     if response.status().is_client_error() || response.status().is_server_error() {
-        idempotency::release(cx, claim).await?;
+        if response.extensions().get::<Pending>().is_none_or(Pending::is_settled) {
+            idempotency::release(cx, claim).await?;
+        }
         return Ok(response);
     }
     let (parts, body) = response.into_parts();
     let bytes = to_bytes(body, MAX_BODY).await.map_err(|error| ApiError::from(ActionError::defect(error)))?;
     let etag = parts.headers.get(header::ETAG).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let kept = Kept { status: parts.status.as_u16(), etag, body: bytes.to_vec() };
-    idempotency::keep(cx, claim, &kept).await?;
+    if let Err(error) = idempotency::keep(cx, claim, &kept).await {
+        // It was done, and that is what the caller must hear; a repetition will be told to look.
+        tracing::warn!(code = error.code(), "the answer to an idempotent request was not kept");
+    }
     Ok(Response::from_parts(parts, Body::from(bytes)))
 }
 

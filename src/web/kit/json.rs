@@ -3,14 +3,17 @@
 use axum::{
     Json as AxumJson,
     body::to_bytes,
-    extract::{FromRequest, FromRequestParts, Query, Request},
+    extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{base::page::Page, web::kit::problem::ApiError};
+use crate::{
+    base::page::Page,
+    web::kit::{problem::ApiError, query},
+};
 
 /// The longest body the admin API reads.
 pub const MAX_BODY: usize = 1024 * 1024;
@@ -61,11 +64,8 @@ pub struct Params<T>(pub T);
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        match Query::<T>::from_request_parts(parts, state).await {
-            Ok(Query(value)) => Ok(Self(value)),
-            Err(error) => Err(ApiError::body("query", error.body_text())),
-        }
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        query::read(&parts.uri).map(Self).map_err(|bad| ApiError::query(bad.name, bad.message))
     }
 }
 

@@ -87,6 +87,15 @@ impl Choice {
         Self { chosen: self.value == value, ..self }
     }
 
+    /// Choices of which one was chosen by what was typed; what is none of them stands at the end, as typed.
+    pub fn chosen_of(choices: impl IntoIterator<Item = Self>, typed: &str) -> Vec<Self> {
+        let mut choices: Vec<Self> = choices.into_iter().map(|choice| choice.chosen_by(typed)).collect();
+        if !choices.iter().any(|choice| choice.chosen) {
+            choices.push(Self::new(typed, typed).chosen(true));
+        }
+        choices
+    }
+
     /// Chosen or not, for groups where several may be.
     pub fn chosen(self, chosen: bool) -> Self {
         Self { chosen, ..self }

@@ -22,6 +22,11 @@ impl ApiError {
         Self(Fault::Body { path: path.into(), message: message.into() })
     }
 
+    /// A parameter of the address cannot be read.
+    pub(super) fn query(name: String, message: String) -> Self {
+        Self(Fault::Query { name, message })
+    }
+
     /// The request itself is not one that we serve.
     pub fn protocol(status: StatusCode, code: &'static str, detail: &'static str) -> Self {
         Self(Fault::Protocol { status, code, detail })

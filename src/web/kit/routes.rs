@@ -37,6 +37,8 @@ pub enum Access {
     AnyKey,
     /// An API key with a permission.
     Key(Permission),
+    /// An agent with a grant's token; nobody else, whatever they carry.
+    Agent,
 }
 
 /// What a route leaves in the record.
@@ -117,6 +119,15 @@ impl Routes {
         let (access, effect) = (operation.access, operation.effect);
         self.operations.push(operation);
         self.add(method, &path, access, effect, router)
+    }
+
+    /// An endpoint for agents, which takes every method and answers by the protocol's own rules.
+    pub fn agent<H, T>(self, path: &str, effect: Effect, handler: H) -> Self
+    where
+        H: Handler<T, Arc<Doors>>,
+        T: 'static,
+    {
+        self.add(Method::POST, path, Access::Agent, effect, routing::any(handler))
     }
 
     /// All routes of another list too.

@@ -223,6 +223,12 @@ impl Shell {
         Self { title: title.into(), ..self }
     }
 
+    /// The same frame, whose window title says whether something on the page needs a change.
+    #[must_use]
+    pub fn with_faults(self, has_faults: bool) -> Self {
+        Self { has_faults, ..self }
+    }
+
     /// Whether the page stands before sign-in.
     pub fn is_open(&self) -> bool {
         self.base == Base::Open

@@ -57,6 +57,12 @@ async fn filters_narrow_the_list_and_wrong_ones_are_named_at_once() {
         ("to=2026-11-21T12:00:00Z".to_owned(), 0),
         ("from=1h&to=2026-11-21".to_owned(), 3),
         ("q=gam".to_owned(), 1),
+        ("not_target=alpha".to_owned(), 2),
+        (format!("not_person={}", ada.id), 0),
+        ("not_action=member.".to_owned(), 3),
+        ("not_decision=done".to_owned(), 0),
+        ("ip=127.0.0.1".to_owned(), 3),
+        ("not_ip=127.0.0.0/8".to_owned(), 0),
     ] {
         let answer = key.get(&format!("{EVENTS}?{query}")).await.expect(StatusCode::OK);
         assert_eq!(answer.body["items"].as_array().unwrap().len(), count, "{query}");
@@ -70,6 +76,9 @@ async fn filters_narrow_the_list_and_wrong_ones_are_named_at_once() {
         .map(|error| error["path"].as_str().unwrap())
         .collect();
     assert_eq!(named, ["kind", "decision", "request", "from"]);
+    let wrong = key.get(&format!("{EVENTS}?ip=home&not_ip=10.0.0.0/99")).await;
+    let wrong = wrong.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!((wrong.text("/errors/0/path"), wrong.text("/errors/1/path")), ("ip", "not_ip"));
 }
 
 #[tokio::test]

@@ -115,6 +115,13 @@ async fn filters_are_typed_clicked_and_taken_away() {
         ("?q=from%3A2026-11-21+to%3A2026-11-21", vec!["Alpha", "Beta", "Gamma"]),
         ("?q=to%3A2026-11-20", vec![]),
         ("?q=from%3A2026-11-21T12%3A00%3A02", vec!["Beta", "Gamma"]),
+        ("?q=-target%3Abeta", vec!["Alpha", "Gamma"]),
+        ("?q=-person%3A%22ada+admin%22+-target%3Aalp", vec!["Beta"]),
+        ("?q=-action%3Ateam.", vec![]),
+        ("?q=-decision%3Arefused+-action%3Amember.", vec!["Alpha", "Beta", "Gamma"]),
+        ("?q=ip%3A127.0.0.0/8", vec!["Gamma"]),
+        ("?q=ip%3A203.0.113.7", vec![]),
+        ("?q=-ip%3A127.0.0.1", vec!["Alpha", "Beta"]),
         ("?kind=admin", vec!["Alpha", "Beta", "Gamma"]),
         ("?kind=auth", vec![]),
     ] {
@@ -136,6 +143,10 @@ async fn filters_are_typed_clicked_and_taken_away() {
     let page = ada.get(&link(&beside, "Only events with Who")).await.expect(StatusCode::OK);
     assert_eq!(deeds(&page), ["Gamma"]);
     assert!(page.body.contains("<b>person:</b>Ada Admin"));
+    // What is left out is a chip like any other.
+    let page = ada.get(&format!("{LOG}?q=-target%3Abeta")).await;
+    assert!(page.body.contains("<b>-target:</b>beta"));
+    assert_eq!(deeds(&ada.get(&link(&page, "Remove -target")).await), ["Alpha", "Beta", "Gamma"]);
 }
 
 #[tokio::test]
@@ -150,10 +161,17 @@ async fn a_bad_filter_is_pointed_at_kept_and_left_out() {
     assert!(page.says("There is no filter color:. Use person:, action:"));
     assert!(page.body.contains(r#"value="color:red decision:maybe""#), "{}", page.body);
     assert!(page.says("created the team Alpha"), "the good filters still apply");
-    for bad in ["from%3Ayesterday", "request%3Ax", "person%3A"] {
+    for bad in
+        ["from%3Ayesterday", "request%3Ax", "person%3A", "ip%3Ahome", "-ip%3A10.0.0.0/99", "-from%3A7d"]
+    {
         ada.get(&format!("{LOG}?q={bad}")).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
     }
-    ada.get(&format!("{LOG}?cursor=nonsense")).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    let page = ada.get(&format!("{LOG}?cursor=nonsense&q=action:team.")).await;
+    let page = page.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.says("<code>cursor=nonsense</code> is no place that this log gave"));
+    assert!(page.says("<b>action:</b>team."), "the other filters stay");
+    let page = ada.get(&format!("{LOG}?kind=wedding")).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.says("<code>kind=wedding</code> kind is admin, auth or call."));
 }
 
 #[tokio::test]

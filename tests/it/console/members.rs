@@ -119,8 +119,7 @@ async fn the_last_owner_stays_an_owner_and_stays() {
     let csrf = csrf_of(&page);
     let refused = olga.browser.post(&format!("{href}/role"), &[("csrf", &csrf), ("role", "admin")]).await;
     assert!(refused.expect(StatusCode::CONFLICT).says("This is the last owner. Name another owner first."));
-    olga.browser.get("/o/acme/leave").await.expect(StatusCode::CONFLICT);
-    olga.browser.post("/o/acme/leave", &[("csrf", &csrf)]).await.expect(StatusCode::CONFLICT);
+    olga.browser.post("/me/orgs/acme/leave", &[("csrf", &csrf)]).await.expect(StatusCode::CONFLICT);
     assert!(app.recorded(&org).await.is_empty());
 }
 
@@ -132,7 +131,7 @@ async fn of_two_owners_who_remove_each_other_at_once_one_remains() {
         let mut olga = app.member(&org, "Olga Owner", Role::Owner).await;
         let mut otto = app.member(&org, "Otto Owner", Role::Owner).await;
         let (one, two) = if leaving {
-            ("/o/acme/leave".to_owned(), "/o/acme/leave".to_owned())
+            ("/me/orgs/acme/leave".to_owned(), "/me/orgs/acme/leave".to_owned())
         } else {
             (format!("/o/acme/members/{}/role", otto.id), format!("/o/acme/members/{}/role", olga.id))
         };
@@ -246,7 +245,6 @@ async fn a_stranger_and_a_foreign_id_are_answered_alike() {
     ada.get("/o/acme/members/nonsense").await.expect(StatusCode::NOT_FOUND);
     ada.get("/o/other/members").await.expect(StatusCode::NOT_FOUND);
     ada.get("/o/other/roles").await.expect(StatusCode::NOT_FOUND);
-    ada.get("/o/other/leave").await.expect(StatusCode::NOT_FOUND);
     let csrf = csrf_of(&ada.get("/o/acme/roles").await);
     let role = format!("/o/acme/members/{}/role", eve.id);
     ada.post(&role, &[("csrf", &csrf), ("role", "member")]).await.expect(StatusCode::NOT_FOUND);

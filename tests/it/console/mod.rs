@@ -7,6 +7,7 @@ mod door;
 mod gate;
 mod invitations;
 mod jump;
+mod lists;
 mod me;
 mod members;
 mod offboarding;

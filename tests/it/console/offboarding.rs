@@ -128,18 +128,3 @@ async fn nobody_off_boards_themselves() {
     let refused = ada.browser.get(&format!("/o/acme/members/{}/offboard", ada.id)).await;
     assert!(refused.expect(StatusCode::CONFLICT).says("leave the organization"));
 }
-
-#[tokio::test]
-async fn whoever_leaves_gives_up_their_things_here_and_stays_signed_in() {
-    let app = TestApp::start().await;
-    let org = app.org("acme").await;
-    app.member(&org, "Olga Owner", Role::Owner).await;
-    let (mut bob, key) = bob(&app, &org).await;
-    let page = bob.browser.get("/o/acme/leave").await.expect(StatusCode::OK);
-    assert!(page.says("API keys stop working at once") && !page.says("signed out everywhere"));
-    let page = bob.browser.submit(&page, "/o/acme/leave", &[]).await;
-    assert_eq!(page.location().as_deref(), Some("/"));
-    assert_eq!(app.recorded(&org).await, ["member.left"]);
-    key.get(KEYED).await.expect(StatusCode::UNAUTHORIZED);
-    bob.browser.get("/o/acme/roles").await.expect(StatusCode::NOT_FOUND);
-}

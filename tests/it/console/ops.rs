@@ -192,14 +192,29 @@ async fn a_held_letter_is_opened_under_record_and_sent_again() {
     let href: String = list.body[at..].chars().take_while(|c| *c != '"').collect();
     let letter = olga.get(&href).await.expect(StatusCode::OK);
     assert!(!letter.says("Mail from Portreeve arrives"));
+    olga.get(&format!("{href}/look")).await.expect(StatusCode::NOT_FOUND);
     let open = format!("{href}/open");
     let opened = press(&mut olga, &letter, &open).await.expect(StatusCode::OK);
     assert!(opened.says("Mail from Portreeve arrives"));
     assert_eq!(opened.headers["cache-control"], "no-store");
+    let look = format!("{href}/look");
+    assert!(opened.body.contains(&format!(r#"<iframe class="letter-look" src="{look}" sandbox "#)));
+    assert!(opened.headers["content-security-policy"].to_str().unwrap().contains("frame-src 'self'"));
+    let looks = olga.get(&look).await.expect(StatusCode::OK);
+    assert!(looks.body.contains("<style>") && looks.says("Mail from Portreeve arrives"));
+    let policy = looks.headers["content-security-policy"].to_str().unwrap();
+    assert!(
+        policy.starts_with("default-src 'none'; style-src 'unsafe-inline';") && policy.ends_with("sandbox")
+    );
+    assert!(!policy.contains("script-src") && !policy.contains("img-src"), "{policy}");
+    assert_eq!(looks.headers["x-frame-options"], "SAMEORIGIN");
     let resend = format!("{href}/resend");
     press(&mut olga, &letter, &resend).await.expect(StatusCode::SEE_OTHER);
     press(&mut olga, &letter, &resend).await.expect(StatusCode::CONFLICT);
     assert_eq!(recorded(&app).await, ["letter.test_sent", "letter.opened", "letter.resent"]);
+    // Looking again takes opening again, which is recorded.
+    app.clock.advance(time::Duration::minutes(11));
+    olga.get(&look).await.expect(StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

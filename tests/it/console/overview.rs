@@ -30,7 +30,7 @@ async fn first_steps_are_done_by_doing_them() {
     browser.submit(&gate, "/o/acme/gate/close", &[("reason", "drill")]).await;
     let page = browser.get("/o/acme").await;
     assert!(page.says("3 of 5 done"));
-    assert!(page.says("The gate is closed") && page.says("gate.closed"));
+    assert!(page.says("The gate is closed") && page.says("closed the gate for all agents"));
 
     let page = browser.submit(&page, "/o/acme/steps/open", &[("step", "audit")]).await;
     assert_eq!(page.location().as_deref(), Some("/o/acme/audit"));

@@ -1,7 +1,9 @@
 //! What becomes of connections.
 
+use axum::{Router, body::Body, routing::any};
 use http::{Method, StatusCode};
 use portreeve::io::net::error::{EgressError, Moment};
+use tokio::net::TcpListener;
 
 use super::{get, local, next, request, text};
 use crate::kit::fake_server::{Act, FakeServer, Script};
@@ -130,14 +132,44 @@ async fn whoever_drops_a_body_closes_the_connection() {
 
 #[tokio::test]
 async fn an_answer_before_the_request_was_read_is_an_answer() {
-    let server = FakeServer::answering(|_| Script::answer("413 Content Too Large", &[], "too large")).await;
+    let early = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 9\r\n\r\ntoo large";
+    let server = FakeServer::greeting(early).await;
     let egress = local();
     let mut ask = request(&egress, &server.url("/")).unwrap();
     ask.method = Method::POST;
-    ask.body = vec![b'x'; 3 << 20].into();
+    ask.body = vec![b'x'; 8 << 20].into();
     let reply = egress.send(ask).await.unwrap();
     assert_eq!(reply.status, StatusCode::PAYLOAD_TOO_LARGE);
-    assert_eq!(server.asked()[0].body.len(), 3 << 20);
+    assert_eq!(reply.read(100).await.unwrap(), "too large");
+    server.is_left().await;
+}
+
+#[tokio::test]
+async fn a_body_goes_out_through_a_door_of_ours_as_it_comes_and_ends_with_it() {
+    let (script, frames) = Script::events();
+    let server = FakeServer::scripted([script]).await;
+    let (egress, url) = (local(), server.url("/"));
+    let door = Router::new().route(
+        "/",
+        any(async move || {
+            let reply = get(&egress, &url).await.unwrap();
+            (reply.status, reply.headers, Body::new(reply.body))
+        }),
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let outside = format!("http://{}/", listener.local_addr().unwrap());
+    let serving = tokio::spawn(async move { axum::serve(listener, door).await });
+
+    let reply = get(&local(), &outside).await.unwrap();
+    assert_eq!(reply.headers["content-type"], "text/event-stream");
+    let mut body = reply.body;
+    for event in ["data: one\n\n", "data: two\n\n"] {
+        frames.send(event);
+        assert_eq!(next(&mut body).await.unwrap().unwrap(), event);
+    }
+    drop(body);
+    server.is_left().await;
+    serving.abort();
 }
 
 #[tokio::test]

@@ -22,6 +22,8 @@ const SYSTEM_TRANSACTIONS: &[(&str, &str)] = &[
         "whether somebody has a named address is looked up where nobody waits",
     ),
     ("src/flow/jobs/runner.rs", "the queue is everybody's; each job names its own scope"),
+    ("src/flow/jobs/abandoned_calls.rs", "which organizations have calls left open is seen across all"),
+    ("src/flow/proxy/snapshots.rs", "the organization of a carried token is looked up"),
     ("src/flow/jobs/sweep.rs", "finished jobs are removed from the queue of all"),
     ("src/flow/jobs/worker.rs", "the queue is everybody's; each job names its own scope"),
     (
@@ -45,6 +47,8 @@ const ORG_SCOPES: &[(&str, &str)] = &[
     ("src/flow/actions/found.rs", "the organization is made in this very transaction"),
     ("src/flow/actions/invite.rs", "the invitation's link was just looked up"),
     ("src/flow/jobs/mirror.rs", "the organizations of the person whom the event is about"),
+    ("src/flow/jobs/abandoned_calls.rs", "each organization in which a dead replica left calls open"),
+    ("src/flow/proxy/snapshots.rs", "the grant's token was just looked up, and its secret compared"),
     ("src/flow/actions/export.rs", "the command line exports for whoever holds the database"),
     ("src/flow/sealing.rs", "the job seals each chain within a transaction of that organization"),
 ];

@@ -24,8 +24,9 @@ const OPEN_TABLES: [(&str, &str); 8] = [
 
 /// Unique rules on tenant tables that do not begin with `org_id`. A clash with another organization's row tells
 /// that it exists, so only values that nobody can guess may stand here.
-const UNIQUE_ACROSS_ORGS: [(&str, &str); 2] = [
+const UNIQUE_ACROSS_ORGS: [(&str, &str); 3] = [
     ("api_keys_by_id", "random ids; a carried token is looked up by its row"),
+    ("grant_tokens_by_id", "random ids; a carried token is looked up by its row"),
     ("invitations_by_id", "random ids; a carried token is looked up by its row"),
 ];
 

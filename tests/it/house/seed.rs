@@ -8,9 +8,10 @@ use uuid::Uuid;
 use crate::kit::database::execute;
 
 /// Columns that a check of several columns wants filled although they may be null.
-const ALSO_FILLED: [(&str, &str); 4] = [
+const ALSO_FILLED: [(&str, &str); 5] = [
     ("api_keys", "user_id"),
     ("data_keys", "wrapped"),
+    ("grants", "user_id"),
     ("server_credentials", "sealed_value"),
     ("server_credentials", "data_key_id"),
 ];

@@ -23,11 +23,15 @@ const UNCHECKED: [(&str, &str); 3] = [
 ];
 
 /// Statements on tables with `org_id` that may go without naming it: how they begin, and why.
-const ACROSS_ORGS: [(&str, &str); 2] = [
+const ACROSS_ORGS: [(&str, &str); 3] = [
     ("select master_key_id as master, count(*)", "how many keys of the installation each master key wraps"),
     (
         "(select distinct on (master_key_id) org_id",
         "one key per master key is opened to see that the ring is whole",
+    ),
+    (
+        "select org_id as \"org: OrgId\", token_hash from grant_tokens",
+        "the organization of a carried token is what it asks for",
     ),
 ];
 

@@ -16,6 +16,7 @@ use portreeve::{
         cx::{Ports, Site},
         jobs::{Runner, RunnerParts, Waker, table},
         letters::Post,
+        proxy::gateway::{Gateway, GatewayParts},
     },
     io::{
         db::Db,
@@ -37,7 +38,7 @@ use crate::kit::{
 };
 
 /// Not a secret: it seals what tests make up.
-const MASTER_KEYS: &str = "t1:q0pLx3Vd9m2sYb7TfKcWz5RhJ8nGuE1aQ4oI6tXvSgM=";
+pub(crate) const MASTER_KEYS: &str = "t1:q0pLx3Vd9m2sYb7TfKcWz5RhJ8nGuE1aQ4oI6tXvSgM=";
 
 /// A vault over the tests' own ring.
 pub(crate) fn vault(clock: &Clock) -> Vault {
@@ -72,9 +73,16 @@ impl TestApp {
 
     /// The app over a database that may have rows already.
     pub(crate) async fn over(database: TestDatabase, change: impl FnOnce(&mut Ports)) -> Self {
-        let database = Arc::new(database);
+        Self::of(Arc::new(database), Clock::settable(datetime!(2026-11-21 12:00 UTC)), change).await
+    }
+
+    /// Another replica over the same database, with a memory of its own.
+    pub(crate) async fn beside(other: &Self) -> Self {
+        Self::of(Arc::clone(&other.database), other.clock.clone(), |_| ()).await
+    }
+
+    async fn of(database: Arc<TestDatabase>, clock: Clock, change: impl FnOnce(&mut Ports)) -> Self {
         let db = database.db();
-        let clock = Clock::settable(datetime!(2026-11-21 12:00 UTC));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         // A browser takes `localhost`, and no address, for the name of a passkey's keeper.
         let origin = format!("http://localhost:{}", listener.local_addr().unwrap().port());
@@ -92,7 +100,17 @@ impl TestApp {
             stop: CancellationToken::new(),
         };
         let runner = Runner::new(parts, table::registry(), Arc::clone(&ports));
-        let router = web::router(Arc::new(Doors::new(Arc::clone(&ports), Vec::new())));
+        let gateway = Gateway::new(GatewayParts {
+            db: ports.db.clone(),
+            clock: ports.clock.clone(),
+            vault: ports.vault.clone(),
+            egress: ports.egress.clone(),
+            base_url: origin.clone(),
+            replica: portreeve::base::ids::ReplicaId::fresh(),
+            tasks: TaskTracker::new(),
+        });
+        let doors = Doors::new(Arc::clone(&ports), Arc::new(gateway), Vec::new());
+        let router = web::router(Arc::new(doors));
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         let task = tokio::spawn(async move {
             axum::serve(listener, service).into_future().await.ok();

@@ -167,6 +167,12 @@ impl Browser {
         text(&self.cdp("WebAuthn.addVirtualAuthenticator", options).await["authenticatorId"])
     }
 
+    /// Whether the person touches that passkey when asked; if not, the question waits.
+    pub(crate) async fn be_at_passkey(&self, id: &str, is_there: bool) {
+        let params = json!({"authenticatorId": id, "enabled": is_there});
+        self.cdp("WebAuthn.setAutomaticPresenceSimulation", params).await;
+    }
+
     /// Asks axe what is wrong with the page as it stands.
     pub(crate) async fn axe(&self) -> Vec<Violation> {
         let file = env::var_os("AXE_PATH").map_or_else(

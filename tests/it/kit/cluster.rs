@@ -53,6 +53,11 @@ impl Cluster {
             .database(database)
     }
 
+    /// The folder of the Unix socket.
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
     fn start() -> Self {
         let user = database_user();
         let place = if user.is_some() { PathBuf::from("/tmp") } else { env::temp_dir() };

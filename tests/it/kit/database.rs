@@ -39,7 +39,7 @@ impl TestDatabase {
         let name = &database.name;
         // Ownership of a database is not copied with it.
         let copy =
-            format!("create database {name} owner portreeve_owner template {template} strategy file_copy");
+            format!("create database {name} owner portreeve_owner template {template} strategy wal_log");
         execute(&mut conn, &copy).await;
         conn.close().await.unwrap();
         database
@@ -50,8 +50,7 @@ impl TestDatabase {
         let copy = Self { name: copy_name(std::process::id()), cluster: self.cluster };
         let mut conn = connect(&self.cluster.options(SUPER, "postgres")).await;
         let (name, seeded) = (&copy.name, &self.name);
-        let sql =
-            format!("create database {name} owner portreeve_owner template {seeded} strategy file_copy");
+        let sql = format!("create database {name} owner portreeve_owner template {seeded} strategy wal_log");
         execute(&mut conn, &sql).await;
         conn.close().await.unwrap();
         copy
@@ -65,6 +64,12 @@ impl TestDatabase {
     /// How migrations run: as the owner of the schema.
     pub(crate) fn owner(&self) -> PgConnectOptions {
         self.cluster.options("portreeve_owner", &self.name)
+    }
+
+    /// How the program's settings name it.
+    pub(crate) fn url(&self, role: &str, password: &str) -> String {
+        let socket = self.cluster.socket().display();
+        format!("postgres://{role}:{password}@localhost/{}?host={socket}", self.name)
     }
 
     /// Past every lock, to plant rows and to look at them.

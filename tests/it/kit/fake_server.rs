@@ -199,7 +199,7 @@ impl FakeServer {
         Self::start(address, Manner::Http, Box::new(|_| Script::text("a secret of the inside"))).await
     }
 
-    /// Says something without being asked, and hangs up.
+    /// Says something before it has read all that was asked, and nothing after it.
     pub(crate) async fn greeting(greeting: &'static [u8]) -> Self {
         Self::start(LOOPBACK, Manner::Greet(greeting), Box::new(|_| Script::silence())).await
     }
@@ -274,10 +274,11 @@ async fn meet(mut stream: TcpStream, manner: Manner, stage: &Stage, number: usiz
         Manner::Http => converse(stream, stage, number).await,
         Manner::Tls(tls) => converse(tls.accept(stream).await?, stage, number).await,
         Manner::Greet(greeting) => {
-            // Hanging up with something unread would take the greeting back.
             let _ = stream.read(&mut [0; 4096]).await?;
             write(&mut stream, greeting).await?;
-            stream.shutdown().await
+            stream.shutdown().await?;
+            hang(&mut stream).await;
+            Ok(())
         }
     }
 }

@@ -15,6 +15,8 @@ use crate::kit::form::Form;
 #[derive(Clone)]
 pub(crate) struct Visitor {
     base: String,
+    /// Where requests go: to the origin itself, or past a proxy to one of the replicas behind it.
+    at: String,
     client: reqwest::Client,
     cookies: BTreeMap<String, String>,
 }
@@ -32,7 +34,12 @@ pub(crate) struct Page {
 impl Visitor {
     /// Somebody who has never been here. `base` is the origin, without a slash at its end.
     pub(crate) fn new(base: &str) -> Self {
-        Self { base: base.to_owned(), client: client(), cookies: BTreeMap::new() }
+        Self { base: base.to_owned(), at: base.to_owned(), client: client(), cookies: BTreeMap::new() }
+    }
+
+    /// From now on the proxy sends this browser to the replica at `address`.
+    pub(crate) fn sent_to(&mut self, address: &str) {
+        address.clone_into(&mut self.at);
     }
 
     /// Opens a page.
@@ -103,7 +110,7 @@ impl Visitor {
     }
 
     fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.base)
+        format!("{}{path}", self.at)
     }
 
     async fn send(&mut self, path: &str, request: reqwest::RequestBuilder) -> Page {
@@ -272,9 +279,11 @@ impl Answer {
 }
 
 /// A client that goes where it is told and nowhere else.
-pub(super) fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     // The first test installs the provider; for the others it is there.
     rustls::crypto::ring::default_provider().install_default().ok();
-    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build();
+    // No test speaks TLS, and to read the system's certificates for every visitor takes longer than most requests.
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]);
+    let client = client.redirect(reqwest::redirect::Policy::none()).build();
     client.expect("a client without special wishes can always be built")
 }

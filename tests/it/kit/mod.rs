@@ -3,6 +3,7 @@
 //! Lacks on purpose: mocks of our own code.
 //! Invariant: whatever a test starts dies with the test process, however that ends.
 
+pub(crate) mod agents;
 pub(crate) mod app;
 pub(crate) mod browser;
 pub(crate) mod cluster;

@@ -42,6 +42,11 @@ impl MailSink {
         self.port
     }
 
+    /// Whether every letter that came was taken out.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.letters.is_empty()
+    }
+
     /// The next letter; fails the test when none comes.
     pub(crate) async fn next(&mut self) -> Letter {
         let letter = tokio::time::timeout(Duration::from_secs(10), self.letters.recv()).await;

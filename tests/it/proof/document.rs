@@ -48,7 +48,12 @@ fn only_keys_open_the_api_and_only_sessions_the_console() {
         let is_right = match route.access {
             Access::Key(_) | Access::AnyKey => is_api,
             Access::Anyone => true,
-            Access::Person | Access::Member | Access::Org(_) | Access::Team(_) | Access::Operator => !is_api,
+            Access::Agent
+            | Access::Person
+            | Access::Member
+            | Access::Org(_)
+            | Access::Team(_)
+            | Access::Operator => !is_api,
         };
         assert!(is_right, "{} {}: {:?}", route.method, route.path, route.access);
     }

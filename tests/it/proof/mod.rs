@@ -7,4 +7,5 @@ mod pages;
 mod record;
 mod roles;
 mod tenants;
+mod trace;
 mod world;

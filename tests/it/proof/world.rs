@@ -75,8 +75,24 @@ async fn seed() -> World {
         .insert("key_small", app.bearer_of(&acme, people["auditor"], Role::Auditor, &["audit:read"]).await);
     let here = parameters(&app, &acme, people["member"]).await;
     let there = parameters(&app, &other, stranger.id).await;
+    greet(&app, &secrets).await;
     let database = app.stop().await;
     World { database, secrets, here, there }
+}
+
+/// The first use of a session or a key, and the organization last opened, are written down. Done here, it is no trace of what a walk is about.
+async fn greet(app: &TestApp, secrets: &BTreeMap<&'static str, String>) {
+    for (walker, secret) in secrets {
+        if walker.starts_with("key") {
+            app.script(Some(secret)).get("/api/v1/me").await.expect(StatusCode::OK);
+        } else {
+            let mut visitor = app.visitor();
+            visitor.set_cookie("portreeve_session", secret);
+            visitor.get("/me/profile").await.expect(StatusCode::OK);
+            let home = if *walker == "stranger" { "/o/other" } else { "/o/acme" };
+            visitor.visit(home).await;
+        }
+    }
 }
 
 /// One of everything in an organization, by the names that routes give their parameters.
@@ -103,6 +119,9 @@ async fn parameters(app: &TestApp, org: &PlantedOrg, user: ids::UserId) -> BTree
     all.insert("link", Token::issue(TokenKind::Mail, ids::MailTokenId::fresh()).text().expose().clone());
     // Links of letters: what a made-up one is answered; good ones are tried at the door.
     all.insert("token", "made-up".to_owned());
+    all.insert("endpoint", org.slug.clone());
+    all.insert("server", ids::ServerId::fresh().to_string());
+    all.insert("request", ids::RequestId::fresh().to_string());
     all.insert("job", ids::JobId::fresh().to_string());
     all.insert("letter", ids::LetterId::fresh().to_string());
     all.insert("invitation", invitation.to_string());

@@ -1,5 +1,8 @@
 use portreeve::{
-    base::{ids::OrgId, update::Update},
+    base::{
+        ids::OrgId,
+        update::{Change, Update},
+    },
     domain::gate::{self, Gate, GateChange, GateState},
 };
 use time::Duration;
@@ -27,7 +30,7 @@ async fn a_gate_is_open_until_somebody_closes_it_and_every_change_raises_the_epo
     let mut tx = world.org_tx(org).await;
     let set = gate::set(&mut tx, &close, Some(ada), Some(0), NOW).await.expect("set");
     keep(tx).await;
-    let Update::Done { before, after } = set else { panic!("{set:?}") };
+    let Update::Done(Change { before, after }) = set else { panic!("{set:?}") };
     assert_eq!(before, Gate::untouched());
     assert_eq!((after.is_open(), after.version, after.changed_by_name.as_deref()), (false, 1, Some("Ada")));
     assert_eq!(gate_of(&world, org).await, after);
@@ -38,7 +41,7 @@ async fn a_gate_is_open_until_somebody_closes_it_and_every_change_raises_the_epo
     let mut tx = world.org_tx(org).await;
     let set = gate::set(&mut tx, &open, None, None, NOW + Duration::HOUR).await.expect("set");
     keep(tx).await;
-    assert!(matches!(set, Update::Done { after, .. } if after.is_open() && after.version == 2));
+    assert!(matches!(set, Update::Done(Change { after, .. }) if after.is_open() && after.version == 2));
     assert_eq!(epoch(&world, org).await, 3);
 }
 
@@ -51,7 +54,7 @@ async fn of_two_changes_at_once_the_second_is_told_the_first_time_and_later() {
         let mut tx = world.org_tx(org).await;
         let set = gate::set(&mut tx, &close, None, Some(expected), NOW).await.expect("an answer");
         keep(tx).await;
-        matches!(set, Update::Done { .. })
+        matches!(set, Update::Done(_))
     };
     for seen in 0..3 {
         let (a, b) = tokio::join!(change(seen), change(seen));
@@ -69,6 +72,6 @@ async fn a_conflict_shows_the_gate_as_it_is_and_changes_nothing() {
     let mut tx = world.org_tx(org).await;
     let set = gate::set(&mut tx, &close, None, Some(7), NOW).await.expect("an answer");
     keep(tx).await;
-    assert_eq!(set, Update::Conflict { current: Gate::untouched() });
+    assert_eq!(set, Update::Conflict);
     assert_eq!((gate_of(&world, org).await, epoch(&world, org).await), (Gate::untouched(), 1));
 }

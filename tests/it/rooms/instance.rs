@@ -2,7 +2,7 @@ use portreeve::{
     base::{
         crypto::token::{Token, TokenKind},
         ids::{ReplicaId, SealedId},
-        update::Update,
+        update::{Change, Update},
     },
     domain::instance::{self, Replica, SILENCE, SignUp},
 };
@@ -47,13 +47,13 @@ async fn the_second_writer_of_the_sign_up_mode_is_told() {
     let mut tx = world.system_tx().await;
     let version = instance::find(&mut tx).await.expect("the row").version;
     let set = instance::update_sign_up(&mut tx, SignUp::Open, Some(version), NOW).await.expect("an answer");
-    let Update::Done { before, after } = set else { panic!("{set:?}") };
+    let Update::Done(Change { before, after }) = set else { panic!("{set:?}") };
     assert_eq!(
         (before.sign_up, after.sign_up, after.version),
         (SignUp::Invitation, SignUp::Open, version + 1)
     );
     let set = instance::update_sign_up(&mut tx, SignUp::Closed, Some(version), NOW).await.expect("an answer");
-    assert_eq!(set, Update::Conflict { current: after });
+    assert_eq!(set, Update::Conflict);
     keep(tx).await;
 }
 

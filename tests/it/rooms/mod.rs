@@ -4,6 +4,7 @@ mod audit;
 mod automation;
 mod calls;
 mod gate;
+mod grants;
 mod identity;
 mod instance;
 mod servers;

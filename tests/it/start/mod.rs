@@ -2,6 +2,11 @@
 
 mod commands;
 mod crashes;
+mod disk;
 mod draining;
+mod outages;
 mod process;
 mod refusals;
+mod replicas;
+mod secrets;
+mod site;

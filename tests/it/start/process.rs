@@ -14,11 +14,16 @@ use std::{
 };
 
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::{
+        signal::{Signal, kill},
+        statvfs::statvfs,
+    },
     unistd::Pid,
 };
 use portreeve::io::db::builtin::{Access, Surroundings};
 use sqlx::{Connection, PgConnection};
+
+use crate::kit::http::client;
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -29,7 +34,7 @@ impl Folder {
     pub(super) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("portreeve-start-{}-{number}", std::process::id()));
+        let path = place().join(format!("portreeve-start-{}-{number}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         Self(path)
     }
@@ -55,6 +60,15 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// In memory where there is room: the built-in Postgres waits for the disk at each commit and after each crash, and the
+/// end of a process loses no page of a file either way.
+fn place() -> PathBuf {
+    const ROOM: u64 = 2 << 30;
+    let memory = Path::new("/dev/shm");
+    let room = statvfs(memory).map_or(0, |found| found.blocks_available() * found.fragment_size());
+    if room > ROOM { memory.to_owned() } else { std::env::temp_dir() }
 }
 
 /// The program with these arguments and nothing of our environment but the way to programs.
@@ -98,31 +112,46 @@ pub(super) fn run(command: &mut Command) -> Ended {
 pub(super) struct Served {
     child: Child,
     lines: Receiver<String>,
+    /// What was read of its lines.
+    heard: Vec<String>,
     pub(super) base: String,
 }
 
 impl Served {
     /// Starts on a free port and waits until it says that it is ready.
     pub(super) fn start(folder: &Folder) -> Self {
-        let mut served = Self::spawn(folder);
-        let line = served.line("Portreeve is ready");
+        Self::spawn(folder).ready()
+    }
+
+    /// Waits until it says that it is ready.
+    pub(super) fn ready(mut self) -> Self {
+        let line = self.line("Portreeve is ready");
         let (_, address) = line.rsplit_once("http://").expect("an address");
-        served.base = format!(
+        self.base = format!(
             "http://{}",
             address.split('/').next().expect("a host").replace("localhost", "127.0.0.1")
         );
-        served
+        self
+    }
+
+    /// Waits until it says that it is ready, at an address that it was told to listen on.
+    pub(super) fn ready_at(mut self, listen: &str) -> Self {
+        self.line("Portreeve is ready");
+        self.base = format!("http://{listen}");
+        self
     }
 
     /// Starts and waits for nothing.
     pub(super) fn spawn(folder: &Folder) -> Self {
         let dir = folder.path().to_str().expect("a path in UTF-8");
         let arguments = ["serve", "--data-dir", dir, "--listen", "127.0.0.1:0", "--metrics-listen", "off"];
-        let mut child = program(&arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program runs");
+        Self::launch(&mut program(&arguments))
+    }
+
+    /// Starts a command that serves, and waits for nothing.
+    pub(super) fn launch(command: &mut Command) -> Self {
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program runs");
         let (sender, lines) = mpsc::channel();
         let streams: [Option<Box<dyn Read + Send>>; 2] =
             [child.stdout.take().map(|s| Box::new(s) as _), child.stderr.take().map(|s| Box::new(s) as _)];
@@ -132,19 +161,29 @@ impl Served {
                 BufReader::new(stream).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
             });
         }
-        Self { child, lines, base: String::new() }
+        Self { child, lines, heard: Vec::new(), base: String::new() }
     }
 
-    /// Waits for a line with these words.
+    /// The first line with these words; waits for it where it has not been said yet.
     pub(super) fn line(&mut self, words: &str) -> String {
-        let mut seen = Vec::new();
+        if let Some(line) = self.heard.iter().find(|line| line.contains(words)) {
+            return line.clone();
+        }
         loop {
             match self.lines.recv_timeout(PATIENCE) {
-                Ok(line) if line.contains(words) => return line,
-                Ok(line) => seen.push(line),
-                Err(_) => panic!("“{words}” was not said, but: {seen:#?}"),
+                Ok(line) => self.heard.push(line),
+                Err(_) => panic!("“{words}” was not said, but: {:#?}", self.heard),
+            }
+            if let Some(line) = self.heard.last().filter(|line| line.contains(words)) {
+                return line.clone();
             }
         }
+    }
+
+    /// Everything it said, once it has ended.
+    pub(super) fn said(&mut self) -> String {
+        self.heard.extend(self.lines.iter());
+        self.heard.join("\n")
     }
 
     pub(super) fn pid(&self) -> i32 {
@@ -165,10 +204,8 @@ impl Served {
     }
 
     pub(super) async fn status(&self, path: &str) -> Option<u16> {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client =
-            reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().expect("a client");
-        Some(client.get(format!("{}{path}", self.base)).send().await.ok()?.status().as_u16())
+        let asked = client().get(format!("{}{path}", self.base)).timeout(Duration::from_secs(20));
+        Some(asked.send().await.ok()?.status().as_u16())
     }
 }
 

@@ -115,3 +115,19 @@ fn an_unreachable_database_is_named_without_its_password() {
     );
     assert!(!ended.said.contains("hunter2"));
 }
+
+#[test]
+fn a_file_of_authorities_that_holds_none_is_refused() {
+    let folder = Folder::new();
+    let file = std::env::temp_dir().join(format!("authorities-{}.pem", std::process::id()));
+    for (content, wrong) in [(Some("no PEM"), "holds no certificate of an authority"), (None, "no such file")]
+    {
+        match content {
+            Some(content) => fs::write(&file, content).expect("written"),
+            None => fs::remove_file(&file).expect("removed"),
+        }
+        let name = file.to_str().expect("a path in UTF-8");
+        let settings = ["--data-dir", text(&folder), "--listen", "127.0.0.1:0", "--egress-ca-file", name];
+        run(&mut program(&settings)).assert_plain(2, &[name, wrong, "Correct PORTREEVE_EGRESS_CA_FILE"]);
+    }
+}

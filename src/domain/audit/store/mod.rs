@@ -4,7 +4,9 @@ mod append;
 mod batches;
 mod calls;
 mod checkpoints;
+mod filter;
 mod keys;
+mod list;
 mod proof;
 mod read;
 
@@ -15,15 +17,14 @@ pub use checkpoints::{CheckpointRow, chains, due_chains};
 pub(super) use checkpoints::{
     Sealing, all_heads, insert_checkpoint, last_checkpoint, last_global_at, lock_head,
 };
+pub use filter::{EventFilter, Except};
 pub use keys::{
     NewSigningKey, SealedSigningKey, SigningKeyRow, find_signing_key, insert_signing_key, list_public_keys,
     list_signing_keys, reseal_signing_key, retire_signing_key,
 };
+pub use list::{list, list_newer};
 pub use proof::{Proof, proof};
-pub use read::{
-    EventDetail, EventFilter, EventRow, Neighbors, find, find_by_seq, list, list_newer, moment_in_zone,
-    neighbors,
-};
+pub use read::{EventDetail, EventRow, Neighbors, find, find_by_seq, moment_in_zone, neighbors};
 
 use crate::io::db::DbError;
 

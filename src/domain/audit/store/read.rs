@@ -1,14 +1,11 @@
-//! Lists and single events.
+//! Single events, and what is read of each.
 
 use std::net::IpAddr;
 
 use time::{OffsetDateTime, PrimitiveDateTime};
 
 use crate::{
-    base::{
-        ids::{EventId, RequestId, UserId},
-        page::{Page, PageRequest},
-    },
+    base::ids::{EventId, RequestId, UserId},
     domain::audit::{
         canon::Record,
         entry::{Decision, EventKind},
@@ -16,33 +13,6 @@ use crate::{
     },
     io::db::{DbResult, Tx},
 };
-
-/// Which events a list shows; what is not set does not narrow it.
-#[derive(Clone, Debug, Default)]
-pub struct EventFilter {
-    /// This kind only.
-    pub kind: Option<EventKind>,
-    /// Actions that start like this: `team.` or `team.created`.
-    pub action: Option<String>,
-    /// What this person did or what was done to them.
-    pub user: Option<UserId>,
-    /// What was done to the thing with this outside id.
-    pub target: Option<String>,
-    /// What ended like this.
-    pub decision: Option<Decision>,
-    /// What happened within this request.
-    pub request: Option<RequestId>,
-    /// Not before.
-    pub from: Option<OffsetDateTime>,
-    /// Before.
-    pub to: Option<OffsetDateTime>,
-    /// Words within the actor's or target's name, in any case.
-    pub text: Option<String>,
-    /// Words within the actor's name.
-    pub actor_name: Option<String>,
-    /// Words within the target's name.
-    pub target_name: Option<String>,
-}
 
 /// One event in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,26 +93,26 @@ pub struct Neighbors {
 }
 
 /// A row of the two statements that read columns.
-struct Columns {
-    seq: i64,
-    id: EventId,
-    at: OffsetDateTime,
-    kind: String,
-    action: String,
-    actor_kind: String,
-    actor_id: Option<String>,
-    actor_name: String,
-    user: Option<UserId>,
-    target_kind: Option<String>,
-    target_id: Option<String>,
-    target_name: Option<String>,
-    decision: String,
-    request: Option<RequestId>,
-    ip: Option<String>,
+pub(super) struct Columns {
+    pub(super) seq: i64,
+    pub(super) id: EventId,
+    pub(super) at: OffsetDateTime,
+    pub(super) kind: String,
+    pub(super) action: String,
+    pub(super) actor_kind: String,
+    pub(super) actor_id: Option<String>,
+    pub(super) actor_name: String,
+    pub(super) user: Option<UserId>,
+    pub(super) target_kind: Option<String>,
+    pub(super) target_id: Option<String>,
+    pub(super) target_name: Option<String>,
+    pub(super) decision: String,
+    pub(super) request: Option<RequestId>,
+    pub(super) ip: Option<String>,
 }
 
 impl Columns {
-    fn read(self) -> DbResult<EventRow> {
+    pub(super) fn read(self) -> DbResult<EventRow> {
         Ok(EventRow {
             seq: self.seq,
             id: self.id,
@@ -161,119 +131,6 @@ impl Columns {
             ip: self.ip.map(|ip| ip.parse()).transpose().map_err(|_| unreadable("an address"))?,
         })
     }
-}
-
-/// Events of the transaction's chain, newest first.
-///
-/// # Errors
-/// When the database is away.
-pub async fn list(
-    tx: &mut impl Tx,
-    filter: &EventFilter,
-    page: &PageRequest<i64>,
-) -> DbResult<Page<EventRow>> {
-    let org = tx.chain();
-    let rows = sqlx::query_as!(
-        Columns,
-        r#"select seq, id as "id: EventId", at, kind, action, actor_kind, actor_id, actor_name,
-            user_id as "user: UserId", target_kind, target_id, target_name, decision,
-            request_id as "request: RequestId", host(ip) as ip
-        from events
-        where org_id = $1
-            and ($2::bigint is null or seq < $2)
-            and ($3::text is null or kind = $3)
-            and ($4::text is null or starts_with(action, $4))
-            and ($5::uuid is null or user_id = $5 or actor_id = $6)
-            and ($7::text is null or target_id = $7)
-            and ($8::text is null or decision = $8)
-            and ($9::uuid is null or request_id = $9)
-            and ($10::timestamptz is null or at >= $10)
-            and ($11::timestamptz is null or at < $11)
-            and ($12::text is null or position(lower($12) in lower(actor_name)) > 0
-                or position(lower($12) in lower(target_name)) > 0)
-            and ($13::text is null or position(lower($13) in lower(actor_name)) > 0)
-            and ($14::text is null or position(lower($14) in lower(target_name)) > 0)
-        order by seq desc
-        limit $15"#,
-        org,
-        page.after,
-        filter.kind.map(EventKind::name),
-        filter.action,
-        filter.user.map(|user| user.uuid()),
-        filter.user.map(|user| user.to_string()),
-        filter.target,
-        filter.decision.map(Decision::name),
-        filter.request.map(|request| request.uuid()),
-        filter.from,
-        filter.to,
-        filter.text,
-        filter.actor_name,
-        filter.target_name,
-        page.fetch()
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    let rows = rows.into_iter().map(Columns::read).collect::<DbResult<Vec<_>>>()?;
-    Ok(Page::cut(rows, page.limit, |row| row.seq))
-}
-
-/// The events that come right after a place in the transaction's chain, newest first; nothing where fewer than a whole
-/// page follows, for then the first page shows them all.
-///
-/// # Errors
-/// When the database is away.
-pub async fn list_newer(
-    tx: &mut impl Tx,
-    filter: &EventFilter,
-    after: i64,
-    limit: u16,
-) -> DbResult<Option<Vec<EventRow>>> {
-    let org = tx.chain();
-    let rows = sqlx::query_as!(
-        Columns,
-        r#"select seq, id as "id: EventId", at, kind, action, actor_kind, actor_id, actor_name,
-            user_id as "user: UserId", target_kind, target_id, target_name, decision,
-            request_id as "request: RequestId", host(ip) as ip
-        from events
-        where org_id = $1
-            and seq > $2
-            and ($3::text is null or kind = $3)
-            and ($4::text is null or starts_with(action, $4))
-            and ($5::uuid is null or user_id = $5 or actor_id = $6)
-            and ($7::text is null or target_id = $7)
-            and ($8::text is null or decision = $8)
-            and ($9::uuid is null or request_id = $9)
-            and ($10::timestamptz is null or at >= $10)
-            and ($11::timestamptz is null or at < $11)
-            and ($12::text is null or position(lower($12) in lower(actor_name)) > 0
-                or position(lower($12) in lower(target_name)) > 0)
-            and ($13::text is null or position(lower($13) in lower(actor_name)) > 0)
-            and ($14::text is null or position(lower($14) in lower(target_name)) > 0)
-        order by seq
-        limit $15"#,
-        org,
-        after,
-        filter.kind.map(EventKind::name),
-        filter.action,
-        filter.user.map(|user| user.uuid()),
-        filter.user.map(|user| user.to_string()),
-        filter.target,
-        filter.decision.map(Decision::name),
-        filter.request.map(|request| request.uuid()),
-        filter.from,
-        filter.to,
-        filter.text,
-        filter.actor_name,
-        filter.target_name,
-        i64::from(limit) + 1
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    if rows.len() <= usize::from(limit) {
-        return Ok(None);
-    }
-    let page = rows.into_iter().take(usize::from(limit)).rev().map(Columns::read);
-    page.collect::<DbResult<Vec<_>>>().map(Some)
 }
 
 /// The moment that a clock on the wall of a time zone shows; in a zone's repeated hour the later one.

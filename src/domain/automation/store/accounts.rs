@@ -7,7 +7,7 @@ use crate::{
     base::{
         ids::{ServiceAccountId, UserId},
         page::{Page, PageRequest},
-        update::{Removal, Update, is_current},
+        update::{Change, Update, is_current},
     },
     domain::automation::{
         NewServiceAccount, ServiceAccount, ServiceAccountEntry, ServiceAccountRef, store::read,
@@ -171,12 +171,12 @@ pub async fn update(
     new: &NewServiceAccount,
     expected: Option<i64>,
     now: OffsetDateTime,
-) -> DbResult<Update<ServiceAccount>> {
+) -> DbResult<Update<Change<ServiceAccount>>> {
     let Some(before) = lock(tx, id).await? else {
         return Ok(Update::NotFound);
     };
     if !is_current(expected, before.version) {
-        return Ok(Update::Conflict { current: before });
+        return Ok(Update::Conflict);
     }
     let row = sqlx::query_as!(
         Row,
@@ -195,7 +195,7 @@ pub async fn update(
     )
     .fetch_one(tx.conn())
     .await?;
-    Ok(Update::Done { before, after: row.read()? })
+    Ok(Update::Done(Change { before, after: row.read()? }))
 }
 
 /// Refuses the account's keys from now on. An account that is disabled stays as it is.
@@ -207,7 +207,7 @@ pub async fn disable(
     id: ServiceAccountId,
     expected: Option<i64>,
     now: OffsetDateTime,
-) -> DbResult<Update<ServiceAccount>> {
+) -> DbResult<Update<Change<ServiceAccount>>> {
     set_disabled_at(tx, id, Some(now), expected, now).await
 }
 
@@ -220,7 +220,7 @@ pub async fn enable(
     id: ServiceAccountId,
     expected: Option<i64>,
     now: OffsetDateTime,
-) -> DbResult<Update<ServiceAccount>> {
+) -> DbResult<Update<Change<ServiceAccount>>> {
     set_disabled_at(tx, id, None, expected, now).await
 }
 
@@ -232,17 +232,17 @@ pub async fn delete(
     tx: &mut OrgTx,
     id: ServiceAccountId,
     expected: Option<i64>,
-) -> DbResult<Removal<ServiceAccount>> {
+) -> DbResult<Update<ServiceAccount>> {
     let Some(was) = lock(tx, id).await? else {
-        return Ok(Removal::NotFound);
+        return Ok(Update::NotFound);
     };
     if !is_current(expected, was.version) {
-        return Ok(Removal::Conflict { current: was });
+        return Ok(Update::Conflict);
     }
     sqlx::query!("delete from service_accounts where org_id = $1 and id = $2", tx.org().uuid(), id.uuid())
         .execute(tx.conn())
         .await?;
-    Ok(Removal::Done { was })
+    Ok(Update::Done(was))
 }
 
 async fn set_disabled_at(
@@ -251,15 +251,15 @@ async fn set_disabled_at(
     at: Option<OffsetDateTime>,
     expected: Option<i64>,
     now: OffsetDateTime,
-) -> DbResult<Update<ServiceAccount>> {
+) -> DbResult<Update<Change<ServiceAccount>>> {
     let Some(before) = lock(tx, id).await? else {
         return Ok(Update::NotFound);
     };
     if !is_current(expected, before.version) {
-        return Ok(Update::Conflict { current: before });
+        return Ok(Update::Conflict);
     }
     if before.disabled_at.is_some() == at.is_some() {
-        return Ok(Update::Done { after: before.clone(), before });
+        return Ok(Update::Done(Change::none(before)));
     }
     let row = sqlx::query_as!(
         Row,
@@ -274,7 +274,7 @@ async fn set_disabled_at(
     )
     .fetch_one(tx.conn())
     .await?;
-    Ok(Update::Done { before, after: row.read()? })
+    Ok(Update::Done(Change { before, after: row.read()? }))
 }
 
 async fn lock(tx: &mut OrgTx, id: ServiceAccountId) -> DbResult<Option<ServiceAccount>> {

@@ -13,7 +13,8 @@ use crate::{
 /// Takes one try out of a budget.
 ///
 /// A row holds when all that was spent has come back; a try is allowed while that lies no further ahead than
-/// the burst takes to come back (the generic cell rate algorithm of ITU-T I.371).
+/// the burst takes to come back (the generic cell rate algorithm of ITU-T I.371). A row that lies further ahead was
+/// written before the clock was set back; it counts as a burst just spent, and must not shut anybody out for longer.
 pub async fn spend(
     tx: &mut SystemTx,
     key: &Key,
@@ -24,9 +25,11 @@ pub async fn spend(
         r#"with spent as (
                 insert into attempts as old (key, due_at)
                     values ($1, $2::timestamptz + make_interval(secs => $3))
-                on conflict (key) do update set due_at = greatest(old.due_at, $2) + make_interval(secs => $3)
-                    where greatest(old.due_at, $2) + make_interval(secs => $3)
-                        <= $2 + make_interval(secs => $4)
+                on conflict (key) do update set due_at = case
+                        when old.due_at > $2 + make_interval(secs => $4) then $2 + make_interval(secs => $4)
+                        else greatest(old.due_at, $2) + make_interval(secs => $3) end
+                    where old.due_at > $2 + make_interval(secs => $4)
+                        or greatest(old.due_at, $2) + make_interval(secs => $3) <= $2 + make_interval(secs => $4)
                 returning due_at
             )
             select due_at as "due_at!", true as "is_allowed!" from spent
@@ -48,6 +51,8 @@ pub async fn spend(
 }
 
 /// Counts one try in a row, before its outcome is known; [`forget`] it when it succeeded.
+///
+/// A wait beyond the longest was written before the clock was set back, and is over.
 pub async fn try_once(
     tx: &mut SystemTx,
     key: &Key,
@@ -64,7 +69,7 @@ pub async fn try_once(
                         from (select case when old.due_at <= $4 then 1 else least(old.tries, 1000000) + 1 end)
                             as next (n)
                     )
-                    where old.due_at <= $2
+                    where old.due_at <= $2 or old.due_at > $2 + make_interval(secs => $5)
                 returning due_at
             )
             select due_at as "due_at!", true as "is_allowed!" from tried
@@ -73,7 +78,8 @@ pub async fn try_once(
         key.bytes(),
         now,
         &waits,
-        now - backoff.forget_after
+        now - backoff.forget_after,
+        backoff.longest.as_seconds_f64()
     )
     .fetch_optional(tx.conn())
     .await?;

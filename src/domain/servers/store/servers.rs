@@ -7,7 +7,7 @@ use crate::{
     base::{
         ids::{OrgId, ServerId, UserId},
         page::{Page, PageRequest},
-        update::{Removal, Update, is_current},
+        update::{Change, Update, is_current},
     },
     domain::servers::{
         Declared, NewServer, Refreshed, Server, ServerCount, ServerEntry, ServerFilter, ServerRef,
@@ -255,12 +255,12 @@ pub async fn update(
     new: &NewServer,
     expected: Option<i64>,
     now: OffsetDateTime,
-) -> DbResult<Update<Server>> {
+) -> DbResult<Update<Change<Server>>> {
     let Some(before) = lock(tx, id).await? else {
         return Ok(Update::NotFound);
     };
     if !is_current(expected, before.version) {
-        return Ok(Update::Conflict { current: before });
+        return Ok(Update::Conflict);
     }
     let is_same = before.slug == new.slug
         && before.name == new.name
@@ -268,7 +268,7 @@ pub async fn update(
         && before.transport == new.transport
         && before.url == new.url.as_str();
     if is_same {
-        return Ok(Update::Done { after: before.clone(), before });
+        return Ok(Update::Done(Change::none(before)));
     }
     sqlx::query!(
         "update servers set slug = $3, name = $4, description = $5, transport = $6, url = $7, updated_at = $8,
@@ -299,15 +299,15 @@ pub async fn set_enabled(
     is_enabled: bool,
     expected: Option<i64>,
     now: OffsetDateTime,
-) -> DbResult<Update<Server>> {
+) -> DbResult<Update<Change<Server>>> {
     let Some(before) = lock(tx, id).await? else {
         return Ok(Update::NotFound);
     };
     if !is_current(expected, before.version) {
-        return Ok(Update::Conflict { current: before });
+        return Ok(Update::Conflict);
     }
     if before.is_enabled == is_enabled {
-        return Ok(Update::Done { after: before.clone(), before });
+        return Ok(Update::Done(Change::none(before)));
     }
     sqlx::query!(
         "update servers set enabled = $3, updated_at = $4, version = version + 1,
@@ -332,12 +332,12 @@ pub async fn touch(
     id: ServerId,
     expected: Option<i64>,
     now: OffsetDateTime,
-) -> DbResult<Update<Server>> {
+) -> DbResult<Update<Change<Server>>> {
     let Some(before) = lock(tx, id).await? else {
         return Ok(Update::NotFound);
     };
     if !is_current(expected, before.version) {
-        return Ok(Update::Conflict { current: before });
+        return Ok(Update::Conflict);
     }
     sqlx::query!(
         "update servers set updated_at = $3, version = version + 1, refresh_due_at = $3
@@ -355,17 +355,17 @@ pub async fn touch(
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn delete(tx: &mut OrgTx, id: ServerId, expected: Option<i64>) -> DbResult<Removal<Server>> {
+pub async fn delete(tx: &mut OrgTx, id: ServerId, expected: Option<i64>) -> DbResult<Update<Server>> {
     let Some(was) = lock(tx, id).await? else {
-        return Ok(Removal::NotFound);
+        return Ok(Update::NotFound);
     };
     if !is_current(expected, was.version) {
-        return Ok(Removal::Conflict { current: was });
+        return Ok(Update::Conflict);
     }
     sqlx::query!("delete from servers where org_id = $1 and id = $2", tx.org().uuid(), id.uuid())
         .execute(tx.conn())
         .await?;
-    Ok(Removal::Done { was })
+    Ok(Update::Done(was))
 }
 
 /// Notes that reading the catalogue failed; the last good one stays.
@@ -469,9 +469,9 @@ pub async fn lock(tx: &mut OrgTx, id: ServerId) -> DbResult<Option<Server>> {
     find(tx, &id.into()).await
 }
 
-async fn found(tx: &mut OrgTx, before: Server) -> DbResult<Update<Server>> {
+async fn found(tx: &mut OrgTx, before: Server) -> DbResult<Update<Change<Server>>> {
     Ok(match find(tx, &before.id.into()).await? {
-        Some(after) => Update::Done { before, after },
+        Some(after) => Update::Done(Change { before, after }),
         None => Update::NotFound,
     })
 }

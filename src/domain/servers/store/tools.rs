@@ -9,7 +9,7 @@ use crate::{
         ids::{ServerId, UserId},
         page::{Page, PageRequest},
         risk::Class,
-        update::{Update, is_current},
+        update::{Change, Update, is_current},
     },
     domain::servers::{
         ClassBy, Classified, Fingerprint, Severity, Tool, ToolChange, ToolFilter, ToolName, ToolState,
@@ -250,7 +250,7 @@ pub async fn update(
     name: &ToolName,
     change: &ToolChange,
     expected: Option<i64>,
-) -> DbResult<Update<Tool>> {
+) -> DbResult<Update<Change<Tool>>> {
     sqlx::query!(
         "select from tools where org_id = $1 and server_id = $2 and name = $3 for update",
         tx.org().uuid(),
@@ -263,11 +263,11 @@ pub async fn update(
         return Ok(Update::NotFound);
     };
     if !is_current(expected, before.version) {
-        return Ok(Update::Conflict { current: before });
+        return Ok(Update::Conflict);
     }
     let after = changed(before.clone(), change);
     if after == before {
-        return Ok(Update::Done { before, after });
+        return Ok(Update::Done(Change { before, after }));
     }
     sqlx::query!(
         "update tools set class = $4, severity = $5, class_reason = $6, class_by = $7, enabled = $8,
@@ -286,7 +286,7 @@ pub async fn update(
     .execute(tx.conn())
     .await?;
     Ok(match find(tx, server, name).await? {
-        Some(after) => Update::Done { before, after },
+        Some(after) => Update::Done(Change { before, after }),
         None => Update::NotFound,
     })
 }

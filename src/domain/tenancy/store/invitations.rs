@@ -10,10 +10,11 @@ use crate::{
         ids::{InvitationId, OrgId, TeamId, UserId},
         page::{Page, PageRequest},
         permission::{Role, TeamRole},
+        update::Update,
     },
     domain::tenancy::{
         Accepted, CarriedInvitation, Invitation, InvitationFilter, InvitationState, Invited, Issue,
-        NewInvitation, OrgState, Outcome, TeamAddition,
+        NewInvitation, OrgState, TeamAddition,
         invitations::{InviterKind, inviter, inviter_columns},
         store::{Stored, members, outcome, sought, teams},
     },
@@ -100,7 +101,7 @@ async fn find_open(tx: &mut OrgTx, email: &Email) -> DbResult<InvitationId> {
 }
 
 /// Sends an open or expired invitation again: same row, new token, new expiry, new sender; the old link is
-/// dead. An accepted or withdrawn one is [`Outcome::Stale`].
+/// dead. An accepted or withdrawn one is [`Update::Conflict`].
 ///
 /// # Errors
 /// When the database fails.
@@ -110,7 +111,7 @@ pub async fn reissue(
     inviter: KeyOwner,
     expected: Option<i64>,
     now: OffsetDateTime,
-) -> DbResult<Outcome<Issue>> {
+) -> DbResult<Update<Issue>> {
     let token = Token::issue(TokenKind::Invitation, id);
     let (inviter_id, inviter_kind) = inviter_columns(inviter);
     let made = sqlx::query!(
@@ -140,7 +141,7 @@ pub async fn reissue(
     }))
 }
 
-/// Withdraws an open or expired invitation; an accepted or withdrawn one is [`Outcome::Stale`].
+/// Withdraws an open or expired invitation; an accepted or withdrawn one is [`Update::Conflict`].
 ///
 /// # Errors
 /// When the database fails.
@@ -149,7 +150,7 @@ pub async fn revoke(
     id: InvitationId,
     expected: Option<i64>,
     now: OffsetDateTime,
-) -> DbResult<Outcome<i64>> {
+) -> DbResult<Update<i64>> {
     let version = sqlx::query_scalar!(
         "update invitations set revoked_at = $4, updated_at = $4, version = version + 1
         where org_id = $1 and id = $2 and ($3::bigint is null or version = $3)
@@ -169,7 +170,7 @@ pub async fn revoke(
 pub const ONE_OPEN: &str = "invitations_one_open";
 
 /// Takes a withdrawal back: the link that was sent works again. Whoever withdrew it a moment ago may find that
-/// somebody else was faster, which is [`Outcome::Stale`], as is one that has run out meanwhile.
+/// somebody else was faster, which is [`Update::Conflict`], as is one that has run out meanwhile.
 ///
 /// # Errors
 /// [`ONE_OPEN`] when the address has been invited again.
@@ -178,7 +179,7 @@ pub async fn restore(
     id: InvitationId,
     expected: Option<i64>,
     now: OffsetDateTime,
-) -> DbResult<Outcome<i64>> {
+) -> DbResult<Update<i64>> {
     let version = sqlx::query_scalar!(
         "update invitations set revoked_at = null, updated_at = $4, version = version + 1
         where org_id = $1 and id = $2 and ($3::bigint is null or version = $3)

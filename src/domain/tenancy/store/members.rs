@@ -9,9 +9,10 @@ use crate::{
         leaver::LeaverItem,
         page::{Page, PageRequest},
         permission::Role,
+        update::Update,
     },
     domain::tenancy::{
-        Joined, Member, MemberFilter, Outcome, Owners,
+        Joined, Member, MemberFilter, Owners,
         store::{Stored, by_name, orgs, outcome, sought},
     },
     io::db::{DbResult, OrgTx, Tx},
@@ -182,7 +183,7 @@ pub async fn change_role(
     role: Role,
     expected: Option<i64>,
     now: OffsetDateTime,
-) -> DbResult<Outcome<i64>> {
+) -> DbResult<Update<i64>> {
     let version = sqlx::query_scalar!(
         "update memberships set role = $4, updated_at = $5, version = version + 1
         where org_id = $1 and user_id = $2 and ($3::bigint is null or version = $3) returning version",
@@ -212,9 +213,9 @@ pub async fn transfer_ownership(
     heir: UserId,
     expected: Option<i64>,
     now: OffsetDateTime,
-) -> DbResult<Outcome<i64>> {
+) -> DbResult<Update<i64>> {
     match change_role(tx, locked, heir, Role::Owner, expected, now).await? {
-        Outcome::Changed(version) => {
+        Update::Done(version) => {
             Ok(change_role(tx, locked, owner, Role::Admin, None, now).await?.map(|_| version))
         }
         other => Ok(other),
@@ -231,7 +232,7 @@ pub async fn remove(
     _locked: &Owners,
     user: UserId,
     expected: Option<i64>,
-) -> DbResult<Outcome> {
+) -> DbResult<Update> {
     let removed = sqlx::query!(
         "delete from memberships where org_id = $1 and user_id = $2 and ($3::bigint is null or version = $3)",
         tx.org().uuid(),
@@ -242,7 +243,7 @@ pub async fn remove(
     .await?;
     if removed.rows_affected() > 0 {
         orgs::bump_epoch(tx).await?;
-        return Ok(Outcome::Changed(()));
+        return Ok(Update::Done(()));
     }
     Ok(outcome(None, is_there(tx, user).await?))
 }

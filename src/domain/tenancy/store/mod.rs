@@ -18,8 +18,9 @@ use crate::{
         email::Email,
         permission::{Role, TeamRole},
         slug::Slug,
+        update::Update,
     },
-    domain::tenancy::{Outcome, StepMark, invitations::InviterKind},
+    domain::tenancy::{StepMark, invitations::InviterKind},
 };
 
 /// A value kept as text; reading what the type does not parse is an error, not a panic.
@@ -53,14 +54,14 @@ macro_rules! stored {
 stored!(Role, TeamRole, Slug, Email, InviterKind, StepMark);
 
 /// Sorts out why a change found no row with the expected version.
-const fn outcome<T>(changed: Option<T>, is_there: bool) -> Outcome<T>
+const fn outcome<T>(changed: Option<T>, is_there: bool) -> Update<T>
 where
     T: Copy,
 {
     match changed {
-        Some(value) => Outcome::Changed(value),
-        None if is_there => Outcome::Stale,
-        None => Outcome::Missing,
+        Some(value) => Update::Done(value),
+        None if is_there => Update::Conflict,
+        None => Update::NotFound,
     }
 }
 

@@ -8,9 +8,10 @@ use crate::{
         page::{Page, PageRequest},
         permission::Role,
         slug::Slug,
+        update::Update,
     },
     domain::tenancy::{
-        NewOrg, OperatorOrg, Org, OrgFilter, OrgRef, OrgSettings, Outcome, PersonsOrg, Reason,
+        NewOrg, OperatorOrg, Org, OrgFilter, OrgRef, OrgSettings, PersonsOrg, Reason,
         orgs::tombstone,
         store::{Stored, by_name, outcome, sought},
     },
@@ -123,7 +124,7 @@ pub async fn update(
     settings: &OrgSettings,
     expected: Option<i64>,
     now: OffsetDateTime,
-) -> DbResult<Outcome<i64>> {
+) -> DbResult<Update<i64>> {
     let version = sqlx::query_scalar!(
         "update orgs set name = $3, slug = $4, require_second_factor = $5, invitation_hours = $6,
             updated_at = $7, version = version + 1, epoch = epoch + 1
@@ -166,7 +167,7 @@ pub async fn ask_deletion(
     asker: UserId,
     expected: Option<i64>,
     now: OffsetDateTime,
-) -> DbResult<Outcome<i64>> {
+) -> DbResult<Update<i64>> {
     let version = sqlx::query_scalar!(
         "update orgs set deletion_asked_at = $3, deletion_asked_by = $4, updated_at = $3,
             version = version + 1
@@ -190,7 +191,7 @@ pub async fn cancel_deletion(
     tx: &mut OrgTx,
     expected: Option<i64>,
     now: OffsetDateTime,
-) -> DbResult<Outcome<i64>> {
+) -> DbResult<Update<i64>> {
     let version = sqlx::query_scalar!(
         "update orgs set deletion_asked_at = null, deletion_asked_by = null, updated_at = $3,
             version = version + 1
@@ -211,7 +212,7 @@ pub async fn cancel_deletion(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn delete(tx: &mut OrgTx, expected: Option<i64>, now: OffsetDateTime) -> DbResult<Outcome> {
+pub async fn delete(tx: &mut OrgTx, expected: Option<i64>, now: OffsetDateTime) -> DbResult<Update> {
     let org = tx.org();
     let version = sqlx::query_scalar!(
         "update orgs set deleted_at = $3, slug = $4, updated_at = $3, version = version + 1, epoch = epoch + 1
@@ -235,7 +236,7 @@ pub async fn delete(tx: &mut OrgTx, expected: Option<i64>, now: OffsetDateTime) 
     .execute(tx.conn())
     .await?;
     sqlx::query!("delete from memberships where org_id = $1", org.uuid()).execute(tx.conn()).await?;
-    Ok(Outcome::Changed(()))
+    Ok(Update::Done(()))
 }
 
 /// Organizations whose deletion was asked for at or before a moment, oldest first; for the job that deletes.
@@ -268,7 +269,7 @@ pub async fn suspend(
     reason: &Reason,
     expected: Option<i64>,
     now: OffsetDateTime,
-) -> DbResult<Outcome<i64>> {
+) -> DbResult<Update<i64>> {
     let version = sqlx::query_scalar!(
         "update orgs set suspended_at = coalesce(suspended_at, $3), suspended_reason = $4, updated_at = $3,
             version = version + 1, epoch = epoch + 1
@@ -292,7 +293,7 @@ pub async fn resume(
     org: OrgId,
     expected: Option<i64>,
     now: OffsetDateTime,
-) -> DbResult<Outcome<i64>> {
+) -> DbResult<Update<i64>> {
     let version = sqlx::query_scalar!(
         "update orgs set suspended_at = null, suspended_reason = null, updated_at = $3,
             version = version + 1, epoch = epoch + 1

@@ -8,9 +8,10 @@ use crate::{
         page::{Page, PageRequest},
         permission::{Role, TeamRole},
         slug::Slug,
+        update::Update,
     },
     domain::tenancy::{
-        NewTeam, Outcome, PersonsTeam, Team, TeamAddition, TeamFilter, TeamMember, TeamRef,
+        NewTeam, PersonsTeam, Team, TeamAddition, TeamFilter, TeamMember, TeamRef,
         store::{Stored, by_name, orgs, outcome, sought},
     },
     io::db::{DbResult, OrgTx, Tx},
@@ -126,7 +127,7 @@ pub async fn update(
     new: &NewTeam,
     expected: Option<i64>,
     now: OffsetDateTime,
-) -> DbResult<Outcome<i64>> {
+) -> DbResult<Update<i64>> {
     let version = sqlx::query_scalar!(
         "update teams set slug = $4, name = $5, description = $6, updated_at = $7, version = version + 1
         where org_id = $1 and id = $2 and ($3::bigint is null or version = $3) returning version",
@@ -150,7 +151,7 @@ pub async fn update(
 ///
 /// # Errors
 /// When the database fails, or another room's rule keeps the team.
-pub async fn delete(tx: &mut OrgTx, team: TeamId, expected: Option<i64>) -> DbResult<Outcome> {
+pub async fn delete(tx: &mut OrgTx, team: TeamId, expected: Option<i64>) -> DbResult<Update> {
     let deleted = sqlx::query!(
         "delete from teams where org_id = $1 and id = $2 and ($3::bigint is null or version = $3)",
         tx.org().uuid(),
@@ -161,7 +162,7 @@ pub async fn delete(tx: &mut OrgTx, team: TeamId, expected: Option<i64>) -> DbRe
     .await?;
     if deleted.rows_affected() > 0 {
         orgs::bump_epoch(tx).await?;
-        return Ok(Outcome::Changed(()));
+        return Ok(Update::Done(()));
     }
     Ok(outcome(None, is_there(tx, team).await?))
 }
@@ -289,7 +290,7 @@ pub async fn change_member_role(
     role: TeamRole,
     expected: Option<i64>,
     now: OffsetDateTime,
-) -> DbResult<Outcome<i64>> {
+) -> DbResult<Update<i64>> {
     let version = sqlx::query_scalar!(
         "update team_members set role = $5, updated_at = $6, version = version + 1
         where org_id = $1 and team_id = $2 and user_id = $3 and ($4::bigint is null or version = $4)
@@ -318,7 +319,7 @@ pub async fn remove_member(
     team: TeamId,
     user: UserId,
     expected: Option<i64>,
-) -> DbResult<Outcome> {
+) -> DbResult<Update> {
     let removed = sqlx::query!(
         "delete from team_members
         where org_id = $1 and team_id = $2 and user_id = $3 and ($4::bigint is null or version = $4)",
@@ -331,7 +332,7 @@ pub async fn remove_member(
     .await?;
     if removed.rows_affected() > 0 {
         orgs::bump_epoch(tx).await?;
-        return Ok(Outcome::Changed(()));
+        return Ok(Update::Done(()));
     }
     Ok(outcome(None, is_member_there(tx, team, user).await?))
 }

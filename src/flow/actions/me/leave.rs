@@ -6,6 +6,7 @@ use crate::{
         tenancy::{self, OrgRef, PersonsOrg, TenancyRefusal, rules},
     },
     flow::{
+        actions::offboarding::{Departed, Ended},
         cx::PersonCx,
         fault::{ActionError, ActionResult, settled},
         leaver::{self, Ending, Leaver, Occasion},
@@ -48,8 +49,9 @@ pub async fn leave(cx: &PersonCx, org: &str) -> ActionResult<Leaving> {
     let endings = leaver::end(&mut tx, &leaver(cx), Occasion::Leaving).await?;
     settled(tenancy::store::members::remove(&mut tx, &owners, cx.id(), None).await?)?;
     let entry = Entry::admin("member.left", &cx.who())
-        .target("user", cx.id(), cx.user.name.as_str())
-        .before(&serde_json::json!({ "role": found.role.as_str(), "ended": leaver::counts(&endings) }));
+        .target("member", cx.id(), cx.user.name.as_str())
+        .before(&Departed { email: cx.user.email.as_str(), role: found.role })
+        .after(&Ended { ended: leaver::counts(&endings) });
     audit::commit(tx, cx.now(), vec![entry]).await?;
     Ok(Leaving { found, endings, is_last_owner: false })
 }

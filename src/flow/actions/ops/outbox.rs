@@ -1,12 +1,14 @@
 //! Letters: those that wait, those that could not be sent, and what they say while they are kept.
 
+use time::Duration;
+
 use crate::{
     base::{
         ids::LetterId,
         page::{Page, PageRequest},
     },
     domain::{
-        audit::{self, Entry},
+        audit::{self, Entry, EventFilter},
         outbox::{KeptLetter, LetterRow, LetterState, store},
     },
     flow::{
@@ -16,6 +18,9 @@ use crate::{
     },
     io::db::Tx,
 };
+
+/// For how long an opened letter can be looked at.
+const OPEN_FOR: Duration = Duration::minutes(10);
 
 /// Letters, newest first, and how many are in each state.
 pub async fn list(
@@ -56,6 +61,29 @@ pub async fn open(cx: &OperatorCx, letter: LetterId) -> ActionResult<(LetterRow,
     let entry = Entry::admin("letter.opened", &cx.who()).target("letter", letter, &kept.row.kind);
     audit::commit(tx, cx.now(), vec![entry]).await?;
     Ok((kept.row, said))
+}
+
+/// How the letter looks, for a person who has just opened it: that was recorded, and looking again is no second event.
+///
+/// # Errors
+/// `NotFound` unless this operator opened the letter within the last minutes.
+pub async fn look(cx: &OperatorCx, letter: LetterId) -> ActionResult<Rendered> {
+    let opened = EventFilter {
+        user: Some(cx.id()),
+        action: Some("letter.opened".to_owned()),
+        target: Some(letter.to_string()),
+        from: Some(cx.now() - OPEN_FOR),
+        ..EventFilter::default()
+    };
+    let mut tx = cx.system_tx().await?;
+    let opened = audit::list(&mut tx, &opened, &PageRequest { limit: 1, after: None }).await?;
+    if opened.items.is_empty() {
+        tx.done().await?;
+        return Err(ActionError::NotFound);
+    }
+    let kept = cx.ports.post.read(&mut tx, letter).await.map_err(post)?;
+    tx.done().await?;
+    kept.and_then(|(_, said)| said).ok_or(ActionError::NotFound)
 }
 
 /// Sends a held or failed letter again.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    base::{email::Email, ids::UserId, update::Update},
+    base::{email::Email, ids::UserId, update::Change},
     domain::{
         audit::{self, Entry},
         identity::{
@@ -14,7 +14,7 @@ use crate::{
     },
     flow::{
         cx::OperatorCx,
-        fault::{ActionError, ActionResult},
+        fault::{ActionError, ActionResult, settled},
     },
     io::db::Tx,
 };
@@ -43,19 +43,15 @@ pub async fn set_sign_up(cx: &OperatorCx, mode: &str, seen: Option<i64>) -> Acti
         mode.parse().map_err(|wrong: NotASignUp| ActionError::field("sign_up", wrong.to_string()))?;
     let now = cx.now();
     let mut tx = cx.system_tx().await?;
-    match instance::update_sign_up(&mut tx, mode, seen, now).await? {
-        Update::Done { before, after } if before.sign_up != after.sign_up => {
+    match settled(instance::update_sign_up(&mut tx, mode, seen, now).await?)? {
+        Change { before, after } if before.sign_up != after.sign_up => {
             let entry = Entry::admin("instance.sign_up_changed", &cx.who()).changed(
                 &Mode { sign_up: before.sign_up.as_str() },
                 &Mode { sign_up: after.sign_up.as_str() },
             );
             audit::commit(tx, now, vec![entry]).await?;
         }
-        Update::Done { .. } => tx.done().await?,
-        Update::Conflict { .. } | Update::NotFound => {
-            tx.done().await?;
-            return Err(ActionError::Changed);
-        }
+        Change { .. } => tx.done().await?,
     }
     Ok(mode)
 }

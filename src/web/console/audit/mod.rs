@@ -13,7 +13,11 @@ use axum::{
 use time::OffsetDateTime;
 
 use crate::{
-    base::{page::PageRequest, permission::Permission},
+    base::{
+        faults::Faults,
+        page::PageRequest,
+        permission::{Permission, Role},
+    },
     domain::audit::{Decision, EventRow},
     flow::actions::{
         events::{self, Log, Turn},
@@ -31,7 +35,6 @@ use crate::{
             ask::OrgPage,
             download::download,
             faults::PageError,
-            listing::PageQuery,
             page::{PageResult, page, page_with},
             parts::{Choice, Crumb, Tab},
             routes::{Access, Effect, Routes},
@@ -122,7 +125,9 @@ struct Asked {
 }
 
 /// How an event ended: tone, glyph, word.
-const fn outcome(decision: Decision) -> (&'static str, &'static str, &'static str) {
+pub(in crate::web::console) const fn outcome(
+    decision: Decision,
+) -> (&'static str, &'static str, &'static str) {
     match decision {
         Decision::Allowed => ("allow", "ok", "Allowed"),
         Decision::Done => ("quiet", "ok", "Done"),
@@ -139,30 +144,50 @@ const ONE_FILTER: &str = "Together the filters leave nothing. Without this one t
 const NO_SINGLE_FILTER: &str = "No single filter is to blame; taking all away shows the whole log.";
 
 impl Asked {
-    fn read(ask: &OrgPage, pairs: &[(String, String)]) -> Result<Self, PageError> {
+    fn read(ask: &OrgPage, pairs: &[(String, String)]) -> Self {
         let one = |name: &str| {
             let value = pairs.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
             value.filter(|value| !value.is_empty())
         };
         let typed: Vec<&str> =
             pairs.iter().filter(|(key, _)| key == "q").map(|(_, value)| value.as_str()).collect();
-        let place = |cursor: Option<String>| -> Result<Option<i64>, PageError> {
-            let request: PageRequest<i64> = PageQuery { limit: None, cursor }.parse()?;
-            Ok(request.after)
+        let mut tokens = Tokens::parse(&typed.join(" "));
+        let mut place = |name: &str| {
+            let cursor = one(name)?;
+            match PageRequest::<i64>::parse(None, Some(&cursor)) {
+                Ok(request) => request.after,
+                Err(_) => {
+                    tokens.bad.push(Bad {
+                        text: format!("{name}={cursor}"),
+                        why: "is no place that this log gave; it is shown from its newest event.".to_owned(),
+                    });
+                    None
+                }
+            }
         };
-        let (turn, cursor) = match (place(one("cursor"))?, place(one("newer"))?) {
+        let (turn, cursor) = match (place("cursor"), place("newer")) {
             (Some(seq), _) => (Turn::Older(seq), one("cursor").map(|cursor| ("cursor", cursor))),
             (None, Some(seq)) => (Turn::Newer(seq), one("newer").map(|cursor| ("newer", cursor))),
             (None, None) => (Turn::First, None),
         };
-        Ok(Self {
+        Self {
             base: format!("/o/{}/audit", ask.cx.org.slug),
             kind: one("kind"),
-            tokens: Tokens::parse(&typed.join(" ")),
+            tokens,
             turn,
             cursor: cursor.into_iter().collect(),
             event: one("event"),
-        })
+        }
+    }
+
+    /// Leaves out what the flow could not read, and says so.
+    fn reject(&mut self, faults: &Faults) {
+        self.tokens.reject(faults);
+        if let Some(fault) = faults.iter().find(|fault| fault.field == "kind") {
+            let kind = self.kind.take().unwrap_or_default();
+            let why = format!("kind {}.", fault.message);
+            self.tokens.bad.push(Bad { text: format!("kind={kind}"), why });
+        }
     }
 
     /// The list with these filters, from its start.
@@ -223,12 +248,12 @@ impl Asked {
         let of_actor = |row: &&EventRow| row.actor_id.as_deref() == Some(token.value.as_str());
         let of_target = |row: &&EventRow| row.target_id.as_deref() == Some(token.value.as_str());
         let named = match token.key {
-            "person" => rows.iter().find(of_actor).map(|row| row.actor_name.clone()),
+            "person" | "not_person" => rows.iter().find(of_actor).map(|row| row.actor_name.clone()),
             "target" => rows.iter().find(of_target).and_then(|row| row.target_name.clone()),
             _ => None,
         };
         Chip {
-            key: if token.key == "q" { "text" } else { token.key },
+            key: token.name(),
             value: named.unwrap_or_else(|| token.value.clone()),
             text: token.text(),
             href: self.with(&self.tokens.text_without(token.key)),
@@ -265,11 +290,11 @@ impl Asked {
         }
     }
 
-    fn panel(&self, log: &Log) -> Option<Panel> {
+    fn panel(&self, log: &Log, org: (&str, Role)) -> Option<Panel> {
         let seen = log.seen.as_ref()?;
         let at = log.rows.iter().position(|row| row.id == seen.detail.row.id);
         let beside = |row: Option<&EventRow>| row.map(|row| self.event(row.id)).unwrap_or_default();
-        let mut panel = Panel::of(seen, &self.base, |key, value| {
+        let mut panel = Panel::of(seen, org, &self.base, |key, value| {
             let mut tokens = self.tokens.clone();
             tokens.set(Token { key, value });
             self.with(&tokens.text_without(""))
@@ -282,10 +307,10 @@ impl Asked {
 }
 
 async fn list(ask: OrgPage, Query(pairs): Query<Vec<(String, String)>>) -> PageResult {
-    let mut asked = Asked::read(&ask, &pairs)?;
+    let mut asked = Asked::read(&ask, &pairs);
     let input = asked.tokens.input(asked.kind.as_deref());
     let log = events::browse(&ask.cx, &input, asked.turn, asked.event.as_deref()).await?;
-    asked.tokens.reject(&log.faults);
+    asked.reject(&log.faults);
     let status = if asked.tokens.bad.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     page_with(status, &list_page(&ask, asked, &log).await?)
 }
@@ -311,7 +336,7 @@ async fn list_page(ask: &OrgPage, asked: Asked, log: &Log) -> Result<AuditPage, 
         bad: asked.tokens.bad.clone(),
         spans: asked.spans(),
         rows: log.rows.iter().map(|row| asked.row(row)).collect(),
-        panel: asked.panel(log),
+        panel: asked.panel(log, (ask.cx.org.slug.as_str(), ask.cx.role)),
         older: turned("cursor", &log.older),
         newer: turned("newer", &log.newer),
         advice: if log.droppable.is_empty() { NO_SINGLE_FILTER } else { ONE_FILTER },
@@ -327,7 +352,7 @@ async fn list_page(ask: &OrgPage, asked: Asked, log: &Log) -> Result<AuditPage, 
 async fn show(ask: OrgPage, Path((_, event)): Path<(String, String)>) -> PageResult {
     let seen = events::find(&ask.cx, &event).await?;
     let base = format!("/o/{}/audit", ask.cx.org.slug);
-    let mut panel = Panel::of(&seen, &base, |key, value| {
+    let mut panel = Panel::of(&seen, (ask.cx.org.slug.as_str(), ask.cx.role), &base, |key, value| {
         let query = serde_urlencoded::to_string([("q", Token { key, value }.text())]).unwrap_or_default();
         format!("{base}?{query}")
     });
@@ -344,7 +369,7 @@ async fn show(ask: OrgPage, Path((_, event)): Path<(String, String)>) -> PageRes
 
 async fn save(ask: OrgPage, Query(pairs): Query<Vec<(String, String)>>) -> Result<Response, PageError> {
     ask.cx.require(Permission::AuditExport)?;
-    let asked = Asked::read(&ask, &pairs)?;
+    let asked = Asked::read(&ask, &pairs);
     let format = pairs.iter().find(|(name, _)| name == "format").map_or("", |(_, value)| value.as_str());
     if let Some(bad) = asked.tokens.bad.first() {
         return Err(crate::flow::fault::ActionError::field("q", bad.why.clone()).into());

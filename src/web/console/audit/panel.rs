@@ -4,9 +4,13 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::{
-    domain::audit::{EventDetail, Proof},
+    base::permission::Role,
+    domain::audit::{CallPart, EventDetail, Proof},
     flow::actions::events::Seen,
-    web::console::audit::{outcome, words},
+    web::console::{
+        audit::{outcome, words},
+        traces::{self, TraceLine},
+    },
 };
 
 /// One event.
@@ -25,6 +29,8 @@ pub(super) struct Panel {
     pub(super) outcome: &'static str,
     pub(super) at: OffsetDateTime,
     pub(super) changes: Vec<Change>,
+    /// The steps of a call's decision.
+    pub(super) steps: Vec<TraceLine>,
     pub(super) facts: Vec<Fact>,
     pub(super) checks: Vec<Check>,
     pub(super) proof: Vec<Fact>,
@@ -58,7 +64,12 @@ pub(super) struct Check {
 
 impl Panel {
     /// `like` makes the address of the list with one more filter.
-    pub(super) fn of(seen: &Seen, base: &str, like: impl Fn(&'static str, String) -> String) -> Self {
+    pub(super) fn of(
+        seen: &Seen,
+        org: (&str, Role),
+        base: &str,
+        like: impl Fn(&'static str, String) -> String,
+    ) -> Self {
         let (row, record) = (&seen.detail.row, seen.detail.record.as_ref());
         let (tone, glyph, outcome) = outcome(row.decision);
         Self {
@@ -75,6 +86,10 @@ impl Panel {
             at: row.at,
             changes: record
                 .map(|record| changes(record.before.as_ref(), record.after.as_ref()))
+                .unwrap_or_default(),
+            steps: record
+                .and_then(|record| record.call.as_ref())
+                .map(|call| traces::lines(&call.trace, org.0, org.1))
                 .unwrap_or_default(),
             facts: facts(&seen.detail, like),
             checks: checks(&seen.proof),
@@ -125,14 +140,44 @@ fn facts(detail: &EventDetail, like: impl Fn(&'static str, String) -> String) ->
         like("decision", row.decision.name().to_owned()),
     );
     if let Some(ip) = row.ip {
-        add("From", ip.to_string(), true, String::new());
+        add("From", ip.to_string(), true, like("ip", ip.to_string()));
     }
     if let Some(agent) = origin.and_then(|origin| origin.agent.clone()) {
         add("With", agent, false, String::new());
     }
+    let call = detail.record.as_ref().and_then(|record| record.call.as_deref());
+    for (name, text, is_code) in call.map(call_facts).unwrap_or_default() {
+        add(name, text, is_code, String::new());
+    }
     if let Some(request) = row.request {
         add("Request", request.to_string(), true, like("request", request.to_string()));
     }
+    facts
+}
+
+/// What a call's record says besides.
+fn call_facts(call: &CallPart) -> Vec<(&'static str, String, bool)> {
+    let mut facts = Vec::new();
+    let mut add = |name, text: Option<String>, is_code| facts.extend(text.map(|text| (name, text, is_code)));
+    add("Method", call.method.clone(), true);
+    add("Class", call.class.map(|class| class.label().to_owned()), false);
+    add("Code", call.code.clone(), true);
+    let client = call.client.as_ref();
+    let said = |name: &str, version: Option<&str>| format!("{name} {}", version.unwrap_or_default());
+    add("Client", client.map(|client| said(&client.name, client.version.as_deref())), false);
+    add("Arguments", call.arguments.as_ref().map(|arguments| arguments.keys.join(", ")), true);
+    add("Arguments' digest", call.arguments.as_ref().map(|arguments| arguments.digest.to_string()), true);
+    add("Definition", call.fingerprint.map(|fingerprint| fingerprint.to_string()), true);
+    add("Intent", call.intent.map(|intent| intent.to_string()), true);
+    let upstream = call.upstream.as_ref();
+    add(
+        "Server's status",
+        upstream.and_then(|upstream| upstream.status).map(|status| status.to_string()),
+        true,
+    );
+    add("Took", upstream.map(|upstream| format!("{:.1} ms", upstream.micros as f64 / 1000.0)), false);
+    add("Sent and received", upstream.map(|one| format!("{} and {} bytes", one.sent, one.received)), false);
+    add("Traced as", call.traceparent.clone(), true);
     facts
 }
 

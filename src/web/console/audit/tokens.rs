@@ -2,26 +2,47 @@
 
 use crate::{base::faults::Faults, flow::actions::events::EventInput};
 
-/// Every filter that can be typed, and what it wants.
-pub(super) const KEYS: [&str; 7] = ["person", "action", "target", "decision", "request", "from", "to"];
+/// Every filter as it is typed, and the field it fills.
+const KEYS: [(&str, &str); 13] = [
+    ("person", "person"),
+    ("action", "action"),
+    ("target", "target"),
+    ("decision", "decision"),
+    ("ip", "ip"),
+    ("request", "request"),
+    ("from", "from"),
+    ("to", "to"),
+    ("-person", "not_person"),
+    ("-action", "not_action"),
+    ("-target", "not_target"),
+    ("-decision", "not_decision"),
+    ("-ip", "not_ip"),
+];
+/// How many of them are not negations of others.
+const PLAIN: usize = 8;
 
 /// One filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Token {
-    /// Its name; `q` for words to search for.
+    /// The field it fills; `q` for words to search for.
     pub(super) key: &'static str,
     /// What it asks for.
     pub(super) value: String,
 }
 
 impl Token {
+    /// Its name as it is typed: `-action` for the field `not_action`.
+    pub(super) fn name(&self) -> &'static str {
+        KEYS.iter().find(|(_, field)| *field == self.key).map_or("text", |(name, _)| name)
+    }
+
     /// As it is typed.
     pub(super) fn text(&self) -> String {
         let is_word = self.key == "q";
         let is_plain = !self.value.contains(|c: char| c.is_whitespace() || c == '"' || (is_word && c == ':'));
         let value =
             if is_plain { self.value.clone() } else { format!("\"{}\"", self.value.replace('"', "")) };
-        if is_word { value } else { format!("{}:{value}", self.key) }
+        if is_word { value } else { format!("{}:{value}", self.name()) }
     }
 }
 
@@ -49,16 +70,17 @@ impl Tokens {
         for piece in pieces(text) {
             match piece {
                 Piece::Word(word) => words.push(word),
-                Piece::Filter { key, value } => match KEYS.into_iter().find(|known| *known == key) {
+                Piece::Filter { key, value } => match KEYS.into_iter().find(|(name, _)| *name == key) {
                     Some(_) if value.is_empty() => tokens.bad.push(Bad {
                         text: format!("{key}:"),
                         why: format!("{key}: needs a value right behind the colon."),
                     }),
-                    Some(key) => tokens.set(Token { key, value }),
+                    Some((_, key)) => tokens.set(Token { key, value }),
                     None => tokens.bad.push(Bad {
                         why: format!(
-                            "There is no filter {key}:. Use {}, or put the text in quotes to search for it.",
-                            KEYS.map(|key| format!("{key}:")).join(", ")
+                            "There is no filter {key}:. Use {}, with - before the name to leave out what matches; or put \
+                             the text in quotes to search for it.",
+                            KEYS[..PLAIN].iter().map(|(name, _)| format!("{name}:")).collect::<Vec<_>>().join(", ")
                         ),
                         text: if value.is_empty() { format!("{key}:") } else { format!("{key}:{value}") },
                     }),
@@ -98,7 +120,7 @@ impl Tokens {
         for fault in faults {
             if let Some(at) = self.good.iter().position(|token| token.key == fault.field) {
                 let token = self.good.remove(at);
-                let name = if token.key == "q" { "The text" } else { token.key };
+                let name = if token.key == "q" { "The text" } else { token.name() };
                 self.bad.push(Bad { text: token.text(), why: format!("{name} {}.", fault.message) });
             }
         }
@@ -115,8 +137,9 @@ fn pieces(text: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut rest = text.trim_start();
     while !rest.is_empty() {
-        let name = rest.bytes().take_while(|b| b.is_ascii_lowercase() || *b == b'_').count();
-        let is_filter = name > 0 && rest.as_bytes().get(name) == Some(&b':');
+        let sign = usize::from(rest.starts_with('-'));
+        let name = sign + rest[sign..].bytes().take_while(|b| b.is_ascii_lowercase() || *b == b'_').count();
+        let is_filter = name > sign && rest.as_bytes().get(name) == Some(&b':');
         let key = if is_filter { &rest[..name] } else { "" };
         let (value, tail) = value(&rest[if is_filter { name + 1 } else { 0 }..]);
         if is_filter {
@@ -169,8 +192,28 @@ mod tests {
     }
 
     #[test]
+    fn a_sign_before_the_name_negates() {
+        assert_eq!(
+            good("-action:team. action:member. -person:\"Mara Lindqvist\" -ip:10.0.0.0/8 - -5"),
+            [
+                ("not_action", "team.".to_owned()),
+                ("action", "member.".to_owned()),
+                ("not_person", "Mara Lindqvist".to_owned()),
+                ("not_ip", "10.0.0.0/8".to_owned()),
+                ("q", "- -5".to_owned())
+            ]
+        );
+        assert_eq!(Tokens::parse("not_action:x -from:7d").bad.len(), 2);
+    }
+
+    #[test]
     fn what_is_typed_reads_back() {
-        for text in ["person:\"Mara Lindqvist\" action:team. 2001", "\"a:b c\"", "from:2026-11-21T14:30"] {
+        for text in [
+            "person:\"Mara Lindqvist\" action:team. 2001",
+            "\"a:b c\"",
+            "-action:team. -ip:2001:db8::/32",
+            "from:2026-11-21T14:30",
+        ] {
             let tokens = Tokens::parse(text);
             assert_eq!(Tokens::parse(&tokens.text_without("")), tokens, "{text}");
         }

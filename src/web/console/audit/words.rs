@@ -1,40 +1,39 @@
-//! What happened, in words: one row for each action there is.
+//! What happened, in words.
 //!
-//! Invariant: a test finds every action that a route says it records in [`PHRASES`].
+//! Invariant: a test finds every action that a route says it records among the phrases.
+
+mod phrases;
 
 use std::borrow::Cow;
 
 use serde_json::Value;
+use time::OffsetDateTime;
 
 use crate::{
-    base::permission::{Permission, Role},
+    base::{
+        ids::EventId,
+        permission::{Permission, Role},
+    },
     domain::audit::{Decision, EventRow, Record},
+    web::console::audit::words::phrases::{PHRASES, Phrase},
 };
 
-/// How to say one action.
-struct Phrase {
-    action: &'static str,
-    /// A heading: "Team created".
-    title: &'static str,
-    /// What was attempted, after "tried to".
-    verb: &'static str,
-    /// What was done, after the name of who did it.
-    past: &'static str,
-    /// To what. `{target}` is the thing's name, `{before.x}` and `{after.x}` a field; what stands in brackets is left
-    /// out where a field in it is not known.
-    rest: &'static str,
+/// One event as other pages list it.
+pub(in crate::web::console) struct Line {
+    pub(in crate::web::console) id: EventId,
+    pub(in crate::web::console) at: OffsetDateTime,
+    pub(in crate::web::console) who: String,
+    /// What they did: "created the team Platform".
+    pub(in crate::web::console) deed: String,
 }
 
-const fn phrase(
-    action: &'static str,
-    title: &'static str,
-    verb: &'static str,
-    past: &'static str,
-    rest: &'static str,
-) -> Phrase {
-    Phrase { action, title, verb, past, rest }
+impl From<&EventRow> for Line {
+    fn from(row: &EventRow) -> Self {
+        Self { id: row.id, at: row.at, who: actor(row), deed: deed(row, None) }
+    }
 }
 
+<<<<<<< HEAD
 /// By name.
 const PHRASES: &[Phrase] = &[
     phrase("account.created", "Account created", "create", "created", "an account[ for {target}]"),
@@ -270,6 +269,8 @@ const PHRASES: &[Phrase] = &[
     phrase("totp.enabled", "Codes turned on", "turn on", "turned on", "codes from an app as second factor"),
 ];
 
+=======
+>>>>>>> main
 /// A heading for an action.
 pub(in crate::web::console) fn title(action: &str) -> Cow<'static, str> {
     find(action).map_or_else(|| Cow::Owned(label(&action.replace('.', " "))), |phrase| phrase.title.into())
@@ -317,6 +318,7 @@ pub(in crate::web::console) fn actor(row: &EventRow) -> String {
 pub(in crate::web::console) fn actor_note(row: &EventRow) -> &'static str {
     match row.actor_kind.as_str() {
         "api_key" => "API key",
+        "grant" => "agent",
         "system" => "by itself",
         "nobody" => "not signed in",
         _ => "",
@@ -409,11 +411,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     use serde_json::json;
-    use time::OffsetDateTime;
 
     use super::*;
     use crate::{
-        base::ids::EventId,
         domain::audit::EventKind,
         web::{self, kit::routes::Effect},
     };

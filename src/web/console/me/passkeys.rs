@@ -26,7 +26,7 @@ use crate::{
             faults::{Fault, PageError},
             flash::Toast,
             form::{self, Form, FormFaults},
-            page::{PageResult, go, go_saying, page, page_with},
+            page::{PageResult, go_saying, page, page_with},
             parts::Crumb,
             routes::{Access, Effect, Routes},
             shell::Shell,
@@ -125,7 +125,8 @@ async fn add(ask: PersonPage, headers: HeaderMap, Form(form): Form<PasskeyForm>)
     let new = NewPasskey { name: &form.name, answer: &form.credential, ceremony: ceremony(&ask, &headers) };
     match passkeys::finish(&ask.cx, new).await {
         Ok(token) => {
-            let mut response = go("/me/security?done=passkey");
+            let said = Toast::say("The passkey was added. You can sign in with it from now on.");
+            let mut response = go_saying("/me/security", said);
             let spent = cookies::clear(CookieName::Ceremony, ask.cx.ports.site.is_secure());
             response.headers_mut().append(header::SET_COOKIE, spent);
             Ok(with_session(&ask, &token, response))

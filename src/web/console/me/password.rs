@@ -11,8 +11,9 @@ use crate::{
         console::{me::with_session, shell_of},
         kit::{
             ask::PersonPage,
+            flash::Toast,
             form::{self, Form, FormFaults},
-            page::{PageResult, go, page_with},
+            page::{PageResult, go_saying, page_with},
             parts::Crumb,
             routes::{Access, Effect, Routes},
             shell::Shell,
@@ -64,8 +65,11 @@ async fn change(ask: PersonPage, Form(form): Form<PasswordForm>) -> PageResult {
     let input = PasswordInput { password: form.password, again: form.again, end_others };
     match password::set(&ask.cx, input).await {
         Ok(set) => {
-            let done = if set.ended > 0 { "password-and-sessions" } else { "password" };
-            Ok(with_session(&ask, &set.token, go(&format!("/me/security?done={done}"))))
+            let said = match set.ended {
+                0 => "Your password was changed.",
+                _ => "Your password was changed, and every other session has ended.",
+            };
+            Ok(with_session(&ask, &set.token, go_saying("/me/security", Toast::say(said))))
         }
         Err(error) => {
             let faults = form::faults_of(error)?;

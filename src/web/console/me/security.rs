@@ -1,7 +1,6 @@
 //! How the person proves who they are, on one page.
 
 use askama::Template;
-use axum::extract::Query;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
@@ -12,6 +11,7 @@ use crate::{
         kit::{
             ask::PersonPage,
             page::{PageResult, page},
+            query::Query,
             routes::{Access, Routes},
             shell::Shell,
         },
@@ -29,16 +29,12 @@ struct SecurityPage {
     has_password: bool,
     password_changed_at: Option<OffsetDateTime>,
     factors: Factors,
-    /// What was just done; a message cannot travel in a cookie that was just replaced.
-    said: &'static str,
     /// Whether an organization sent the person here for a second factor.
     is_needed: bool,
 }
 
 #[derive(Deserialize)]
 struct SecurityQuery {
-    #[serde(default)]
-    done: String,
     #[serde(default)]
     needed: String,
 }
@@ -51,11 +47,5 @@ async fn show(ask: PersonPage, Query(query): Query<SecurityQuery>) -> PageResult
         password_changed_at: ask.cx.user.password_changed_at,
         is_needed: query.needed == "second-factor" && !ask.cx.session.is_two_factor(),
         factors,
-        said: match query.done.as_str() {
-            "password" => "Your password was changed.",
-            "password-and-sessions" => "Your password was changed, and every other session has ended.",
-            "passkey" => "The passkey was added. You can sign in with it from now on.",
-            _ => "",
-        },
     })
 }

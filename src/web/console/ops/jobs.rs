@@ -1,7 +1,7 @@
 //! Background work by kind and state; a failed job can be let run again.
 
 use askama::Template;
-use axum::extract::{Path, Query};
+use axum::extract::Path;
 use serde::Deserialize;
 
 use crate::{
@@ -14,8 +14,8 @@ use crate::{
             ask::OperatorPage,
             flash::Toast,
             form::Form,
-            listing::{PageQuery, next_href},
-            page::{PageResult, go_saying, page},
+            listing::{Asked, Listing},
+            page::{PageResult, go_saying, page_with},
             parts::{Choice, Tab},
             routes::{Access, Effect, Routes},
             shell::Shell,
@@ -43,8 +43,7 @@ struct JobsPage {
     state: String,
     jobs: Vec<Row>,
     is_filtered: bool,
-    first: String,
-    next: String,
+    list: Listing,
 }
 
 /// One job in the list.
@@ -56,38 +55,26 @@ struct Row {
     can_retry: bool,
 }
 
-#[derive(Default, Deserialize)]
-struct ListQuery {
-    #[serde(default)]
-    state: String,
-    #[serde(default)]
-    kind: String,
-    #[serde(default)]
-    cursor: Option<String>,
-}
-
 #[derive(Deserialize)]
 struct Nothing {}
 
-async fn list(ask: OperatorPage, Query(query): Query<ListQuery>) -> PageResult {
-    let request = PageQuery { limit: None, cursor: query.cursor.clone() }.parse()?;
-    let state: Option<JobState> = query.state.parse().ok();
-    let kind = Some(query.kind.clone()).filter(|kind| !kind.is_empty() && !kind.contains('\0'));
-    let filter = JobFilter { state, kind };
-    let (Page { items, next }, counts) = jobs::list(&ask.cx, &filter, &request).await?;
+async fn list(ask: OperatorPage, mut asked: Asked) -> PageResult {
+    let (_, state) = asked.one_of("state", JobState::ALL.map(|state| (state.as_str(), state)));
+    let kind = asked.text("kind");
+    let filter = JobFilter { state, kind: Some(kind.clone()).filter(|kind| !kind.is_empty()) };
+    let (Page { items, next }, counts) = jobs::list(&ask.cx, &filter, &asked.page()).await?;
     let word = state.map_or("", JobState::as_str);
-    let filters = [("state", word), ("kind", query.kind.as_str())];
-    let (first, next) = next_href("/ops/jobs", &filters, query.cursor.as_deref(), next.as_deref());
-    page(&JobsPage {
-        shell: shell_of::operator(&ask, "Jobs").await?,
+    let list = asked.listing(next.as_deref());
+    let page = JobsPage {
+        shell: shell_of::operator(&ask, "Jobs").await?.with_faults(!list.faults.is_empty()),
         tabs: tabs(&counts, word),
-        kinds: kinds(&counts, &query.kind),
+        kinds: kinds(&counts, &kind),
         is_filtered: state.is_some() || filter.kind.is_some(),
         state: word.to_owned(),
         jobs: items.into_iter().map(row).collect(),
-        first,
-        next,
-    })
+        list,
+    };
+    page_with(page.list.status(), &page)
 }
 
 fn row(job: JobRow) -> Row {
@@ -121,10 +108,8 @@ fn tabs(counts: &[JobCount], current: &str) -> Vec<Tab> {
 fn kinds(counts: &[JobCount], current: &str) -> Vec<Choice> {
     let mut names: Vec<&str> = counts.iter().map(|count| count.kind.as_str()).collect();
     names.dedup();
-    let all = Choice::new("", "Every kind").chosen_by(current);
-    std::iter::once(all)
-        .chain(names.into_iter().map(|name| Choice::new(name, name).chosen_by(current)))
-        .collect()
+    let all = std::iter::once(Choice::new("", "Every kind"));
+    Choice::chosen_of(all.chain(names.into_iter().map(|name| Choice::new(name, name))), current)
 }
 
 async fn retry(ask: OperatorPage, Path(job): Path<String>, Form(_): Form<Nothing>) -> PageResult {

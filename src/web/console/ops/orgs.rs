@@ -1,10 +1,7 @@
 //! Organizations: how many, how large, and whether they may be used.
 
 use askama::Template;
-use axum::{
-    extract::{Path, Query},
-    http::StatusCode,
-};
+use axum::{extract::Path, http::StatusCode};
 use serde::Deserialize;
 
 use crate::{
@@ -17,8 +14,8 @@ use crate::{
             ask::OperatorPage,
             flash::Toast,
             form::{self, Form, FormFaults},
-            listing::{PageQuery, next_href},
-            page::{PageResult, go_saying, page, page_with},
+            listing::{Asked, Listing, with_query},
+            page::{PageResult, go_saying, page_with},
             parts::{Crumb, Tab},
             routes::{Access, Effect, Routes},
             shell::Shell,
@@ -46,8 +43,7 @@ struct OrgsPage {
     tabs: Vec<Tab>,
     orgs: Vec<OperatorOrg>,
     is_filtered: bool,
-    first: String,
-    next: String,
+    list: Listing,
 }
 
 /// One organization.
@@ -65,16 +61,6 @@ struct OrgPage {
     faults: FormFaults,
 }
 
-#[derive(Deserialize)]
-struct ListQuery {
-    #[serde(default)]
-    q: String,
-    #[serde(default)]
-    state: String,
-    #[serde(default)]
-    cursor: Option<String>,
-}
-
 #[derive(Clone, Default, Deserialize)]
 struct SuspendForm {
     #[serde(default)]
@@ -83,30 +69,29 @@ struct SuspendForm {
     version: String,
 }
 
-async fn list(ask: OperatorPage, Query(query): Query<ListQuery>) -> PageResult {
-    let request = PageQuery { limit: None, cursor: query.cursor.clone() }.parse()?;
-    let state = OrgState::ALL.into_iter().find(|state| state.as_str() == query.state);
-    let filter = OrgFilter { q: Some(query.q.clone()).filter(|q| !q.is_empty()), state };
+async fn list(ask: OperatorPage, mut asked: Asked) -> PageResult {
+    let (q, sought) = asked.search();
+    let (_, state) = asked.one_of("state", OrgState::ALL.map(|state| (state.as_str(), state)));
+    let request = asked.page();
+    let filter = OrgFilter { q: sought, state };
     let Page { items, next } = orgs::list(&ask.cx, &filter, &request).await?;
     let word = state.map_or("", OrgState::as_str);
-    let filters = [("q", query.q.as_str()), ("state", word)];
-    let (first, next) = next_href("/ops/orgs", &filters, query.cursor.as_deref(), next.as_deref());
-    page(&OrgsPage {
-        shell: shell_of::operator(&ask, "Organizations").await?,
-        tabs: tabs(&query.q, word),
-        is_filtered: !query.q.is_empty() || state.is_some(),
+    let list = asked.listing(next.as_deref());
+    let page = OrgsPage {
+        shell: shell_of::operator(&ask, "Organizations").await?.with_faults(!list.faults.is_empty()),
+        tabs: tabs(&q, word),
+        is_filtered: filter.q.is_some() || state.is_some(),
         state: word.to_owned(),
-        q: query.q,
+        q,
         orgs: items,
-        first,
-        next,
-    })
+        list,
+    };
+    page_with(page.list.status(), &page)
 }
 
 fn tabs(q: &str, current: &str) -> Vec<Tab> {
     let tab = |label: &str, state: &str| {
-        let (_, href) = next_href("/ops/orgs", &[("q", q), ("state", state)], None, Some(""));
-        Tab::new(label, href.trim_end_matches("cursor=").trim_end_matches(['?', '&']), state == current)
+        Tab::new(label, with_query("/ops/orgs", [("q", q), ("state", state)]), state == current)
     };
     vec![tab("All", ""), tab("Active", "active"), tab("Suspended", "suspended"), tab("Deleted", "deleted")]
 }

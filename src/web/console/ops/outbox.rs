@@ -2,8 +2,9 @@
 
 use askama::Template;
 use axum::{
-    extract::{Path, Query},
+    extract::Path,
     http::{HeaderValue, header},
+    response::IntoResponse,
 };
 use serde::Deserialize;
 
@@ -17,8 +18,9 @@ use crate::{
             ask::OperatorPage,
             flash::Toast,
             form::Form,
-            listing::{PageQuery, next_href},
-            page::{PageResult, go_saying, page},
+            headers,
+            listing::{Asked, Listing},
+            page::{PageResult, go_saying, page, page_with},
             parts::{Crumb, Tab},
             routes::{Access, Effect, Routes},
             shell::Shell,
@@ -35,6 +37,7 @@ pub(super) fn routes() -> Routes {
         .form("/ops/outbox/test", Access::Operator, tests, send_test)
         .page("/ops/outbox/{letter}", Access::Operator, show)
         .form("/ops/outbox/{letter}/open", Access::Operator, opens, open)
+        .page("/ops/outbox/{letter}/look", Access::Operator, look)
         .form("/ops/outbox/{letter}/resend", Access::Operator, resends, resend)
 }
 
@@ -47,8 +50,7 @@ struct OutboxPage {
     letters: Vec<Row>,
     is_filtered: bool,
     sends_mail: bool,
-    first: String,
-    next: String,
+    list: Listing,
 }
 
 /// One letter in the list.
@@ -72,6 +74,8 @@ struct LetterPage {
     /// What it says, once opened.
     subject: String,
     parts: Vec<Part>,
+    /// Where it is to be seen as it looks, once opened.
+    look: String,
 }
 
 /// A stretch of a letter: words, or an address of ours that may be followed.
@@ -80,33 +84,22 @@ struct Part {
     is_link: bool,
 }
 
-#[derive(Default, Deserialize)]
-struct ListQuery {
-    #[serde(default)]
-    state: String,
-    #[serde(default)]
-    cursor: Option<String>,
-}
-
 #[derive(Deserialize)]
 struct Nothing {}
 
-async fn list(ask: OperatorPage, Query(query): Query<ListQuery>) -> PageResult {
-    let request = PageQuery { limit: None, cursor: query.cursor.clone() }.parse()?;
-    let state: Option<LetterState> = query.state.parse().ok();
-    let (Page { items, next }, counts) = outbox::list(&ask.cx, state, &request).await?;
-    let word = state.map_or("", LetterState::as_str);
-    let filters = [("state", word)];
-    let (first, next) = next_href("/ops/outbox", &filters, query.cursor.as_deref(), next.as_deref());
-    page(&OutboxPage {
-        shell: shell_of::operator(&ask, "Outbox").await?,
-        tabs: tabs(&counts, word),
+async fn list(ask: OperatorPage, mut asked: Asked) -> PageResult {
+    let (_, state) = asked.one_of("state", LetterState::ALL.map(|state| (state.as_str(), state)));
+    let (Page { items, next }, counts) = outbox::list(&ask.cx, state, &asked.page()).await?;
+    let list = asked.listing(next.as_deref());
+    let page = OutboxPage {
+        shell: shell_of::operator(&ask, "Outbox").await?.with_faults(!list.faults.is_empty()),
+        tabs: tabs(&counts, state.map_or("", LetterState::as_str)),
         letters: items.into_iter().map(row).collect(),
         is_filtered: state.is_some(),
         sends_mail: ask.cx.ports.site.sends_mail,
-        first,
-        next,
-    })
+        list,
+    };
+    page_with(page.list.status(), &page)
 }
 
 fn tabs(counts: &[(LetterState, i64)], current: &str) -> Vec<Tab> {
@@ -141,8 +134,19 @@ async fn open(ask: OperatorPage, Path(letter): Path<String>, Form(_): Form<Nothi
     let mut opened = letter_page(&ask, found, false).await?;
     opened.subject = said.subject.clone();
     opened.parts = parts(&said.text, &ask.cx.ports.site.base_url);
+    opened.look = format!("{}/look", opened.href);
     let mut answer = page(&opened)?;
     answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers::may_frame_ours(&mut answer);
+    Ok(answer)
+}
+
+/// The letter as it looks, for the frame on its page.
+async fn look(ask: OperatorPage, Path(letter): Path<String>) -> PageResult {
+    let said = outbox::look(&ask.cx, id(&letter)?).await?;
+    let mut answer =
+        ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], said.html.clone()).into_response();
+    headers::inert(&mut answer);
     Ok(answer)
 }
 
@@ -172,6 +176,7 @@ async fn letter_page(
         row: row(found),
         subject: String::new(),
         parts: Vec::new(),
+        look: String::new(),
     })
 }
 

@@ -1,19 +1,18 @@
 //! The instance's own record: what was done to the installation.
 
 use askama::Template;
-use axum::extract::{Path, Query};
-use serde::Deserialize;
+use axum::extract::Path;
 
 use crate::{
     base::{ids::EventId, page::Page},
     domain::audit::{Decision, EventFilter, EventKind, EventRow, Proof},
     flow::{actions::ops::record, fault::ActionError},
     web::{
-        console::shell_of,
+        console::{audit::words, shell_of},
         kit::{
             ask::OperatorPage,
-            listing::{PageQuery, next_href},
-            page::{PageResult, page},
+            listing::{Asked, Listing},
+            page::{PageResult, page, page_with},
             parts::{Crumb, Tab},
             routes::{Access, Routes},
             shell::Shell,
@@ -39,8 +38,7 @@ struct RecordPage {
     kind: String,
     events: Vec<EventRow>,
     is_filtered: bool,
-    first: String,
-    next: String,
+    list: Listing,
 }
 
 /// One event.
@@ -57,43 +55,31 @@ struct EventPage {
     holds: bool,
 }
 
-#[derive(Default, Deserialize)]
-struct ListQuery {
-    #[serde(default)]
-    q: String,
-    #[serde(default)]
-    kind: String,
-    #[serde(default)]
-    cursor: Option<String>,
-}
-
-async fn list(ask: OperatorPage, Query(query): Query<ListQuery>) -> PageResult {
-    let request = PageQuery { limit: None, cursor: query.cursor.clone() }.parse()?;
-    let kind = EventKind::parse(&query.kind);
-    let words = query.q.trim().replace('\0', "");
+async fn list(ask: OperatorPage, mut asked: Asked) -> PageResult {
+    let (q, sought) = asked.search();
+    let (_, kind) = asked.one_of("kind", [EventKind::Admin, EventKind::Auth].map(|kind| (kind.name(), kind)));
+    let sought = sought.map(|words| words.trim().to_owned());
     // An action has a dot in it and no space; everything else is looked for in names.
-    let is_action = words.contains('.') && !words.contains(' ') && !words.contains('@');
-    let sought = Some(words.clone()).filter(|words| !words.is_empty());
-    let (action, text) = if is_action { (sought, None) } else { (None, sought) };
+    let is_action = |words: &String| words.contains('.') && !words.contains([' ', '@']);
+    let (action, text) = if sought.as_ref().is_some_and(is_action) { (sought, None) } else { (None, sought) };
     let filter = EventFilter { kind, action, text, ..EventFilter::default() };
-    let Page { items, next } = record::list(&ask.cx, &filter, &request).await?;
+    let Page { items, next } = record::list(&ask.cx, &filter, &asked.page()).await?;
     let word = kind.map_or("", EventKind::name);
-    let filters = [("q", words.as_str()), ("kind", word)];
-    let (first, next) = next_href("/ops/audit", &filters, query.cursor.as_deref(), next.as_deref());
+    let list = asked.listing(next.as_deref());
     let tab = |label: &str, kind: &str| {
         let href = if kind.is_empty() { "/ops/audit".to_owned() } else { format!("/ops/audit?kind={kind}") };
         Tab::new(label, href, kind == word)
     };
-    page(&RecordPage {
-        shell: shell_of::operator(&ask, "Audit log").await?,
+    let page = RecordPage {
+        shell: shell_of::operator(&ask, "Audit log").await?.with_faults(!list.faults.is_empty()),
         tabs: vec![tab("All", ""), tab("Admin changes", "admin"), tab("Sign-ins", "auth")],
-        is_filtered: !words.is_empty() || kind.is_some(),
+        is_filtered: filter.action.is_some() || filter.text.is_some() || kind.is_some(),
         kind: word.to_owned(),
-        q: words,
+        q,
         events: items,
-        first,
-        next,
-    })
+        list,
+    };
+    page_with(page.list.status(), &page)
 }
 
 async fn show(ask: OperatorPage, Path(event): Path<String>) -> PageResult {
@@ -104,7 +90,7 @@ async fn show(ask: OperatorPage, Path(event): Path<String>) -> PageResult {
     };
     let kept = found.record.as_ref();
     page(&EventPage {
-        shell: shell_of::operator(&ask, found.row.action.clone()).await?,
+        shell: shell_of::operator(&ask, words::title(&found.row.action)).await?,
         crumbs: vec![Crumb::to("Audit log", "/ops/audit")],
         note: kept.and_then(|kept| kept.note.clone()).unwrap_or_default(),
         before: pretty(kept.and_then(|kept| kept.before.as_ref())),

@@ -15,6 +15,7 @@ use crate::{
     web::kit::{
         assets,
         error_pages::{Away, Failed, Forbidden, NotFound},
+        listing::Listing,
         palette::{self, Hits, JumpPage},
         parts::{Check, Choice, Crumb, Fault, Qr, Tab},
         rail,
@@ -76,6 +77,11 @@ fn choices() -> Vec<Choice> {
         Choice::new("auditor", "Auditor").hint("Reads and exports the audit log, changes nothing."),
         Choice::new("owner", "Owner").closed("Only an owner can name an owner."),
     ]
+}
+
+/// A list that goes on.
+fn list() -> Listing {
+    Listing { next: "?cursor=x".into(), ..Listing::default() }
 }
 
 fn tabs() -> Vec<Tab> {
@@ -147,7 +153,8 @@ fn busy() -> Shell {
 fn console_pages() -> Vec<(&'static str, String)> {
     use Base::{Account, Organization};
     let at = AT;
-    let members = |shell, people| Members { shell, people, tabs: tabs(), choices: choices(), at };
+    let members =
+        |shell, people| Members { shell, people, tabs: tabs(), choices: choices(), list: list(), at };
     let usual = shell(Organization, "Members", "/o/acme/members");
     let hits = palette::pages(&usual.rail, "");
     let mut refused = shell(Organization, "Settings", "/o/acme/settings");
@@ -177,7 +184,7 @@ fn console_pages() -> Vec<(&'static str, String)> {
             render(Overview { shell: shell(Organization, "Overview", "/o/acme"), checks: checks(), at }),
         ),
         ("settings", render(settings)),
-        ("audit", render(Audit { shell: audit, people: people(20), tabs: tabs(), at })),
+        ("audit", render(Audit { shell: audit, list: list(), people: people(20), tabs: tabs(), at })),
         ("account", render(Member { shell: security, crumbs, at, never: Some(at - Duration::days(2)) })),
         ("ops", render(Ops { shell: shell(Base::Operator, "Health", "/ops"), at })),
         ("jump", render(JumpPage { shell: usual, query: String::new(), hits })),

@@ -4,6 +4,7 @@ use askama::Template;
 use time::OffsetDateTime;
 
 use crate::web::kit::{
+    listing::Listing,
     parts::{Check, Choice, Crumb, Fault, Qr, Tab},
     shell::Shell,
 };
@@ -15,6 +16,7 @@ pub(super) struct Members {
     pub(super) people: Vec<String>,
     pub(super) tabs: Vec<Tab>,
     pub(super) choices: Vec<Choice>,
+    pub(super) list: Listing,
     pub(super) at: OffsetDateTime,
 }
 
@@ -62,6 +64,7 @@ pub(super) struct Settings {
 #[derive(Template)]
 #[template(path = "../tests/gallery/audit.html")]
 pub(super) struct Audit {
+    pub(super) list: Listing,
     pub(super) shell: Shell,
     pub(super) people: Vec<String>,
     pub(super) tabs: Vec<Tab>,

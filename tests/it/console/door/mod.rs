@@ -107,7 +107,7 @@ impl TestApp {
         let outcome =
             tenancy::invitations::reissue(&mut tx, id, inviter, None, self.clock.now()).await.unwrap();
         audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();
-        let portreeve::domain::tenancy::Outcome::Changed(issue) = outcome else { panic!("{outcome:?}") };
+        let portreeve::base::update::Update::Done(issue) = outcome else { panic!("{outcome:?}") };
         issue
     }
 

@@ -58,8 +58,10 @@ async fn set_up_then_a_code_then_a_passkey_open_the_door() {
 
     browser.goto(&format!("{}/prove", app.origin())).await;
     assert!(browser.axe().await.is_empty());
-    browser.plug_in_passkey().await;
+    let key = browser.plug_in_passkey().await;
     add_passkey(&app, &browser, "mara@acme.example").await;
+    // Otherwise the page to sign in would take the passkey before anything is typed.
+    browser.be_at_passkey(&key, false).await;
     browser.cdp("Network.clearBrowserCookies", json!({})).await;
 
     browser.goto(&format!("{}/login?return_to=%2Fprove", app.origin())).await;
@@ -74,17 +76,31 @@ async fn set_up_then_a_code_then_a_passkey_open_the_door() {
     browser.click("form[action='/login/code'] .btn-p").await;
     browser.wait_for("location.pathname === '/prove'").await;
 
-    // The same person proves it by passkey, then signs in by passkey alone.
+    // The same person proves it by passkey, then signs in by passkey alone: with the button, and then by what the
+    // field for the address suggests.
+    browser.be_at_passkey(&key, true).await;
     browser.click("form[action='/prove/passkey'] button").await;
     browser.wait_for("location.pathname !== '/prove'").await;
-    browser.cdp("Network.clearBrowserCookies", json!({})).await;
-    browser.goto(&format!("{}/login?return_to=%2Fprove", app.origin())).await;
-    browser.click("form[action='/login/passkey'] button").await;
-    browser.wait_for("location.pathname === '/prove'").await;
+    for is_asked in [true, false] {
+        browser.be_at_passkey(&key, !is_asked).await;
+        browser.cdp("Network.clearBrowserCookies", json!({})).await;
+        browser.goto(&format!("{}/login?return_to=%2Fprove", app.origin())).await;
+        if is_asked {
+            browser.click("form[action='/login/passkey'] button").await;
+            browser.be_at_passkey(&key, true).await;
+        }
+        browser.wait_for("location.pathname === '/prove'").await;
+    }
 
     let actions = app.instance_actions().await;
-    let wanted =
-        ["instance.set_up", "session.started", "session.started", "session.proven", "session.started"];
+    let wanted = [
+        "instance.set_up",
+        "session.started",
+        "session.started",
+        "session.proven",
+        "session.started",
+        "session.started",
+    ];
     assert_eq!(actions, wanted);
     let _ = browser.console().await;
     browser.finish().await;

@@ -60,3 +60,16 @@ async fn nobody_proves_without_a_session_or_token_and_guessing_is_limited() {
     }
     ada.submit(&page, "/prove", &[("password", PASSWORD)]).await.expect(StatusCode::TOO_MANY_REQUESTS);
 }
+
+#[tokio::test]
+async fn what_the_page_before_wanted_to_say_is_said_after_the_session_got_a_new_token() {
+    let app = TestApp::start().await;
+    let mut ada = app.person("Ada Admin").await.browser;
+    let proof = ada.get("/prove?return_to=%2Fme%2Fprofile").await.expect(StatusCode::OK);
+    let page = ada.get("/me/profile").await;
+    ada.submit(&page, "/me/profile", &[("name", "Ada L")]).await.expect(StatusCode::SEE_OTHER);
+    let back = ada.submit(&proof, "/prove", &[("password", PASSWORD)]).await.expect(StatusCode::SEE_OTHER);
+    let page = ada.follow(back).await.expect(StatusCode::OK);
+    assert!(page.says("class=\"toast\""), "{}", page.body);
+    assert!(!ada.get("/me/profile").await.says("class=\"toast\""), "it is said once");
+}

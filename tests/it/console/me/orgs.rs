@@ -43,6 +43,7 @@ async fn leaving_ends_the_membership_and_the_keys_there_only() {
     ada.browser.get("/o/acme/teams").await.expect(StatusCode::NOT_FOUND);
     ada.browser.get("/o/mill/teams").await.expect(StatusCode::OK);
     gone.get("/api/v1/me").await.expect(StatusCode::UNAUTHORIZED);
+    ada.browser.get("/o/acme/roles").await.expect(StatusCode::NOT_FOUND);
     kept.get("/api/v1/me").await.expect(StatusCode::OK);
     assert_eq!(app.recorded(&acme).await, ["member.left"]);
     ada.browser.submit(&page, LEAVE, &[]).await.expect(StatusCode::NOT_FOUND);

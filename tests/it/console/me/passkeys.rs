@@ -27,7 +27,7 @@ async fn add(browser: &Browser, app: &TestApp, name: &str) {
     browser.goto(&format!("{}{NEW}", app.origin())).await;
     browser.fill("input[name=name]", name).await;
     browser.click("form[data-passkey] button").await;
-    browser.see("main", "The passkey was added.").await;
+    browser.see("#toasts", "The passkey was added.").await;
 }
 
 #[tokio::test]

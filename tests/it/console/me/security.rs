@@ -36,6 +36,7 @@ async fn a_changed_password_ends_the_other_sessions_and_is_told_by_letter() {
     let page = ada.browser.get(PAGE).await.expect(StatusCode::OK);
     let fields = [("password", NEW), ("again", NEW)];
     let done = ada.browser.submit(&page, PAGE, &fields).await.expect(StatusCode::SEE_OTHER);
+    assert_eq!(done.location().as_deref(), Some(SECURITY));
     let page = ada.browser.follow(done).await.expect(StatusCode::OK);
     assert!(page.says("Your password was changed, and every other session has ended."));
     assert!(opens(&app, &ada, NEW).await && !opens(&app, &ada, PASSWORD).await);

@@ -4,7 +4,7 @@ use portreeve::{
         ids::ServiceAccountId,
         page::PageRequest,
         permission::Role,
-        update::{Removal, Update},
+        update::{Change, Update},
     },
     domain::automation::{ServiceAccountRef, store::accounts},
 };
@@ -28,31 +28,33 @@ async fn an_account_is_found_changed_and_deleted_and_a_late_writer_is_told() {
     let change = new_account("nightly-2", "admin");
     let later = NOW + Duration::HOUR;
     let done = accounts::update(&mut tx, made.id, &change, Some(1), later).await.expect("an answer");
-    let Update::Done { before, after } = done else { panic!("{done:?}") };
+    let Update::Done(Change { before, after }) = done else { panic!("{done:?}") };
     assert_eq!(before, made);
     assert_eq!(
         (after.slug.as_str(), after.role, after.version, after.updated_at),
         ("nightly-2", Role::Admin, 2, later)
     );
     let late = accounts::update(&mut tx, made.id, &change, Some(1), later).await.expect("an answer");
-    assert_eq!(late, Update::Conflict { current: after.clone() });
+    assert_eq!(late, Update::Conflict);
     let none =
         accounts::update(&mut tx, ServiceAccountId::fresh(), &change, None, later).await.expect("an answer");
     assert_eq!(none, Update::NotFound);
 
     let off = accounts::disable(&mut tx, made.id, None, later).await.expect("an answer");
     assert!(
-        matches!(off, Update::Done { after, .. } if after.disabled_at == Some(later) && after.version == 3)
+        matches!(off, Update::Done(Change { after, .. }) if after.disabled_at == Some(later) && after.version == 3)
     );
     let again = accounts::disable(&mut tx, made.id, None, later + Duration::HOUR).await.expect("an answer");
-    assert!(matches!(again, Update::Done { before, after } if before == after));
+    assert!(matches!(again, Update::Done(Change { before, after }) if before == after));
     let on = accounts::enable(&mut tx, made.id, Some(3), later).await.expect("an answer");
-    assert!(matches!(on, Update::Done { after, .. } if after.disabled_at.is_none() && after.version == 4));
+    assert!(
+        matches!(on, Update::Done(Change { after, .. }) if after.disabled_at.is_none() && after.version == 4)
+    );
 
     let late = accounts::delete(&mut tx, made.id, Some(1)).await.expect("an answer");
-    assert!(matches!(late, Removal::Conflict { current } if current.version == 4));
-    assert!(matches!(accounts::delete(&mut tx, made.id, Some(4)).await, Ok(Removal::Done { .. })));
-    assert_eq!(accounts::delete(&mut tx, made.id, None).await.expect("an answer"), Removal::NotFound);
+    assert_eq!(late, Update::Conflict);
+    assert!(matches!(accounts::delete(&mut tx, made.id, Some(4)).await, Ok(Update::Done(_))));
+    assert_eq!(accounts::delete(&mut tx, made.id, None).await.expect("an answer"), Update::NotFound);
     keep(tx).await;
 }
 
@@ -68,7 +70,7 @@ async fn a_taken_slug_is_refused_by_its_rule_and_free_in_another_organization() 
     drop_it(tx).await;
     let mut tx = world.org_tx(org).await;
     assert_eq!(accounts::find(&mut tx, &elsewhere.id.into()).await.expect("an answer"), None);
-    assert_eq!(accounts::delete(&mut tx, elsewhere.id, None).await.expect("an answer"), Removal::NotFound);
+    assert_eq!(accounts::delete(&mut tx, elsewhere.id, None).await.expect("an answer"), Update::NotFound);
     drop_it(tx).await;
 }
 

@@ -1,8 +1,8 @@
 use portreeve::{
-    base::{actor::KeyOwner, email::Email, ids::TeamId, page::PageRequest, permission::Role},
+    base::{actor::KeyOwner, email::Email, ids::TeamId, page::PageRequest, permission::Role, update::Update},
     domain::tenancy::{
         Accepted, CarriedInvitation, InvitationFilter, InvitationState, Invited, Issue, Joined,
-        NewInvitation, Outcome, Reach, TenancyRefusal, Visitor,
+        NewInvitation, Reach, TenancyRefusal, Visitor,
         rules::acceptance,
         store::{invitations, members, orgs, teams},
     },
@@ -84,9 +84,9 @@ async fn a_link_that_was_sent_again_voids_the_one_before() {
     let by = KeyOwner::User(acme.bob);
     assert!(matches!(
         invitations::reissue(&mut tx, first.id, by, Some(7), NOW).await.unwrap(),
-        Outcome::Stale
+        Update::Conflict
     ));
-    let Outcome::Changed(second) = invitations::reissue(&mut tx, first.id, by, Some(1), NOW).await.unwrap()
+    let Update::Done(second) = invitations::reissue(&mut tx, first.id, by, Some(1), NOW).await.unwrap()
     else {
         panic!("it was open");
     };
@@ -105,8 +105,8 @@ async fn the_list_is_filtered_by_state_and_address() {
     let mut tx = acme.world.org_tx(acme.org).await;
     let second = issue(&mut tx, "dee@x.test", None, KeyOwner::User(acme.ada), NOW).await;
     let revoked = invitations::revoke(&mut tx, second.id, None, NOW).await.unwrap();
-    assert!(matches!(revoked, Outcome::Changed(_)));
-    assert_eq!(invitations::revoke(&mut tx, second.id, None, NOW).await.unwrap(), Outcome::Stale);
+    assert!(matches!(revoked, Update::Done(_)));
+    assert_eq!(invitations::revoke(&mut tx, second.id, None, NOW).await.unwrap(), Update::Conflict);
     for (q, state, expected) in [
         ("cyd", Some(InvitationState::Open), vec![first.id]),
         ("x.test", Some(InvitationState::Revoked), vec![second.id]),
@@ -156,7 +156,7 @@ async fn an_invitation_outlives_its_team_but_not_its_inviters_leave() {
     let team = acme.team("platform").await;
     let issue = acme.invite(Some(team)).await;
     let mut tx = acme.world.org_tx(acme.org).await;
-    assert_eq!(teams::delete(&mut tx, team, None).await.unwrap(), Outcome::Changed(()));
+    assert_eq!(teams::delete(&mut tx, team, None).await.unwrap(), Update::Done(()));
     assert_eq!(invitations::find(&mut tx, issue.id).await.unwrap().unwrap().team, None);
     let items = members::leaver_items(&mut tx, acme.ada, NOW).await.unwrap();
     assert_eq!((items[0].count, items[1].count), (0, 1));

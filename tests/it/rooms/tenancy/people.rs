@@ -3,9 +3,10 @@ use portreeve::{
         ids::UserId,
         page::PageRequest,
         permission::{Role, TeamRole},
+        update::Update,
     },
     domain::tenancy::{
-        Joined, MemberFilter, Outcome, Reach,
+        Joined, MemberFilter, Reach,
         rules::people,
         store::{members, teams},
     },
@@ -68,9 +69,9 @@ async fn ownership_goes_to_a_member_or_nowhere() {
     let owners = members::lock_owners(&mut tx).await.unwrap();
     let _ = members::change_role(&mut tx, &owners, acme.bob, Role::Admin, None, NOW).await.unwrap();
     let given = members::transfer_ownership(&mut tx, &owners, acme.ada, acme.bob, None, NOW).await.unwrap();
-    assert!(matches!(given, Outcome::Changed(_)));
+    assert!(matches!(given, Update::Done(_)));
     let given = members::transfer_ownership(&mut tx, &owners, acme.bob, acme.cyd, None, NOW).await.unwrap();
-    assert_eq!(given, Outcome::Missing);
+    assert_eq!(given, Update::NotFound);
     let owners = members::lock_owners(&mut tx).await.unwrap();
     assert_eq!((owners.count(), owners.include(acme.bob)), (1, true));
     assert_eq!(members::lock_role(&mut tx, acme.ada).await.unwrap(), Some(Role::Admin));
@@ -105,12 +106,12 @@ async fn who_is_removed_leaves_the_teams_too() {
     let _ = members::insert(&mut tx, acme.cyd, Role::Member, None, NOW).await.unwrap();
     let _ = teams::add_member(&mut tx, team, acme.cyd, TeamRole::Member, NOW).await.unwrap();
     let owners = members::lock_owners(&mut tx).await.unwrap();
-    let expected = [(Some(5), Outcome::Stale), (Some(1), Outcome::Changed(())), (None, Outcome::Missing)];
+    let expected = [(Some(5), Update::Conflict), (Some(1), Update::Done(())), (None, Update::NotFound)];
     for (seen, outcome) in expected {
         assert_eq!(members::remove(&mut tx, &owners, acme.cyd, seen).await.unwrap(), outcome);
     }
     assert!(teams::list_members(&mut tx, team, None, &PageRequest::first()).await.unwrap().items.is_empty());
-    assert_eq!(teams::remove_member(&mut tx, team, acme.cyd, None).await.unwrap(), Outcome::Missing);
+    assert_eq!(teams::remove_member(&mut tx, team, acme.cyd, None).await.unwrap(), Update::NotFound);
     drop_it(tx).await;
 }
 
@@ -119,7 +120,7 @@ async fn a_role_is_changed_only_by_who_saw_it() {
     let acme = Acme::fresh().await;
     let mut tx = acme.world.org_tx(acme.org).await;
     let owners = members::lock_owners(&mut tx).await.unwrap();
-    for (user, seen, outcome) in [(acme.cyd, None, Outcome::Missing), (acme.ada, Some(7), Outcome::Stale)] {
+    for (user, seen, outcome) in [(acme.cyd, None, Update::NotFound), (acme.ada, Some(7), Update::Conflict)] {
         let changed = members::change_role(&mut tx, &owners, user, Role::Admin, seen, NOW).await.unwrap();
         assert_eq!(changed, outcome);
     }

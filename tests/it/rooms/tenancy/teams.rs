@@ -1,6 +1,6 @@
 use portreeve::{
-    base::{ids::TeamId, page::PageRequest, permission::TeamRole},
-    domain::tenancy::{NewTeam, Outcome, TeamAddition, TeamFilter, store::teams},
+    base::{ids::TeamId, page::PageRequest, permission::TeamRole, update::Update},
+    domain::tenancy::{NewTeam, TeamAddition, TeamFilter, store::teams},
 };
 
 use crate::rooms::{
@@ -32,7 +32,7 @@ async fn of_two_changes_to_a_place_in_a_team_the_second_is_told() {
     let team = acme.team("platform").await;
     let mut tx = acme.world.org_tx(acme.org).await;
     let _ = teams::add_member(&mut tx, team, acme.ada, TeamRole::Owner, NOW).await.unwrap();
-    for outcome in [Outcome::Changed(2), Outcome::Stale] {
+    for outcome in [Update::Done(2), Update::Conflict] {
         let changed = teams::change_member_role(&mut tx, team, acme.ada, TeamRole::Admin, Some(1), NOW).await;
         assert_eq!(changed.unwrap(), outcome);
     }
@@ -67,13 +67,13 @@ async fn a_team_is_changed_and_deleted_only_by_who_saw_its_latest_version() {
     let mut tx = acme.world.org_tx(acme.org).await;
     assert_eq!(teams::find(&mut tx, &"abc".parse().unwrap()).await.unwrap().unwrap().id, team);
     let new = NewTeam::parse("d", "de", "").unwrap();
-    for outcome in [Outcome::Changed(2), Outcome::Stale] {
+    for outcome in [Update::Done(2), Update::Conflict] {
         assert_eq!(teams::update(&mut tx, team, &new, Some(1), NOW).await.unwrap(), outcome);
     }
     let tries = [
-        (team, Some(1), Outcome::Stale),
-        (team, Some(2), Outcome::Changed(())),
-        (team, None, Outcome::Missing),
+        (team, Some(1), Update::Conflict),
+        (team, Some(2), Update::Done(())),
+        (team, None, Update::NotFound),
     ];
     for (team, seen, outcome) in tries {
         assert_eq!(teams::delete(&mut tx, team, seen).await.unwrap(), outcome);

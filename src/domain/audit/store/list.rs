@@ -1,0 +1,120 @@
+//! Lists of events.
+
+use crate::{
+    base::{
+        ids::{EventId, RequestId, UserId},
+        page::{Page, PageRequest},
+    },
+    domain::audit::{
+        entry::{Decision, EventKind},
+        store::{
+            filter::EventFilter,
+            read::{Columns, EventRow},
+        },
+    },
+    io::db::{DbResult, Tx},
+};
+
+/// The events that a filter lets through on one side of a place, in one direction. Written once, because the two
+/// directions differ in two words that no parameter can stand for.
+macro_rules! listed {
+    ($tx:expr, $filter:expr, $place:expr, $limit:expr, $beyond:literal, $order:literal) => {{
+        let (filter, except, org) = ($filter, &$filter.except, $tx.chain());
+        let rows = sqlx::query_as!(
+            Columns,
+            r#"select seq, id as "id: EventId", at, kind, action, actor_kind, actor_id, actor_name,
+                user_id as "user: UserId", target_kind, target_id, target_name, decision,
+                request_id as "request: RequestId", host(ip) as ip
+            from events
+            where org_id = $1
+                and ($2::bigint is null or "#
+                + $beyond
+                + r#")
+                and ($3::text is null or kind = $3)
+                and ($4::text is null or starts_with(action, $4))
+                and ($5::uuid is null or user_id = $5 or actor_id = $6)
+                and ($7::text is null or target_id = $7)
+                and ($8::text is null or decision = $8)
+                and ($9::uuid is null or request_id = $9)
+                and ($10::timestamptz is null or at >= $10)
+                and ($11::timestamptz is null or at < $11)
+                and ($12::text is null or position(lower($12) in lower(actor_name)) > 0
+                    or position(lower($12) in lower(target_name)) > 0)
+                and ($13::text is null or position(lower($13) in lower(actor_name)) > 0)
+                and ($14::text is null or position(lower($14) in lower(target_name)) > 0)
+                and ($15::text is null or ip <<= $15::text::inet)
+                and ($16::text is null or not starts_with(action, $16))
+                and ($17::uuid is null
+                    or (user_id is distinct from $17 and actor_id is distinct from $18))
+                and ($19::text is null or target_id is distinct from $19)
+                and ($20::text is null or decision <> $20)
+                and ($21::text is null or position(lower($21) in lower(actor_name)) = 0)
+                and ($22::text is null or target_name is null
+                    or position(lower($22) in lower(target_name)) = 0)
+                and ($23::text is null or ip is null or not ip <<= $23::text::inet)
+            order by "#
+                + $order
+                + " limit $24",
+            org,
+            $place,
+            filter.kind.map(EventKind::name),
+            filter.action,
+            filter.user.map(|user| user.uuid()),
+            filter.user.map(|user| user.to_string()),
+            filter.target,
+            filter.decision.map(Decision::name),
+            filter.request.map(|request| request.uuid()),
+            filter.from,
+            filter.to,
+            filter.text,
+            filter.actor_name,
+            filter.target_name,
+            filter.ip.map(|net| net.to_string()),
+            except.action,
+            except.user.map(|user| user.uuid()),
+            except.user.map(|user| user.to_string()),
+            except.target,
+            except.decision.map(Decision::name),
+            except.actor_name,
+            except.target_name,
+            except.ip.map(|net| net.to_string()),
+            $limit
+        )
+        .fetch_all($tx.conn())
+        .await?;
+        rows.into_iter().map(Columns::read).collect::<DbResult<Vec<EventRow>>>()?
+    }};
+}
+
+/// Events of the transaction's chain, newest first.
+///
+/// # Errors
+/// When the database is away.
+pub async fn list(
+    tx: &mut impl Tx,
+    filter: &EventFilter,
+    page: &PageRequest<i64>,
+) -> DbResult<Page<EventRow>> {
+    let rows = listed!(tx, filter, page.after, page.fetch(), "seq < $2", "seq desc");
+    Ok(Page::cut(rows, page.limit, |row| row.seq))
+}
+
+/// The events that come right after a place in the transaction's chain, newest first; nothing where fewer than a whole
+/// page follows, for then the first page shows them all.
+///
+/// # Errors
+/// When the database is away.
+pub async fn list_newer(
+    tx: &mut impl Tx,
+    filter: &EventFilter,
+    after: i64,
+    limit: u16,
+) -> DbResult<Option<Vec<EventRow>>> {
+    let mut rows = listed!(tx, filter, Some(after), i64::from(limit) + 1, "seq > $2", "seq");
+    if rows.len() <= usize::from(limit) {
+        return Ok(None);
+    }
+    rows.truncate(usize::from(limit));
+    rows.reverse();
+    Ok(Some(rows))
+}

@@ -1,0 +1,235 @@
+//! From bearer to [`Admitted`]: whose token it is, whether it is in force, and whether it may be used here.
+
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+
+use crate::{
+    base::{
+        actor::Actor,
+        crypto::token::{Token, TokenKind},
+        ids::{GrantId, GrantTokenId},
+    },
+    domain::{
+        audit::{CallPart, ClientPart, Who},
+        grants::{DecisionGrant, GrantState, Stop, TokenState},
+        servers::Transport,
+    },
+    flow::{
+        fault::{ActionError, ActionResult},
+        proxy::{
+            ask::{Ask, Endpoint},
+            gateway::Gateway,
+            handles::Holder,
+            refusal::{Refusal, Refused},
+            snapshot::{OrgSnapshot, ServerFacts},
+        },
+    },
+    io::db::OrgScope,
+};
+
+/// Who called, as far as the record wants to know.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The organization in whose chain it stands.
+    pub scope: OrgScope,
+    /// The epoch it was judged at.
+    pub epoch: i64,
+    /// The agent; nobody where the token is none of a grant.
+    pub who: Who,
+    /// The grant.
+    pub grant: Option<GrantId>,
+    /// The token.
+    pub token: Option<GrantTokenId>,
+}
+
+/// An agent that may be here.
+#[derive(Debug)]
+pub struct Admitted {
+    /// What its calls are judged by.
+    pub snapshot: Arc<OrgSnapshot>,
+    /// Its grant.
+    pub grant: Arc<DecisionGrant>,
+    /// Its token.
+    pub token: GrantTokenId,
+    /// When it came.
+    pub now: OffsetDateTime,
+    who: Who,
+}
+
+impl Admitted {
+    /// Who calls, for the record.
+    pub fn known(&self) -> Known {
+        Known {
+            scope: self.snapshot.scope,
+            epoch: self.snapshot.epoch,
+            who: self.who.clone(),
+            grant: Some(self.grant.id),
+            token: Some(self.token),
+        }
+    }
+
+    /// To whom a handle for a server belongs.
+    pub fn holder(&self, server: &ServerFacts) -> Holder {
+        Holder { org: self.snapshot.org(), grant: self.grant.id, server: server.server.id }
+    }
+
+    /// A refusal of which nothing but the agent is known.
+    pub fn refused(&self, refusal: Refusal) -> Box<Refused> {
+        Box::new(Refused {
+            part: CallPart::new(refusal.trace()),
+            known: Some(self.known()),
+            id: match &refusal {
+                Refusal::Malformed { id, .. } => id.clone(),
+                _ => None,
+            },
+            is_tool_call: false,
+            is_modern: false,
+            refusal,
+        })
+    }
+
+    /// Refuses where the grant is bound to other software than this.
+    pub fn check_client(&self, client: Option<&ClientPart>) -> Result<(), Refusal> {
+        let name = client.map(|client| client.name.as_str());
+        if self.grant.bindings.admit_client(name) {
+            Ok(())
+        } else {
+            Err(Refusal::ClientNotBound { client: name.map(str::to_owned) })
+        }
+    }
+}
+
+/// Finds out who calls, by a snapshot of at least this epoch where one is named.
+///
+/// # Errors
+/// Why the agent may not be here.
+pub async fn admit(gateway: &Gateway, ask: &Ask, newest: Option<i64>) -> Result<Admitted, Box<Refused>> {
+    let Some(bearer) = ask.bearer() else { return Err(unknown(Refusal::NoToken)) };
+    let token = Token::parse(TokenKind::Grant, bearer).ok_or_else(|| unknown(Refusal::UnknownToken))?;
+    let found = find(gateway, &token, newest).await.map_err(away)?;
+    let (snapshot, grant) = found.ok_or_else(|| unknown(Refusal::UnknownToken))?;
+    let admitted = Admitted::of(snapshot, grant, &token, ask, gateway.clock.now())?;
+    admitted.check(ask, &token).map_err(|refusal| admitted.refused(refusal))?;
+    Ok(admitted)
+}
+
+/// The token's organization and grant; read anew where the token is younger than what is kept.
+async fn find(
+    gateway: &Gateway,
+    token: &Token,
+    newest: Option<i64>,
+) -> ActionResult<Option<(Arc<OrgSnapshot>, Arc<DecisionGrant>)>> {
+    let policy = gateway.egress.policy();
+    let Some(scope) = gateway.snapshots.org_of(token).await? else { return Ok(None) };
+    let Some(kept) = gateway.snapshots.get(scope, newest, policy).await? else { return Ok(None) };
+    if let Some(grant) = kept.grant_of(token.row()) {
+        return Ok(Some((Arc::clone(&kept), Arc::clone(grant))));
+    }
+    let Some(fresh) = gateway.snapshots.fresher(&kept, policy).await? else { return Ok(None) };
+    Ok(fresh.grant_of(token.row()).map(|grant| (Arc::clone(&fresh), Arc::clone(grant))))
+}
+
+fn unknown(refusal: Refusal) -> Box<Refused> {
+    Box::new(Refused {
+        part: CallPart::new(refusal.trace()),
+        refusal,
+        known: None,
+        id: None,
+        is_tool_call: false,
+        is_modern: false,
+    })
+}
+
+fn away(error: ActionError) -> Box<Refused> {
+    tracing::warn!(%error, "calls cannot be judged");
+    unknown(Refusal::Away)
+}
+
+impl Admitted {
+    fn of(
+        snapshot: Arc<OrgSnapshot>,
+        grant: Arc<DecisionGrant>,
+        token: &Token,
+        ask: &Ask,
+        now: OffsetDateTime,
+    ) -> Result<Self, Box<Refused>> {
+        let carried = grant.tokens.iter().find(|one| one.id == token.row());
+        // The secret decides whether the caller is who the row says; before, nothing of the grant is known of them.
+        if !carried.is_some_and(|one| one.matches(&token.hash())) {
+            return Err(unknown(Refusal::UnknownToken));
+        }
+        let actor = Actor::Grant { grant: grant.id, principal: grant.principal };
+        let who = Who::asking(actor, grant.label.as_str(), ask.origin.clone());
+        Ok(Self { token: token.row(), snapshot, grant, now, who })
+    }
+
+    /// Steps 1 to 4, in their order.
+    fn check(&self, ask: &Ask, token: &Token) -> Result<(), Refusal> {
+        self.check_gate()?;
+        self.check_token(token)?;
+        if ask.endpoint.org().is_some_and(|org| !self.snapshot.is_named(org)) {
+            return Err(Refusal::ForeignEndpoint);
+        }
+        if !self.grant.bindings.admit_ip(ask.origin.ip) {
+            return Err(Refusal::NetworkNotBound);
+        }
+        self.check_grant()
+    }
+
+    fn check_gate(&self) -> Result<(), Refusal> {
+        if self.snapshot.is_suspended {
+            return Err(Refusal::OrgSuspended);
+        }
+        if self.snapshot.gate.is_open() {
+            return Ok(());
+        }
+        Err(Refusal::GateClosed { reason: self.snapshot.gate.reason.clone() })
+    }
+
+    fn check_token(&self, token: &Token) -> Result<(), Refusal> {
+        let carried = self.grant.tokens.iter().find(|one| one.id == token.row());
+        match carried.map(|one| one.state(self.now)) {
+            Some(TokenState::Live) => Ok(()),
+            Some(TokenState::Expired) => Err(Refusal::TokenExpired),
+            Some(TokenState::Revoked) => Err(Refusal::TokenRevoked),
+            None => Err(Refusal::UnknownToken),
+        }
+    }
+
+    fn check_grant(&self) -> Result<(), Refusal> {
+        let reason = |stop: &Option<Stop>| {
+            stop.as_ref().map(|stop| stop.reason.clone()).filter(|reason| !reason.is_empty())
+        };
+        match self.grant.state(self.now) {
+            GrantState::Active => Ok(()),
+            GrantState::Suspended => Err(Refusal::GrantSuspended { reason: reason(&self.grant.suspension) }),
+            GrantState::Expired => Err(Refusal::GrantExpired),
+            GrantState::Revoked => Err(Refusal::GrantRevoked { reason: reason(&self.grant.revocation) }),
+            GrantState::PrincipalGone => Err(Refusal::PrincipalGone),
+        }
+    }
+
+    /// The server that the endpoint names, where it is the grant's and can be called.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn server(&self, endpoint: &Endpoint) -> Result<Arc<ServerFacts>, Refusal> {
+        let named = match endpoint {
+            Endpoint::Server { server, .. } | Endpoint::ServerById { server } => server,
+            Endpoint::All { .. } => return Err(Refusal::ServerUnknown),
+        };
+        let is_by_id = matches!(endpoint, Endpoint::ServerById { .. });
+        let found =
+            self.snapshot.server(named).filter(|facts| !is_by_id || *named == facts.server.id.to_string());
+        let facts = found.filter(|facts| self.grant.covers(facts.server.id)).ok_or(Refusal::ServerUnknown)?;
+        let name = || facts.server.name.to_string();
+        if !facts.server.is_enabled {
+            return Err(Refusal::ServerDisabled { server: name() });
+        }
+        if facts.server.transport != Transport::Http || facts.target.is_none() {
+            return Err(Refusal::TransportUnserved { server: name() });
+        }
+        Ok(Arc::clone(facts))
+    }
+}

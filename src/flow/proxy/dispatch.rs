@@ -1,0 +1,248 @@
+//! Carries a passed call out: to the server, and its answer back.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method as Verb, StatusCode, header};
+
+use crate::{
+    flow::proxy::{
+        admit::Admitted,
+        ask::{self, Answer, AnswerBody, Ask},
+        credential::Credential,
+        edit::Editor,
+        gateway::Gateway,
+        handles::Session,
+        judge::Permit,
+        record::{Ending, OpenCall, Pass},
+        refusal,
+        relay::Relay,
+        reply::{self, Failed},
+        route::{Call, Payload},
+    },
+    io::net::{
+        client::{Reply, Request},
+        error::EgressError,
+    },
+    protocol::mcp::method::{Method, Target},
+};
+
+/// How long a server may take before it begins to answer a call.
+const FIRST_BYTE_WITHIN: Duration = Duration::from_secs(300);
+/// How large an answer may be that is read as a whole before it is passed on.
+const MAX_WHOLE: usize = 10 * 1024 * 1024;
+/// Answers up to this size are looked through for handles of the server; larger ones are passed on as they come.
+const MAX_LOOKED_THROUGH: u64 = 1024 * 1024;
+
+/// The caller's headers that a server may see; all others stay here.
+const FORWARDED: [&str; 8] = [
+    "accept",
+    "content-type",
+    "mcp-protocol-version",
+    "mcp-method",
+    "mcp-name",
+    "last-event-id",
+    "traceparent",
+    "tracestate",
+];
+/// Headers that mirror arguments of tools.
+const MIRRORED: &str = "mcp-param-";
+const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+
+/// A server's headers that the caller may see; all others stay here.
+const RETURNED: [&str; 4] = ["content-type", "mcp-protocol-version", "retry-after", "allow"];
+
+/// Carries the call out.
+pub async fn dispatch(
+    gateway: &Gateway,
+    ask: &Ask,
+    admitted: &Admitted,
+    pass: Pass<'_>,
+    credential: Credential,
+) -> Answer {
+    let (permit, open) = pass.into_parts();
+    let Some(request) = request(ask, permit.call(), credential) else {
+        return failed(gateway, ask, &permit, open, None, ("upstream_address_refused", String::new()));
+    };
+    match gateway.egress.send(request).await {
+        Ok(reply) => answer(gateway, ask, admitted, &permit, open, reply).await,
+        Err(error) => failed(gateway, ask, &permit, open, None, refusal::failure(&error)),
+    }
+}
+
+/// The request to the server: the judged bytes, the few headers it may see, and the server's own credential.
+fn request(ask: &Ask, call: &Call<'_>, credential: Credential) -> Option<Request> {
+    let target = call.server.target.as_ref()?;
+    let verb = match ask.verb {
+        ask::Verb::Post => Verb::POST,
+        ask::Verb::Get => Verb::GET,
+        ask::Verb::Delete => Verb::DELETE,
+    };
+    let mut headers = forwarded(ask, call);
+    let target = credential.attach(&mut headers, target);
+    let mut request = Request::new(verb, target);
+    request.headers = headers;
+    request.first_byte_within = FIRST_BYTE_WITHIN;
+    // A stream of a session is silent for as long as nothing happens.
+    request.idle_within = None;
+    request.body = match &call.payload {
+        Payload::Message(_) => call.opened.body.clone().unwrap_or_else(|| ask.body.clone()),
+        Payload::Listen | Payload::End => Bytes::new(),
+    };
+    Some(request)
+}
+
+fn forwarded(ask: &Ask, call: &Call<'_>) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(12);
+    for name in FORWARDED {
+        if let Some(value) = ask.headers.get(name) {
+            headers.insert(HeaderName::from_static(name), value.clone());
+        }
+    }
+    for (name, value) in &ask.headers {
+        if name.as_str().starts_with(MIRRORED) {
+            headers.append(name.clone(), value.clone());
+        }
+    }
+    if let Some(name) = call.opened.renamed.as_deref().and_then(|name| HeaderValue::from_str(name).ok()) {
+        headers.insert(HeaderName::from_static("mcp-name"), name);
+    }
+    if let Some(session) = call.session.as_ref()
+        && let Ok(value) = HeaderValue::from_str(&session.upstream)
+    {
+        headers.insert(SESSION, value);
+    }
+    headers
+}
+
+async fn answer(
+    gateway: &Gateway,
+    ask: &Ask,
+    admitted: &Admitted,
+    permit: &Permit<'_>,
+    open: Option<OpenCall>,
+    reply: Reply,
+) -> Answer {
+    let status = reply.status;
+    if let Some(fault) = refused_by_server(status) {
+        return failed(gateway, ask, permit, open, Some(status), fault);
+    }
+    let headers = returned(gateway, admitted, permit.call(), &reply);
+    let editor = Editor::of(gateway, admitted, permit);
+    if is_event_stream(&reply.headers) {
+        let relay = Relay::of_events(reply, open, editor);
+        return Answer { status, headers, body: AnswerBody::Stream(Box::pin(relay)) };
+    }
+    if !must_read(permit.call(), &reply) {
+        let relay = Relay::of_bytes(reply, open);
+        return Answer { status, headers, body: AnswerBody::Stream(Box::pin(relay)) };
+    }
+    match reply.read(MAX_WHOLE).await {
+        Ok(body) => {
+            let edited = if status.is_success() { editor.edit(&body) } else { Ok(None) };
+            let Ok(edited) = edited else {
+                let fault = ("upstream_answer_invalid", "the server's list cannot be read".to_owned());
+                return failed(gateway, ask, permit, open, Some(status), fault);
+            };
+            let body = edited.map_or(body, Bytes::from);
+            if let Some(open) = open {
+                open.close(&ended(status), Some(status.as_u16()), body.len());
+            }
+            Answer { status, headers, body: AnswerBody::Whole(body) }
+        }
+        Err(error) => failed(gateway, ask, permit, open, Some(status), refusal::failure(&error)),
+    }
+}
+
+/// What a status alone says of how a call ended.
+pub fn ended(status: StatusCode) -> Ending {
+    if status.is_server_error() {
+        Ending::Failed("upstream_failed", format!("the server answered with HTTP {}", status.as_u16()))
+    } else {
+        Ending::Answered
+    }
+}
+
+/// A status that must not reach the agent: it would take a challenge of the server for ours, or follow it elsewhere.
+fn refused_by_server(status: StatusCode) -> Option<(&'static str, String)> {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+            Some((
+                "upstream_refused_credential",
+                format!("the server does not accept the credential it was sent (HTTP {})", status.as_u16()),
+            ))
+        }
+        status if status.is_redirection() || status.is_informational() => {
+            Some(("upstream_redirected", "the server sends elsewhere, which is not followed".to_owned()))
+        }
+        _ => None,
+    }
+}
+
+/// Answers are read whole where something in them may have to be changed.
+fn must_read(call: &Call<'_>, reply: &Reply) -> bool {
+    let Some(request) = call.request() else { return false };
+    let is_listed = matches!(request.method().target(), Target::List(_) | Target::Task | Target::Tasks)
+        || matches!(request.method(), Method::Initialize | Method::ServerDiscover);
+    let length =
+        reply.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    is_listed || length.is_some_and(|length: u64| length <= MAX_LOOKED_THROUGH)
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
+}
+
+fn returned(gateway: &Gateway, admitted: &Admitted, call: &Call<'_>, reply: &Reply) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(6);
+    for name in RETURNED {
+        if let Some(value) = reply.headers.get(name) {
+            headers.insert(HeaderName::from_static(name), value.clone());
+        }
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    // What stands for the server's session is sealed to this grant and server.
+    if let Some(upstream) = reply.headers.get(SESSION).and_then(|value| value.to_str().ok()) {
+        let session = Session { upstream: upstream.to_owned(), client: call.client.clone() };
+        let handle = gateway.handles.seal_session(admitted.holder(&call.server), &session);
+        if let Ok(value) = HeaderValue::from_str(&handle) {
+            headers.insert(SESSION, value);
+        }
+    }
+    headers
+}
+
+fn failed(
+    gateway: &Gateway,
+    ask: &Ask,
+    permit: &Permit<'_>,
+    open: Option<OpenCall>,
+    status: Option<StatusCode>,
+    (code, sentence): (&'static str, String),
+) -> Answer {
+    let call = permit.call();
+    if let Some(open) = open {
+        open.close(&Ending::Failed(code, sentence.clone()), status.map(|status| status.as_u16()), 0);
+    }
+    let request = call.request();
+    reply::failure(
+        gateway,
+        ask,
+        &Failed {
+            id: request.map(|request| request.id.raw().text()),
+            is_tool_call: request.is_some_and(|request| request.method() == Method::ToolsCall),
+            era: call.era,
+            server: &call.server.server.name,
+            code,
+            sentence: &sentence,
+        },
+    )
+}
+
+/// Why a stream broke, for the record.
+pub fn broken(error: &EgressError) -> Ending {
+    let (code, sentence) = refusal::failure(error);
+    Ending::Failed(code, sentence)
+}

@@ -1,0 +1,183 @@
+//! The few places of a message where something of ours stands for something of the server's.
+//!
+//! Towards the server a sealed handle is opened; towards the agent the server's own is sealed, and a list shows what this
+//! agent may call. All other bytes stay as they are.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::{
+    base::risk::Class,
+    flow::proxy::{
+        admit::Admitted,
+        gateway::Gateway,
+        handles::{HandleKind, Handles, Holder},
+        judge::Permit,
+        lists,
+        refusal::Refusal,
+        snapshot::ServerFacts,
+    },
+    protocol::mcp::{
+        headers,
+        message::{self, Message, Outcome, Request},
+        method::{ListKind, Method, Target},
+        params::BadParam,
+        raw::Raw,
+        splice::Edits,
+        strict::Limits,
+        version::Era,
+    },
+};
+
+/// The handles of a request, opened.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// The body with its handles opened; none where it has none.
+    pub body: Option<Bytes>,
+    /// What the header that repeats the task's id is to say.
+    pub renamed: Option<String>,
+}
+
+/// Opens the handles that a request carries.
+///
+/// # Errors
+/// Where one is none of this holder's.
+pub fn open(
+    body: &[u8],
+    request: &Request<'_>,
+    handles: &Handles,
+    holder: Holder,
+) -> Result<Opened, Refusal> {
+    let wrong = |bad: BadParam| Refusal::BadParams { what: bad.to_string() };
+    let plain = |kind, handle: &str| {
+        let plain = handles.open(kind, holder, handle).map_err(|_| Refusal::HandleUnknown)?;
+        String::from_utf8(plain).map_err(|_| Refusal::HandleUnknown)
+    };
+    let (mut edits, mut opened) = (Edits::of(body), Opened::default());
+    if let (Some(task), Some(raw)) = (request.params.task_id().map_err(wrong)?, request.params.get("taskId"))
+    {
+        let text = plain(HandleKind::Task, &task)?;
+        opened.renamed = Some(headers::encode(&text).into_owned());
+        edits.replace_string(raw, &text);
+    }
+    let state = request.params.request_state().map_err(wrong)?;
+    if let (Some(state), Some(raw)) = (state, request.params.get("requestState")) {
+        edits.replace_string(raw, &plain(HandleKind::State, &state)?);
+    }
+    if !edits.is_empty() {
+        opened.body = Some(Bytes::from(edits.apply().map_err(|_| Refusal::HandleUnknown)?));
+    }
+    Ok(opened)
+}
+
+/// What a server says cannot be read, where it has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the server's answer cannot be read")]
+pub struct Unreadable;
+
+/// Changes what a server says on its way to the agent.
+#[derive(Clone, Debug)]
+pub struct Editor {
+    handles: Handles,
+    holder: Holder,
+    era: Era,
+    /// The list that was asked for, and by what it is filtered.
+    list: Option<(ListKind, Visible)>,
+}
+
+/// What of a server an agent may see.
+#[derive(Clone, Debug)]
+pub struct Visible {
+    /// The server as it was judged by.
+    pub server: Arc<ServerFacts>,
+    /// The grant's ceiling.
+    pub ceiling: Class,
+}
+
+/// Without one of these words there is nothing to change in a message that is no list.
+const MARKS: [&[u8]; 2] = [b"\"requestState\"", b"\"taskId\""];
+
+impl Editor {
+    /// For the answer to a permitted call.
+    pub fn of(gateway: &Gateway, admitted: &Admitted, permit: &Permit<'_>) -> Self {
+        let call = permit.call();
+        let list = call.request().and_then(|request| match request.method().target() {
+            Target::List(kind) => Some(kind),
+            _ => None,
+        });
+        let visible = || Visible { server: Arc::clone(&call.server), ceiling: admitted.grant.ceiling };
+        Self {
+            handles: gateway.handles.clone(),
+            holder: admitted.holder(&call.server),
+            era: call.era,
+            list: list.map(|kind| (kind, visible())),
+        }
+    }
+
+    /// The message as the agent is to see it; none where it is to see it as it is.
+    ///
+    /// # Errors
+    /// Where it shows a list and cannot be read: then it must not be passed on.
+    pub fn edit(&self, body: &[u8]) -> Result<Option<Vec<u8>>, Unreadable> {
+        if let Some((kind, visible)) = &self.list {
+            return self.edit_list(body, *kind, visible);
+        }
+        if !MARKS.iter().any(|mark| memchr::memmem::find(body, mark).is_some()) {
+            return Ok(None);
+        }
+        // A handle in what cannot be read stays the server's own, and opens nothing when it comes back.
+        let message = message::parse(body, &Limits::of(body.len()));
+        Ok(message.ok().and_then(|message| self.seal(body, &message)))
+    }
+
+    fn edit_list(
+        &self,
+        body: &[u8],
+        kind: ListKind,
+        visible: &Visible,
+    ) -> Result<Option<Vec<u8>>, Unreadable> {
+        let message = message::parse(body, &Limits::of(body.len())).map_err(|_| Unreadable)?;
+        match &message {
+            Message::Response(response) => match response.outcome {
+                Outcome::Result(result) => lists::filter(body, result, kind, self.era, visible),
+                Outcome::Error(_) => Ok(None),
+            },
+            _ => Ok(self.seal(body, &message)),
+        }
+    }
+
+    fn seal(&self, body: &[u8], message: &Message<'_>) -> Option<Vec<u8>> {
+        let mut edits = Edits::of(body);
+        let mut seal = |raw: Option<Raw<'_>>, kind| {
+            if let Some(text) = raw.and_then(|raw| raw.string().map(|text| (raw, text))) {
+                edits.replace_string(text.0, &self.handles.seal(kind, self.holder, text.1.as_bytes()));
+            }
+        };
+        match message {
+            Message::Response(response) => {
+                seal(response.result("requestState"), HandleKind::State);
+                seal(response.result("taskId"), HandleKind::Task);
+                seal(response.result("task").and_then(|task| task.get("taskId")), HandleKind::Task);
+                if let Some(tasks) = response.result("tasks") {
+                    tasks.elements().for_each(|task| seal(task.get("taskId"), HandleKind::Task));
+                }
+                seal(related_task(response.meta(RELATED)), HandleKind::Task);
+            }
+            Message::Notification(notification) => {
+                if matches!(notification.method(), Method::TasksStatus | Method::TaskChanged) {
+                    seal(notification.params.get("taskId"), HandleKind::Task);
+                }
+                seal(related_task(notification.params.meta(RELATED)), HandleKind::Task);
+            }
+            Message::Request(request) => seal(related_task(request.params.meta(RELATED)), HandleKind::Task),
+        }
+        if edits.is_empty() { None } else { edits.apply().ok() }
+    }
+}
+
+const RELATED: &str = "io.modelcontextprotocol/related-task";
+
+fn related_task(meta: Option<Raw<'_>>) -> Option<Raw<'_>> {
+    meta.and_then(|meta| meta.get("taskId"))
+}

@@ -1,0 +1,77 @@
+//! What the proxy works with; built once by the app.
+
+use std::sync::Arc;
+
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    base::{
+        clock::Clock,
+        ids::{ReplicaId, RequestId},
+    },
+    domain::vault::Vault,
+    flow::proxy::{handles::Handles, recorder::Recorder, snapshots::Snapshots},
+    io::{db::Db, net::client::Egress},
+};
+
+/// What the proxy works with.
+#[derive(Debug)]
+pub struct Gateway {
+    /// The database.
+    pub db: Db,
+    /// The time.
+    pub clock: Clock,
+    /// Sealed values.
+    pub vault: Vault,
+    /// The way out.
+    pub egress: Egress,
+    /// The address agents use, without a slash at the end.
+    pub base_url: String,
+    /// What each organization's calls are judged by.
+    pub snapshots: Snapshots,
+    /// Puts calls on record.
+    pub recorder: Arc<Recorder>,
+    /// Seals what stands for an upstream's sessions and states.
+    pub handles: Handles,
+}
+
+/// What a gateway is built from.
+#[derive(Debug)]
+pub struct GatewayParts {
+    /// The database.
+    pub db: Db,
+    /// The time.
+    pub clock: Clock,
+    /// Sealed values.
+    pub vault: Vault,
+    /// The way out.
+    pub egress: Egress,
+    /// The address agents use, without a slash at the end.
+    pub base_url: String,
+    /// This process.
+    pub replica: ReplicaId,
+    /// Where background work belongs.
+    pub tasks: TaskTracker,
+}
+
+impl Gateway {
+    /// A gateway that has judged nothing yet.
+    pub fn new(parts: GatewayParts) -> Self {
+        let GatewayParts { db, clock, vault, egress, base_url, replica, tasks } = parts;
+        Self {
+            snapshots: Snapshots::new(db.clone(), clock.clone()),
+            recorder: Recorder::new(db.clone(), replica, tasks),
+            handles: Handles::new(vault.clone()),
+            db,
+            clock,
+            vault,
+            egress,
+            base_url,
+        }
+    }
+
+    /// The address at which a person reads why a call ended as it did.
+    pub fn explanation(&self, request: RequestId) -> String {
+        format!("{}/c/{request}", self.base_url)
+    }
+}

@@ -1,0 +1,102 @@
+//! One MCP call from bearer to reply.
+//!
+//! Each step takes the value of the step before and returns the next, so that types hold the order: no [`judge::Permit`],
+//! no credential; no [`record::Pass`], no upstream.
+//!
+//! Lacks on purpose: HTTP routing and rendering, which are `web/mcp.rs`; and deciding by documents, which is the policy
+//! engine's part.
+//!
+//! Invariant: nothing reaches an upstream unless it was admitted, judged and put on record at the organization's present
+//! epoch.
+//! Invariant: what is forwarded is the message that was judged, edited only where a handle of ours stands for theirs.
+//! Invariant: no credential, cookie or unknown header of the caller is forwarded, and none of an upstream comes back.
+
+pub mod ask;
+pub mod admit;
+pub mod credential;
+pub mod dispatch;
+pub mod edit;
+pub mod gateway;
+pub mod handles;
+pub mod judge;
+pub mod lists;
+pub mod record;
+pub mod recorder;
+pub mod refusal;
+pub mod relay;
+pub mod reply;
+pub mod route;
+pub mod snapshot;
+pub mod snapshots;
+
+use crate::{
+    flow::proxy::{
+        admit::Admitted,
+        ask::{Answer, Ask, Verb},
+        gateway::Gateway,
+        record::Recorded,
+        refusal::{Refusal, Refused},
+        route::Call,
+    },
+    protocol::mcp::{message, strict::Limits},
+};
+
+/// How often a call is judged anew because what it was judged by changed meanwhile.
+const ROUNDS: usize = 3;
+
+/// Serves one request of an agent.
+pub async fn serve(gateway: &Gateway, ask: Ask) -> Answer {
+    let mut newest = None;
+    for _ in 0..ROUNDS {
+        let outcome = match attempt(gateway, &ask, newest).await {
+            Ok(outcome) => outcome,
+            Err(refused) => record::refuse(gateway, &ask, *refused).await,
+        };
+        match outcome {
+            Recorded::Answer(answer) => return *answer,
+            // Somebody changed what calls are judged by; whoever changed it may have been answered already.
+            Recorded::Stale(epoch) => newest = epoch,
+        }
+    }
+    reply::busy(&ask)
+}
+
+/// One round: admission, judgment, record, and the exchange with the upstream.
+async fn attempt(gateway: &Gateway, ask: &Ask, newest: Option<i64>) -> Result<Recorded, Box<Refused>> {
+    let admitted = admit::admit(gateway, ask, newest).await?;
+    match ask.verb {
+        Verb::Post => post(gateway, ask, admitted).await,
+        Verb::Get | Verb::Delete => stream(gateway, ask, admitted).await,
+    }
+}
+
+async fn post(gateway: &Gateway, ask: &Ask, admitted: Admitted) -> Result<Recorded, Box<Refused>> {
+    let limits = Limits::of(ask::MAX_BODY);
+    let message = match message::parse(&ask.body, &limits) {
+        Ok(message) => message,
+        Err(malformed) => {
+            let id = malformed.id.map(|id| id.raw().text().to_owned());
+            return Err(admitted.refused(Refusal::Malformed { fault: malformed.fault, id }));
+        }
+    };
+    let call = Call::of(gateway, &admitted, ask, message)?;
+    let permit = judge::judge(&admitted, ask, call)?;
+    let credential = credential::open(gateway, &admitted, &permit).await?;
+    let pass = match record::admit(gateway, ask, &admitted, permit).await? {
+        Ok(pass) => pass,
+        Err(stale) => return Ok(stale),
+    };
+    Ok(Recorded::Answer(Box::new(dispatch::dispatch(gateway, ask, &admitted, pass, credential).await)))
+}
+
+/// The stream of a session, or its end.
+async fn stream(gateway: &Gateway, ask: &Ask, admitted: Admitted) -> Result<Recorded, Box<Refused>> {
+    let call = Call::of_session(gateway, &admitted, ask)?;
+    let permit = judge::judge(&admitted, ask, call)?;
+    let credential = credential::open(gateway, &admitted, &permit).await?;
+    let pass = match record::admit(gateway, ask, &admitted, permit).await? {
+        Ok(pass) => pass,
+        Err(stale) => return Ok(stale),
+    };
+    Ok(Recorded::Answer(Box::new(dispatch::dispatch(gateway, ask, &admitted, pass, credential).await)))
+}

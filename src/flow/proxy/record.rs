@@ -1,0 +1,267 @@
+//! The durable record: before a call leaves, and where one is refused. Only here is a [`Pass`] made.
+
+use std::{sync::Arc, time::Instant};
+
+use time::OffsetDateTime;
+
+use crate::{
+    base::{
+        crypto::digest,
+        ids::EventId,
+        trace::{Finding, Fixer, Step, Trace},
+    },
+    domain::audit::{ArgumentsPart, CallEntry, CallPart, Decision, Entry, Hex, UpstreamPart, Who},
+    flow::proxy::{
+        admit::Admitted,
+        ask::{Answer, Ask},
+        gateway::Gateway,
+        judge::Permit,
+        recorder::{Away, Recorder, Stand},
+        refusal::{Form, Refusal, Refused},
+        reply,
+        route::{self, Call},
+    },
+    io::db::OrgScope,
+    protocol::mcp::{canonical::canonical, message::Request, method::Method},
+};
+
+/// What became of a round.
+#[derive(Debug)]
+pub enum Recorded {
+    /// The agent's answer.
+    Answer(Box<Answer>),
+    /// It was judged by what is no longer so; the organization's epoch is this, or the organization is gone.
+    Stale(Option<i64>),
+}
+
+/// A call that is on record and may leave. Only [`admit`] makes one.
+#[derive(Debug)]
+pub struct Pass<'a> {
+    permit: Permit<'a>,
+    open: Option<OpenCall>,
+}
+
+impl<'a> Pass<'a> {
+    /// The call and its record, which whoever carries it out has to close.
+    pub fn into_parts(self) -> (Permit<'a>, Option<OpenCall>) {
+        (self.permit, self.open)
+    }
+}
+
+/// A call on record whose outcome is not.
+#[derive(Debug)]
+pub struct OpenCall {
+    recorder: Arc<Recorder>,
+    scope: OrgScope,
+    intent: EventId,
+    who: Who,
+    part: CallPart,
+    target: Target,
+    sent: usize,
+    began: Instant,
+    at: OffsetDateTime,
+}
+
+#[derive(Clone, Debug)]
+struct Target {
+    kind: &'static str,
+    id: String,
+    name: String,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The server answered.
+    Answered,
+    /// The agent went away before all of the answer was there.
+    Abandoned,
+    /// The server was not reached, or did not answer to the end: the code and a sentence.
+    Failed(&'static str, String),
+}
+
+/// Puts a permitted call on record; the outer error refuses it, the inner one says that it must be judged anew.
+///
+/// # Errors
+/// Where the record could not be made: then the call must not leave.
+pub async fn admit<'a>(
+    gateway: &Gateway,
+    ask: &Ask,
+    admitted: &Admitted,
+    permit: Permit<'a>,
+) -> Result<Result<Pass<'a>, Recorded>, Box<Refused>> {
+    if !is_recorded(permit.call()) {
+        return unrecorded(gateway, admitted, permit).await;
+    }
+    let open = OpenCall::of(gateway, ask, admitted, &permit);
+    let entry = CallEntry {
+        id: open.intent,
+        at: open.at,
+        entry: open.entry("call.allowed", open.part.clone()).ended(Decision::Allowed),
+        epoch: Some(admitted.snapshot.epoch),
+        opens: true,
+        closes: None,
+    };
+    match gateway.recorder.record(admitted.snapshot.scope, entry).await {
+        Ok(Stand::Kept) => Ok(Ok(Pass { permit, open: Some(open) })),
+        Ok(Stand::Stale(epoch)) => Ok(Err(Recorded::Stale(epoch))),
+        Err(Away) => Err(permit.call().refused(admitted, Refusal::RecordAway)),
+    }
+}
+
+/// Requests are recorded. What belongs to one that was (its progress, its cancellation, an answer to the server), the
+/// stream of a session and its keep-alive are not, yet leave only while what they were judged by is still so.
+fn is_recorded(call: &Call<'_>) -> bool {
+    call.request().is_some_and(|request| request.method() != Method::Ping)
+}
+
+async fn unrecorded<'a>(
+    gateway: &Gateway,
+    admitted: &Admitted,
+    permit: Permit<'a>,
+) -> Result<Result<Pass<'a>, Recorded>, Box<Refused>> {
+    match gateway.snapshots.epoch_now(admitted.snapshot.scope).await {
+        Ok(epoch) if epoch == Some(admitted.snapshot.epoch) => Ok(Ok(Pass { permit, open: None })),
+        Ok(epoch) => Ok(Err(Recorded::Stale(epoch))),
+        Err(error) => {
+            tracing::warn!(%error, "the epoch cannot be read");
+            Err(permit.call().refused(admitted, Refusal::Away))
+        }
+    }
+}
+
+/// Puts a refusal on record and says what the agent is answered.
+pub async fn refuse(gateway: &Gateway, ask: &Ask, mut refused: Refused) -> Recorded {
+    route::describe(ask, &mut refused);
+    let Some(known) = refused.known.clone() else {
+        return Recorded::Answer(Box::new(reply::refusal(gateway, ask, &refused)));
+    };
+    let mut part = refused.part.clone();
+    part.code = Some(refused.refusal.code().to_owned());
+    part.grant = known.grant;
+    part.token = known.token;
+    let (kind, id, name) = target_of(&part);
+    let entry = Entry::call("call.refused", &known.who, part).target(kind, id, name).refused();
+    let call = CallEntry {
+        id: EventId::fresh(),
+        at: gateway.clock.now(),
+        entry,
+        epoch: refused.refusal.depends_on_epoch().then_some(known.epoch),
+        opens: false,
+        closes: None,
+    };
+    if refused.refusal.form() == Form::Unavailable {
+        // The record is what is away; it is tried again behind the agent's back.
+        gateway.recorder.record_soon(known.scope, call);
+        return Recorded::Answer(Box::new(reply::refusal(gateway, ask, &refused)));
+    }
+    match gateway.recorder.record(known.scope, call).await {
+        Ok(Stand::Stale(epoch)) => Recorded::Stale(epoch),
+        Ok(Stand::Kept) => Recorded::Answer(Box::new(reply::refusal(gateway, ask, &refused))),
+        Err(Away) => {
+            let refused = Refused { refusal: Refusal::RecordAway, ..refused };
+            Recorded::Answer(Box::new(reply::refusal(gateway, ask, &refused)))
+        }
+    }
+}
+
+fn target_of(part: &CallPart) -> (&'static str, String, String) {
+    let server = part.server.map(|server| server.to_string()).unwrap_or_default();
+    match &part.subject {
+        Some(subject) => ("tool", format!("{server}/{subject}"), subject.clone()),
+        None => ("server", server, part.method.clone().unwrap_or_default()),
+    }
+}
+
+impl OpenCall {
+    fn of(gateway: &Gateway, ask: &Ask, admitted: &Admitted, permit: &Permit<'_>) -> Self {
+        let call = permit.call();
+        let request = call.request();
+        let known = admitted.known();
+        let part = CallPart {
+            arguments: request.and_then(arguments),
+            class: permit.class(),
+            client: call.client.clone(),
+            fingerprint: permit.fingerprint().map(|fingerprint| Hex(fingerprint.0)),
+            grant: known.grant,
+            method: request.map(|request| request.method().name().to_owned()),
+            server: Some(call.server.server.id),
+            session: call.session.as_ref().map(|session| Hex(digest::sha256(session.upstream.as_bytes()))),
+            subject: call.subject().map(std::borrow::Cow::into_owned),
+            token: known.token,
+            traceparent: ask.header("traceparent").map(str::to_owned),
+            ..CallPart::new(Trace::passed(Step::Record))
+        };
+        let slug = call.server.server.slug.as_str();
+        let target = match &part.subject {
+            Some(subject) => Target {
+                kind: "tool",
+                id: format!("{}/{subject}", call.server.server.id),
+                name: format!("{slug}/{subject}"),
+            },
+            None => Target { kind: "server", id: call.server.server.id.to_string(), name: slug.to_owned() },
+        };
+        Self {
+            recorder: Arc::clone(&gateway.recorder),
+            scope: known.scope,
+            intent: EventId::fresh(),
+            who: known.who,
+            part,
+            target,
+            sent: ask.body.len(),
+            began: Instant::now(),
+            at: gateway.clock.now(),
+        }
+    }
+
+    fn entry(&self, action: &'static str, part: CallPart) -> Entry {
+        Entry::call(action, &self.who, part).target(self.target.kind, &self.target.id, &self.target.name)
+    }
+
+    /// Puts the outcome on record, soon.
+    pub fn close(self, ending: &Ending, status: Option<u16>, received: usize) {
+        let elapsed = self.began.elapsed();
+        let micros = i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX);
+        let (trace, action, decision, code) = match ending {
+            Ending::Answered => (Trace::passed(Step::Outcome), "call.answered", Decision::Done, None),
+            Ending::Abandoned => {
+                let finding = Finding::new("the agent went away", "the agent waits", Fixer::Agent);
+                (Trace::failed(Step::Outcome, finding), "call.abandoned", Decision::Failed, Some("abandoned"))
+            }
+            Ending::Failed(code, sentence) => {
+                let finding = Finding::new(sentence.clone(), "an answer", Fixer::Upstream);
+                let step = if status.is_some() { Step::Outcome } else { Step::Forward };
+                (Trace::failed(step, finding), "call.failed", Decision::Failed, Some(*code))
+            }
+        };
+        let length = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
+        let upstream = UpstreamPart { micros, received: length(received), sent: length(self.sent), status };
+        let part = CallPart {
+            code: code.map(str::to_owned),
+            grant: self.part.grant,
+            intent: Some(self.intent),
+            method: self.part.method.clone(),
+            server: self.part.server,
+            subject: self.part.subject.clone(),
+            upstream: Some(upstream),
+            ..CallPart::new(trace)
+        };
+        let call = CallEntry {
+            id: EventId::fresh(),
+            at: self.at + elapsed,
+            entry: self.entry(action, part).ended(decision),
+            epoch: None,
+            opens: false,
+            closes: Some(self.intent),
+        };
+        self.recorder.record_soon(self.scope, call);
+    }
+}
+
+/// The arguments of a call without their values.
+fn arguments(request: &Request<'_>) -> Option<ArgumentsPart> {
+    let raw = request.params.arguments().ok().flatten()?;
+    let keys =
+        raw.members().filter_map(|member| member.key.string().map(std::borrow::Cow::into_owned)).collect();
+    Some(ArgumentsPart { digest: Hex(digest::sha256(&canonical(raw))), keys })
+}

@@ -1,0 +1,153 @@
+//! A server's answer on its way to the agent: passed on as it comes, counted, and its end put on record.
+//!
+//! Invariant: every call that was on record when its answer began is closed exactly once, also where the agent goes away.
+
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::{
+    flow::proxy::{
+        dispatch::{broken, ended},
+        edit::Editor,
+        record::{Ending, OpenCall},
+    },
+    io::net::{
+        body::ReplyBody,
+        client::Reply,
+        error::{EgressError, Part},
+    },
+    protocol::mcp::sse::Splitter,
+};
+
+/// A server's answer on its way.
+#[derive(Debug)]
+pub struct Relay {
+    body: ReplyBody,
+    open: Option<(OpenCall, Ending, u16)>,
+    received: usize,
+    events: Option<Events>,
+    is_over: bool,
+}
+
+/// Events are passed on whole, so that what stands in them can be changed.
+#[derive(Debug)]
+struct Events {
+    splitter: Option<Splitter>,
+    editor: Editor,
+    ready: VecDeque<Bytes>,
+}
+
+/// How large one event may be; a whole list may stand in one.
+const MAX_EVENT: usize = 10 * 1024 * 1024;
+
+impl Relay {
+    /// Bytes as they come.
+    pub fn of_bytes(reply: Reply, open: Option<OpenCall>) -> Self {
+        Self::new(reply, open, None)
+    }
+
+    /// Events as they come.
+    pub fn of_events(reply: Reply, open: Option<OpenCall>, editor: Editor) -> Self {
+        let events = Events { splitter: Some(Splitter::new(MAX_EVENT)), editor, ready: VecDeque::new() };
+        Self::new(reply, open, Some(events))
+    }
+
+    fn new(reply: Reply, open: Option<OpenCall>, events: Option<Events>) -> Self {
+        let status = reply.status;
+        let open = open.map(|open| (open, ended(status), status.as_u16()));
+        Self { body: reply.body, open, received: 0, events, is_over: false }
+    }
+
+    fn close(&mut self, ending: Option<Ending>) {
+        if let Some((open, usual, status)) = self.open.take() {
+            open.close(&ending.unwrap_or(usual), Some(status), self.received);
+        }
+    }
+
+    /// What the events that are complete by now look like to the agent.
+    fn take(events: &mut Events, mut bytes: Bytes) -> Result<(), EgressError> {
+        let Some(splitter) = &mut events.splitter else { return Ok(()) };
+        while let Some(event) = splitter.next(&mut bytes).map_err(|_| EgressError::TooLarge(Part::Body))? {
+            // An event without data primes a stream that may be taken up again; it says nothing.
+            let data = event.data().filter(|data| !data.is_empty());
+            let edited = data.map_or(Ok(None), |data| events.editor.edit(&data));
+            let shown = match edited.map_err(|_| EgressError::Protocol)? {
+                Some(data) => event.with_data(&data).raw().clone(),
+                None => event.raw().clone(),
+            };
+            events.ready.push_back(shown);
+        }
+        Ok(())
+    }
+}
+
+impl Body for Relay {
+    type Data = Bytes;
+    type Error = EgressError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, EgressError>>> {
+        let this = self.get_mut();
+        loop {
+            if let Some(bytes) = this.events.as_mut().and_then(|events| events.ready.pop_front()) {
+                this.received += bytes.len();
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+            if this.is_over {
+                return Poll::Ready(None);
+            }
+            match Pin::new(&mut this.body).poll_frame(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) => {
+                    this.is_over = true;
+                    this.close(None);
+                    // An event that was never finished is one that no reader takes in.
+                    return Poll::Ready(None);
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    this.is_over = true;
+                    this.close(Some(broken(&error)));
+                    return Poll::Ready(Some(Err(error)));
+                }
+                Poll::Ready(Some(Ok(frame))) => {
+                    let Ok(bytes) = frame.into_data() else { continue };
+                    match &mut this.events {
+                        None => {
+                            this.received += bytes.len();
+                            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                        }
+                        Some(events) => {
+                            if let Err(error) = Self::take(events, bytes) {
+                                this.is_over = true;
+                                this.close(Some(broken(&error)));
+                                return Poll::Ready(Some(Err(error)));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.is_over && self.events.as_ref().is_none_or(|events| events.ready.is_empty())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.events.is_some() { SizeHint::default() } else { self.body.size_hint() }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.close(Some(Ending::Abandoned));
+    }
+}

@@ -1,0 +1,167 @@
+//! What an agent is answered where no upstream answers: challenges, refusals, failures.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde_json::json;
+
+use crate::{
+    flow::proxy::{
+        ask::{Answer, AnswerBody, Ask},
+        gateway::Gateway,
+        refusal::{Form, Refusal, Refused},
+    },
+    protocol::mcp::{
+        error::{self, Code},
+        message::{self, BadMessage, Id, Message},
+        raw::Raw,
+        strict::{self, Limits},
+        version::Era,
+    },
+};
+
+/// How long an agent is told to wait while the database is away, in seconds.
+const RETRY_AFTER: u32 = 5;
+
+/// The answer to a refused request.
+pub fn refusal(gateway: &Gateway, ask: &Ask, refused: &Refused) -> Answer {
+    let refusal = &refused.refusal;
+    let sentence = refusal.sentence();
+    let era = if refused.is_modern { Era::Modern } else { Era::Legacy };
+    let body = |code: Code, message: &str| {
+        with_id(refused.id.as_deref(), |id| error::error(era, id, code, message, None))
+    };
+    match refusal.form() {
+        Form::Unauthorized => {
+            let mut answer = json_answer(StatusCode::UNAUTHORIZED, body(Code::InvalidRequest, &sentence));
+            answer.headers.insert(header::WWW_AUTHENTICATE, challenge(refusal));
+            answer
+        }
+        Form::Forbidden => json_answer(StatusCode::FORBIDDEN, body(Code::InvalidRequest, &sentence)),
+        Form::NotFound => json_answer(StatusCode::NOT_FOUND, body(Code::InvalidRequest, &sentence)),
+        Form::BadRequest => json_answer(StatusCode::BAD_REQUEST, body(bad_request_code(refusal), &sentence)),
+        Form::Absent => absent(refused, &sentence, body),
+        Form::Denied => denied(gateway, ask, refused, era),
+        Form::Unavailable => unavailable(body(Code::InternalError, &sentence)),
+    }
+}
+
+/// The answer where what calls are judged by changes faster than it can be read.
+pub fn busy(ask: &Ask) -> Answer {
+    let message = "What calls are judged by keeps changing. Try again.";
+    let id = read_id(&ask.body);
+    unavailable(error::error(Era::Legacy, id, Code::InternalError, message, None))
+}
+
+/// The answer where an allowed call was not answered by its server.
+pub fn failure(gateway: &Gateway, ask: &Ask, call: &Failed<'_>) -> Answer {
+    let link = gateway.explanation(ask.origin.request);
+    let text = format!("[PORTREEVE FAILED] {}: {}. {link}", call.server, call.sentence);
+    if call.is_tool_call {
+        let decision =
+            json!({ "code": call.code, "request_id": ask.origin.request, "url": link }).to_string();
+        let raw = strict::check(decision.as_bytes(), &Limits::of(4096)).ok();
+        let body = with_id(call.id, |id| match id {
+            Some(id) => error::tool_refusal(call.era, id, &text, raw),
+            None => error::error(call.era, None, Code::InternalError, &text, None),
+        });
+        return json_answer(StatusCode::OK, body);
+    }
+    let body = with_id(call.id, |id| error::error(call.era, id, Code::InternalError, &text, None));
+    json_answer(StatusCode::BAD_GATEWAY, body)
+}
+
+/// A call that its server did not answer.
+#[derive(Debug)]
+pub struct Failed<'a> {
+    /// The id of the request as it was written.
+    pub id: Option<&'a str>,
+    /// Whether a model reads the answer.
+    pub is_tool_call: bool,
+    /// The era that the agent speaks.
+    pub era: Era,
+    /// The server's name.
+    pub server: &'a str,
+    /// The stable code.
+    pub code: &'static str,
+    /// Why.
+    pub sentence: &'a str,
+}
+
+/// A whole answer of JSON.
+pub fn json_answer(status: StatusCode, body: Vec<u8>) -> Answer {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Answer { status, headers, body: AnswerBody::Whole(Bytes::from(body)) }
+}
+
+fn unavailable(body: Vec<u8>) -> Answer {
+    let mut answer = json_answer(StatusCode::SERVICE_UNAVAILABLE, body);
+    answer.headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
+    answer
+}
+
+/// Without a token there is no error to name (RFC 6750, section 3.1).
+fn challenge(refusal: &Refusal) -> HeaderValue {
+    HeaderValue::from_static(match refusal {
+        Refusal::NoToken => "Bearer realm=\"portreeve\"",
+        Refusal::TokenExpired | Refusal::GrantExpired => {
+            "Bearer realm=\"portreeve\", error=\"invalid_token\", error_description=\"expired\""
+        }
+        Refusal::TokenRevoked | Refusal::GrantRevoked { .. } => {
+            "Bearer realm=\"portreeve\", error=\"invalid_token\", error_description=\"revoked\""
+        }
+        _ => "Bearer realm=\"portreeve\", error=\"invalid_token\"",
+    })
+}
+
+const fn bad_request_code(refusal: &Refusal) -> Code {
+    match refusal {
+        Refusal::HeaderMismatch(_) => Code::HeaderMismatch,
+        Refusal::BadParams { .. } => Code::InvalidParams,
+        Refusal::Malformed { fault: BadMessage::Text(fault), .. } if fault.reason.is_parse_error() => {
+            Code::ParseError
+        }
+        _ => Code::InvalidRequest,
+    }
+}
+
+/// As a server answers that has no such tool or method.
+fn absent(refused: &Refused, sentence: &str, body: impl Fn(Code, &str) -> Vec<u8>) -> Answer {
+    if matches!(refused.refusal, Refusal::MethodUnserved { .. }) {
+        let status = if refused.is_modern { StatusCode::NOT_FOUND } else { StatusCode::OK };
+        return json_answer(status, body(Code::MethodNotFound, sentence));
+    }
+    json_answer(StatusCode::OK, body(Code::InvalidParams, sentence))
+}
+
+fn denied(gateway: &Gateway, ask: &Ask, refused: &Refused, era: Era) -> Answer {
+    let link = gateway.explanation(ask.origin.request);
+    let text = format!("[PORTREEVE DENIED] {} {link}", refused.refusal.sentence());
+    let decision = json!({
+        "code": refused.refusal.code(),
+        "request_id": ask.origin.request,
+        "url": link,
+    });
+    let decision = decision.to_string();
+    let raw: Option<Raw<'_>> = strict::check(decision.as_bytes(), &Limits::of(4096)).ok();
+    let body = with_id(refused.id.as_deref(), |id| match id {
+        Some(id) if refused.is_tool_call => error::tool_refusal(era, id, &text, raw),
+        id => error::error(era, id, Code::InvalidRequest, &text, raw),
+    });
+    // A notification and the opening of a stream have no id to answer with.
+    let status = if refused.id.is_some() { StatusCode::OK } else { StatusCode::FORBIDDEN };
+    json_answer(status, body)
+}
+
+fn with_id(id: Option<&str>, body: impl FnOnce(Option<Id<'_>>) -> Vec<u8>) -> Vec<u8> {
+    let raw = id.and_then(|id| strict::check(id.as_bytes(), &Limits::of(4096)).ok());
+    body(raw.and_then(Id::read))
+}
+
+fn read_id(body: &[u8]) -> Option<Id<'_>> {
+    match message::parse(body, &Limits::of(body.len())) {
+        Ok(Message::Request(request)) => Some(request.id),
+        _ => None,
+    }
+}

@@ -1,0 +1,222 @@
+//! From an admitted agent's message to a [`Call`]: which server, which tool, with which arguments.
+
+use std::{borrow::Cow, sync::Arc};
+
+use crate::{
+    domain::audit::{CallPart, ClientPart},
+    flow::proxy::{
+        admit::Admitted,
+        ask::{Ask, MAX_BODY, Verb},
+        edit::{self, Opened},
+        gateway::Gateway,
+        handles::Session,
+        refusal::{Refusal, Refused},
+        snapshot::ServerFacts,
+    },
+    protocol::mcp::{
+        message::{self, Message, Request},
+        method::Method,
+        params::Params,
+        strict::Limits,
+        version::{self, Era},
+    },
+};
+
+/// A message on its way to one server.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// The server.
+    pub server: Arc<ServerFacts>,
+    /// What is sent.
+    pub payload: Payload<'a>,
+    /// The era that it speaks.
+    pub era: Era,
+    /// The session it belongs to, as the upstream knows it.
+    pub session: Option<Session>,
+    /// The software that calls, as it names itself.
+    pub client: Option<ClientPart>,
+    /// Its handles, opened.
+    pub opened: Opened,
+}
+
+/// What is sent.
+#[derive(Debug)]
+pub enum Payload<'a> {
+    /// A message.
+    Message(Message<'a>),
+    /// Nothing but the wish for a session's stream.
+    Listen,
+    /// Nothing but the end of a session.
+    End,
+}
+
+const SESSION: &str = "mcp-session-id";
+const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
+
+impl<'a> Call<'a> {
+    /// What a posted message asks for.
+    ///
+    /// # Errors
+    /// Why it leads nowhere.
+    pub fn of(
+        gateway: &Gateway,
+        admitted: &Admitted,
+        ask: &Ask,
+        message: Message<'a>,
+    ) -> Result<Self, Box<Refused>> {
+        let header = ask.header("mcp-protocol-version").map(str::as_bytes);
+        let era = version::spoken(&message, header).era;
+        let facts = |refusal| Facts::of(&message, era).refused(admitted, refusal);
+        let server = admitted.server(&ask.endpoint).map_err(facts)?;
+        let session = session(gateway, admitted, ask, &server, era).map_err(facts)?;
+        let client =
+            client_of(&message).or_else(|| session.as_ref().and_then(|session| session.client.clone()));
+        let opened = match &message {
+            Message::Request(request) => {
+                edit::open(&ask.body, request, &gateway.handles, admitted.holder(&server))
+            }
+            Message::Notification(_) | Message::Response(_) => Ok(Opened::default()),
+        };
+        let opened = opened.map_err(facts)?;
+        let call = Self { server, payload: Payload::Message(message), era, session, client, opened };
+        admitted.check_client(call.client.as_ref()).map_err(|refusal| call.refused(admitted, refusal))?;
+        Ok(call)
+    }
+
+    /// What the opening of a stream, or the end of a session, asks for.
+    ///
+    /// # Errors
+    /// Why it leads nowhere.
+    pub fn of_session(gateway: &Gateway, admitted: &Admitted, ask: &Ask) -> Result<Self, Box<Refused>> {
+        let server = admitted.server(&ask.endpoint).map_err(|refusal| admitted.refused(refusal))?;
+        let session = session(gateway, admitted, ask, &server, Era::Legacy)
+            .map_err(|refusal| admitted.refused(refusal))?;
+        let client = session.as_ref().and_then(|session| session.client.clone());
+        let payload = if ask.verb == Verb::Delete { Payload::End } else { Payload::Listen };
+        let call = Self { server, payload, era: Era::Legacy, session, client, opened: Opened::default() };
+        admitted.check_client(call.client.as_ref()).map_err(|refusal| call.refused(admitted, refusal))?;
+        Ok(call)
+    }
+
+    /// The request, where it is one.
+    pub fn request(&self) -> Option<&Request<'a>> {
+        match &self.payload {
+            Payload::Message(Message::Request(request)) => Some(request),
+            _ => None,
+        }
+    }
+
+    /// The name of the tool, prompt or resource it is about.
+    pub fn subject(&self) -> Option<Cow<'_, str>> {
+        let params = &self.request()?.params;
+        subject_of(params)
+    }
+
+    /// A refusal with all that is known of the call.
+    pub fn refused(&self, admitted: &Admitted, refusal: Refusal) -> Box<Refused> {
+        let facts = match &self.payload {
+            Payload::Message(message) => Facts::of(message, self.era),
+            Payload::Listen | Payload::End => Facts::default(),
+        };
+        let mut refused = facts.refused(admitted, refusal);
+        refused.part.server = Some(self.server.server.id);
+        refused.part.client.clone_from(&self.client);
+        refused
+    }
+}
+
+/// Fills in what the message says of itself where it was refused before anybody read it: an agent whose gate is closed
+/// is answered in the form that a model reads.
+pub fn describe(ask: &Ask, refused: &mut Refused) {
+    let is_told = refused.known.is_some() && refused.part.method.is_none();
+    if !is_told || ask.verb != Verb::Post {
+        return;
+    }
+    let Ok(message) = message::parse(&ask.body, &Limits::of(MAX_BODY)) else { return };
+    let header = ask.header("mcp-protocol-version").map(str::as_bytes);
+    let facts = Facts::of(&message, version::spoken(&message, header).era);
+    refused.part.method = facts.method;
+    refused.part.subject = facts.subject;
+    refused.part.client = facts.client;
+    refused.id = facts.id;
+    refused.is_tool_call = facts.is_tool_call;
+    refused.is_modern = facts.is_modern;
+}
+
+/// What a refusal repeats of a message.
+#[derive(Default)]
+struct Facts {
+    method: Option<String>,
+    subject: Option<String>,
+    id: Option<String>,
+    is_tool_call: bool,
+    is_modern: bool,
+    client: Option<ClientPart>,
+}
+
+impl Facts {
+    fn of(message: &Message<'_>, era: Era) -> Self {
+        let is_modern = era == Era::Modern;
+        match message {
+            Message::Request(request) => Self {
+                method: Some(request.method().name().to_owned()),
+                subject: subject_of(&request.params).map(Cow::into_owned),
+                id: Some(request.id.raw().text().to_owned()),
+                is_tool_call: request.method() == Method::ToolsCall,
+                is_modern,
+                client: client_of(message),
+            },
+            Message::Notification(notification) => {
+                Self { method: Some(notification.method().name().to_owned()), is_modern, ..Self::default() }
+            }
+            Message::Response(_) => Self { is_modern, ..Self::default() },
+        }
+    }
+
+    fn refused(self, admitted: &Admitted, refusal: Refusal) -> Box<Refused> {
+        let mut refused = admitted.refused(refusal);
+        refused.part = CallPart {
+            method: self.method,
+            subject: self.subject,
+            client: self.client,
+            ..CallPart::new(refused.refusal.trace())
+        };
+        refused.id = self.id;
+        refused.is_tool_call = self.is_tool_call;
+        refused.is_modern = self.is_modern;
+        refused
+    }
+}
+
+fn subject_of<'p>(params: &'p Params<'_>) -> Option<Cow<'p, str>> {
+    params.name().ok().flatten().or_else(|| params.uri().ok().flatten())
+}
+
+/// The session that a header names, opened; none where no header does.
+fn session(
+    gateway: &Gateway,
+    admitted: &Admitted,
+    ask: &Ask,
+    server: &ServerFacts,
+    era: Era,
+) -> Result<Option<Session>, Refusal> {
+    // The modern era has no sessions; a header left over from the other means nothing there.
+    if era == Era::Modern || !ask.headers.contains_key(SESSION) {
+        return Ok(None);
+    }
+    let handle = ask.header(SESSION).ok_or(Refusal::HandleUnknown)?;
+    let holder = admitted.holder(server);
+    gateway.handles.open_session(holder, handle).map(Some).map_err(|_| Refusal::HandleUnknown)
+}
+
+/// The software that a message says it comes from.
+fn client_of(message: &Message<'_>) -> Option<ClientPart> {
+    let params = match message {
+        Message::Request(request) => &request.params,
+        Message::Notification(notification) => &notification.params,
+        Message::Response(_) => return None,
+    };
+    let info = params.meta(CLIENT_INFO).or_else(|| params.client().ok().flatten())?;
+    let text = |key| info.get(key).and_then(|raw| raw.string()).map(|text| text.chars().take(100).collect());
+    Some(ClientPart { name: text("name")?, version: text("version") })
+}

@@ -1,0 +1,166 @@
+//! What an organization's calls are judged by, as of one epoch, in memory.
+//!
+//! Invariant: a snapshot never changes. A newer epoch is another snapshot.
+
+use std::{collections::HashMap, sync::Arc};
+
+use time::OffsetDateTime;
+
+use crate::{
+    base::ids::{GrantTokenId, OrgId, ServerId},
+    domain::{
+        gate::{self, Gate},
+        grants::{self, DecisionGrant},
+        servers::{self, DecisionServer, DecisionTool},
+        tenancy::store as tenancy,
+    },
+    flow::fault::ActionResult,
+    io::{
+        db::{Db, OrgScope, OrgTx, Tx},
+        net::{address::AddressPolicy, target::Target},
+    },
+    protocol::mcp::{
+        headers::Mirror,
+        schema::Tool,
+        strict::{self, Limits},
+    },
+};
+
+/// What an organization's calls are judged by.
+#[derive(Debug)]
+pub struct OrgSnapshot {
+    /// The right to act in the organization, which the token proves.
+    pub scope: OrgScope,
+    /// Its short name.
+    pub slug: String,
+    /// As of when.
+    pub epoch: i64,
+    /// Whether the operator suspended it.
+    pub is_suspended: bool,
+    /// The emergency stop.
+    pub gate: Gate,
+    servers: HashMap<ServerId, Arc<ServerFacts>>,
+    slugs: HashMap<String, ServerId>,
+    grants: Vec<Arc<DecisionGrant>>,
+    /// Which grant a token belongs to.
+    tokens: HashMap<GrantTokenId, usize>,
+}
+
+/// A server, ready to be called.
+#[derive(Debug)]
+pub struct ServerFacts {
+    /// As it is stored.
+    pub server: DecisionServer,
+    /// Where requests go; none where the address may not be called.
+    pub target: Option<Target>,
+    tools: HashMap<Arc<str>, usize>,
+    /// For each tool, which arguments a modern client repeats in headers.
+    mirrors: Vec<Vec<Mirror>>,
+}
+
+impl ServerFacts {
+    fn of(server: DecisionServer, policy: &AddressPolicy) -> Self {
+        let target = Target::parse(&server.url, policy).ok();
+        let tools = server.tools.iter().enumerate().map(|(at, tool)| (tool.name.shared(), at)).collect();
+        let mirrors = server
+            .tools
+            .iter()
+            .map(|tool| tool.accepted_definition.as_deref().map(mirrors_of).unwrap_or_default())
+            .collect();
+        Self { server, target, tools, mirrors }
+    }
+
+    /// The tool of that name.
+    pub fn tool(&self, name: &str) -> Option<&DecisionTool> {
+        self.tools.get(name).map(|at| &self.server.tools[*at])
+    }
+
+    /// Which arguments of a tool a modern client repeats in headers.
+    pub fn mirrors(&self, name: &str) -> &[Mirror] {
+        self.tools.get(name).map_or(&[], |at| &self.mirrors[*at])
+    }
+}
+
+fn mirrors_of(definition: &str) -> Vec<Mirror> {
+    let raw = strict::check(definition.as_bytes(), &Limits::of(definition.len())).ok();
+    let tool = raw.and_then(|raw| Tool::read(raw).ok());
+    tool.and_then(|tool| tool.mirrors().ok()).unwrap_or_default()
+}
+
+impl OrgSnapshot {
+    /// Reads what is true now.
+    ///
+    /// # Errors
+    /// When the organization is gone or the database is away.
+    pub async fn load(
+        db: &Db,
+        scope: OrgScope,
+        policy: &AddressPolicy,
+        now: OffsetDateTime,
+    ) -> ActionResult<Option<Self>> {
+        let mut tx = OrgTx::begin(db, scope).await?;
+        // The epoch first: what changes while we read the rest is then noticed when a call is put on record.
+        let Some(org) = tenancy::orgs::find(&mut tx).await? else {
+            tx.done().await?;
+            return Ok(None);
+        };
+        let gate = gate::find(&mut tx).await?;
+        let servers = servers::store::decisions::load_for_decisions(&mut tx).await?;
+        let grants = grants::store::decisions::load_for_decisions(&mut tx, now).await?;
+        tx.done().await?;
+        let servers: HashMap<_, _> = servers
+            .into_iter()
+            .map(|server| (server.id, Arc::new(ServerFacts::of(server, policy))))
+            .collect();
+        let slugs =
+            servers.values().map(|facts| (facts.server.slug.as_str().to_owned(), facts.server.id)).collect();
+        let grants: Vec<_> = grants.into_iter().map(Arc::new).collect();
+        let tokens = grants
+            .iter()
+            .enumerate()
+            .flat_map(|(at, grant)| grant.tokens.iter().map(move |token| (token.id, at)))
+            .collect();
+        Ok(Some(Self {
+            scope,
+            slug: org.slug.as_str().to_owned(),
+            epoch: org.epoch,
+            is_suspended: org.suspended_at.is_some(),
+            gate,
+            servers,
+            slugs,
+            grants,
+            tokens,
+        }))
+    }
+
+    /// The organization.
+    pub const fn org(&self) -> OrgId {
+        self.scope.org()
+    }
+
+    /// Whether a path names this organization.
+    pub fn is_named(&self, org: &str) -> bool {
+        org == self.slug || org.parse() == Ok(self.org())
+    }
+
+    /// The server that a path names by slug or id.
+    pub fn server(&self, named: &str) -> Option<&Arc<ServerFacts>> {
+        let id = self.slugs.get(named).copied().or_else(|| named.parse().ok())?;
+        self.servers.get(&id)
+    }
+
+    /// The server with this id.
+    pub fn server_by_id(&self, id: ServerId) -> Option<&Arc<ServerFacts>> {
+        self.servers.get(&id)
+    }
+
+    /// All servers, in no order.
+    pub fn servers(&self) -> impl Iterator<Item = &Arc<ServerFacts>> {
+        self.servers.values()
+    }
+
+    /// The grant a token belongs to.
+    pub fn grant_of(&self, token: GrantTokenId) -> Option<&Arc<DecisionGrant>> {
+        self.tokens.get(&token).map(|at| &self.grants[*at])
+    }
+}

@@ -1,0 +1,135 @@
+//! The snapshots that this replica holds, and who finds them: a token's id leads to its organization.
+//!
+//! A snapshot may be out of date: the record notices, and then the call is judged anew by a newer one. So nothing here
+//! needs to be told of changes to be right.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use tokio::sync::Mutex;
+
+use crate::{
+    base::{
+        clock::Clock,
+        crypto::token::Token,
+        ids::{GrantTokenId, OrgId},
+    },
+    domain::{grants, tenancy},
+    flow::{fault::ActionResult, proxy::snapshot::OrgSnapshot},
+    io::{
+        db::{Db, OrgScope, OrgTx, SystemTx, Tx},
+        net::address::AddressPolicy,
+    },
+};
+
+/// How many organizations, and how many tokens, are kept in mind at the most; beyond, all are forgotten and read anew.
+const MAX_KEPT: usize = 100_000;
+
+/// The snapshots of this replica.
+#[derive(Debug)]
+pub struct Snapshots {
+    db: Db,
+    clock: Clock,
+    orgs: RwLock<HashMap<OrgId, Arc<OrgSnapshot>>>,
+    tokens: RwLock<HashMap<GrantTokenId, OrgId>>,
+    /// One reading at a time for each organization, whoever else waits takes what it brought.
+    loads: std::sync::Mutex<HashMap<OrgId, Arc<Mutex<()>>>>,
+}
+
+impl Snapshots {
+    /// None yet.
+    pub fn new(db: Db, clock: Clock) -> Self {
+        Self {
+            db,
+            clock,
+            orgs: RwLock::default(),
+            tokens: RwLock::default(),
+            loads: std::sync::Mutex::default(),
+        }
+    }
+
+    /// The organization of a carried token; none where the token is none that we know.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn org_of(&self, token: &Token) -> ActionResult<Option<OrgScope>> {
+        let id: GrantTokenId = token.row();
+        if let Some(org) = self.tokens.read().unwrap_or_else(PoisonError::into_inner).get(&id) {
+            return Ok(Some(OrgScope::proven(*org)));
+        }
+        let mut tx = SystemTx::begin(&self.db).await?;
+        let found = grants::store::tokens::find_by_token(&mut tx, token).await?;
+        tx.done().await?;
+        let Some((org, id)) = found else { return Ok(None) };
+        let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
+        if tokens.len() >= MAX_KEPT {
+            tokens.clear();
+        }
+        tokens.insert(id, org);
+        Ok(Some(OrgScope::proven(org)))
+    }
+
+    /// The organization's snapshot, of this epoch or a later one where one is named; none where the organization is gone.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn get(
+        &self,
+        scope: OrgScope,
+        newest: Option<i64>,
+        policy: &AddressPolicy,
+    ) -> ActionResult<Option<Arc<OrgSnapshot>>> {
+        let is_fit = |snapshot: &Arc<OrgSnapshot>| newest.is_none_or(|newest| snapshot.epoch >= newest);
+        if let Some(kept) = self.kept(scope.org()).filter(is_fit) {
+            return Ok(Some(kept));
+        }
+        let turn = {
+            let mut loads = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(loads.entry(scope.org()).or_default())
+        };
+        let _turn = turn.lock().await;
+        if let Some(kept) = self.kept(scope.org()).filter(is_fit) {
+            return Ok(Some(kept));
+        }
+        let loaded = OrgSnapshot::load(&self.db, scope, policy, self.clock.now()).await?.map(Arc::new);
+        let mut orgs = self.orgs.write().unwrap_or_else(PoisonError::into_inner);
+        if orgs.len() >= MAX_KEPT {
+            orgs.clear();
+        }
+        match &loaded {
+            Some(snapshot) => drop(orgs.insert(scope.org(), Arc::clone(snapshot))),
+            None => drop(orgs.remove(&scope.org())),
+        }
+        self.loads.lock().unwrap_or_else(PoisonError::into_inner).remove(&scope.org());
+        Ok(loaded)
+    }
+
+    /// A newer snapshot than this one, for whoever did not find in it what the database may have by now.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn fresher(
+        &self,
+        than: &OrgSnapshot,
+        policy: &AddressPolicy,
+    ) -> ActionResult<Option<Arc<OrgSnapshot>>> {
+        self.get(than.scope, Some(than.epoch + 1), policy).await
+    }
+
+    /// The organization's epoch as it is now; none where it is gone.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn epoch_now(&self, scope: OrgScope) -> ActionResult<Option<i64>> {
+        let mut tx = OrgTx::begin(&self.db, scope).await?;
+        let org = tenancy::store::orgs::find(&mut tx).await?;
+        tx.done().await?;
+        Ok(org.map(|org| org.epoch))
+    }
+
+    fn kept(&self, org: OrgId) -> Option<Arc<OrgSnapshot>> {
+        self.orgs.read().unwrap_or_else(PoisonError::into_inner).get(&org).cloned()
+    }
+}

@@ -1,0 +1,130 @@
+//! Why did my call fail: one call, step by step, for the person it belongs to.
+
+use askama::Template;
+use axum::extract::Path;
+use time::OffsetDateTime;
+
+use crate::{
+    base::ids::RequestId,
+    domain::audit::{Decision, EventDetail, Record},
+    flow::{
+        actions::calls::{self, Explained},
+        fault::ActionError,
+    },
+    web::{
+        console::{
+            audit::outcome,
+            shell_of,
+            traces::{self, TraceLine},
+        },
+        kit::{
+            ask::PersonPage,
+            page::{PageResult, page},
+            routes::{Access, Routes},
+            shell::Shell,
+        },
+    },
+};
+
+/// The routes.
+pub fn routes() -> Routes {
+    Routes::default().page("/c/{request}", Access::Person, show)
+}
+
+/// The page.
+#[derive(Template)]
+#[template(path = "console/calls/show.html")]
+struct CallPage {
+    shell: Shell,
+    sentence: String,
+    tone: &'static str,
+    glyph: &'static str,
+    outcome: &'static str,
+    at: OffsetDateTime,
+    org: String,
+    advice: &'static str,
+    lines: Vec<TraceLine>,
+    facts: Vec<(&'static str, String)>,
+    /// The call in the audit log, for whoever may read it.
+    log: String,
+}
+
+async fn show(ask: PersonPage, Path(request): Path<String>) -> PageResult {
+    let request: RequestId = request.parse().map_err(|_| ActionError::NotFound)?;
+    let explained = calls::explain(&ask.cx, request).await?;
+    let shell = shell_of::person(&ask, "Why a call ended as it did").await?;
+    page(&CallPage::of(shell, &explained))
+}
+
+impl CallPage {
+    fn of(shell: Shell, explained: &Explained) -> Self {
+        let last = explained.outcome.as_ref().unwrap_or(&explained.intent);
+        let (tone, glyph, word) = outcome(last.row.decision);
+        let call = |detail: &EventDetail| detail.record.clone().and_then(|record| record.call);
+        let trace = call(last).map(|call| call.trace);
+        let log = format!("/o/{}/audit/{}", explained.slug, explained.intent.row.id);
+        Self {
+            shell,
+            sentence: sentence(&explained.intent, last),
+            tone,
+            glyph,
+            outcome: word,
+            at: explained.intent.row.at,
+            org: explained.org.clone(),
+            advice: advice(last.row.decision),
+            lines: trace
+                .map(|trace| traces::lines(&trace, &explained.slug, explained.role))
+                .unwrap_or_default(),
+            facts: facts(explained),
+            log: if explained.may_read_log { log } else { String::new() },
+        }
+    }
+}
+
+fn sentence(intent: &EventDetail, last: &EventDetail) -> String {
+    let what = intent.row.target_name.as_deref().filter(|name| !name.is_empty()).unwrap_or("a server");
+    let who = &intent.row.actor_name;
+    match last.row.decision {
+        Decision::Allowed => format!("{who} called {what}; the answer is not on record yet."),
+        Decision::Done => format!("{who} called {what}, and the server answered."),
+        Decision::Refused => format!("{who} asked for {what}, and the call was refused."),
+        Decision::Failed => format!("{who} called {what}; the call was allowed and failed."),
+        Decision::Unknown => format!("{who} called {what}; how it ended is not known."),
+    }
+}
+
+const fn advice(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Refused => "Nothing was sent to the server.",
+        Decision::Unknown => "The server may have acted. Look there before you repeat the call.",
+        _ => "",
+    }
+}
+
+fn facts(explained: &Explained) -> Vec<(&'static str, String)> {
+    let row = &explained.intent.row;
+    let record: Option<&Record> = explained.intent.record.as_ref();
+    let call = record.and_then(|record| record.call.as_deref());
+    let upstream =
+        explained.outcome.as_ref().and_then(|detail| detail.record.as_ref()?.call.as_ref()?.upstream);
+    let mut facts = vec![("Agent", row.actor_name.clone())];
+    let mut add = |name, text: Option<String>| facts.extend(text.map(|text| (name, text)));
+    add("Tool", call.and_then(|call| call.subject.clone()));
+    add("Method", call.and_then(|call| call.method.clone()));
+    add("Class", call.and_then(|call| call.class).map(|class| class.label().to_owned()));
+    let client = call.and_then(|call| call.client.as_ref());
+    add(
+        "Client",
+        client.map(|client| format!("{} {}", client.name, client.version.as_deref().unwrap_or_default())),
+    );
+    add(
+        "Arguments",
+        call.and_then(|call| call.arguments.as_ref()).map(|arguments| arguments.keys.join(", ")),
+    );
+    add("Code", call.and_then(|call| call.code.clone()));
+    add("From", row.ip.map(|ip| ip.to_string()));
+    add("Server's status", upstream.and_then(|upstream| upstream.status).map(|status| status.to_string()));
+    add("Took", upstream.map(|upstream| format!("{:.1} ms", upstream.micros as f64 / 1000.0)));
+    add("Request", row.request.map(|request| request.to_string()));
+    facts
+}

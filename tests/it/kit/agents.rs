@@ -1,0 +1,84 @@
+//! Servers and grants that tests begin with, planted through the rooms' own stores.
+
+use portreeve::{
+    base::{
+        actor::Principal,
+        ids::{GrantId, ServerId},
+        risk::Class,
+    },
+    domain::{
+        audit::{self, Unrecorded},
+        grants::{
+            GrantForm, IssuedToken, NewGrant, NewToken, ServersOf, TokenExpiry, TokenForm, store as grants,
+        },
+        servers::{Declared, NewServer, SeenTool, ServerForm, Snapshot, store as servers},
+        tenancy::store as tenancy,
+    },
+};
+use serde_json::Value;
+
+use crate::kit::{app::TestApp, people::PlantedOrg};
+
+impl TestApp {
+    /// A server at this address, switched on.
+    pub(crate) async fn server(&self, org: &PlantedOrg, slug: &str, url: &str) -> ServerId {
+        let form = ServerForm { slug, name: slug, description: "", transport: "http", url };
+        let new = NewServer::parse(form).unwrap();
+        let mut tx = self.org_tx(org.id).await;
+        let server = servers::servers::insert(&mut tx, &new, true, None, self.clock.now()).await.unwrap();
+        tenancy::orgs::bump_epoch(&mut tx).await.unwrap();
+        audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();
+        server.id
+    }
+
+    /// Puts these tools into the server's catalogue and accepts them all.
+    pub(crate) async fn accept_tools(&self, org: &PlantedOrg, server: ServerId, tools: &[Value]) {
+        let definitions: Vec<String> = tools.iter().map(Value::to_string).collect();
+        self.accept_definitions(org, server, &definitions).await;
+    }
+
+    /// The same for the exact texts of definitions.
+    pub(crate) async fn accept_definitions(
+        &self,
+        org: &PlantedOrg,
+        server: ServerId,
+        definitions: &[String],
+    ) {
+        let tools = definitions.iter().map(|definition| SeenTool::read(definition).unwrap()).collect();
+        let seen = Snapshot { declared: Declared::default(), tools, items: Vec::new() };
+        let now = self.clock.now();
+        let mut tx = self.org_tx(org.id).await;
+        servers::catalogue::apply(&mut tx, server, &seen, now, now).await.unwrap();
+        servers::tools::accept(&mut tx, server, servers::tools::Which::Waiting, None, now).await.unwrap();
+        tenancy::orgs::bump_epoch(&mut tx).await.unwrap();
+        audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();
+    }
+
+    /// A grant on every server up to a class, and the text of a token of it.
+    pub(crate) async fn grant(
+        &self,
+        org: &PlantedOrg,
+        principal: Principal,
+        ceiling: Class,
+    ) -> (GrantId, String) {
+        let form = GrantForm {
+            label: "Test agent",
+            servers: ServersOf::All,
+            class_ceiling: ceiling.as_str(),
+            expires_at: None,
+            cidrs: &[],
+            clients: &[],
+        };
+        let now = self.clock.now();
+        let new = NewGrant::parse(principal, form, now).unwrap();
+        let mut tx = self.org_tx(org.id).await;
+        let grant = grants::grants::insert(&mut tx, GrantId::fresh(), &new, None, now).await.unwrap();
+        let token = NewToken::parse(TokenForm { label: "laptop", expiry: TokenExpiry::Default }, &grant, now)
+            .unwrap();
+        let issued = IssuedToken::fresh();
+        grants::tokens::insert(&mut tx, &token, &issued, None, now).await.unwrap();
+        tenancy::orgs::bump_epoch(&mut tx).await.unwrap();
+        audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();
+        (grant.id, issued.text().expose().clone())
+    }
+}

@@ -1,0 +1,8 @@
+//! The gate at work: real requests through the real router to a scripted server, and what the record says of them.
+
+mod answers;
+mod handles;
+mod lists;
+mod record;
+mod stage;
+mod stops;

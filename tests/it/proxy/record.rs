@@ -1,0 +1,83 @@
+//! What the record keeps of a call, and that nothing leaves without it.
+
+use portreeve::{
+    base::{
+        risk::Class,
+        trace::{Step, StepState},
+    },
+    domain::audit::{Anchors, Decision, LaterAnchors, verify},
+    flow::actions::export,
+};
+
+use crate::proxy::stage::Stage;
+
+#[tokio::test]
+async fn a_call_has_an_intent_and_an_outcome_and_its_arguments_stay_out() {
+    let stage = Stage::with_ceiling(Class::Write).await;
+    let answer = stage.agent.call("create_issue").await;
+    assert_eq!(answer.words(), "done");
+    let calls = stage.calls_once(2).await;
+    let (intent, outcome) = (&calls[0].1, &calls[1].1);
+    assert_eq!((calls[0].0.as_str(), calls[1].0.as_str()), ("call.allowed", "call.answered"));
+    assert_eq!((intent.decision, outcome.decision), (Decision::Allowed, Decision::Done));
+    let call = intent.call.as_ref().unwrap();
+    assert_eq!(call.subject.as_deref(), Some("create_issue"));
+    assert_eq!(call.class, Some(Class::Write));
+    assert_eq!(call.grant, Some(stage.grant));
+    assert_eq!(call.server, Some(stage.server));
+    assert_eq!(call.client.as_ref().unwrap().name, "test-agent");
+    assert_eq!(call.arguments.as_ref().unwrap().keys, ["title"]);
+    assert!(call.fingerprint.is_some() && call.token.is_some());
+    assert_eq!(intent.user, Some(stage.person));
+    let ended = outcome.call.as_ref().unwrap();
+    assert_eq!(ended.intent, Some(intent.id));
+    assert_eq!(ended.upstream.unwrap().status, Some(200));
+    let mut file = Vec::new();
+    export::export(&stage.app.ports, "acme", &mut file).await.unwrap();
+    assert!(verify(file.as_slice(), Anchors::none(), LaterAnchors::PassOver).is_ok());
+    assert!(!String::from_utf8(file).unwrap().contains("hello"), "no argument's value is in the record");
+}
+
+#[tokio::test]
+async fn a_refusal_is_recorded_with_the_step_that_decided_it() {
+    let stage = Stage::with_ceiling(Class::Read).await;
+    stage.agent.call("delete_repository").await;
+    let (action, record) = stage.calls_once(1).await.remove(0);
+    let call = record.call.unwrap();
+    assert_eq!((action.as_str(), record.decision), ("call.refused", Decision::Refused));
+    assert_eq!(call.code.as_deref(), Some("class_above_ceiling"));
+    assert_eq!((call.trace.reached, call.trace.state), (Step::Role, StepState::Decided));
+    assert!(stage.reached().is_empty());
+}
+
+#[tokio::test]
+async fn the_judged_bytes_go_out_and_no_credential_of_the_caller_does() {
+    let stage = Stage::with_ceiling(Class::Write).await;
+    let body = br#"{ "jsonrpc":"2.0","id" : "a\u0062c", "method":"tools/call",
+        "params":{"arguments":{"n":1.50,"big":12345678901234567890},"name":"get_issue"}}"#;
+    let headers =
+        [("cookie", "a=b"), ("x-api-key", "k"), ("x-forwarded-for", "1.2.3.4"), ("traceparent", "00-1-2-01")];
+    stage.agent.post(body.as_slice(), &headers).await;
+    let asked = stage.reached().pop().unwrap();
+    assert_eq!(asked.body, body);
+    for name in ["authorization", "cookie", "x-api-key", "x-forwarded-for", "forwarded"] {
+        assert_eq!(asked.header(name), None, "{name}");
+    }
+    assert_eq!(asked.header("traceparent"), Some("00-1-2-01"));
+    assert_eq!(asked.header("host"), Some(format!("127.0.0.1:{}", stage.upstream.port()).as_str()));
+}
+
+#[tokio::test]
+async fn a_call_explains_itself_to_its_person_and_to_nobody_else() {
+    let stage = Stage::with_ceiling(Class::Read).await;
+    stage.agent.call("delete_repository").await;
+    let (_, record) = stage.calls_once(1).await.remove(0);
+    let path = format!("/c/{}", record.origin.unwrap().request);
+    let mut owner = stage.app.signed_in(stage.person).await;
+    let page = owner.get(&path).await.expect(http::StatusCode::OK);
+    assert!(page.says("the call was refused") && page.says("the grant's ceiling is read"), "{}", page.body);
+    let stranger =
+        stage.app.member(&stage.org, "Other Member", portreeve::base::permission::Role::Member).await;
+    let mut stranger = stranger.browser;
+    stranger.get(&path).await.expect(http::StatusCode::NOT_FOUND);
+}
