@@ -29,15 +29,17 @@ impl OldStream {
         mut body: ReplyBody,
         left: &mut usize,
     ) -> Result<Self, TalkError> {
-        let mut events = Events::default();
+        let mut events = Events::of_at_most(*left);
+        let enough = left.saturating_sub(OPENING_CAP);
         loop {
             while let Some(event) = events.next() {
                 if event.name == "endpoint" {
-                    let endpoint = endpoint(egress, url, event.data.trim())?;
+                    let said = String::from_utf8_lossy(&event.data).into_owned();
+                    let endpoint = endpoint(egress, url, said.trim())?;
                     return Ok(Self { body, events, endpoint });
                 }
             }
-            if events.waiting() > OPENING_CAP || !more(&mut body, &mut events, left).await? {
+            if *left < enough || !more(&mut body, &mut events, left).await? {
                 return Err(TalkError::NotMcp);
             }
         }

@@ -260,7 +260,7 @@ impl<'a> Talker<'a> {
                 answer(&body, id)?.ok_or(TalkError::NotMcp)?
             }
             "text/event-stream" => {
-                let (mut body, mut events) = (reply.body, Events::default());
+                let (mut body, mut events) = (reply.body, Events::of_at_most(self.left));
                 from_stream_of(&mut body, &mut events, id, &mut self.left).await
             }
             _ => Err(TalkError::NotMcp),
@@ -307,7 +307,7 @@ pub(super) async fn from_stream_of(
 ) -> Heard {
     loop {
         while let Some(event) = events.next() {
-            if let Some(heard) = answer(event.data.as_bytes(), id)? {
+            if let Some(heard) = answer(&event.data, id)? {
                 return heard;
             }
         }
@@ -326,7 +326,7 @@ pub(super) async fn more(
     let Some(frame) = body.frame().await else { return Ok(false) };
     if let Ok(bytes) = frame?.into_data() {
         *left = left.checked_sub(bytes.len()).ok_or(TalkError::TooMuch("50 MB"))?;
-        events.push(&bytes);
+        events.push(bytes).map_err(|_| TalkError::TooMuch("50 MB"))?;
     }
     Ok(true)
 }

@@ -1,9 +1,10 @@
 //! Adding, changing, switching and deleting servers.
 
 use crate::{
-    base::{permission::Permission, slug::Slug, update::Removal},
+    base::{permission::Permission, slug::Slug, update::Change},
     domain::{
         audit::{self, Entry},
+        grants::store as grants,
         servers::{NewCredential, NewServer, Server, ServerForm, parse_url, store},
         tenancy::store::orgs,
     },
@@ -12,11 +13,11 @@ use crate::{
             ServerRecord,
             credentials::{credentials_entry, sealed},
             draft::TriedCredential,
-            named, record, updated,
+            named, record,
         },
         catalogue,
         cx::OrgCx,
-        fault::{ActionError, ActionResult},
+        fault::{ActionError, ActionResult, settled},
     },
     io::db::DbError,
 };
@@ -120,14 +121,14 @@ pub async fn update(cx: &OrgCx, name: &str, change: ServerChange, seen: Option<i
     let switch = change.enabled;
     let new = parse(&onto(change, &server))?;
     let outcome = store::servers::update(&mut tx, server.id, &new, seen, now).await.map_err(slug_taken)?;
-    let (before, mut after) = updated(outcome)?;
+    let Change { before, mut after } = settled(outcome)?;
     if let Some(is_enabled) = switch {
-        after = updated(store::servers::set_enabled(&mut tx, server.id, is_enabled, None, now).await?)?.1;
+        after = settled(store::servers::set_enabled(&mut tx, server.id, is_enabled, None, now).await?)?.after;
     }
     if after.is_enabled && after != before {
         catalogue::enqueue(&mut tx, server.id, now).await?;
     }
-    let server = record(cx, tx, "server.changed", (before, after)).await?;
+    let server = record(cx, tx, "server.changed", Change { before, after }).await?;
     cx.ports.waker.wake();
     Ok(server)
 }
@@ -141,7 +142,7 @@ pub async fn disable(cx: &OrgCx, name: &str, seen: Option<i64>) -> ActionResult<
     let mut tx = cx.tx().await?;
     let server = named(&mut tx, name).await?;
     let outcome = store::servers::set_enabled(&mut tx, server.id, false, seen, cx.now()).await?;
-    record(cx, tx, "server.disabled", updated(outcome)?).await
+    record(cx, tx, "server.disabled", settled(outcome)?).await
 }
 
 /// Lets agents reach the server again.
@@ -154,7 +155,7 @@ pub async fn enable(cx: &OrgCx, name: &str, seen: Option<i64>) -> ActionResult<S
     let server = named(&mut tx, name).await?;
     let outcome = store::servers::set_enabled(&mut tx, server.id, true, seen, cx.now()).await?;
     catalogue::enqueue(&mut tx, server.id, cx.now()).await?;
-    let server = record(cx, tx, "server.enabled", updated(outcome)?).await?;
+    let server = record(cx, tx, "server.enabled", settled(outcome)?).await?;
     cx.ports.waker.wake();
     Ok(server)
 }
@@ -168,11 +169,8 @@ pub async fn delete(cx: &OrgCx, name: &str, seen: Option<i64>) -> ActionResult<S
     cx.require_proof()?;
     let mut tx = cx.tx().await?;
     let server = named(&mut tx, name).await?;
-    match store::servers::delete(&mut tx, server.id, seen).await? {
-        Removal::Done { .. } => {}
-        Removal::Conflict { .. } => return Err(ActionError::Changed),
-        Removal::NotFound => return Err(ActionError::NotFound),
-    }
+    settled(store::servers::delete(&mut tx, server.id, seen).await?)?;
+    grants::servers::forget(&mut tx, server.id).await?;
     orgs::bump_epoch(&mut tx).await?;
     let entry = Entry::admin("server.deleted", &cx.who())
         .target("server", server.id, &server.name)

@@ -10,10 +10,10 @@ use crate::{
         tenancy::store::orgs,
     },
     flow::{
-        actions::servers::{named, updated},
+        actions::servers::named,
         catalogue::{self, cell},
         cx::OrgCx,
-        fault::ActionResult,
+        fault::{ActionResult, settled},
     },
     io::db::OrgTx,
 };
@@ -66,7 +66,7 @@ pub async fn replace_credentials(
     let now = cx.now();
     let mut tx = cx.tx().await?;
     let server = named(&mut tx, name).await?;
-    let (_, server) = updated(store::servers::touch(&mut tx, server.id, seen, now).await?)?;
+    let server = settled(store::servers::touch(&mut tx, server.id, seen, now).await?)?.after;
     let before = store::credentials::list(&mut tx, server.id).await?;
     let after = sealed(cx, &mut tx, &new, &before).await?;
     store::credentials::replace(&mut tx, server.id, &after).await?;

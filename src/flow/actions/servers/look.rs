@@ -11,6 +11,7 @@ use crate::{
         permission::Permission,
     },
     domain::{
+        grants::store as grants,
         servers::{
             CatalogueItem, Check, Credential, DayHealth, Drift, ItemKind, Lookalike, Server, ServerEntry,
             ServerFilter, Tool, ToolFilter, ToolName, ToolState, days, drift, lookalikes, store,
@@ -51,6 +52,10 @@ pub struct ServerSheet {
     pub health: Vec<DayHealth>,
     /// The last look.
     pub last_check: Option<Check>,
+    /// Labels of grants that name it; for those who may see grants.
+    pub named_by: Vec<String>,
+    /// How many grants reach it because they reach every server.
+    pub reached_by_all: usize,
 }
 
 /// What a tool's page shows.
@@ -128,6 +133,11 @@ pub async fn sheet(
     let health = strips(&mut tx, &[server.id], now).await?.remove(&server.id);
     let last = store::checks::list(&mut tx, server.id, &PageRequest { limit: 1, after: None }).await?;
     let created_by = member_name(&mut tx, server.created_by).await?;
+    let (named_by, reached_by_all) = if cx.may(Permission::GrantsRead) {
+        grants::servers::dependents(&mut tx, server.id, now).await?
+    } else {
+        (Vec::new(), 0)
+    };
     tx.done().await?;
     let names: Vec<(ServerId, &str)> = names.iter().map(|(id, name)| (*id, name.as_str())).collect();
     let lookalikes = lookalikes(&names).into_iter().filter(|found| found.server == server.id).collect();
@@ -136,6 +146,8 @@ pub async fn sheet(
         review: review_tag(waiting.iter().map(|(name, fingerprint)| (name, *fingerprint))),
         health: health.unwrap_or_else(|| days(Vec::new(), now)),
         last_check: last.items.into_iter().next(),
+        named_by,
+        reached_by_all,
         server,
         created_by,
         tools,

@@ -11,7 +11,7 @@ mod review;
 use serde::Serialize;
 
 use crate::{
-    base::update::Update,
+    base::update::Change,
     domain::{
         audit::{self, Entry, Unrecorded},
         servers::{Server, ServerRef, store},
@@ -64,21 +64,12 @@ async fn named(tx: &mut OrgTx, name: &str) -> ActionResult<Server> {
     store::servers::find(tx, &name).await?.ok_or(ActionError::NotFound)
 }
 
-/// Both states of a change, or why it did not happen.
-fn updated<T>(outcome: Update<T>) -> ActionResult<(T, T)> {
-    match outcome {
-        Update::Done { before, after } => Ok((before, after)),
-        Update::Conflict { .. } => Err(ActionError::Changed),
-        Update::NotFound => Err(ActionError::NotFound),
-    }
-}
-
 /// Keeps a change of a server with its record; decisions rest on every part of it but the words.
 async fn record(
     cx: &OrgCx,
     mut tx: OrgTx,
     action: &'static str,
-    (before, after): (Server, Server),
+    Change { before, after }: Change<Server>,
 ) -> ActionResult<Server> {
     let entry = Entry::admin(action, &cx.who())
         .target("server", after.id, &after.name)

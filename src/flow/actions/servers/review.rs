@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    base::{crypto::digest, faults::Faults, permission::Permission, risk::Class},
+    base::{crypto::digest, faults::Faults, permission::Permission, risk::Class, update::Change},
     domain::{
         audit::{self, Entry, Unrecorded},
         servers::{
@@ -14,9 +14,9 @@ use crate::{
         tenancy::store::orgs,
     },
     flow::{
-        actions::servers::{ToolSheet, look::sheet_of, named, updated},
+        actions::servers::{ToolSheet, look::sheet_of, named},
         cx::OrgCx,
-        fault::{ActionError, ActionResult},
+        fault::{ActionError, ActionResult, settled},
     },
     io::db::{OrgTx, Tx},
 };
@@ -177,7 +177,7 @@ pub async fn change_tool(
     let server = named(&mut tx, server).await?;
     let name: ToolName = tool.parse().map_err(|_| ActionError::NotFound)?;
     let outcome = store::tools::update(&mut tx, server.id, &name, &change, seen).await?;
-    let (before, after) = updated(outcome)?;
+    let Change { before, after } = settled(outcome)?;
     let entry = Entry::admin("server.tool_changed", &cx.who())
         .target("tool", format!("{}/{name}", server.slug), name.as_str())
         .changed(&ToolRecord::from(&before), &ToolRecord::from(&after));

@@ -1,12 +1,11 @@
 //! Why does it not work: every step on the way to the catalogue, and the looks of the last days.
 
 use askama::Template;
-use axum::extract::{Path, Query};
+use axum::extract::Path;
 
-use crate::base::permission::Permission;
 use crate::{
-    base::page::Page,
-    domain::servers::{Check, Checked, Server},
+    base::{page::Page, permission::Permission},
+    domain::servers::{Check, Checked, Server, ToolName},
     flow::{actions::servers, catalogue::Refresh},
     web::{
         console::{
@@ -19,8 +18,8 @@ use crate::{
         kit::{
             ask::OrgPage,
             form::Form,
-            listing::{PageQuery, next_href},
-            page::{PageResult, page},
+            listing::{Asked, Listing},
+            page::{PageResult, page_with},
             parts::Crumb,
             shell::Shell,
         },
@@ -39,8 +38,7 @@ struct CheckPage {
     is_ok: bool,
     changes: Vec<(&'static str, String)>,
     rows: Vec<CheckRow>,
-    first: String,
-    next: String,
+    list: Listing,
     can_write: bool,
 }
 
@@ -55,41 +53,43 @@ struct CheckRow {
 #[derive(serde::Deserialize)]
 pub(super) struct RunForm {}
 
-pub(super) async fn show(
-    ask: OrgPage,
-    Path((_, name)): Path<(String, String)>,
-    Query(query): Query<PageQuery>,
-) -> PageResult {
+pub(super) async fn show(ask: OrgPage, Path((_, name)): Path<(String, String)>, asked: Asked) -> PageResult {
     let server = servers::find(&ask.cx, &name).await?;
-    render(&ask, server, query, None).await
+    render(&ask, server, asked, None).await
 }
 
 pub(super) async fn run(
     ask: OrgPage,
     Path((_, name)): Path<(String, String)>,
+    asked: Asked,
     Form(RunForm {}): Form<RunForm>,
 ) -> PageResult {
     let refresh = servers::refresh(&ask.cx, &name).await?;
-    render(&ask, refresh.server.clone(), PageQuery::default(), Some(refresh)).await
+    render(&ask, refresh.server.clone(), asked, Some(refresh)).await
 }
 
-async fn render(ask: &OrgPage, server: Server, query: PageQuery, refresh: Option<Refresh>) -> PageResult {
-    let Page { items, next } = servers::health(&ask.cx, server.slug.as_str(), &query.parse()?).await?;
+async fn render(ask: &OrgPage, server: Server, mut asked: Asked, refresh: Option<Refresh>) -> PageResult {
+    let request = asked.page();
+    let Page { items, next } = servers::health(&ask.cx, server.slug.as_str(), &request).await?;
     let href = href(ask, server.slug.as_str());
-    let (first, next) = next_href(&format!("{href}/check"), &[], query.cursor.as_deref(), next.as_deref());
-    page(&CheckPage {
-        shell: shell_of::org(ask, format!("Check of {}", server.name)).await?,
-        crumbs: vec![crumb(ask), Crumb::to(server.name.clone(), href.clone())],
-        steps: refresh.as_ref().map(|refresh| step_rows(&refresh.steps)).unwrap_or_default(),
-        is_ok: refresh.as_ref().is_some_and(|refresh| refresh.change.is_some()),
-        changes: refresh.as_ref().map(changes).unwrap_or_default(),
-        rows: items.into_iter().map(CheckRow::from).collect(),
-        href,
-        server,
-        first,
-        next,
-        can_write: ask.cx.may(Permission::ServersWrite),
-    })
+    let list = asked.listing(next.as_deref());
+    let mut shell = shell_of::org(ask, format!("Check of {}", server.name)).await?;
+    shell.has_faults = !list.faults.is_empty();
+    page_with(
+        list.status(),
+        &CheckPage {
+            shell,
+            crumbs: vec![crumb(ask), Crumb::to(server.name.clone(), href.clone())],
+            steps: refresh.as_ref().map(|refresh| step_rows(&refresh.steps)).unwrap_or_default(),
+            is_ok: refresh.as_ref().is_some_and(|refresh| refresh.change.is_some()),
+            changes: refresh.as_ref().map(changes).unwrap_or_default(),
+            rows: items.into_iter().map(CheckRow::from).collect(),
+            href,
+            server,
+            list,
+            can_write: ask.cx.may(Permission::ServersWrite),
+        },
+    )
 }
 
 impl From<Check> for CheckRow {
@@ -105,7 +105,7 @@ impl From<Check> for CheckRow {
 /// What changed, by the names of tools.
 fn changes(refresh: &Refresh) -> Vec<(&'static str, String)> {
     let Some(change) = &refresh.change else { return Vec::new() };
-    let names = |list: &[crate::domain::servers::ToolName]| {
+    let names = |list: &[ToolName]| {
         let mut names: Vec<String> = list.iter().take(20).map(|name| shown(name.as_str())).collect();
         if list.len() > 20 {
             names.push(format!("and {} more", list.len() - 20));

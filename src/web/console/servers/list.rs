@@ -1,8 +1,6 @@
 //! All servers.
 
 use askama::Template;
-use axum::extract::Query;
-use serde::Deserialize;
 
 use crate::{
     base::{page::Page, permission::Permission},
@@ -18,8 +16,8 @@ use crate::{
         },
         kit::{
             ask::OrgPage,
-            listing::{PageQuery, next_href},
-            page::{PageResult, page},
+            listing::{Asked, Listing, with_query},
+            page::{PageResult, page_with},
             parts::Tab,
             shell::Shell,
         },
@@ -36,8 +34,7 @@ struct ServersPage {
     state: String,
     views: Vec<Tab>,
     rows: Vec<ServerRow>,
-    first: String,
-    next: String,
+    list: Listing,
     can_write: bool,
 }
 
@@ -72,63 +69,50 @@ impl ServerRow {
     }
 }
 
-#[derive(Deserialize)]
-pub(super) struct ListQuery {
-    #[serde(default)]
-    q: String,
-    #[serde(default)]
-    state: String,
-    #[serde(default)]
-    cursor: Option<String>,
-}
+/// What a list can be narrowed to, with the words for it.
+const VIEWS: [(&str, &str); 4] =
+    [("", "All"), ("unreviewed", "To review"), ("failing", "Failing"), ("disabled", "Disabled")];
 
-pub(super) async fn list(ask: OrgPage, Query(query): Query<ListQuery>) -> PageResult {
-    let request = PageQuery { limit: None, cursor: query.cursor.clone() }.parse()?;
-    let q: String = query.q.chars().take(100).collect();
-    let filter = filter(&q, &query.state);
-    let Page { items, next } = servers::overview(&ask.cx, &filter, &request).await?;
+pub(super) async fn list(ask: OrgPage, mut asked: Asked) -> PageResult {
+    let (q, search) = asked.search();
+    let (state, chosen) = asked.one_of("state", VIEWS.iter().skip(1).map(|(name, _)| (*name, *name)));
+    let request = asked.page();
+    let Page { items, next } = servers::overview(&ask.cx, &filter(search, chosen), &request).await?;
     let base = list_href(&ask);
-    let kept = [("q", q.as_str()), ("state", query.state.as_str())];
-    let (first, next) = next_href(&base, &kept, query.cursor.as_deref(), next.as_deref());
-    page(&ServersPage {
-        shell: shell_of::org(&ask, "Servers").await?,
-        views: views(&base, &q, &query.state),
-        rows: items.into_iter().map(|entry| ServerRow::new(&base, entry)).collect(),
-        base,
-        q,
-        state: query.state,
-        first,
-        next,
-        can_write: ask.cx.may(Permission::ServersWrite),
-    })
+    let list = asked.listing(next.as_deref());
+    let mut shell = shell_of::org(&ask, "Servers").await?;
+    shell.has_faults = !list.faults.is_empty();
+    page_with(
+        list.status(),
+        &ServersPage {
+            shell,
+            views: views(&base, &q, &state),
+            rows: items.into_iter().map(|entry| ServerRow::new(&base, entry)).collect(),
+            base,
+            q,
+            state,
+            list,
+            can_write: ask.cx.may(Permission::ServersWrite),
+        },
+    )
 }
 
-fn filter(q: &str, state: &str) -> ServerFilter {
-    let mut filter = ServerFilter {
-        search: Some(q.to_owned()).filter(|q| !q.trim().is_empty()),
-        ..ServerFilter::default()
-    };
+fn filter(search: Option<String>, state: Option<&str>) -> ServerFilter {
+    let mut filter = ServerFilter { search, ..ServerFilter::default() };
     match state {
-        "failing" => (filter.failing, filter.enabled) = (Some(true), Some(true)),
-        "unreviewed" => filter.unreviewed = true,
-        "disabled" => filter.enabled = Some(false),
+        Some("failing") => (filter.failing, filter.enabled) = (Some(true), Some(true)),
+        Some("unreviewed") => filter.unreviewed = true,
+        Some("disabled") => filter.enabled = Some(false),
         _ => {}
     }
     filter
 }
 
 fn views(base: &str, q: &str, state: &str) -> Vec<Tab> {
-    let all = [("", "All"), ("unreviewed", "To review"), ("failing", "Failing"), ("disabled", "Disabled")];
-    let is_known = all.iter().any(|(name, _)| *name == state);
-    all.iter()
-        .map(|(name, label)| {
-            let kept: Vec<_> =
-                [("q", q), ("state", name)].into_iter().filter(|(_, text)| !text.is_empty()).collect();
-            let href = match serde_urlencoded::to_string(kept).unwrap_or_default() {
-                query if query.is_empty() => base.to_owned(),
-                query => format!("{base}?{query}"),
-            };
-            Tab::new(*label, href, *name == state || name.is_empty() && !is_known)
-        })
-        .collect()
+    let is_known = VIEWS.iter().any(|(name, _)| *name == state);
+    let tab = |(name, label): &(&'static str, &'static str)| {
+        let current = *name == state || name.is_empty() && !is_known;
+        Tab::new(*label, with_query(base, [("q", q), ("state", *name)]), current)
+    };
+    VIEWS.iter().map(tab).collect()
 }

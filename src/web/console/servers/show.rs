@@ -1,8 +1,7 @@
 //! One server: its tools, prompts and resources, and how it has been doing.
 
 use askama::Template;
-use axum::extract::{Path, Query};
-use serde::Deserialize;
+use axum::extract::Path;
 
 use crate::{
     base::{page::Page, permission::Permission, risk::Class},
@@ -18,8 +17,8 @@ use crate::{
         },
         kit::{
             ask::OrgPage,
-            listing::{PageQuery, next_href},
-            page::{PageResult, page},
+            listing::{Asked, Listing},
+            page::{PageResult, page_with},
             parts::{Choice, Crumb, Tab},
             shell::Shell,
         },
@@ -49,10 +48,11 @@ struct ServerPage {
     tools: Vec<ToolRow>,
     waiting: i64,
     review: String,
-    first: String,
-    next: String,
+    list: Listing,
     lookalikes: Vec<String>,
     credentials: usize,
+    named_by: Vec<String>,
+    reached_by_all: usize,
     can_write: bool,
 }
 
@@ -66,8 +66,7 @@ struct ItemsPage {
     noun: &'static str,
     empty: &'static str,
     rows: Vec<ItemRow>,
-    first: String,
-    next: String,
+    list: Listing,
 }
 
 struct ItemRow {
@@ -78,90 +77,80 @@ struct ItemRow {
     lines: Vec<String>,
 }
 
-#[derive(Deserialize)]
-pub(super) struct ShowQuery {
-    #[serde(default)]
-    q: String,
-    #[serde(default)]
-    state: String,
-    #[serde(default)]
-    class: String,
-    #[serde(default)]
-    cursor: Option<String>,
-}
-
 pub(super) async fn show(
     ask: OrgPage,
     Path((_, name)): Path<(String, String)>,
-    Query(query): Query<ShowQuery>,
+    mut asked: Asked,
 ) -> PageResult {
-    let request = PageQuery { limit: None, cursor: query.cursor.clone() }.parse()?;
-    let q: String = query.q.chars().take(100).collect();
-    let filter = ToolFilter {
-        search: Some(q.clone()).filter(|q| !q.trim().is_empty()),
-        state: query.state.parse().ok(),
-        class: query.class.parse().ok(),
-    };
+    let (q, search) = asked.search();
+    let (state, chosen_state) = asked.one_of("state", ToolState::ALL.map(|state| (state.as_str(), state)));
+    let (class, chosen_class) = asked.one_of("class", Class::ALL.map(|class| (class.as_str(), class)));
+    let request = asked.page();
+    let filter = ToolFilter { search, state: chosen_state, class: chosen_class };
     let sheet = servers::sheet(&ask.cx, &name, &filter, &request).await?;
     let href = href(&ask, sheet.server.slug.as_str());
-    let kept = [("q", q.as_str()), ("state", query.state.as_str()), ("class", query.class.as_str())];
-    let (first, next) = next_href(&href, &kept, query.cursor.as_deref(), sheet.tools.next.as_deref());
-    let shell = shell_of::org(&ask, sheet.server.name.clone()).await?;
-    let is_filtered = filter != ToolFilter::default();
-    page(&ServerPage {
-        shell,
-        crumbs: vec![crumb(&ask)],
-        word: server_word(&sheet.server),
-        software: software(&sheet.server),
-        strip: Strip::new(&sheet.health),
-        last_cause: last_cause(sheet.last_check.as_ref()),
-        tabs: tabs(&href, "", Some(offered(&sheet))),
-        states: states(&query.state),
-        classes: classes(&query.class),
-        is_filtered,
-        tools: rows(&href, &sheet),
-        waiting: waiting(&sheet),
-        lookalikes: alike(&sheet),
-        credentials: sheet.credentials.len(),
-        created_by: sheet.created_by.unwrap_or_default(),
-        last: sheet.last_check,
-        review: sheet.review,
-        server: sheet.server,
-        delete_action: format!("{href}/delete"),
-        href,
-        q,
-        first,
-        next,
-        can_write: ask.cx.may(Permission::ServersWrite),
-    })
+    let list = asked.listing(sheet.tools.next.as_deref());
+    let mut shell = shell_of::org(&ask, sheet.server.name.clone()).await?;
+    shell.has_faults = !list.faults.is_empty();
+    page_with(
+        list.status(),
+        &ServerPage {
+            shell,
+            crumbs: vec![crumb(&ask)],
+            word: server_word(&sheet.server),
+            software: software(&sheet.server),
+            strip: Strip::new(&sheet.health),
+            last_cause: last_cause(sheet.last_check.as_ref()),
+            tabs: tabs(&href, "", Some(offered(&sheet))),
+            states: states(&state),
+            classes: classes(&class),
+            is_filtered: !(q.is_empty() && state.is_empty() && class.is_empty()),
+            tools: rows(&href, &sheet),
+            waiting: waiting(&sheet),
+            lookalikes: alike(&sheet),
+            credentials: sheet.credentials.len(),
+            created_by: sheet.created_by.unwrap_or_default(),
+            last: sheet.last_check,
+            named_by: sheet.named_by,
+            reached_by_all: sheet.reached_by_all,
+            review: sheet.review,
+            server: sheet.server,
+            delete_action: format!("{href}/delete"),
+            href,
+            q,
+            list,
+            can_write: ask.cx.may(Permission::ServersWrite),
+        },
+    )
 }
 
 pub(super) async fn prompts(
     ask: OrgPage,
     Path((_, name)): Path<(String, String)>,
-    Query(query): Query<PageQuery>,
+    asked: Asked,
 ) -> PageResult {
-    items(&ask, &name, ItemKind::Prompt, query).await
+    items(&ask, &name, ItemKind::Prompt, asked).await
 }
 
 pub(super) async fn resources(
     ask: OrgPage,
     Path((_, name)): Path<(String, String)>,
-    Query(query): Query<PageQuery>,
+    asked: Asked,
 ) -> PageResult {
-    items(&ask, &name, ItemKind::Resource, query).await
+    items(&ask, &name, ItemKind::Resource, asked).await
 }
 
 pub(super) async fn templates(
     ask: OrgPage,
     Path((_, name)): Path<(String, String)>,
-    Query(query): Query<PageQuery>,
+    asked: Asked,
 ) -> PageResult {
-    items(&ask, &name, ItemKind::Template, query).await
+    items(&ask, &name, ItemKind::Template, asked).await
 }
 
-async fn items(ask: &OrgPage, name: &str, kind: ItemKind, query: PageQuery) -> PageResult {
-    let Page { items, next } = servers::items(&ask.cx, name, kind, &query.parse()?).await?;
+async fn items(ask: &OrgPage, name: &str, kind: ItemKind, mut asked: Asked) -> PageResult {
+    let request = asked.page();
+    let Page { items, next } = servers::items(&ask.cx, name, kind, &request).await?;
     let server = servers::find(&ask.cx, name).await?;
     let href = href(ask, server.slug.as_str());
     let (view, noun, empty) = match kind {
@@ -169,17 +158,21 @@ async fn items(ask: &OrgPage, name: &str, kind: ItemKind, query: PageQuery) -> P
         ItemKind::Resource => ("/resources", "Resources", "This server offers no resources"),
         ItemKind::Template => ("/templates", "Templates", "This server offers no resource templates"),
     };
-    let (first, next) = next_href(&format!("{href}{view}"), &[], query.cursor.as_deref(), next.as_deref());
-    page(&ItemsPage {
-        shell: shell_of::org(ask, server.name.clone()).await?,
-        crumbs: vec![crumb(ask)],
-        tabs: tabs(&href, view, None),
-        noun,
-        empty,
-        rows: items.iter().map(ItemRow::from).collect(),
-        first,
-        next,
-    })
+    let list = asked.listing(next.as_deref());
+    let mut shell = shell_of::org(ask, server.name.clone()).await?;
+    shell.has_faults = !list.faults.is_empty();
+    page_with(
+        list.status(),
+        &ItemsPage {
+            shell,
+            crumbs: vec![crumb(ask)],
+            tabs: tabs(&href, view, None),
+            noun,
+            empty,
+            rows: items.iter().map(ItemRow::from).collect(),
+            list,
+        },
+    )
 }
 
 impl From<&CatalogueItem> for ItemRow {
