@@ -1,20 +1,16 @@
 //! The digest of a wire object, independent of the order of its members and of white space.
 //!
-//! Canonical form: members in the order of their names' bytes, no white space, texts escaped one way, numbers
-//! letter for letter as they came: a reader that rounds would let two different definitions share a digest.
+//! Numbers count letter for letter as they came: a reader that rounds would let two definitions share a digest.
 
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{self, MapAccess, Visitor},
+use crate::{
+    base::crypto::digest,
+    protocol::mcp::{
+        canonical,
+        strict::{self, Limits},
+    },
 };
-use serde_json::value::RawValue;
-
-use crate::base::crypto::digest;
-
-/// How deep a definition may be nested.
-const DEEPEST: usize = 100;
 
 /// SHA-256 of the canonical form.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,96 +55,14 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// The canonical form of a JSON text.
+/// The canonical form of a JSON text, after the strict scan that refuses what two readers could understand differently.
 ///
 /// # Errors
 /// When the text is no JSON, is nested too deeply or names a member twice.
 pub fn canonical(json: &str) -> Result<String, NotCanonical> {
-    let mut out = String::with_capacity(json.len());
-    write_value(json.trim_ascii(), DEEPEST, &mut out)?;
-    Ok(out)
-}
-
-fn write_value(json: &str, depth: usize, out: &mut String) -> Result<(), NotCanonical> {
-    let depth = depth.checked_sub(1).ok_or(NotCanonical)?;
-    match json.as_bytes().first() {
-        Some(b'{') => write_object(json, depth, out),
-        Some(b'[') => {
-            let items: Vec<&RawValue> = serde_json::from_str(json).map_err(|_| NotCanonical)?;
-            out.push('[');
-            for (i, item) in items.into_iter().enumerate() {
-                if i > 0 {
-                    out.push(',');
-                }
-                write_value(item.get(), depth, out)?;
-            }
-            out.push(']');
-            Ok(())
-        }
-        Some(b'"') => {
-            let text: Cow<'_, str> = serde_json::from_str::<Text<'_>>(json).map_err(|_| NotCanonical)?.0;
-            write_text(&text, out)
-        }
-        _ => {
-            // A number or a word: checked, and kept letter for letter.
-            let raw: &RawValue = serde_json::from_str(json).map_err(|_| NotCanonical)?;
-            out.push_str(raw.get());
-            Ok(())
-        }
-    }
-}
-
-fn write_object(json: &str, depth: usize, out: &mut String) -> Result<(), NotCanonical> {
-    let Members(mut members) = serde_json::from_str(json).map_err(|_| NotCanonical)?;
-    members.sort_by(|(a, _), (b, _)| a.cmp(b));
-    if members.windows(2).any(|pair| pair[0].0 == pair[1].0) {
-        return Err(NotCanonical);
-    }
-    out.push('{');
-    for (i, (name, value)) in members.into_iter().enumerate() {
-        if i > 0 {
-            out.push(',');
-        }
-        write_text(&name, out)?;
-        out.push(':');
-        write_value(value.get(), depth, out)?;
-    }
-    out.push('}');
-    Ok(())
-}
-
-fn write_text(text: &str, out: &mut String) -> Result<(), NotCanonical> {
-    out.push_str(&serde_json::to_string(text).map_err(|_| NotCanonical)?);
-    Ok(())
-}
-
-/// A text, borrowed where nothing in it is escaped.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// The members of an object in the order in which they stand, doubles included.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct Walk;
-        impl<'de> Visitor<'de> for Walk {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        d.deserialize_map(Walk).map_err(de::Error::custom)
-    }
+    let raw =
+        strict::check(json.trim_ascii().as_bytes(), &Limits::of(json.len())).map_err(|_| NotCanonical)?;
+    String::from_utf8(canonical::canonical(raw)).map_err(|_| NotCanonical)
 }
 
 #[cfg(test)]
@@ -178,7 +92,7 @@ mod tests {
         {
             assert_eq!(canonical(bad), Err(NotCanonical), "{bad}");
         }
-        let deep = format!("{}{}", "[".repeat(101), "]".repeat(101));
+        let deep = format!("{}{}", "[".repeat(65), "]".repeat(65));
         assert_eq!(canonical(&deep), Err(NotCanonical));
     }
 

@@ -39,6 +39,7 @@ pub use known::{KnownAuth, KnownServer, known_server, known_servers};
 pub use lookalike::{Lookalike, lookalikes, skeleton};
 pub use new_server::{NewServer, ServerForm, UpstreamUrl, parse_url};
 pub use server::{
-    Declared, Era, Refreshed, Server, ServerEntry, ServerFilter, ServerRef, ServerSlug, Transport,
+    Declared, Era, Refreshed, Server, ServerCount, ServerEntry, ServerFilter, ServerRef, ServerSlug,
+    Transport,
 };
 pub use tools::{ClassBy, NotAToolName, Severity, Tool, ToolChange, ToolFilter, ToolName, ToolState};

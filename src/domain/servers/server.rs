@@ -213,6 +213,17 @@ pub struct ServerEntry {
     pub credentials: i64,
 }
 
+/// How many servers there are, and what needs somebody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServerCount {
+    /// All of them.
+    pub servers: i64,
+    /// Enabled ones whose catalogue cannot be read.
+    pub failing: i64,
+    /// Tools that wait for a person's look.
+    pub unreviewed: i64,
+}
+
 /// Which servers a list shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerFilter {

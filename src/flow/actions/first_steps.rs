@@ -26,6 +26,8 @@ pub struct Facts {
     pub invited: i64,
     /// Keys ever made.
     pub keys: i64,
+    /// Servers.
+    pub servers: i64,
     /// Whether the gate was ever moved.
     pub moved_gate: bool,
 }
@@ -77,6 +79,15 @@ pub const STEPS: &[Step] = &[
         path: "/o/{org}/members",
         needs: Permission::MembersWrite,
         ends: Ends::When(|facts| facts.members > 1 || facts.invited > 0),
+    },
+    Step {
+        id: "server",
+        label: "Add a server",
+        hint: "What agents are to reach: choose a well-known MCP server, or enter the address of your own.",
+        verb: "Add a server",
+        path: "/o/{org}/servers/new",
+        needs: Permission::ServersWrite,
+        ends: Ends::When(|facts| facts.servers > 0),
     },
     Step {
         id: "api-key",

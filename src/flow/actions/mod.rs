@@ -25,6 +25,7 @@ pub mod overview;
 pub mod passkey;
 pub mod prove;
 pub mod recover;
+pub mod servers;
 pub mod service_accounts;
 pub mod set_up;
 pub mod sign_in;

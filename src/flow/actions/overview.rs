@@ -12,6 +12,7 @@ use crate::{
         automation::{AutomationCount, store as automation},
         gate::{self, Gate},
         outbox::{LetterState, store as outbox},
+        servers::{ServerCount, store::servers},
         tenancy::{MemberFilter, PeopleCount, StepMark, store},
     },
     flow::{
@@ -47,6 +48,10 @@ pub enum Attention {
     InvitationsEnd(i64),
     /// Invitations have run out.
     InvitationsExpired(i64),
+    /// Tools wait for review.
+    ToolsUnreviewed(i64),
+    /// The catalogues of servers cannot be read.
+    ServersFail(i64),
     /// There is only one owner.
     OneOwner,
     /// Letters of the installation could not be sent.
@@ -66,6 +71,8 @@ pub struct Overview {
     pub people: PeopleCount,
     /// Scripts.
     pub automation: AutomationCount,
+    /// Servers and what waits there.
+    pub servers: ServerCount,
     /// The emergency stop.
     pub gate: Gate,
     /// The latest events; nothing for those who may not read the log.
@@ -92,6 +99,7 @@ pub async fn read(cx: &OrgCx) -> ActionResult<Overview> {
     let automation = automation::glance::count(&mut tx, now, now + KEY_SOON).await?;
     let marks = store::glance::step_marks(&mut tx).await?;
     let gate = gate::find(&mut tx).await?;
+    let servers = servers::count(&mut tx).await?;
     let owners = MemberFilter { role: Some(Role::Owner), ..MemberFilter::default() };
     let owners =
         store::members::list(&mut tx, &owners, &PageRequest { limit: 2, after: None }).await?.items.len();
@@ -107,9 +115,12 @@ pub async fn read(cx: &OrgCx) -> ActionResult<Overview> {
         members: people.members,
         invited: people.invited,
         keys: automation.keys,
+        servers: servers.servers,
         moved_gate: gate.changed_at.is_some(),
     };
     let mut attention = of_org(cx, &gate, &people, &automation);
+    attention.extend((servers.failing > 0).then_some(Attention::ServersFail(servers.failing)));
+    attention.extend((servers.unreviewed > 0).then_some(Attention::ToolsUnreviewed(servers.unreviewed)));
     if cx.org.require_second_factor {
         let without = orgs::without_second_factor(cx).await?.len();
         attention.extend((without > 0).then_some(Attention::LockedOut(without)));
@@ -122,6 +133,7 @@ pub async fn read(cx: &OrgCx) -> ActionResult<Overview> {
         attention,
         people,
         automation,
+        servers,
         gate,
         events,
     })

@@ -7,6 +7,7 @@ use crate::{
         automation::store as automation,
         identity::{attempts::Limits, store as identity},
         jobs::{rules, store},
+        servers::store::checks,
     },
     flow::jobs::JobError,
     io::db::{Db, SystemTx},
@@ -19,6 +20,8 @@ pub const SWEEP_EXPIRED: &str = "sweep_expired";
 
 /// How many kept answers one run deletes at the most; the next run takes the rest.
 const ANSWERS: i64 = 10_000;
+/// How many looks at servers one run deletes at the most.
+const CHECKS: i64 = 50_000;
 
 /// Deletes jobs that finished a week ago.
 ///
@@ -44,7 +47,8 @@ pub async fn sweep_expired(db: &Db, clock: &Clock, limits: &Limits) -> Result<()
     let ceremonies = identity::ceremonies::sweep(&mut tx, now).await?;
     let counters = identity::attempts::sweep(&mut tx, limits.sign_in_to_account, now).await?;
     let answers = automation::idempotency::delete_expired(&mut tx, now, ANSWERS).await?;
+    let looks = checks::sweep(&mut tx, now, CHECKS).await?;
     audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await?;
-    tracing::debug!(sessions, links, ceremonies, counters, answers, "swept what has run out");
+    tracing::debug!(looks, sessions, links, ceremonies, counters, answers, "swept what has run out");
     Ok(())
 }

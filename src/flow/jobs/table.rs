@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     domain::{tenancy::TELL_ORG, vault::REWRAP_KEYS},
     flow::{
+        catalogue::{REFRESH_SERVER, REFRESH_SERVERS, refresh_due, refresh_one},
         cx::Ports,
         jobs::{
             DELETE_ORGS, JobError, MIRROR_AUTH_EVENT, Registry, SEND_ACCOUNT_LETTER, SWEEP_EXPIRED,
@@ -50,6 +51,10 @@ pub fn registry() -> Registry<Arc<Ports>> {
         .on(REWRAP_KEYS, async |ports: Arc<Ports>, run| {
             rewrap::handle(&ports.db, &ports.clock, &ports.vault, &run.stop).await
         })
+        .every(Duration::from_secs(60), REFRESH_SERVERS, async |ports: Arc<Ports>, _| {
+            refresh_due(&ports).await
+        })
+        .on(REFRESH_SERVER, async |ports: Arc<Ports>, run| refresh_one(&ports, run.payload()?).await)
         .on(TELL_ORG, async |ports: Arc<Ports>, run| {
             tell_org::handle(&ports.db, &ports.clock, run.payload()?).await
         })

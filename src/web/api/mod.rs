@@ -9,6 +9,7 @@ pub mod members;
 pub mod orgs;
 pub mod reference;
 pub mod roles;
+pub mod servers;
 pub mod service_accounts;
 pub mod team_members;
 pub mod teams;
@@ -27,6 +28,7 @@ pub fn routes() -> Routes {
         .and(orgs::routes())
         .and(reference::routes())
         .and(roles::routes())
+        .and(servers::routes())
         .and(service_accounts::routes())
         .and(team_members::routes())
         .and(teams::routes())

@@ -20,6 +20,7 @@ pub mod recover;
 pub mod roles;
 #[cfg(test)]
 mod samples;
+pub mod servers;
 pub mod service_accounts;
 pub mod set_up;
 pub mod settings;
@@ -53,6 +54,7 @@ pub fn routes() -> Routes {
         .and(prove::routes())
         .and(recover::routes())
         .and(roles::routes())
+        .and(servers::routes())
         .and(service_accounts::routes())
         .and(set_up::routes())
         .and(settings::routes())

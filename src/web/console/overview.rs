@@ -167,6 +167,24 @@ fn waiting(base: &str, attention: Attention) -> Waiting {
             let title = format!("{} run out", several(count, "invitation has", "invitations have"));
             line("mail", title, "Send it again or withdraw it", "/members")
         }
+        Attention::ToolsUnreviewed(count) => {
+            let title = format!("{} for review", several(count, "tool waits", "tools wait"));
+            line(
+                "server",
+                title,
+                "Agents can call them once somebody has accepted them",
+                "/servers?state=unreviewed",
+            )
+        }
+        Attention::ServersFail(count) => {
+            let title = format!("{} be read", several(count, "server cannot", "servers cannot"));
+            line(
+                "server",
+                title,
+                "Each one's check says at which step, and what to do",
+                "/servers?state=failing",
+            )
+        }
         Attention::OneOwner => line(
             "users",
             "There is only one owner".to_owned(),
@@ -196,6 +214,7 @@ fn figures(base: &str, overview: &Overview) -> Vec<Figure> {
     vec![
         figure("Members", people.members, invited, "/members"),
         figure("Teams", people.teams, String::new(), "/teams"),
+        figure("Servers", overview.servers.servers, String::new(), "/servers"),
         figure("Service accounts", automation.accounts, String::new(), "/service-accounts"),
         figure("API keys", automation.live_keys, expiring, "/api-keys"),
     ]

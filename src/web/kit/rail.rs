@@ -41,6 +41,7 @@ const ORGANIZATION: Plan = &[
             Place("Audit log", "/audit", "log", Some(Permission::AuditRead)),
         ],
     ),
+    ("Tools", &[Place("Servers", "/servers", "server", Some(Permission::ServersRead))]),
     (
         "People",
         &[
@@ -143,7 +144,8 @@ mod tests {
         let labels = |role| rail_of(role, "/o/acme").iter().map(|item| item.label).collect::<Vec<_>>();
         assert_eq!(labels(Role::Auditor), ["Audit log"]);
         assert_eq!(labels(Role::Member), Vec::<&str>::new());
-        assert_eq!(labels(Role::Owner).len(), 7);
+        assert_eq!(labels(Role::PolicyManager), ["Audit log", "Servers"]);
+        assert_eq!(labels(Role::Owner).len(), 8);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod invitations;
 mod me;
 mod members;
 mod orgs;
+mod servers;
 mod service_accounts;
 mod team_members;
 mod teams;

@@ -13,6 +13,7 @@ mod members;
 mod offboarding;
 mod ops;
 mod overview;
+mod servers;
 mod service_accounts;
 mod settings;
 mod team_members;

@@ -15,6 +15,7 @@ const SYSTEM_TRANSACTIONS: &[(&str, &str)] = &[
     ("src/flow/cx.rs", "what an action that comes before anybody is known asks for"),
     ("src/flow/jobs/org_deletion.rs", "which organizations are due is asked across all of them"),
     ("src/flow/actions/ops/health.rs", "counts of the whole installation, for operators and metrics"),
+    ("src/flow/catalogue/due.rs", "which servers are due is asked across all organizations"),
     ("src/flow/jobs/rewrap.rs", "data keys of all are moved, and tried before anything is served"),
     (
         "src/flow/jobs/account_letters.rs",
@@ -41,6 +42,7 @@ const ORG_SCOPES: &[(&str, &str)] = &[
     ),
     ("src/flow/actions/me/leave.rs", "the membership of the person who leaves was just looked up"),
     ("src/flow/actions/me/stop.rs", "each membership of the person who stops was just looked up"),
+    ("src/flow/catalogue/due.rs", "the job names the organization whose server was due"),
     ("src/flow/jobs/tell_org.rs", "the job names the organization that the operator suspended or resumed"),
     ("src/flow/actions/found.rs", "the organization is made in this very transaction"),
     ("src/flow/actions/invite.rs", "the invitation's link was just looked up"),

@@ -16,6 +16,7 @@ const UNDIVIDED: [&str; 2] = ["base", "app"];
 
 /// Rooms that the other rooms of their floor may import.
 const SHARED: &[(&str, &str, &str)] = &[
+    ("flow", "catalogue", "actions and jobs read what a server offers, and a caller's list may ask for it"),
     ("flow", "cx", "who asks is the first argument of whatever happens"),
     ("flow", "enter", "somebody who has just signed in or signed up becomes known there"),
     ("flow", "fault", "how an action fails is one type for all of them"),

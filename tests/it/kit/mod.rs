@@ -18,3 +18,4 @@ mod stage;
 pub(crate) mod people;
 pub(crate) mod smtp;
 mod trial;
+pub(crate) mod upstream;

@@ -4,7 +4,7 @@ use portreeve::{
     base::{
         actor::KeyOwner,
         email::Email,
-        ids::{ApiKeyId, InvitationId, OrgId, ServiceAccountId, TeamId, UserId},
+        ids::{ApiKeyId, InvitationId, OrgId, ServerId, ServiceAccountId, TeamId, UserId},
         permission::Role,
     },
     domain::{
@@ -20,13 +20,16 @@ use portreeve::{
             strength::{Known, NewPassword},
             users::{EmailStanding, NewUser, Rank},
         },
+        servers::{Check, Checked, NewServer, SeenTool, ServerForm, Snapshot, store},
         tenancy::{Invited, NewInvitation, NewOrg, NewTeam, store as tenancy},
     },
     io::db::{OrgScope, OrgTx, SystemTx, Tx},
 };
+use sqlx::AssertSqlSafe;
 
 use crate::kit::{
     app::TestApp,
+    database::connect,
     http::{Script, Visitor},
 };
 
@@ -181,6 +184,40 @@ impl TestApp {
     /// A transaction in an organization.
     pub(crate) async fn org_tx(&self, org: OrgId) -> OrgTx {
         OrgTx::begin(self.db(), OrgScope::proven(org)).await.unwrap()
+    }
+
+    /// One number, as a superuser sees it.
+    pub(crate) async fn number(&self, query: &str) -> i64 {
+        let mut conn = connect(&self.database.superuser()).await;
+        sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_one(&mut conn).await.unwrap()
+    }
+
+    /// A server with one tool of each standing, and something of everything else; nobody is asked there.
+    pub(crate) async fn server(&self, org: &PlantedOrg, slug: &str) -> ServerId {
+        // An address that may not be called, so that no test waits for it.
+        let url = format!("https://192.0.2.7/{slug}");
+        let form = ServerForm { slug, name: slug, description: "", transport: "http", url: &url };
+        let new = NewServer::parse(form).unwrap();
+        let read = |text: &str| SeenTool::read(text).unwrap();
+        let snapshot = Snapshot {
+            tools: vec![
+                read(r#"{"name":"get_issue","description":"Reads an issue."}"#),
+                read(r#"{"name":"delete_repo","description":"Removes a repository."}"#),
+            ],
+            ..Snapshot::default()
+        };
+        let now = self.clock.now();
+        let due = now + time::Duration::days(365);
+        let mut tx = self.org_tx(org.id).await;
+        let server = store::servers::insert(&mut tx, &new, true, None, now).await.unwrap();
+        let _ = store::catalogue::apply(&mut tx, server.id, &snapshot, due, now).await.unwrap();
+        let reviewed = ["get_issue".parse().unwrap()];
+        let which = store::tools::Which::Named(&reviewed);
+        let _ = store::tools::accept(&mut tx, server.id, which, None, now).await.unwrap();
+        let check = Check { at: now, latency_ms: 12, outcome: Checked::Well };
+        store::checks::record(&mut tx, server.id, &check).await.unwrap();
+        audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();
+        server.id
     }
 
     /// The actions in an organization's record, oldest first.

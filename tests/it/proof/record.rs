@@ -29,7 +29,10 @@ enum Came {
 }
 
 /// What the seeded world already is, so that asking for it again rightly records nothing.
-const ALREADY_SO: [&str; 1] = ["POST /api/v1/orgs/{org}/service-accounts/{account}/enable"];
+const ALREADY_SO: [&str; 2] = [
+    "POST /api/v1/orgs/{org}/servers/{server}/enable",
+    "POST /api/v1/orgs/{org}/service-accounts/{account}/enable",
+];
 
 /// How many walks go on at once.
 const WALKS: usize = 4;
@@ -149,6 +152,7 @@ fn plausible(name: &str, value: &str, target: &str) -> String {
         "password" | "current_password" => PASSWORD,
         "description" | "reason" => "Because it is so",
         "confirm" if target.contains("/teams/") => "crew",
+        "confirm" if target.contains("/servers/") => "upstream",
         "confirm" => "acme",
         _ => value,
     };

@@ -103,6 +103,7 @@ async fn parameters(app: &TestApp, org: &PlantedOrg, user: ids::UserId) -> BTree
     let entry = Entry::admin("team.created", &Who::system("world")).target("team", team, "crew");
     let events = audit::commit(app.org_tx(org.id).await, app.clock.now(), vec![entry]).await.unwrap();
     let invitation = app.invitation(org, user).await;
+    let server = app.server(org, "upstream").await;
     let mut all = BTreeMap::new();
     all.insert("event", events[0].to_string());
     all.insert("org", org.slug.clone());
@@ -124,6 +125,8 @@ async fn parameters(app: &TestApp, org: &PlantedOrg, user: ids::UserId) -> BTree
     all.insert("job", ids::JobId::fresh().to_string());
     all.insert("letter", ids::LetterId::fresh().to_string());
     all.insert("invitation", invitation.to_string());
+    all.insert("server", server.to_string());
+    all.insert("tool", "get_issue".to_owned());
     all
 }
 

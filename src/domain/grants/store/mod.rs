@@ -4,6 +4,7 @@
 
 pub mod decisions;
 pub mod grants;
+pub mod servers;
 pub mod tokens;
 
 use std::{net::IpAddr, str::FromStr};

@@ -10,7 +10,7 @@ use crate::{
         update::{Change, Update, is_current},
     },
     domain::servers::{
-        Declared, NewServer, Refreshed, Server, ServerEntry, ServerFilter, ServerRef,
+        Declared, NewServer, Refreshed, Server, ServerCount, ServerEntry, ServerFilter, ServerRef,
         rules::{clipped, storable},
         store::{read, read_some, sought},
     },
@@ -229,14 +229,20 @@ pub async fn find(tx: &mut OrgTx, which: &ServerRef) -> DbResult<Option<Server>>
     .transpose()
 }
 
-/// How many servers the organization has.
+/// Counts for the overview.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn count(tx: &mut OrgTx) -> DbResult<i64> {
-    Ok(sqlx::query_scalar!(r#"select count(*) as "count!" from servers where org_id = $1"#, tx.org().uuid())
-        .fetch_one(tx.conn())
-        .await?)
+pub async fn count(tx: &mut OrgTx) -> DbResult<ServerCount> {
+    Ok(sqlx::query_as!(
+        ServerCount,
+        r#"select count(*) as "servers!", count(*) filter (where enabled and refresh_error is not null) as "failing!",
+            (select count(*) from tools where org_id = $1 and state in ('new', 'changed')) as "unreviewed!"
+        from servers where org_id = $1"#,
+        tx.org().uuid()
+    )
+    .fetch_one(tx.conn())
+    .await?)
 }
 
 /// Puts a new state in place of a server's. Its catalogue is due at once where its address changed.

@@ -12,7 +12,8 @@ use crate::{
         update::{Change, Update, is_current},
     },
     domain::servers::{
-        ClassBy, Classified, Fingerprint, Severity, Tool, ToolChange, ToolFilter, ToolName, classify,
+        ClassBy, Classified, Fingerprint, Severity, Tool, ToolChange, ToolFilter, ToolName, ToolState,
+        classify,
         store::{digest, read, sought},
     },
     io::db::{DbResult, OrgTx, Tx},
@@ -137,6 +138,38 @@ pub async fn names(tx: &mut OrgTx) -> DbResult<Vec<(ServerId, String)>> {
     .fetch_all(tx.conn())
     .await?;
     Ok(rows.into_iter().map(|r| (r.server, r.name)).collect())
+}
+
+/// How many tools of a server there are in each state.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn count_by_state(tx: &mut OrgTx, server: ServerId) -> DbResult<Vec<(ToolState, i64)>> {
+    let rows = sqlx::query!(
+        r#"select state, count(*) as "count!" from tools where org_id = $1 and server_id = $2
+        group by state order by state"#,
+        tx.org().uuid(),
+        server.uuid()
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(|r| Ok((read(&r.state)?, r.count))).collect()
+}
+
+/// The tools that wait for a look, with the digests of what is offered.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn waiting(tx: &mut OrgTx, server: ServerId) -> DbResult<Vec<(ToolName, Fingerprint)>> {
+    let rows = sqlx::query!(
+        "select name, fingerprint from tools
+        where org_id = $1 and server_id = $2 and state in ('new', 'changed') order by name",
+        tx.org().uuid(),
+        server.uuid()
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter().map(|r| Ok((read(&r.name)?, digest(&r.fingerprint)?))).collect()
 }
 
 /// Which tools a review is about.

@@ -1,0 +1,143 @@
+//! What requests to a server carry: written, never read.
+
+use axum::{extract::Path, http::StatusCode};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    base::{ids::CredentialId, permission::Permission, secret::Secret},
+    domain::servers::{Credential, Server},
+    flow::actions::servers::{self, CredentialInput},
+    web::{
+        api::servers::TAG,
+        kit::{
+            ask::KeyAsk,
+            json::{self, ApiResult, Body, IfMatch, Versioned},
+            openapi::Operation,
+            routes::{Effect, Routes},
+        },
+    },
+};
+
+const ALL: &str = "/orgs/{org}/servers/{server}/credentials";
+
+pub(super) fn routes() -> Routes {
+    Routes::default()
+        .api(
+            Operation::get(ALL, "listServerCredentials")
+                .about(TAG, "List what requests to a server carry; values are never shown")
+                .needs(Permission::ServersRead)
+                .gives::<CredentialsView>(StatusCode::OK),
+            list,
+        )
+        .api(
+            Operation::put(ALL, "replaceServerCredentials", Effect::Records(&["server.credentials_changed"]))
+                .about(TAG, "Replace what requests to a server carry; without a value, the stored one stays")
+                .needs(Permission::ServersWrite)
+                .takes::<Vec<CredentialBody>>()
+                .gives::<CredentialsView>(StatusCode::OK),
+            replace,
+        )
+}
+
+/// One header or query parameter that requests carry.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "NewServerCredential")]
+pub(super) struct CredentialBody {
+    /// `header` or `query`.
+    target: String,
+    #[schemars(length(min = 1, max = 200))]
+    name: String,
+    /// `static`; other sources come with connected accounts and secrets.
+    #[serde(default)]
+    source: String,
+    /// The text around the value, such as `Bearer {value}`; only the value when left out.
+    #[serde(default)]
+    #[schemars(length(max = 500))]
+    template: String,
+    /// The value; left out, the one stored under this name stays.
+    value: Option<Secret<String>>,
+}
+
+impl From<CredentialBody> for CredentialInput {
+    fn from(body: CredentialBody) -> Self {
+        Self {
+            target: body.target,
+            name: body.name,
+            source: body.source,
+            template: body.template,
+            value: body.value,
+        }
+    }
+}
+
+/// One header or query parameter that requests carry.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ServerCredential")]
+struct CredentialView {
+    id: CredentialId,
+    target: &'static str,
+    name: String,
+    source: &'static str,
+    provider: Option<String>,
+    secret: Option<String>,
+    template: String,
+    /// Whether a value is stored; it is never shown.
+    has_value: bool,
+}
+
+impl From<Credential> for CredentialView {
+    fn from(credential: Credential) -> Self {
+        Self {
+            id: credential.id,
+            target: credential.target.as_str(),
+            name: credential.name,
+            source: credential.source.as_str(),
+            provider: credential.provider,
+            secret: credential.secret,
+            template: credential.template,
+            has_value: credential.value.is_some(),
+        }
+    }
+}
+
+/// Everything that requests to a server carry, in order.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ServerCredentials")]
+struct CredentialsView {
+    items: Vec<CredentialView>,
+    /// Always null: a server has at most 20 of them.
+    next_cursor: Option<String>,
+    /// The server's version.
+    version: i64,
+}
+
+impl From<(Server, Vec<Credential>)> for CredentialsView {
+    fn from((server, credentials): (Server, Vec<Credential>)) -> Self {
+        let items = credentials.into_iter().map(CredentialView::from).collect();
+        Self { items, next_cursor: None, version: server.version }
+    }
+}
+
+impl Versioned for CredentialsView {
+    fn version(&self) -> i64 {
+        self.version
+    }
+}
+
+async fn list(cx: KeyAsk, Path((_, server)): Path<(String, String)>) -> ApiResult {
+    let found = servers::credentials_of(&cx, &server).await?;
+    Ok(json::one(StatusCode::OK, &CredentialsView::from(found)))
+}
+
+async fn replace(
+    cx: KeyAsk,
+    Path((_, server)): Path<(String, String)>,
+    IfMatch(seen): IfMatch,
+    Body(body): Body<Vec<CredentialBody>>,
+) -> ApiResult {
+    let inputs: Vec<CredentialInput> = body.into_iter().map(CredentialInput::from).collect();
+    let found = servers::replace_credentials(&cx, &server, &inputs, seen).await?;
+    Ok(json::one(StatusCode::OK, &CredentialsView::from(found)))
+}

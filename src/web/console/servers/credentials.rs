@@ -1,0 +1,156 @@
+//! What requests to a server carry: names and templates are shown, values never.
+
+use askama::Template;
+use axum::{extract::Path, http::StatusCode};
+use serde::Deserialize;
+
+use crate::{
+    base::{permission::Permission, secret::Secret},
+    domain::servers::{Credential, Server},
+    flow::actions::servers::{self, CredentialInput},
+    web::{
+        console::{
+            servers::{crumb, href, show::tabs},
+            shell_of,
+        },
+        kit::{
+            ask::OrgPage,
+            flash::Toast,
+            form::{self, Form, FormFaults},
+            page::{PageResult, go_saying, page_with},
+            parts::{Choice, Crumb, Tab},
+            shell::Shell,
+        },
+    },
+};
+
+/// The page.
+#[derive(Template)]
+#[template(path = "console/servers/credentials.html")]
+struct CredentialsPage {
+    shell: Shell,
+    crumbs: Vec<Crumb>,
+    href: String,
+    tabs: Vec<Tab>,
+    server: Server,
+    credentials: Vec<Credential>,
+    targets: Vec<Choice>,
+    form: CredentialForm,
+    faults: FormFaults,
+    can_write: bool,
+}
+
+#[derive(Clone, Default, Deserialize)]
+pub(super) struct CredentialForm {
+    #[serde(default)]
+    target: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    template: String,
+    #[serde(default)]
+    value: Secret<String>,
+    #[serde(default)]
+    version: String,
+}
+
+pub(super) async fn show(ask: OrgPage, Path((_, name)): Path<(String, String)>) -> PageResult {
+    let form = CredentialForm {
+        target: "header".to_owned(),
+        name: "Authorization".to_owned(),
+        template: "Bearer {value}".to_owned(),
+        ..CredentialForm::default()
+    };
+    render(&ask, &name, StatusCode::OK, form, FormFaults::default()).await
+}
+
+/// Adds a credential, or gives the one of that name another template or value.
+pub(super) async fn save(
+    ask: OrgPage,
+    Path((_, name)): Path<(String, String)>,
+    Form(form): Form<CredentialForm>,
+) -> PageResult {
+    ask.cx.require(Permission::ServersWrite)?;
+    let (_, stored) = servers::credentials_of(&ask.cx, &name).await?;
+    let is_same =
+        |c: &Credential| c.target.as_str() == form.target && c.name.eq_ignore_ascii_case(form.name.trim());
+    let mut inputs: Vec<CredentialInput> = stored.iter().filter(|c| !is_same(c)).map(kept).collect();
+    // In front, so that a fault that names a place in the list names this one.
+    inputs.insert(
+        0,
+        CredentialInput {
+            target: form.target.clone(),
+            name: form.name.clone(),
+            source: String::new(),
+            template: form.template.clone(),
+            value: Some(form.value.clone()).filter(|value| !value.expose().is_empty()),
+        },
+    );
+    match servers::replace_credentials(&ask.cx, &name, &inputs, form::version(&form.version)).await {
+        Ok((server, _)) => {
+            let toast =
+                Toast::say(format!("Requests to {} carry {} from now on.", server.name, form.name.trim()));
+            Ok(go_saying(&format!("{}/credentials", href(&ask, server.slug.as_str())), toast))
+        }
+        Err(error) => {
+            let faults = form::faults_of(error)?;
+            render(&ask, &name, StatusCode::UNPROCESSABLE_ENTITY, form, faults).await
+        }
+    }
+}
+
+pub(super) async fn remove(
+    ask: OrgPage,
+    Path((_, name)): Path<(String, String)>,
+    Form(form): Form<CredentialForm>,
+) -> PageResult {
+    ask.cx.require(Permission::ServersWrite)?;
+    let (_, stored) = servers::credentials_of(&ask.cx, &name).await?;
+    let is_same = |c: &&Credential| c.target.as_str() == form.target && c.name == form.name;
+    let inputs: Vec<CredentialInput> = stored.iter().filter(|c| !is_same(c)).map(kept).collect();
+    let (server, _) =
+        servers::replace_credentials(&ask.cx, &name, &inputs, form::version(&form.version)).await?;
+    let toast = Toast::say(format!("Requests to {} no longer carry {}.", server.name, form.name));
+    Ok(go_saying(&format!("{}/credentials", href(&ask, server.slug.as_str())), toast))
+}
+
+fn kept(credential: &Credential) -> CredentialInput {
+    CredentialInput {
+        target: credential.target.as_str().to_owned(),
+        name: credential.name.clone(),
+        source: credential.source.as_str().to_owned(),
+        template: credential.template.clone(),
+        value: None,
+    }
+}
+
+async fn render(
+    ask: &OrgPage,
+    name: &str,
+    status: StatusCode,
+    form: CredentialForm,
+    faults: FormFaults,
+) -> PageResult {
+    let (server, credentials) = servers::credentials_of(&ask.cx, name).await?;
+    let href = href(ask, server.slug.as_str());
+    let mut shell = shell_of::org(ask, server.name.clone()).await?;
+    shell.has_faults = !faults.is_empty();
+    page_with(
+        status,
+        &CredentialsPage {
+            shell,
+            crumbs: vec![crumb(ask)],
+            tabs: tabs(&href, "/credentials", None),
+            href,
+            server,
+            credentials,
+            targets: [("header", "Header"), ("query", "Query parameter")]
+                .into_iter()
+                .map(|(value, label)| Choice::new(value, label).chosen_by(&form.target))
+                .collect(),
+            form,
+            faults,
+            can_write: ask.cx.may(Permission::ServersWrite),
+        },
+    )
+}

@@ -1,0 +1,263 @@
+//! One server: its tools, prompts and resources, and how it has been doing.
+
+use askama::Template;
+use axum::extract::Path;
+
+use crate::{
+    base::{page::Page, permission::Permission, risk::Class},
+    domain::servers::{CatalogueItem, Check, Checked, ItemKind, Server, Tool, ToolFilter, ToolState},
+    flow::actions::servers::{self, ServerSheet, review_tag},
+    web::{
+        console::{
+            servers::{
+                crumb, href,
+                words::{Strip, ToolRow, Word, pretty, server_word, shown},
+            },
+            shell_of,
+        },
+        kit::{
+            ask::OrgPage,
+            listing::{Asked, Listing},
+            page::{PageResult, page_with},
+            parts::{Choice, Crumb, Tab},
+            shell::Shell,
+        },
+    },
+};
+
+/// The page.
+#[derive(Template)]
+#[template(path = "console/servers/show.html")]
+struct ServerPage {
+    shell: Shell,
+    crumbs: Vec<Crumb>,
+    href: String,
+    delete_action: String,
+    server: Server,
+    word: Word,
+    software: String,
+    created_by: String,
+    strip: Strip,
+    last: Option<Check>,
+    last_cause: String,
+    tabs: Vec<Tab>,
+    q: String,
+    states: Vec<Choice>,
+    classes: Vec<Choice>,
+    is_filtered: bool,
+    tools: Vec<ToolRow>,
+    waiting: i64,
+    review: String,
+    list: Listing,
+    lookalikes: Vec<String>,
+    credentials: usize,
+    named_by: Vec<String>,
+    reached_by_all: usize,
+    can_write: bool,
+}
+
+/// A server's prompts, resources or templates.
+#[derive(Template)]
+#[template(path = "console/servers/items.html")]
+struct ItemsPage {
+    shell: Shell,
+    crumbs: Vec<Crumb>,
+    tabs: Vec<Tab>,
+    noun: &'static str,
+    empty: &'static str,
+    rows: Vec<ItemRow>,
+    list: Listing,
+}
+
+struct ItemRow {
+    key: String,
+    title: String,
+    description: String,
+    fingerprint: String,
+    lines: Vec<String>,
+}
+
+pub(super) async fn show(
+    ask: OrgPage,
+    Path((_, name)): Path<(String, String)>,
+    mut asked: Asked,
+) -> PageResult {
+    let (q, search) = asked.search();
+    let (state, chosen_state) = asked.one_of("state", ToolState::ALL.map(|state| (state.as_str(), state)));
+    let (class, chosen_class) = asked.one_of("class", Class::ALL.map(|class| (class.as_str(), class)));
+    let request = asked.page();
+    let filter = ToolFilter { search, state: chosen_state, class: chosen_class };
+    let sheet = servers::sheet(&ask.cx, &name, &filter, &request).await?;
+    let href = href(&ask, sheet.server.slug.as_str());
+    let list = asked.listing(sheet.tools.next.as_deref());
+    let mut shell = shell_of::org(&ask, sheet.server.name.clone()).await?;
+    shell.has_faults = !list.faults.is_empty();
+    page_with(
+        list.status(),
+        &ServerPage {
+            shell,
+            crumbs: vec![crumb(&ask)],
+            word: server_word(&sheet.server),
+            software: software(&sheet.server),
+            strip: Strip::new(&sheet.health),
+            last_cause: last_cause(sheet.last_check.as_ref()),
+            tabs: tabs(&href, "", Some(offered(&sheet))),
+            states: states(&state),
+            classes: classes(&class),
+            is_filtered: !(q.is_empty() && state.is_empty() && class.is_empty()),
+            tools: rows(&href, &sheet),
+            waiting: waiting(&sheet),
+            lookalikes: alike(&sheet),
+            credentials: sheet.credentials.len(),
+            created_by: sheet.created_by.unwrap_or_default(),
+            last: sheet.last_check,
+            named_by: sheet.named_by,
+            reached_by_all: sheet.reached_by_all,
+            review: sheet.review,
+            server: sheet.server,
+            delete_action: format!("{href}/delete"),
+            href,
+            q,
+            list,
+            can_write: ask.cx.may(Permission::ServersWrite),
+        },
+    )
+}
+
+pub(super) async fn prompts(
+    ask: OrgPage,
+    Path((_, name)): Path<(String, String)>,
+    asked: Asked,
+) -> PageResult {
+    items(&ask, &name, ItemKind::Prompt, asked).await
+}
+
+pub(super) async fn resources(
+    ask: OrgPage,
+    Path((_, name)): Path<(String, String)>,
+    asked: Asked,
+) -> PageResult {
+    items(&ask, &name, ItemKind::Resource, asked).await
+}
+
+pub(super) async fn templates(
+    ask: OrgPage,
+    Path((_, name)): Path<(String, String)>,
+    asked: Asked,
+) -> PageResult {
+    items(&ask, &name, ItemKind::Template, asked).await
+}
+
+async fn items(ask: &OrgPage, name: &str, kind: ItemKind, mut asked: Asked) -> PageResult {
+    let request = asked.page();
+    let Page { items, next } = servers::items(&ask.cx, name, kind, &request).await?;
+    let server = servers::find(&ask.cx, name).await?;
+    let href = href(ask, server.slug.as_str());
+    let (view, noun, empty) = match kind {
+        ItemKind::Prompt => ("/prompts", "Prompts", "This server offers no prompts"),
+        ItemKind::Resource => ("/resources", "Resources", "This server offers no resources"),
+        ItemKind::Template => ("/templates", "Templates", "This server offers no resource templates"),
+    };
+    let list = asked.listing(next.as_deref());
+    let mut shell = shell_of::org(ask, server.name.clone()).await?;
+    shell.has_faults = !list.faults.is_empty();
+    page_with(
+        list.status(),
+        &ItemsPage {
+            shell,
+            crumbs: vec![crumb(ask)],
+            tabs: tabs(&href, view, None),
+            noun,
+            empty,
+            rows: items.iter().map(ItemRow::from).collect(),
+            list,
+        },
+    )
+}
+
+impl From<&CatalogueItem> for ItemRow {
+    fn from(item: &CatalogueItem) -> Self {
+        let value: serde_json::Value = serde_json::from_str(&item.definition).unwrap_or_default();
+        let text = |name: &str| value[name].as_str().map(shown).unwrap_or_default();
+        let title = if text("title").is_empty() { text("name") } else { text("title") };
+        Self {
+            key: shown(&item.key),
+            title,
+            description: text("description"),
+            fingerprint: item.fingerprint.short(),
+            lines: pretty(&item.definition),
+        }
+    }
+}
+
+/// The views of a server's page.
+pub(super) fn tabs(href: &str, current: &str, tools: Option<i64>) -> Vec<Tab> {
+    let all = [
+        ("", "Tools"),
+        ("/prompts", "Prompts"),
+        ("/resources", "Resources"),
+        ("/templates", "Templates"),
+        ("/credentials", "Credentials"),
+    ];
+    let tab = |(view, label): (&str, &str)| {
+        let tab = Tab::new(label, format!("{href}{view}"), view == current);
+        match tools.filter(|_| view.is_empty()) {
+            Some(count) => tab.with(count),
+            None => tab,
+        }
+    };
+    all.into_iter().map(tab).collect()
+}
+
+fn rows(href: &str, sheet: &ServerSheet) -> Vec<ToolRow> {
+    let row = |tool: &Tool| {
+        let tag = review_tag(std::iter::once((&tool.name, tool.fingerprint)));
+        ToolRow::new(href, tool, &sheet.drifts, tag)
+    };
+    sheet.tools.items.iter().map(row).collect()
+}
+
+fn offered(sheet: &ServerSheet) -> i64 {
+    sheet.counts.iter().filter(|(state, _)| *state != ToolState::Gone).map(|(_, count)| count).sum()
+}
+
+fn waiting(sheet: &ServerSheet) -> i64 {
+    sheet.counts.iter().filter(|(state, _)| state.waits()).map(|(_, count)| count).sum()
+}
+
+fn software(server: &Server) -> String {
+    let declared = &server.declared;
+    [&declared.name, &declared.version]
+        .into_iter()
+        .flatten()
+        .map(|text| shown(text))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn last_cause(check: Option<&Check>) -> String {
+    match check.map(|check| &check.outcome) {
+        Some(Checked::Failed { cause, .. }) => shown(cause),
+        _ => String::new(),
+    }
+}
+
+fn alike(sheet: &ServerSheet) -> Vec<String> {
+    let sentence = |found: &crate::domain::servers::Lookalike<_>| {
+        let others: Vec<String> = found.others.iter().map(|(_, name)| shown(name)).collect();
+        format!("{} looks like {}", shown(&found.name), others.join(", "))
+    };
+    sheet.lookalikes.iter().take(5).map(sentence).collect()
+}
+
+fn states(chosen: &str) -> Vec<Choice> {
+    let all =
+        ToolState::ALL.into_iter().map(|state| Choice::new(state.as_str(), state.label()).chosen_by(chosen));
+    std::iter::once(Choice::new("", "Any state")).chain(all).collect()
+}
+
+fn classes(chosen: &str) -> Vec<Choice> {
+    let all =
+        Class::ALL.into_iter().map(|class| Choice::new(class.as_str(), class.label()).chosen_by(chosen));
+    std::iter::once(Choice::new("", "Any class")).chain(all).collect()
+}

@@ -1,0 +1,225 @@
+//! One tool: what it is, what changed, and what people decide about it.
+
+use askama::Template;
+use axum::extract::Path;
+use serde::Deserialize;
+
+use crate::{
+    base::{permission::Permission, risk::Class},
+    domain::servers::{ClassBy, Tool},
+    flow::actions::servers::{self, ToolInput, ToolSheet, review_tag},
+    web::{
+        console::{
+            servers::{
+                crumb, href,
+                words::{
+                    DriftRow, Word, class_tone, drift_rows, path_segment, pretty, severity_word, shown,
+                    state_word, warnings,
+                },
+            },
+            shell_of,
+        },
+        kit::{
+            ask::OrgPage,
+            flash::Toast,
+            form::{self, Form},
+            page::{PageResult, go_saying, page},
+            parts::{Choice, Crumb},
+            shell::Shell,
+        },
+    },
+};
+
+/// The page.
+#[derive(Template)]
+#[template(path = "console/servers/tool.html")]
+struct ToolPage {
+    shell: Shell,
+    crumbs: Vec<Crumb>,
+    server_href: String,
+    href: String,
+    title: String,
+    description: Vec<String>,
+    tool: Tool,
+    state: Word,
+    class_tone: &'static str,
+    severity: Word,
+    reason: String,
+    by: &'static str,
+    classes: Vec<Choice>,
+    fingerprint: String,
+    accepted_fingerprint: String,
+    tag: String,
+    drift: Vec<DriftRow>,
+    warnings: Vec<String>,
+    lookalikes: Vec<String>,
+    reviewed_by: String,
+    lines: Vec<String>,
+    accepted_lines: Vec<String>,
+    can_write: bool,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ClassForm {
+    #[serde(default)]
+    class: String,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    version: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct SwitchForm {
+    #[serde(default)]
+    enabled: String,
+    #[serde(default)]
+    version: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ReviewForm {
+    #[serde(default)]
+    tool: String,
+    #[serde(default)]
+    tag: String,
+}
+
+pub(super) async fn show(
+    ask: OrgPage,
+    Path((_, server, tool)): Path<(String, String, String)>,
+) -> PageResult {
+    let sheet = servers::tool(&ask.cx, &server, &tool).await?;
+    let server_href = href(&ask, sheet.server.slug.as_str());
+    let shell = shell_of::org(&ask, shown(sheet.tool.name.as_str())).await?;
+    let crumbs = vec![crumb(&ask), Crumb::to(sheet.server.name.clone(), server_href.clone())];
+    page(&of(sheet, shell, crumbs, server_href, ask.cx.may(Permission::ServersWrite)))
+}
+
+fn of(sheet: ToolSheet, shell: Shell, crumbs: Vec<Crumb>, server_href: String, can_write: bool) -> ToolPage {
+    let tool = sheet.tool;
+    let definition: serde_json::Value = serde_json::from_str(&tool.definition).unwrap_or_default();
+    let has_changed = tool.accepted_fingerprint.is_some_and(|accepted| accepted != tool.fingerprint);
+    ToolPage {
+        shell,
+        crumbs,
+        href: format!("{server_href}/tools/{}", path_segment(tool.name.as_str())),
+        server_href,
+        title: tool.title.as_deref().map(shown).unwrap_or_default(),
+        description: definition["description"].as_str().unwrap_or_default().lines().map(shown).collect(),
+        state: state_word(tool.state),
+        class_tone: class_tone(tool.class),
+        severity: severity_word(tool.severity),
+        reason: shown(&tool.class_reason),
+        by: match tool.class_by {
+            ClassBy::Rule => "by rules",
+            ClassBy::Annotation => "by its own hints",
+            ClassBy::Admin => "by a person",
+        },
+        classes: classes(&tool),
+        fingerprint: tool.fingerprint.to_string(),
+        accepted_fingerprint: tool.accepted_fingerprint.map(|digest| digest.to_string()).unwrap_or_default(),
+        tag: review_tag(std::iter::once((&tool.name, tool.fingerprint))),
+        drift: drift_rows(&sheet.drift),
+        warnings: warnings(&tool),
+        lookalikes: sheet
+            .lookalikes
+            .iter()
+            .map(|(server, name)| format!("{} of {server}", shown(name)))
+            .collect(),
+        reviewed_by: sheet.reviewed_by.unwrap_or_default(),
+        lines: pretty(&tool.definition),
+        accepted_lines: tool
+            .accepted_definition
+            .as_deref()
+            .filter(|_| has_changed)
+            .map(pretty)
+            .unwrap_or_default(),
+        tool,
+        can_write,
+    }
+}
+
+fn classes(tool: &Tool) -> Vec<Choice> {
+    let chosen = if tool.class_by == ClassBy::Admin { tool.class.as_str() } else { "" };
+    let all = Class::ALL.into_iter().map(|class| {
+        Choice::new(class.as_str(), format!("{}: they {}", class.label(), class.meaning())).chosen_by(chosen)
+    });
+    std::iter::once(Choice::new("", "As rules and hints say").chosen_by(chosen)).chain(all).collect()
+}
+
+pub(super) async fn class(
+    ask: OrgPage,
+    Path((_, server, tool)): Path<(String, String, String)>,
+    Form(form): Form<ClassForm>,
+) -> PageResult {
+    let input = ToolInput { class: Some(form.class), reason: Some(form.reason), ..ToolInput::default() };
+    let seen = form::version(&form.version);
+    let sheet = servers::change_tool(&ask.cx, &server, &tool, &input, seen).await?;
+    let text = format!("{} now counts as {}.", shown(sheet.tool.name.as_str()), sheet.tool.class.label());
+    Ok(go_saying(&tool_href(&ask, &sheet), Toast::say(text)))
+}
+
+pub(super) async fn switch(
+    ask: OrgPage,
+    Path((_, server, tool)): Path<(String, String, String)>,
+    Form(form): Form<SwitchForm>,
+) -> PageResult {
+    let enabled = form.enabled == "on";
+    let input = ToolInput { enabled: Some(enabled), ..ToolInput::default() };
+    let seen = form::version(&form.version);
+    let sheet = servers::change_tool(&ask.cx, &server, &tool, &input, seen).await?;
+    let href = tool_href(&ask, &sheet);
+    let name = shown(sheet.tool.name.as_str());
+    let (text, back) = if enabled {
+        (format!("{name} is on. Agents may see it again."), "off")
+    } else {
+        (format!("{name} is off. Agents no longer see it."), "on")
+    };
+    let fields = [("enabled", back.to_owned()), ("version", sheet.tool.version.to_string())];
+    Ok(go_saying(&href, Toast::with_undo(text, format!("{href}/switch"), fields)))
+}
+
+pub(super) async fn accept(
+    ask: OrgPage,
+    Path((_, server)): Path<(String, String)>,
+    Form(form): Form<ReviewForm>,
+) -> PageResult {
+    let seen = Some(form.tag.as_str()).filter(|tag| !tag.is_empty());
+    let count = servers::accept(&ask.cx, &server, std::slice::from_ref(&form.tool), seen).await?;
+    let text = match (count, form.tool.as_str()) {
+        (0, _) => "Nothing was waiting.".to_owned(),
+        (1, name) if name != "*" => format!("{} was accepted. Agents may call it.", shown(name)),
+        (1, _) => "One tool was accepted. Agents may call it.".to_owned(),
+        (count, _) => format!("{count} tools were accepted. Agents may call them."),
+    };
+    Ok(go_saying(&href(&ask, &path_segment(&server)), Toast::say(text)))
+}
+
+pub(super) async fn refuse(
+    ask: OrgPage,
+    Path((_, server)): Path<(String, String)>,
+    Form(form): Form<ReviewForm>,
+) -> PageResult {
+    let seen = Some(form.tag.as_str()).filter(|tag| !tag.is_empty());
+    let count = servers::refuse(&ask.cx, &server, std::slice::from_ref(&form.tool), seen).await?;
+    let href = href(&ask, &path_segment(&server));
+    let toast = match (count, form.tool.as_str()) {
+        (0, _) => Toast::say("Nothing was waiting."),
+        (1, name) if name != "*" => {
+            let text = format!("{} was refused. Agents cannot call it.", shown(name));
+            Toast::with_undo(
+                text,
+                format!("{href}/accept"),
+                [("tool", name.to_owned()), ("tag", form.tag.clone())],
+            )
+        }
+        (count, _) => Toast::say(format!("{count} tools were refused. Agents cannot call them.")),
+    };
+    Ok(go_saying(&href, toast))
+}
+
+fn tool_href(ask: &OrgPage, sheet: &ToolSheet) -> String {
+    let server = href(ask, sheet.server.slug.as_str());
+    format!("{server}/tools/{}", path_segment(sheet.tool.name.as_str()))
+}
