@@ -11,6 +11,7 @@ use crate::{
         audit::{self, EventFilter, EventRow},
         automation::{AutomationCount, store as automation},
         gate::{self, Gate},
+        grants::{GrantCount, store as grants},
         outbox::{LetterState, store as outbox},
         tenancy::{MemberFilter, PeopleCount, StepMark, store},
     },
@@ -43,6 +44,8 @@ pub enum Attention {
     LockedOut(usize),
     /// Keys expire within two weeks.
     KeysExpire(i64),
+    /// Tokens of agents expire within two weeks.
+    TokensExpire(i64),
     /// Invitations end within a day.
     InvitationsEnd(i64),
     /// Invitations have run out.
@@ -66,6 +69,8 @@ pub struct Overview {
     pub people: PeopleCount,
     /// Scripts.
     pub automation: AutomationCount,
+    /// Agents.
+    pub grants: GrantCount,
     /// The emergency stop.
     pub gate: Gate,
     /// The latest events; nothing for those who may not read the log.
@@ -90,6 +95,7 @@ pub async fn read(cx: &OrgCx) -> ActionResult<Overview> {
     let mut tx = cx.tx().await?;
     let people = store::glance::count(&mut tx, now, now + INVITATION_SOON).await?;
     let automation = automation::glance::count(&mut tx, now, now + KEY_SOON).await?;
+    let grants = grants::glance::count(&mut tx, now, now + KEY_SOON).await?;
     let marks = store::glance::step_marks(&mut tx).await?;
     let gate = gate::find(&mut tx).await?;
     let owners = MemberFilter { role: Some(Role::Owner), ..MemberFilter::default() };
@@ -108,8 +114,11 @@ pub async fn read(cx: &OrgCx) -> ActionResult<Overview> {
         invited: people.invited,
         keys: automation.keys,
         moved_gate: gate.changed_at.is_some(),
+        grants: grants.made,
+        used_tokens: grants.used_tokens,
     };
     let mut attention = of_org(cx, &gate, &people, &automation);
+    attention.extend((grants.expiring_tokens > 0).then_some(Attention::TokensExpire(grants.expiring_tokens)));
     if cx.org.require_second_factor {
         let without = orgs::without_second_factor(cx).await?.len();
         attention.extend((without > 0).then_some(Attention::LockedOut(without)));
@@ -122,6 +131,7 @@ pub async fn read(cx: &OrgCx) -> ActionResult<Overview> {
         attention,
         people,
         automation,
+        grants,
         gate,
         events,
     })

@@ -41,6 +41,7 @@ const ORGANIZATION: Plan = &[
             Place("Audit log", "/audit", "log", Some(Permission::AuditRead)),
         ],
     ),
+    ("Agents", &[Place("Agents", "/agents", "bot", Some(Permission::GrantsRead))]),
     (
         "People",
         &[
@@ -67,6 +68,7 @@ const ACCOUNT: Plan = &[
             Place("Activity", "/activity", "log", None),
         ],
     ),
+    ("Agents", &[Place("Your agents", "/agents", "bot", None)]),
     (
         "Security",
         &[
@@ -143,7 +145,7 @@ mod tests {
         let labels = |role| rail_of(role, "/o/acme").iter().map(|item| item.label).collect::<Vec<_>>();
         assert_eq!(labels(Role::Auditor), ["Audit log"]);
         assert_eq!(labels(Role::Member), Vec::<&str>::new());
-        assert_eq!(labels(Role::Owner).len(), 7);
+        assert_eq!(labels(Role::Owner).len(), 8);
     }
 
     #[test]

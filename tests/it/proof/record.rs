@@ -29,7 +29,10 @@ enum Came {
 }
 
 /// What the seeded world already is, so that asking for it again rightly records nothing.
-const ALREADY_SO: [&str; 1] = ["POST /api/v1/orgs/{org}/service-accounts/{account}/enable"];
+const ALREADY_SO: [&str; 2] = [
+    "POST /api/v1/orgs/{org}/grants/{grant}/resume",
+    "POST /api/v1/orgs/{org}/service-accounts/{account}/enable",
+];
 
 /// How many walks go on at once.
 const WALKS: usize = 4;
@@ -143,7 +146,8 @@ fn leads_to(action: &str, route: &Route) -> bool {
 /// What a person could type into a field.
 fn plausible(name: &str, value: &str, target: &str) -> String {
     let typed = match name {
-        "name" => "A fresh name",
+        "name" | "label" => "A fresh name",
+        "principal" => "team crew",
         "slug" => "fresh-slug",
         "email" => "fresh@example.com",
         "password" | "current_password" => PASSWORD,
