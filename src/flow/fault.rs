@@ -6,7 +6,7 @@ use time::Duration;
 
 use crate::{
     base::{faults::Faults, permission::Permission, update::Update},
-    domain::{tenancy::TenancyRefusal, vault::VaultError},
+    domain::{grants::GrantRefusal, tenancy::TenancyRefusal, vault::VaultError},
     io::db::DbError,
 };
 
@@ -132,6 +132,15 @@ impl From<Faults> for ActionError {
 impl From<TenancyRefusal> for ActionError {
     fn from(refusal: TenancyRefusal) -> Self {
         Self::refused(refusal.code(), refusal.to_string())
+    }
+}
+
+impl From<GrantRefusal> for ActionError {
+    fn from(refusal: GrantRefusal) -> Self {
+        match refusal {
+            GrantRefusal::NotYours => Self::NotFound,
+            other => Self::refused(other.code(), other.to_string()),
+        }
     }
 }
 

@@ -13,12 +13,13 @@ use time::OffsetDateTime;
 
 use crate::{
     base::{
-        actor::KeyOwner,
+        actor::{KeyOwner, Principal},
         ids::UserId,
         page::{MAX_LIMIT, PageRequest},
     },
     domain::{
         automation::{KeyFilter, KeyState, store as automation},
+        grants::{Stop as Ended, store as grants},
         identity::store as identity,
         tenancy::store as tenancy,
     },
@@ -113,6 +114,27 @@ pub const TABLE: &[Leaves] = &[
                 let live = count_keys(tx, leaver).await?;
                 let owner = KeyOwner::User(leaver.user);
                 automation::keys::revoke_all_of(tx, owner, leaver.by, leaver.now).await?;
+                Ok(live)
+            })
+        },
+    },
+    Leaves {
+        key: "grants",
+        noun: "grants of agents",
+        what_happens: "are revoked; the agents that act in their name are refused",
+        occasions: &[Offboarding, Leaving, Stop],
+        count: |tx, leaver| {
+            Box::pin(
+                async move { grants::grants::count_of(tx, Principal::User(leaver.user), leaver.now).await },
+            )
+        },
+        end: |tx, leaver| {
+            Box::pin(async move {
+                let principal = Principal::User(leaver.user);
+                let live = grants::grants::count_of(tx, principal, leaver.now).await?;
+                let reason = "Everything of this person was ended.".to_owned();
+                let ended = Ended { at: leaver.now, by: leaver.by, reason };
+                grants::grants::revoke_all_of(tx, principal, &ended).await?;
                 Ok(live)
             })
         },

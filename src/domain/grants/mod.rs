@@ -14,16 +14,20 @@
 
 mod bindings;
 mod decision;
+mod glance;
 mod grant;
 mod new_grant;
+mod reach;
 mod rules;
 pub mod store;
 mod tokens;
 
 pub use bindings::{Bindings, MOST_CIDRS, MOST_CLIENTS};
 pub use decision::{DecisionGrant, DecisionToken};
+pub use glance::GrantCount;
 pub use grant::{Grant, GrantEntry, GrantFilter, GrantState, NotAGrantState, ServersOf, Stop};
 pub use new_grant::{GrantChange, GrantForm, NewGrant};
+pub use reach::{NamedServer, ToolCount};
 pub use rules::{BadLabel, BadReason, Deed, GrantRefusal, Reason, Standing};
 pub use tokens::{
     BadOverlap, ClientSeen, DEFAULT_TOKEN_TTL, GrantToken, IssuedToken, LONGEST_OVERLAP, LONGEST_TOKEN_TTL,

@@ -50,6 +50,11 @@ impl NewGrant {
     pub fn parse(principal: Principal, form: GrantForm<'_>, now: OffsetDateTime) -> Result<Self, Faults> {
         Ok(Self { principal, terms: Terms::parse(form, None, now)? })
     }
+
+    /// What is wrong with a form, where its principal is not known either.
+    pub fn faults(form: GrantForm<'_>, now: OffsetDateTime) -> Faults {
+        Terms::parse(form, None, now).err().unwrap_or_default()
+    }
 }
 
 /// New terms in place of a grant's; its principal stays.

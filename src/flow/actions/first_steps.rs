@@ -30,6 +30,10 @@ pub struct Facts {
     pub servers: i64,
     /// Whether the gate was ever moved.
     pub moved_gate: bool,
+    /// Grants ever made.
+    pub grants: i64,
+    /// Tokens that an agent has called with.
+    pub used_tokens: i64,
 }
 
 /// One step.
@@ -88,6 +92,24 @@ pub const STEPS: &[Step] = &[
         path: "/o/{org}/servers/new",
         needs: Permission::ServersWrite,
         ends: Ends::When(|facts| facts.servers > 0),
+    },
+    Step {
+        id: "grant",
+        label: "Create a grant",
+        hint: "What one agent may do, in whose name: servers, the strongest class of tools, an end.",
+        verb: "Create a grant",
+        path: "/o/{org}/agents/new",
+        needs: Permission::GrantsWrite,
+        ends: Ends::When(|facts| facts.grants > 0),
+    },
+    Step {
+        id: "agent",
+        label: "Connect an agent",
+        hint: "Give your client the address and a token. The page notices its first call.",
+        verb: "Connect",
+        path: "/me/agents/connect",
+        needs: Permission::OrgRead,
+        ends: Ends::When(|facts| facts.used_tokens > 0),
     },
     Step {
         id: "api-key",

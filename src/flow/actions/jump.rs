@@ -4,6 +4,7 @@ use crate::{
     base::{page::PageRequest, permission::Permission},
     domain::{
         automation::{NamedKey, ServiceAccount, store as automation},
+        grants::{GrantEntry, GrantFilter, store as grants},
         tenancy::{Member, MemberFilter, Team, TeamFilter, store},
     },
     flow::{cx::OrgCx, fault::ActionResult},
@@ -26,6 +27,8 @@ pub struct Found {
     pub accounts: Vec<ServiceAccount>,
     /// Live API keys.
     pub keys: Vec<NamedKey>,
+    /// Grants of agents.
+    pub grants: Vec<GrantEntry>,
 }
 
 /// Finds things whose name holds the words; nothing for no words.
@@ -51,6 +54,11 @@ pub async fn find(cx: &OrgCx, words: &str) -> ActionResult<Found> {
         let page = PageRequest { limit: MOST, after: None };
         let accounts = automation::accounts::list(&mut tx, Some(&words), &page, cx.now()).await?.items;
         found.accounts = accounts.into_iter().map(|entry| entry.account).collect();
+    }
+    if cx.may(Permission::GrantsRead) {
+        let filter = GrantFilter { q: Some(words.clone()), ..GrantFilter::default() };
+        let page = PageRequest { limit: MOST, after: None };
+        found.grants = grants::grants::list(&mut tx, &filter, &page, cx.now()).await?.items;
     }
     if cx.may(Permission::ApiKeysRead) {
         found.keys = automation::glance::keys_named(&mut tx, &words, cx.now(), i64::from(MOST)).await?;

@@ -10,6 +10,7 @@ pub mod first_steps;
 pub mod found;
 pub mod frame;
 pub mod gate;
+pub mod grants;
 pub mod idempotency;
 pub mod invitations;
 pub mod invite;

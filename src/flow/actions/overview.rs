@@ -11,6 +11,7 @@ use crate::{
         audit::{self, EventFilter, EventRow},
         automation::{AutomationCount, store as automation},
         gate::{self, Gate},
+        grants::{GrantCount, store as grants},
         outbox::{LetterState, store as outbox},
         servers::{ServerCount, store::servers},
         tenancy::{MemberFilter, PeopleCount, StepMark, store},
@@ -44,6 +45,8 @@ pub enum Attention {
     LockedOut(usize),
     /// Keys expire within two weeks.
     KeysExpire(i64),
+    /// Tokens of agents expire within two weeks.
+    TokensExpire(i64),
     /// Invitations end within a day.
     InvitationsEnd(i64),
     /// Invitations have run out.
@@ -73,6 +76,8 @@ pub struct Overview {
     pub automation: AutomationCount,
     /// Servers and what waits there.
     pub servers: ServerCount,
+    /// Agents.
+    pub grants: GrantCount,
     /// The emergency stop.
     pub gate: Gate,
     /// The latest events; nothing for those who may not read the log.
@@ -97,6 +102,7 @@ pub async fn read(cx: &OrgCx) -> ActionResult<Overview> {
     let mut tx = cx.tx().await?;
     let people = store::glance::count(&mut tx, now, now + INVITATION_SOON).await?;
     let automation = automation::glance::count(&mut tx, now, now + KEY_SOON).await?;
+    let grants = grants::glance::count(&mut tx, now, now + KEY_SOON).await?;
     let marks = store::glance::step_marks(&mut tx).await?;
     let gate = gate::find(&mut tx).await?;
     let servers = servers::count(&mut tx).await?;
@@ -117,10 +123,13 @@ pub async fn read(cx: &OrgCx) -> ActionResult<Overview> {
         keys: automation.keys,
         servers: servers.servers,
         moved_gate: gate.changed_at.is_some(),
+        grants: grants.made,
+        used_tokens: grants.used_tokens,
     };
     let mut attention = of_org(cx, &gate, &people, &automation);
     attention.extend((servers.failing > 0).then_some(Attention::ServersFail(servers.failing)));
     attention.extend((servers.unreviewed > 0).then_some(Attention::ToolsUnreviewed(servers.unreviewed)));
+    attention.extend((grants.expiring_tokens > 0).then_some(Attention::TokensExpire(grants.expiring_tokens)));
     if cx.org.require_second_factor {
         let without = orgs::without_second_factor(cx).await?.len();
         attention.extend((without > 0).then_some(Attention::LockedOut(without)));
@@ -134,6 +143,7 @@ pub async fn read(cx: &OrgCx) -> ActionResult<Overview> {
         people,
         automation,
         servers,
+        grants,
         gate,
         events,
     })

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     base::{
-        actor::KeyOwner,
+        actor::{KeyOwner, Principal},
         ids::ApiKeyId,
         page::{Page, PageRequest},
         permission::Permission,
@@ -17,9 +17,11 @@ use crate::{
             ApiKeyEntry, KeyFilter, KeyState, NewServiceAccount, ServiceAccount, ServiceAccountEntry,
             ServiceAccountForm, ServiceAccountRef, store,
         },
+        grants::store as grants,
         tenancy,
     },
     flow::{
+        actions::grants::end_all,
         cx::OrgCx,
         fault::{ActionError, ActionResult, settled},
     },
@@ -74,6 +76,8 @@ pub struct AccountOverview {
     pub keys: Page<ApiKeyEntry>,
     /// Those of its keys that are neither revoked nor expired, up to a page of them.
     pub live: Vec<ApiKeyEntry>,
+    /// How many grants of agents act in its name.
+    pub grants: i64,
 }
 
 /// What the record keeps of a service account.
@@ -138,8 +142,9 @@ pub async fn overview(cx: &OrgCx, name: &str, page: &PageRequest<ApiKeyId>) -> A
         Some(user) => tenancy::store::members::find(&mut tx, user).await?.map(|member| member.name),
         None => None,
     };
+    let grants = grants::grants::count_of(&mut tx, Principal::ServiceAccount(account.id), now).await?;
     tx.done().await?;
-    Ok(AccountOverview { account, created_by, keys, live })
+    Ok(AccountOverview { account, created_by, keys, live, grants })
 }
 
 /// Creates a service account.
@@ -183,6 +188,8 @@ pub async fn disable(cx: &OrgCx, name: &str, seen: Option<i64>) -> ActionResult<
     let mut tx = cx.tx().await?;
     let account = named(&mut tx, name).await?;
     let outcome = store::accounts::disable(&mut tx, account.id, seen, cx.now()).await?;
+    // Whether an account is enabled is a fact that decisions about its agents' calls rest on.
+    tenancy::store::orgs::bump_epoch(&mut tx).await?;
     record(cx, tx, "service_account.disabled", settled(outcome)?).await
 }
 
@@ -195,10 +202,11 @@ pub async fn enable(cx: &OrgCx, name: &str, seen: Option<i64>) -> ActionResult<S
     let mut tx = cx.tx().await?;
     let account = named(&mut tx, name).await?;
     let outcome = store::accounts::enable(&mut tx, account.id, seen, cx.now()).await?;
+    tenancy::store::orgs::bump_epoch(&mut tx).await?;
     record(cx, tx, "service_account.enabled", settled(outcome)?).await
 }
 
-/// Deletes a service account; its keys stop at once and are recorded as revoked.
+/// Deletes a service account; its keys and grants stop at once and are recorded as revoked.
 ///
 /// # Errors
 /// `NeedsProof`; `Changed` where someone else was faster than the version seen.
@@ -209,6 +217,8 @@ pub async fn delete(cx: &OrgCx, name: &str, seen: Option<i64>) -> ActionResult<S
     let account = named(&mut tx, name).await?;
     let owner = KeyOwner::ServiceAccount(account.id);
     let ended = store::keys::revoke_all_of(&mut tx, owner, cx.user(), cx.now()).await?;
+    let principal = Principal::ServiceAccount(account.id);
+    let grants = end_all(cx, &mut tx, principal, "Its service account was deleted.").await?;
     settled(store::accounts::delete(&mut tx, account.id, seen).await?)?;
     let mut entries: Vec<Entry> = ended
         .iter()
@@ -218,6 +228,7 @@ pub async fn delete(cx: &OrgCx, name: &str, seen: Option<i64>) -> ActionResult<S
                 .note("Its service account was deleted.")
         })
         .collect();
+    entries.extend(grants);
     entries.push(
         Entry::admin("service_account.deleted", &cx.who())
             .target("service_account", account.id, &account.name)

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::{
     base::{
+        actor::Principal,
         email::Email,
         ids::UserId,
         page::{MAX_LIMIT, Page, PageRequest},
@@ -14,6 +15,7 @@ use crate::{
     },
     domain::{
         audit::{self, Entry, Unrecorded},
+        grants::store as grants,
         tenancy::{Member, MemberFilter, Team, TeamAddition, TeamMember, TeamReach, TeamRef, rules, store},
     },
     flow::{
@@ -32,6 +34,8 @@ pub struct TeamOverview {
     pub reach: TeamReach,
     /// Who is in it, by name.
     pub members: Page<TeamMember>,
+    /// How many grants of agents act in its name.
+    pub grants: i64,
 }
 
 /// What the page to add somebody shows.
@@ -116,8 +120,9 @@ pub async fn overview(
     let mut tx = cx.tx().await?;
     let (team, reach) = enter(cx, &mut tx, name).await?;
     let members = store::teams::list_members(&mut tx, team.id, q, page).await?;
+    let grants = grants::grants::count_of(&mut tx, Principal::Team(team.id), cx.now()).await?;
     tx.done().await?;
-    Ok(TeamOverview { team, reach, members })
+    Ok(TeamOverview { team, reach, members, grants })
 }
 
 /// One person's place in a team.

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::{
     base::{
+        actor::Principal,
         ids::TeamId,
         page::{Page, PageRequest},
         permission::Permission,
@@ -16,7 +17,10 @@ use crate::{
         tenancy::{NewTeam, Team, TeamFilter, TeamRef, store},
     },
     flow::{
-        actions::team_members::{check_change, enter},
+        actions::{
+            grants::end_all,
+            team_members::{check_change, enter},
+        },
         cx::OrgCx,
         fault::{ActionError, ActionResult, settled},
     },
@@ -148,7 +152,7 @@ pub async fn update(cx: &OrgCx, name: &str, change: TeamChange, seen: Option<i64
     }
 }
 
-/// Deletes a team; its members stay in the organization.
+/// Deletes a team; its members stay in the organization, its grants stop at once and are recorded as revoked.
 ///
 /// # Errors
 /// `NeedsProof`; `Changed` where someone else was faster than the version seen.
@@ -157,11 +161,14 @@ pub async fn delete(cx: &OrgCx, name: &str, seen: Option<i64>) -> ActionResult<T
     let (team, reach) = enter(cx, &mut tx, name).await?;
     check_change(reach)?;
     cx.require_proof()?;
+    let mut entries = end_all(cx, &mut tx, Principal::Team(team.id), "Its team was deleted.").await?;
     settled(store::teams::delete(&mut tx, team.id, seen).await?)?;
-    let entry = Entry::admin("team.deleted", &cx.who())
-        .target("team", team.id, &team.name)
-        .before(&TeamRecord::from(&team));
-    audit::commit(tx, cx.now(), vec![entry]).await?;
+    entries.push(
+        Entry::admin("team.deleted", &cx.who())
+            .target("team", team.id, &team.name)
+            .before(&TeamRecord::from(&team)),
+    );
+    audit::commit(tx, cx.now(), entries).await?;
     Ok(team)
 }
 

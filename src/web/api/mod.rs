@@ -3,6 +3,7 @@
 pub mod api_keys;
 pub mod events;
 pub mod gate;
+pub mod grants;
 pub mod invitations;
 pub mod me;
 pub mod members;
@@ -22,6 +23,7 @@ pub fn routes() -> Routes {
         .and(api_keys::routes())
         .and(events::routes())
         .and(gate::routes())
+        .and(grants::routes())
         .and(invitations::routes())
         .and(me::routes())
         .and(members::routes())

@@ -88,7 +88,7 @@ pub fn routes() -> Routes {
             Operation::delete(
                 ONE,
                 "deleteServiceAccount",
-                Effect::Records(&["service_account.deleted", "api_key.revoked"]),
+                Effect::Records(&["service_account.deleted", "api_key.revoked", "grant.revoked"]),
             )
             .about(TAG, "Delete a service account and its keys")
             .needs(write)

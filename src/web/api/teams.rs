@@ -53,10 +53,14 @@ pub fn routes() -> Routes {
             change,
         )
         .api(
-            Operation::delete("/orgs/{org}/teams/{team}", "deleteTeam", Effect::Records(&["team.deleted"]))
-                .about("Teams", "Delete a team; its members stay in the organization")
-                .needs(Permission::TeamsWrite)
-                .gives_nothing(),
+            Operation::delete(
+                "/orgs/{org}/teams/{team}",
+                "deleteTeam",
+                Effect::Records(&["team.deleted", "grant.revoked"]),
+            )
+            .about("Teams", "Delete a team; its members stay in the organization")
+            .needs(Permission::TeamsWrite)
+            .gives_nothing(),
             remove,
         )
 }

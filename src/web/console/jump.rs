@@ -63,6 +63,8 @@ fn places(ask: &OrgPage, words: &str) -> Vec<Hit> {
     also(Some(Permission::GateRead), "Gate", format!("/o/{slug}/gate"), "gate");
     also(Some(Permission::MembersRead), "Roles", format!("/o/{slug}/roles"), "shield");
     also(Some(Permission::TeamsWrite), "New team", format!("/o/{slug}/teams/new"), "plus");
+    also(Some(Permission::GrantsWrite), "New grant", format!("/o/{slug}/agents/new"), "plus");
+    also(None, "Connect an agent", "/me/agents/connect".to_owned(), "plug");
     also(Some(Permission::ApiKeysWrite), "New API key", format!("/o/{slug}/api-keys/new"), "plus");
     also(None, "API reference", "/api/docs".to_owned(), "code");
     hits.extend(
@@ -101,5 +103,9 @@ fn things(ask: &OrgPage, found: Found) -> Vec<Hit> {
         .keys
         .into_iter()
         .map(|k| hit("API keys", k.name, format!("…{}", k.tail), format!("/api-keys/{}", k.id), "key"));
-    members.chain(teams).chain(accounts).chain(keys).collect()
+    let grants = found.grants.into_iter().map(|entry| {
+        let path = format!("/agents/{}", entry.grant.id);
+        hit("Agents", entry.grant.label, entry.principal_name, path, "plug")
+    });
+    members.chain(teams).chain(accounts).chain(grants).chain(keys).collect()
 }

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod calls;
 pub mod found;
 pub mod gate;
+pub mod grants;
 pub mod home;
 pub mod invitations;
 pub mod invite;
@@ -42,6 +43,7 @@ pub fn routes() -> Routes {
         .and(calls::routes())
         .and(found::routes())
         .and(gate::routes())
+        .and(grants::routes())
         .and(home::routes())
         .and(invitations::routes())
         .and(invite::routes())

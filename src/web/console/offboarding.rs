@@ -111,6 +111,7 @@ fn icon(ending: &Ending) -> &'static str {
     match ending.key {
         "sessions" => "laptop",
         "api_keys" => "key",
+        "grants" => "bot",
         "team_places" => "team",
         "invitations" => "invite",
         _ => "stack",

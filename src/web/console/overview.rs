@@ -159,6 +159,15 @@ fn waiting(base: &str, attention: Attention) -> Waiting {
             let title = format!("{} within two weeks", several(count, "API key expires", "API keys expire"));
             line("key", title, "Rotate them, so that no script stops", "/api-keys")
         }
+        Attention::TokensExpire(count) => {
+            let tokens = several(count, "agent's token expires", "agents' tokens expire");
+            line(
+                "plug",
+                format!("{tokens} within two weeks"),
+                "Replace them, so that no agent stops",
+                "/agents",
+            )
+        }
         Attention::InvitationsEnd(count) => {
             let title = format!("{} within a day", several(count, "invitation ends", "invitations end"));
             line("mail", title, "Remind the person, or send it again", "/members")
@@ -215,6 +224,7 @@ fn figures(base: &str, overview: &Overview) -> Vec<Figure> {
         figure("Members", people.members, invited, "/members"),
         figure("Teams", people.teams, String::new(), "/teams"),
         figure("Servers", overview.servers.servers, String::new(), "/servers"),
+        figure("Agents", overview.grants.active, String::new(), "/agents"),
         figure("Service accounts", automation.accounts, String::new(), "/service-accounts"),
         figure("API keys", automation.live_keys, expiring, "/api-keys"),
     ]

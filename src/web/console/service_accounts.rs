@@ -47,7 +47,7 @@ pub fn routes() -> Routes {
         .form(
             &format!("{one}/delete"),
             write,
-            records(&["service_account.deleted", "api_key.revoked"]),
+            records(&["service_account.deleted", "api_key.revoked", "grant.revoked"]),
             delete,
         )
 }
@@ -93,6 +93,8 @@ struct AccountPage {
     rows: Vec<KeyRow>,
     list: Listing,
     live: Vec<KeyRow>,
+    grants: i64,
+    grants_href: String,
     can_write: bool,
     can_see_keys: bool,
     can_make_keys: bool,
@@ -165,6 +167,7 @@ async fn show(ask: OrgPage, Path((_, name)): Path<(String, String)>, mut asked: 
     let found = service_accounts::overview(&ask.cx, &name, &asked.page()).await?;
     let account = found.account;
     let href = href(&ask, &account);
+    let grants_href = format!("/o/{}/agents?principal={}", ask.cx.org.slug, account.id);
     let list = asked.listing(found.keys.next.as_deref());
     let page = AccountPage {
         shell: shell_of::org(&ask, account.name.clone()).await?.with_faults(!list.faults.is_empty()),
@@ -178,6 +181,8 @@ async fn show(ask: OrgPage, Path((_, name)): Path<(String, String)>, mut asked: 
         rows: key_rows(&ask, found.keys.items),
         list,
         live: key_rows(&ask, found.live),
+        grants: found.grants,
+        grants_href,
         can_write: ask.cx.may(Permission::ServiceAccountsWrite),
         can_see_keys: ask.cx.may(Permission::ApiKeysRead),
         can_make_keys: ask.cx.may(Permission::ApiKeysWrite),

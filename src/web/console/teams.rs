@@ -41,7 +41,12 @@ pub fn routes() -> Routes {
         .page("/o/{org}/teams/{team}", read, show)
         .page("/o/{org}/teams/{team}/edit", write, edit)
         .form("/o/{org}/teams/{team}/edit", write, Effect::Records(&["team.changed"]), change)
-        .form("/o/{org}/teams/{team}/delete", write, Effect::Records(&["team.deleted"]), delete)
+        .form(
+            "/o/{org}/teams/{team}/delete",
+            write,
+            Effect::Records(&["team.deleted", "grant.revoked"]),
+            delete,
+        )
 }
 
 /// The list.
@@ -81,6 +86,9 @@ struct TeamPage {
     delete_title: String,
     delete_action: String,
     team: Team,
+    /// How many grants of agents act in its name, and where they are listed; empty for who may not see them.
+    grants: i64,
+    grants_href: String,
     can_change: bool,
     can_add: bool,
     q: String,
@@ -183,6 +191,12 @@ async fn show(ask: OrgPage, Path((_, name)): Path<(String, String)>, mut asked: 
         delete_action: format!("{href}/delete"),
         can_change: found.reach == TeamReach::Everything,
         can_add: found.reach != TeamReach::Nothing,
+        grants: found.grants,
+        grants_href: if ask.cx.may(Permission::GrantsRead) {
+            format!("/o/{}/agents?principal={}", ask.cx.org.slug, team.id)
+        } else {
+            String::new()
+        },
         href,
         team,
         q,

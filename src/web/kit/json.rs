@@ -2,7 +2,7 @@
 
 use axum::{
     Json as AxumJson,
-    body::to_bytes,
+    body::{HttpBody, to_bytes},
     extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
@@ -55,6 +55,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         })?;
         reader.end().map_err(|_| ApiError::body("", "there is more after the end of the JSON document"))?;
         Ok(Self(value))
+    }
+}
+
+/// A JSON body that may be left out; then everything in it is.
+pub struct MaybeBody<T>(pub T);
+
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for MaybeBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        if request.body().is_end_stream() {
+            return Ok(Self(T::default()));
+        }
+        Body::<T>::from_request(request, state).await.map(|Body(value)| Self(value))
     }
 }
 

@@ -12,6 +12,7 @@ pub mod flash;
 pub mod form;
 #[cfg(test)]
 mod gallery;
+pub mod handoff;
 pub mod headers;
 pub mod home;
 pub mod hosts;

@@ -26,6 +26,7 @@ pub struct Operation {
     pub(super) effect: Effect,
     query: Option<SchemaOf>,
     body: Option<SchemaOf>,
+    body_required: bool,
     reply: Option<(StatusCode, Option<SchemaOf>)>,
     versioned: bool,
     content: &'static [&'static str],
@@ -43,6 +44,7 @@ impl Operation {
             effect: Effect::Reads,
             query: None,
             body: None,
+            body_required: true,
             reply: None,
             versioned: false,
             content: &["application/json"],
@@ -104,6 +106,12 @@ impl Operation {
         Self { body: Some(SchemaGenerator::subschema_for::<T>), ..self }
     }
 
+    /// Its body, which may be left out.
+    #[must_use]
+    pub fn may_take<T: JsonSchema>(self) -> Self {
+        Self { body_required: false, ..self.takes::<T>() }
+    }
+
     /// Its answer.
     #[must_use]
     pub fn gives<T: JsonSchema>(self, status: StatusCode) -> Self {
@@ -134,6 +142,12 @@ impl Operation {
         Self { versioned: true, ..self }
     }
 
+    /// It does not heed `If-Match`: what it removes has no version.
+    #[must_use]
+    pub fn unversioned(self) -> Self {
+        Self { versioned: false, ..self }
+    }
+
     /// The whole path.
     pub fn full_path(&self) -> String {
         format!("/api/v1{}", self.path)
@@ -151,8 +165,7 @@ impl Operation {
             operation["parameters"] = parameters.into();
         }
         if let Some(body) = self.body {
-            operation["requestBody"] =
-                json!({ "required": true, "content": { "application/json": { "schema": body(schemas) } } });
+            operation["requestBody"] = json!({ "required": self.body_required, "content": { "application/json": { "schema": body(schemas) } } });
         }
         match self.access {
             Access::Anyone => operation["security"] = json!([]),

@@ -42,6 +42,7 @@ const ORGANIZATION: Plan = &[
         ],
     ),
     ("Tools", &[Place("Servers", "/servers", "server", Some(Permission::ServersRead))]),
+    ("Agents", &[Place("Agents", "/agents", "bot", Some(Permission::GrantsRead))]),
     (
         "People",
         &[
@@ -68,6 +69,7 @@ const ACCOUNT: Plan = &[
             Place("Activity", "/activity", "log", None),
         ],
     ),
+    ("Agents", &[Place("Your agents", "/agents", "bot", None)]),
     (
         "Security",
         &[

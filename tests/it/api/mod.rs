@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod events;
+mod grants;
 mod invitations;
 mod me;
 mod members;

@@ -5,6 +5,7 @@ mod api_keys;
 mod audit;
 mod door;
 mod gate;
+mod grants;
 mod invitations;
 mod jump;
 mod lists;

@@ -40,6 +40,10 @@ const ORG_SCOPES: &[(&str, &str)] = &[
         "src/flow/jobs/org_deletion.rs",
         "each organization whose deletion is due, and what is due is judged inside",
     ),
+    (
+        "src/flow/actions/me/grants.rs",
+        "each membership of the person whose agents are listed was just looked up",
+    ),
     ("src/flow/actions/me/leave.rs", "the membership of the person who leaves was just looked up"),
     ("src/flow/actions/me/stop.rs", "each membership of the person who stops was just looked up"),
     ("src/flow/catalogue/due.rs", "the job names the organization whose server was due"),

@@ -3,7 +3,7 @@
 use portreeve::{
     base::{
         actor::Principal,
-        ids::{GrantId, ServerId},
+        ids::{GrantId, GrantTokenId, ServerId},
         risk::Class,
     },
     domain::{
@@ -80,5 +80,32 @@ impl TestApp {
         tenancy::orgs::bump_epoch(&mut tx).await.unwrap();
         audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();
         (grant.id, issued.text().expose().clone())
+    }
+
+    /// A grant over all servers up to writing, with a token that works for a month.
+    pub(crate) async fn named_grant(
+        &self,
+        org: &PlantedOrg,
+        principal: Principal,
+        label: &str,
+    ) -> (GrantId, GrantTokenId) {
+        let form = GrantForm {
+            label,
+            servers: ServersOf::All,
+            class_ceiling: "write",
+            expires_at: None,
+            cidrs: &[],
+            clients: &[],
+        };
+        let now = self.clock.now();
+        let new = NewGrant::parse(principal, form, now).unwrap();
+        let mut tx = self.org_tx(org.id).await;
+        let grant = grants::grants::insert(&mut tx, GrantId::fresh(), &new, None, now).await.unwrap();
+        let form = TokenForm { label: "laptop", expiry: TokenExpiry::Days(30) };
+        let issued = IssuedToken::fresh();
+        let new = NewToken::parse(form, &grant, now).unwrap();
+        let token = grants::tokens::insert(&mut tx, &new, &issued, None, now).await.unwrap();
+        audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();
+        (grant.id, token.id)
     }
 }

@@ -28,7 +28,7 @@ const CANARY: &str = "Canary-7Q2f-never-to-be-seen";
 /// The ways a secret can go: parts of the names of fields and of path parameters.
 const SECRET_NAMES: [&str; 6] = ["password", "code", "token", "secret", "link", "value"];
 /// How what the program issues begins.
-const ISSUED: [&str; 6] = ["prk_", "pri_", "prs_", "prm_", "prc_", "pru_"];
+const ISSUED: [&str; 7] = ["prk_", "prg_", "pri_", "prs_", "prm_", "prc_", "pru_"];
 /// The length of a token after its prefix; its second half tells nothing but the secret.
 const ISSUED_LENGTH: usize = 84;
 

@@ -31,6 +31,7 @@ enum Came {
 /// What the seeded world already is, so that asking for it again rightly records nothing.
 const ALREADY_SO: [&str; 2] = [
     "POST /api/v1/orgs/{org}/servers/{server}/enable",
+    "POST /api/v1/orgs/{org}/grants/{grant}/resume",
     "POST /api/v1/orgs/{org}/service-accounts/{account}/enable",
 ];
 
@@ -146,7 +147,8 @@ fn leads_to(action: &str, route: &Route) -> bool {
 /// What a person could type into a field.
 fn plausible(name: &str, value: &str, target: &str) -> String {
     let typed = match name {
-        "name" => "A fresh name",
+        "name" | "label" => "A fresh name",
+        "principal" => "team crew",
         "slug" => "fresh-slug",
         "email" => "fresh@example.com",
         "password" | "current_password" => PASSWORD,

@@ -60,7 +60,9 @@ async fn try_one(world: &World, ground: &mut Ground, route: &Route, name: &'stat
 }
 
 fn parameters(route: &Route) -> Vec<&'static str> {
-    const KNOWN: [&str; 14] = [
+    const KNOWN: [&str; 16] = [
+        "grant",
+        "grant_token",
         "org",
         "team",
         "user",

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use http::{Method, StatusCode};
 use portreeve::{
     base::{
+        actor::Principal,
         crypto::token::{Token, TokenKind},
         ids,
         permission::Role,
@@ -104,7 +105,10 @@ async fn parameters(app: &TestApp, org: &PlantedOrg, user: ids::UserId) -> BTree
     let events = audit::commit(app.org_tx(org.id).await, app.clock.now(), vec![entry]).await.unwrap();
     let invitation = app.invitation(org, user).await;
     let server = app.server(org, "upstream").await;
+    let (grant, grant_token) = app.named_grant(org, Principal::User(user), "Claude Code").await;
     let mut all = BTreeMap::new();
+    all.insert("grant", grant.to_string());
+    all.insert("grant_token", grant_token.to_string());
     all.insert("event", events[0].to_string());
     all.insert("org", org.slug.clone());
     all.insert("org_id", org.id.to_string());

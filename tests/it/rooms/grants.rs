@@ -10,9 +10,10 @@ use portreeve::{
         update::{Change, Update},
     },
     domain::grants::{
-        ClientSeen, DecisionGrant, Grant, GrantChange, GrantFilter, GrantForm, GrantState, GrantToken,
-        IssuedToken, NewGrant, NewToken, Overlap, ServersOf, Stop, TokenExpiry, TokenForm, TokenState,
-        store::{decisions, grants, tokens},
+        ClientSeen, DecisionGrant, Grant, GrantChange, GrantCount, GrantFilter, GrantForm, GrantState,
+        GrantToken, IssuedToken, NewGrant, NewToken, Overlap, ServersOf, Stop, TokenExpiry, TokenForm,
+        TokenState,
+        store::{decisions, glance, grants, reach, tokens},
     },
 };
 use time::{Duration, OffsetDateTime};
@@ -82,12 +83,26 @@ async fn account_of(world: &World, org: OrgId) -> ServiceAccountId {
     account
 }
 
+async fn server_of(world: &World, org: OrgId, slug: &str) -> ServerId {
+    let server = ServerId::fresh();
+    world
+        .sql(&format!(
+            "insert into servers (org_id, id, slug, name, transport, url, created_at, updated_at, refresh_due_at)
+            values ('{}', '{}', '{slug}', '{slug}', 'http', 'https://{slug}.test/mcp', now(), now(), now())",
+            org.uuid(),
+            server.uuid()
+        ))
+        .await;
+    server
+}
+
 #[tokio::test]
 async fn a_grant_reads_back_as_it_was_stored() {
     let world = World::fresh().await;
     let org = world.org().await;
     let ada = world.member(org, "Ada", "member").await;
-    let servers = BTreeSet::from([ServerId::fresh(), ServerId::fresh()]);
+    let servers =
+        BTreeSet::from([server_of(&world, org, "github").await, server_of(&world, org, "slack").await]);
     let form = GrantForm {
         class_ceiling: "destructive",
         expires_at: Some(NOW + Duration::days(500)),
@@ -137,7 +152,7 @@ async fn grants_are_listed_newest_first_with_filters() {
     let mine = grant(&world, org, Principal::User(ada), "Claude Code").await;
     let shared = grant(&world, org, Principal::Team(team), "Cursor").await;
     let robot = grant(&world, org, Principal::ServiceAccount(bot), "CI").await;
-    let only = ServerId::fresh();
+    let only = server_of(&world, org, "github").await;
     let mut tx = world.org_tx(org).await;
     let some = form("CI", ServersOf::Some(BTreeSet::from([only])));
     let change = GrantChange::parse(&robot, some, NOW).expect("good");
@@ -177,7 +192,7 @@ async fn a_change_counts_the_version_and_raises_the_epoch_only_where_something_c
     let ada = world.member(org, "Ada", "member").await;
     let made = grant(&world, org, Principal::User(ada), "Claude Code").await;
     let first = epoch(&world, org).await;
-    let one = ServerId::fresh();
+    let one = server_of(&world, org, "github").await;
     let some = form("Claude", ServersOf::Some(BTreeSet::from([one])));
     let change = GrantChange::parse(&made, some, NOW).expect("good");
     let mut tx = world.org_tx(org).await;
@@ -370,7 +385,7 @@ async fn a_snapshot_holds_what_decisions_rest_on() {
     let shared = grant(&world, org, Principal::Team(team), "shared").await;
     let robot = grant(&world, org, Principal::ServiceAccount(bot), "robot").await;
     let (kept, carried) = token(&world, org, &mine, 30).await;
-    let only = ServerId::fresh();
+    let only = server_of(&world, org, "github").await;
     let mut tx = world.org_tx(org).await;
     let some = GrantForm {
         cidrs: &["192.0.2.0/24".to_owned()],
@@ -423,5 +438,92 @@ async fn a_disabled_principal_is_a_fact_at_decision_time() {
     let filter = GrantFilter { state: Some(GrantState::PrincipalGone), ..GrantFilter::default() };
     let page = grants::list(&mut tx, &filter, &PageRequest::first(), NOW).await.expect("a page");
     assert_eq!(page.items.len(), 2);
+    drop_it(tx).await;
+}
+
+#[tokio::test]
+async fn a_grant_names_servers_of_its_own_organization_and_loses_one_that_is_deleted() {
+    let world = World::fresh().await;
+    let (org, other) = (world.org().await, world.org().await);
+    let ada = world.member(org, "Ada", "member").await;
+    let (ours, theirs) = (server_of(&world, org, "github").await, server_of(&world, other, "slack").await);
+    for (servers, is_good) in [(BTreeSet::from([ours]), true), (BTreeSet::from([theirs]), false)] {
+        let some = form("x", ServersOf::Some(servers));
+        let new = NewGrant::parse(Principal::User(ada), some, NOW).expect("a good form");
+        let mut tx = world.org_tx(org).await;
+        let made = grants::insert(&mut tx, GrantId::fresh(), &new, None, NOW).await;
+        assert_eq!(made.is_ok(), is_good, "{made:?}");
+        if is_good {
+            keep(tx).await;
+        } else {
+            drop_it(tx).await;
+        }
+    }
+    let mut tx = world.org_tx(org).await;
+    let slugs = ["github".to_owned(), "slack".to_owned()];
+    let found = reach::find(&mut tx, &[theirs], &slugs).await.expect("an answer");
+    assert_eq!(found.iter().map(|server| server.id).collect::<Vec<_>>(), [ours]);
+    drop_it(tx).await;
+    world.sql("delete from servers").await;
+    assert_eq!(snapshot(&world, org, NOW).await[0].servers, ServersOf::Some(BTreeSet::new()));
+}
+
+#[tokio::test]
+async fn tools_are_counted_by_class_and_by_whether_they_may_be_called() {
+    let world = World::fresh().await;
+    let org = world.org().await;
+    let server = server_of(&world, org, "github").await;
+    for (name, class, state, enabled) in [
+        ("list", "read", "reviewed", true),
+        ("get", "read", "reviewed", true),
+        ("create", "write", "reviewed", true),
+        ("secret", "write", "reviewed", false),
+        ("fresh", "write", "new", true),
+        ("old", "read", "gone", true),
+    ] {
+        let digest = "00".repeat(32);
+        let (accepted, accepted_digest) = if state == "reviewed" {
+            ("'{}'", format!("'\\x{digest}'"))
+        } else {
+            ("null", "null".to_owned())
+        };
+        world
+            .sql(&format!(
+                "insert into tools (org_id, server_id, name, definition, fingerprint, accepted_definition,
+                    accepted_fingerprint, state, class, severity, class_reason, class_by, enabled, first_seen_at,
+                    seen_at)
+                values ('{}', '{}', '{name}', '{{}}', '\\x{digest}', {accepted}, {accepted_digest}, '{state}',
+                    '{class}', 'low', 'x', 'rule', {enabled}, now(), now())",
+                org.uuid(),
+                server.uuid()
+            ))
+            .await;
+    }
+    let mut tx = world.org_tx(org).await;
+    let mut counts = reach::tools(&mut tx, &[server]).await.expect("counts");
+    counts.sort_by_key(|count| (count.class, !count.is_callable));
+    let counts: Vec<_> = counts.iter().map(|count| (count.class, count.is_callable, count.tools)).collect();
+    assert_eq!(counts, [(Class::Read, true, 2), (Class::Write, true, 1), (Class::Write, false, 2)]);
+    drop_it(tx).await;
+}
+
+#[tokio::test]
+async fn the_overview_counts_what_works_and_what_ends_soon() {
+    let world = World::fresh().await;
+    let (org, other) = (world.org().await, world.org().await);
+    let ada = world.member(org, "Ada", "member").await;
+    let eve = world.member(other, "Eve", "member").await;
+    let theirs = grant(&world, other, Principal::User(eve), "theirs").await;
+    token(&world, other, &theirs, 5).await;
+    let mine = grant(&world, org, Principal::User(ada), "mine").await;
+    let over = grant(&world, org, Principal::User(ada), "over").await;
+    let (used, _) = token(&world, org, &mine, 5).await;
+    token(&world, org, &mine, 50).await;
+    token(&world, org, &over, 5).await;
+    let mut tx = world.org_tx(org).await;
+    grants::revoke(&mut tx, over.id, &stop(None, ""), None).await.expect("revoked");
+    tokens::touch_token(&mut tx, used.id, None, None, NOW).await.expect("noted");
+    let count = glance::count(&mut tx, NOW, NOW + Duration::days(14)).await.expect("counts");
+    assert_eq!(count, GrantCount { made: 2, active: 1, expiring_tokens: 1, used_tokens: 1 });
     drop_it(tx).await;
 }

@@ -3,8 +3,10 @@
 //! Invariant: whatever a call's decision depends on raises the organization's epoch here, in the same transaction.
 
 pub mod decisions;
+pub mod glance;
 pub mod grants;
 pub mod servers;
+pub mod reach;
 pub mod tokens;
 
 use std::{net::IpAddr, str::FromStr};

@@ -7,6 +7,7 @@
 pub mod activity;
 pub mod email;
 pub mod factors;
+pub mod grants;
 pub mod key;
 pub mod leave;
 pub mod passkeys;

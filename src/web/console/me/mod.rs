@@ -2,6 +2,7 @@
 
 mod activity;
 mod email;
+mod grants;
 mod orgs;
 mod passkeys;
 mod password;
@@ -34,6 +35,7 @@ pub fn routes() -> Routes {
         .page("/me", Access::Person, start)
         .and(activity::routes())
         .and(email::routes())
+        .and(grants::routes())
         .and(orgs::routes())
         .and(passkeys::routes())
         .and(password::routes())

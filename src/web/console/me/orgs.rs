@@ -87,6 +87,7 @@ async fn leave(ask: PersonPage, Path(org): Path<String>, Form(_): Form<Nothing>)
 fn words(ending: &Ending) -> &'static str {
     match ending.key {
         "api_keys" => "Your API keys here stop working",
+        "grants" => "Your agents here are refused",
         "team_places" => "Your places in teams are given up",
         "invitations" => "Open invitations you sent are withdrawn",
         _ => ending.noun,

@@ -84,6 +84,7 @@ async fn stop_page(ask: &PersonPage, title: &str, stopping: &Stopping, is_done: 
 fn words(ending: &Ending, org: &str) -> String {
     match ending.key {
         "api_keys" => format!("Your API keys in {org}"),
+        "grants" => format!("Your agents in {org}"),
         _ => format!("{} in {org}", ending.noun),
     }
 }

@@ -1,5 +1,6 @@
 //! A person's own pages.
 
+mod grants;
 mod orgs;
 mod passkeys;
 mod profile;
