@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use time::OffsetDateTime;
 
 use crate::{
-    base::{actor::Principal, permission::Permission, risk::Class},
+    base::{permission::Permission, risk::Class},
     domain::grants::GrantState,
     flow::{
         actions::grants::{

@@ -348,6 +348,8 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         rows: rows(count),
         list: list(),
         live: rows(count),
+        grants: 3,
+        grants_href: "/a".into(),
         can_write: true,
         can_see_keys: true,
         can_make_keys: true,

@@ -355,6 +355,8 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         can_add: true,
         q: SHARP.into(),
         rows: (0..count).map(row).collect(),
+        grants: 3,
+        grants_href: "/a".into(),
         list: list(),
     };
     vec![

@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(labels(Role::Auditor), ["Audit log"]);
         assert_eq!(labels(Role::Member), Vec::<&str>::new());
         assert_eq!(labels(Role::PolicyManager), ["Audit log", "Servers"]);
-        assert_eq!(labels(Role::Owner).len(), 8);
+        assert_eq!(labels(Role::Owner).len(), 9);
     }
 
     #[test]

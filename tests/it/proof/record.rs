@@ -29,7 +29,7 @@ enum Came {
 }
 
 /// What the seeded world already is, so that asking for it again rightly records nothing.
-const ALREADY_SO: [&str; 2] = [
+const ALREADY_SO: [&str; 3] = [
     "POST /api/v1/orgs/{org}/servers/{server}/enable",
     "POST /api/v1/orgs/{org}/grants/{grant}/resume",
     "POST /api/v1/orgs/{org}/service-accounts/{account}/enable",

@@ -5,8 +5,8 @@
 pub mod decisions;
 pub mod glance;
 pub mod grants;
-pub mod servers;
 pub mod reach;
+pub mod servers;
 pub mod tokens;
 
 use std::{net::IpAddr, str::FromStr};

@@ -17,7 +17,6 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     base::{
-        actor::Principal,
         ids::GrantId,
         page::{Page, PageRequest},
         permission::Permission,

@@ -2,7 +2,6 @@
 
 use crate::{
     base::{
-        actor::Principal,
         ids::{GrantId, GrantTokenId},
         page::{Page, PageRequest},
         permission::Permission,

@@ -3,7 +3,7 @@
 use time::{Date, Duration, OffsetDateTime, Time, macros::format_description};
 
 use crate::{
-    base::{actor::Principal, ids::GrantId, risk::Class},
+    base::{ids::GrantId, risk::Class},
     domain::grants::NamedServer,
     flow::{
         actions::grants::{GrantFound, GrantInput, GrantPatch, NamedServers, PrincipalInput, ServersInput},
