@@ -61,11 +61,13 @@ export async function startPortreeve() {
   return { base, user, api: apiOf(base, 'proof', key), stop };
 }
 
-// Adds a server and accepts all its tools.
+// Adds a server and accepts all its tools. Gives why its catalogue cannot be read, if it cannot.
 export async function addServer(api, slug, url) {
   await api('POST', 'servers', { slug, name: slug, transport: 'http', url, enabled: true });
-  await api('POST', `servers/${slug}/refresh`, {});
+  const { ok, server } = await api('POST', `servers/${slug}/refresh`, {});
+  if (!ok) return `catalogue: ${server.catalogue.error}`;
   await api('POST', `servers/${slug}/tools/accept`, { tools: ['*'] });
+  return null;
 }
 
 // A token that may call everything.
