@@ -112,7 +112,7 @@ fn modern(result: &RawValue) -> Option<Opened> {
     if !found.supported_versions.iter().any(|version| version == MODERN) {
         return None;
     }
-    let info = &found.meta["io.modelcontextprotocol/serverInfo"];
+    let info = found.meta.get("io.modelcontextprotocol/serverInfo").unwrap_or(&Value::Null);
     Some(opened(Era::Modern, MODERN, found.capabilities, found.instructions, info))
 }
 

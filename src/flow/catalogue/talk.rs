@@ -352,6 +352,10 @@ struct Failure {
 
 /// Reads a message: `None` where it is not the answer to the request of this id.
 fn answer(text: &[u8], id: u64) -> Result<Option<Heard>, TalkError> {
+    // A list would be read as the members in their order.
+    if !text.trim_ascii_start().starts_with(b"{") {
+        return Err(TalkError::NotMcp);
+    }
     let envelope: Envelope<'_> = serde_json::from_slice(text).map_err(|_| TalkError::NotMcp)?;
     let is_ours = envelope.id.as_ref().and_then(Value::as_u64) == Some(id);
     // A refusal of what could not be read has no id.

@@ -10,7 +10,7 @@ use crate::{
         ids::{ReplicaId, RequestId},
     },
     domain::vault::Vault,
-    flow::proxy::{handles::Handles, recorder::Recorder, snapshots::Snapshots},
+    flow::proxy::{handles::Handles, recorder::Recorder, seen::Seen, snapshots::Snapshots},
     io::{db::Db, net::client::Egress},
 };
 
@@ -31,6 +31,8 @@ pub struct Gateway {
     pub snapshots: Snapshots,
     /// Puts calls on record.
     pub recorder: Arc<Recorder>,
+    /// Notes the use of tokens.
+    pub seen: Arc<Seen>,
     /// Seals what stands for an upstream's sessions and states.
     pub handles: Handles,
 }
@@ -60,6 +62,7 @@ impl Gateway {
         let GatewayParts { db, clock, vault, egress, base_url, replica, tasks } = parts;
         Self {
             snapshots: Snapshots::new(db.clone(), clock.clone()),
+            seen: Seen::new(db.clone(), tasks.clone()),
             recorder: Recorder::new(db.clone(), replica, tasks),
             handles: Handles::new(vault.clone()),
             db,

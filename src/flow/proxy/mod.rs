@@ -26,6 +26,7 @@ pub mod refusal;
 pub mod relay;
 pub mod reply;
 pub mod route;
+pub mod seen;
 pub mod snapshot;
 pub mod snapshots;
 

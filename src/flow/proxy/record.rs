@@ -103,7 +103,10 @@ pub async fn admit<'a>(
         closes: None,
     };
     match gateway.recorder.record(admitted.snapshot.scope, entry).await {
-        Ok(Stand::Kept) => Ok(Ok(Pass { permit, open: Some(open) })),
+        Ok(Stand::Kept) => {
+            gateway.seen.note(admitted, ask.origin.ip, permit.call().client.as_ref());
+            Ok(Ok(Pass { permit, open: Some(open) }))
+        }
         Ok(Stand::Stale(epoch)) => Ok(Err(Recorded::Stale(epoch))),
         Err(Away) => Err(permit.call().refused(admitted, Refusal::RecordAway)),
     }

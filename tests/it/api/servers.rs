@@ -226,7 +226,7 @@ async fn a_probe_says_where_the_way_ends_and_what_to_do_and_stores_nothing() {
     let shut = Upstream::offering(Speaks::Modern, Vec::new()).await;
     shut.change(|offer| offer.bearer = Some("Bearer right"));
     for (url, step, cause) in [
-        ("http://10.0.0.1/mcp".to_owned(), "address", "may not be called"),
+        ("https://10.0.0.1/mcp".to_owned(), "address", "may not be called"),
         (closed, "tcp", "nothing listens"),
         (page.url("/"), "protocol", "not as an MCP server does"),
         (gone.url("/"), "protocol", "answered 404"),

@@ -21,7 +21,7 @@ async fn first_steps_are_done_by_doing_them() {
     let ada = app.member(&org, "Ada Owner", Role::Owner).await;
     let mut browser = ada.browser.clone();
     let page = browser.get("/o/acme").await.expect(StatusCode::OK);
-    assert!(page.says("0 of 7 done") && page.says("Secure your account"));
+    assert!(page.says("0 of 8 done") && page.says("Secure your account"));
     assert!(page.says("Nothing has happened yet"));
 
     app.key_of(&org, ada.id, Role::Owner, &["*"]).await;
@@ -29,13 +29,13 @@ async fn first_steps_are_done_by_doing_them() {
     let gate = browser.get("/o/acme/gate").await;
     browser.submit(&gate, "/o/acme/gate/close", &[("reason", "drill")]).await;
     let page = browser.get("/o/acme").await;
-    assert!(page.says("3 of 7 done"));
+    assert!(page.says("3 of 8 done"));
     assert!(page.says("The gate is closed") && page.says("closed the gate for all agents"));
 
     let page = browser.submit(&page, "/o/acme/steps/open", &[("step", "audit")]).await;
     assert_eq!(page.location().as_deref(), Some("/o/acme/audit"));
     let page = browser.get("/o/acme/").await.expect(StatusCode::OK);
-    assert!(page.says("4 of 7 done"));
+    assert!(page.says("4 of 8 done"));
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn steps_can_be_skipped_and_brought_back() {
     assert!(!page.says("Secure your account"));
     let page = ada.submit(&page, "/o/acme/steps/resume", &[]).await;
     let page = ada.follow(page).await.expect(StatusCode::OK);
-    assert!(page.says("0 of 7 done") && page.says(": Try the gate"));
+    assert!(page.says("0 of 8 done") && page.says(": Try the gate"));
     let page = ada.submit(&page, SKIP, &[("step", "unknown")]).await;
     page.expect(StatusCode::NOT_FOUND);
     assert!(app.recorded(&org).await.is_empty(), "hints are no changes");

@@ -166,7 +166,7 @@ async fn a_changed_tool_is_shown_as_a_difference_and_a_review_of_something_else_
     upstream.change(|offer| offer.tools[0] = tool("get_a", "Reads. And worse.", &["id"]));
     ada.submit(&page, &format!("{ONE}/check"), &[]).await.expect(StatusCode::OK);
     let stale = review(&mut ada, &seen, "accept", "get_a").await;
-    stale.expect(StatusCode::CONFLICT);
+    stale.expect(StatusCode::PRECONDITION_FAILED);
     let page = ada.get(&format!("{ONE}/tools/get_a")).await.expect(StatusCode::OK);
     assert!(page.says("What changed since it was accepted") && page.says("Definition as accepted"));
     let page = review(&mut ada, &page, "accept", "get_a").await;

@@ -81,3 +81,17 @@ async fn a_call_explains_itself_to_its_person_and_to_nobody_else() {
     let mut stranger = stranger.browser;
     stranger.get(&path).await.expect(http::StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn the_first_call_is_noticed_with_its_client() {
+    let stage = Stage::with_ceiling(Class::Read).await;
+    stage.agent.call("get_issue").await;
+    let sql = "select count(*) from grant_tokens where last_client_name = 'test-agent' and last_used_at is not null";
+    for _ in 0..2000 {
+        if stage.app.number(sql).await == 1 {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("nobody noticed the call");
+}

@@ -521,7 +521,7 @@ async fn the_overview_counts_what_works_and_what_ends_soon() {
     token(&world, org, &mine, 50).await;
     token(&world, org, &over, 5).await;
     let mut tx = world.org_tx(org).await;
-    grants::revoke(&mut tx, over.id, &stop(None, ""), None).await.expect("revoked");
+    let _ = grants::revoke(&mut tx, over.id, &stop(None, ""), None).await.expect("revoked");
     tokens::touch_token(&mut tx, used.id, None, None, NOW).await.expect("noted");
     let count = glance::count(&mut tx, NOW, NOW + Duration::days(14)).await.expect("counts");
     assert_eq!(count, GrantCount { made: 2, active: 1, expiring_tokens: 1, used_tokens: 1 });

@@ -136,7 +136,8 @@ impl From<MadeToken> for MadeView {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "GrantTokenRequest")]
 struct TokenBody {
-    #[schemars(length(min = 1, max = 100))]
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 100), required)]
     label: String,
     /// When it ends: within 365 days and not after its grant; 90 days, or with its grant, when left out.
     #[serde(default, with = "time::serde::rfc3339::option")]
