@@ -142,7 +142,9 @@ async function tryCodex(server) {
 
 async function bringTogether(servers) {
   const portreeve = await startPortreeve();
-  for (const server of servers) await addServer(portreeve.api, server.name, server.url);
+  for (const server of servers) {
+    note('portreeve', server.name, null, await addServer(portreeve.api, server.name, server.url));
+  }
   const token = await mintToken(portreeve.api, portreeve.user);
   for (const server of servers) {
     server.url = `${portreeve.base}/mcp/proof/${server.name}`;

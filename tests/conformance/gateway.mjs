@@ -16,11 +16,16 @@ function callsIn(log) {
   return calls;
 }
 
+// How often a call of each tool was put on record before it left.
 async function recorded(api) {
   const calls = {};
   for (let cursor = ''; cursor !== null; ) {
-    const page = await api('GET', `events?kind=call&limit=100${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
-    for (const event of page.items) calls[event.tool] = (calls[event.tool] ?? 0) + 1;
+    const next = cursor && `&cursor=${encodeURIComponent(cursor)}`;
+    const page = await api('GET', `events?action=call.allowed&limit=100${next}`);
+    for (const { target } of page.items) {
+      const tool = target.name.split('/').pop();
+      calls[tool] = (calls[tool] ?? 0) + 1;
+    }
     cursor = page.next_cursor;
   }
   return calls;
@@ -42,8 +47,11 @@ async function main() {
   const behind = await startUpstream('behind', ['--log', log]);
   const portreeve = await startPortreeve();
   try {
-    await addServer(portreeve.api, 'upstream', behind.url);
-    await addServer(portreeve.api, 'plain', behind.plain);
+    const added = [
+      await addServer(portreeve.api, 'upstream', behind.url),
+      await addServer(portreeve.api, 'plain', behind.plain),
+    ].filter(Boolean);
+    if (added.length) return added;
     const token = await mintToken(portreeve.api, portreeve.user);
     const at = (slug) => `${portreeve.base}/mcp/proof/${slug}`;
     const faults = await prove(() => ({ url: at('upstream'), token, plain: at('plain'), hides: true }));

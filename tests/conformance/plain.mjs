@@ -108,6 +108,17 @@ function comparable({ status, kind, body }) {
   return `${status} ${kind.split(';')[0]}\n${text}`;
 }
 
+// A task keeps its handle: a client compares the ids of what it asked for and what it got.
+function unsteady(answers) {
+  const first = {};
+  return [...answers].flatMap(([name, answer]) => {
+    const era = name.split(' ')[0];
+    const task = found(answer.body, 'taskId');
+    if (task) first[era] ??= task;
+    return task === undefined || task === first[era] ? [] : [{ name, fault: 'the task came back under another id' }];
+  });
+}
+
 // What was lost on the way through, by the message that did not come or go unchanged. Where the one between `hides`
 // what is not meant for the upstream, headers of that kind count as well.
 export function losses(direct, through, hides) {
@@ -121,5 +132,5 @@ export function losses(direct, through, hides) {
     }
     lost.push(...faults.map((fault) => ({ name, fault })));
   }
-  return lost;
+  return [...lost, ...unsteady(through)];
 }

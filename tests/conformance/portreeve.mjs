@@ -1,4 +1,5 @@
 // A real Portreeve, started on a folder of its own and set up through its command line and API alone.
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -31,6 +32,12 @@ function apiOf(base, org, key) {
   };
 }
 
+// Removes a folder once a process is gone that this program cannot wait for any more.
+function removeAfter(pid, folder) {
+  const script = 'for _ in $(seq 200); do kill -0 "$1" 2>/dev/null || break; sleep 0.1; done; rm -rf "$2"';
+  spawn('sh', ['-c', script, 'sh', String(pid), folder], { detached: true, stdio: 'ignore' }).unref();
+}
+
 // Starts Portreeve on a folder of its own and makes the first organization. `stop` ends it and removes the folder.
 export async function startPortreeve() {
   const data = mkdtempSync(join(tmpdir(), 'portreeve-conformance-'));
@@ -46,6 +53,8 @@ export async function startPortreeve() {
   if (process.env.PORTREEVE_PG_BIN_DIR) env.PORTREEVE_PG_BIN_DIR = process.env.PORTREEVE_PG_BIN_DIR;
   const output = join(RESULTS, 'portreeve.log');
   const server = await serve(program, ['serve'], /https?:\/\/\S+/, { output, env, seconds: 90, isGentle: true });
+  const forget = () => removeAfter(server.child.pid, data);
+  process.once('exit', forget);
   const made = join(RESULTS, 'bootstrap.json');
   const words = ['bootstrap', '--org', 'proof', '--email', 'owner@example.com', '--json'];
   const code = await run(program, words, { output: made, env, seconds: 60 });
@@ -55,17 +64,20 @@ export async function startPortreeve() {
   rmSync(made);
   const stop = async () => {
     await server.stop();
+    process.off('exit', forget);
     rmSync(data, { recursive: true, force: true });
   };
   const base = `http://127.0.0.1:${port}`;
   return { base, user, api: apiOf(base, 'proof', key), stop };
 }
 
-// Adds a server and accepts all its tools.
+// Adds a server and accepts all its tools. Gives why its catalogue cannot be read, if it cannot.
 export async function addServer(api, slug, url) {
   await api('POST', 'servers', { slug, name: slug, transport: 'http', url, enabled: true });
-  await api('POST', `servers/${slug}/refresh`, {});
+  const { ok, server } = await api('POST', `servers/${slug}/refresh`, {});
+  if (!ok) return `catalogue: ${server.catalogue.error}`;
   await api('POST', `servers/${slug}/tools/accept`, { tools: ['*'] });
+  return null;
 }
 
 // A token that may call everything.
