@@ -32,7 +32,8 @@ impl Events {
     /// When an event is too long.
     pub(super) fn push(&mut self, mut bytes: Bytes) -> Result<(), EventTooLong> {
         while let Some(event) = self.splitter.next(&mut bytes)? {
-            if let Some(data) = event.data() {
+            // Servers prime a stream with an event of no data, for the client to resume from; it is no message.
+            if let Some(data) = event.data().filter(|data| !data.is_empty()) {
                 let name = event.kind().map(|kind| String::from_utf8_lossy(kind).into_owned());
                 self.ready.push_back(Event { name: name.unwrap_or_default(), data: data.into_owned() });
             }
@@ -53,9 +54,10 @@ mod tests {
     #[test]
     fn events_with_data_are_given_out_with_their_names() {
         let mut events = Events::of_at_most(1000);
-        for chunk in
-            [": hello\r\nevent: endpoint\r\nda", "ta: /m?s=1\r\n\r\nid: 7\n\ndata: {\ndata:}\n\ndata: x"]
-        {
+        for chunk in [
+            ": hello\r\nevent: endpoint\r\nda",
+            "ta: /m?s=1\r\n\r\nid: 7\ndata: \n\ndata: {\ndata:}\n\ndata: x",
+        ] {
             events.push(Bytes::from(chunk)).expect("short");
         }
         let found: Vec<_> = std::iter::from_fn(|| events.next()).collect();
