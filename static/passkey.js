@@ -74,13 +74,18 @@
   // field and the button are there.
   const PATIENCE = 9 * 60 * 1000;
   let waiting;
+  // The server keeps one question at a time: the button's must come last, or its answer would be to another.
+  let asking;
+  let isAsked = false;
   const suggest = async (form) => {
+    if (isAsked) return;
     waiting = new AbortController();
     const { signal } = waiting;
     const again = setTimeout(() => { waiting.abort(); suggest(form); }, PATIENCE);
     signal.addEventListener("abort", () => clearTimeout(again));
     try {
-      const found = await ask("get", await options(form), { mediation: "conditional", signal });
+      asking = options(form);
+      const found = await ask("get", await asking, { mediation: "conditional", signal });
       form.elements.credential.value = JSON.stringify(plain(found));
       form.requestSubmit();
     } catch { /* see above */ }
@@ -95,7 +100,9 @@
     const button = event.submitter;
     notice.hidden = true;
     button?.setAttribute("aria-busy", "true");
+    isAsked = true;
     waiting?.abort();
+    await asking?.catch(() => {});
     try {
       form.elements.credential.value = JSON.stringify(plain(await ask(form.dataset.passkey, await options(form))));
       form.requestSubmit(button);

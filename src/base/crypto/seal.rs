@@ -9,7 +9,10 @@ use aes_gcm::{
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::base::{crypto::random, secret::Secret};
+use crate::base::{
+    crypto::{digest, random},
+    secret::Secret,
+};
 
 /// A 256-bit key.
 pub type SealKey = Secret<[u8; 32]>;
@@ -49,8 +52,22 @@ const NONCE: usize = 12;
 
 /// Seals a value: nonce, then ciphertext with tag.
 pub fn seal(key: &SealKey, place: Place<'_>, plain: &[u8]) -> Vec<u8> {
+    seal_with(key, place, plain, random::bytes())
+}
+
+/// Seals a value so that the same value at the same place is always sealed into the same bytes: for names that others
+/// compare. The nonce is a digest of place and value under a key of its own, so that two values share one only by a
+/// collision of 96 bits, and whoever sees the bytes learns no more than that two are equal.
+pub fn seal_alike(key: &SealKey, place: Place<'_>, plain: &[u8]) -> Vec<u8> {
+    let nonce_key = digest::hmac(key.expose(), b"portreeve/seal-nonce/1");
+    let digest = digest::hmac(&nonce_key, &[place.associated_data().as_slice(), plain].concat());
+    let mut nonce = [0u8; NONCE];
+    nonce.copy_from_slice(&digest[..NONCE]);
+    seal_with(key, place, plain, nonce)
+}
+
+fn seal_with(key: &SealKey, place: Place<'_>, plain: &[u8], nonce: [u8; NONCE]) -> Vec<u8> {
     let cipher = Aes256Gcm::new(&Key::<Aes256Gcm>::from(*key.expose()));
-    let nonce: [u8; NONCE] = random::bytes();
     let payload = Payload { msg: plain, aad: &place.associated_data() };
     let ciphertext =
         cipher.encrypt(&Nonce::from(nonce), payload).expect("AES-GCM seals anything below 64 GiB");

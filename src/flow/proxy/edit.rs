@@ -39,6 +39,9 @@ pub struct Opened {
     pub renamed: Option<String>,
 }
 
+const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+const TASKS: [&str; 2] = ["extensions", "io.modelcontextprotocol/tasks"];
+
 /// Opens the handles that a request carries.
 ///
 /// # Errors
@@ -46,6 +49,7 @@ pub struct Opened {
 pub fn open(
     body: &[u8],
     request: &Request<'_>,
+    era: Era,
     handles: &Handles,
     holder: Holder,
 ) -> Result<Opened, Refusal> {
@@ -55,8 +59,13 @@ pub fn open(
         String::from_utf8(plain).map_err(|_| Refusal::HandleUnknown)
     };
     let (mut edits, mut opened) = (Edits::of(body), Opened::default());
+    let declares_tasks = request.params.meta(CAPABILITIES).and_then(|said| said.reach(&TASKS)).is_some();
     if let (Some(task), Some(raw)) = (request.params.task_id().map_err(wrong)?, request.params.get("taskId"))
     {
+        // A modern server asks for the declaration before it looks at the id, and so must whoever knows the ids.
+        if era == Era::Modern && !declares_tasks {
+            return Err(Refusal::TasksUndeclared);
+        }
         let text = plain(HandleKind::Task, &task)?;
         opened.renamed = Some(headers::encode(&text).into_owned());
         edits.replace_string(raw, &text);

@@ -82,7 +82,9 @@ impl Handles {
     /// Seals a text.
     pub fn seal(&self, kind: HandleKind, holder: Holder, text: &[u8]) -> String {
         let keys = self.keys();
-        let sealed = keys.first().map(|key| seal::seal(key, place(kind, holder), text)).unwrap_or_default();
+        // Agents compare the ids of tasks; sessions and states are compared by nobody.
+        let seal = if kind == HandleKind::Task { seal::seal_alike } else { seal::seal };
+        let sealed = keys.first().map(|key| seal(key, place(kind, holder), text)).unwrap_or_default();
         URL_SAFE_NO_PAD.encode(sealed)
     }
 
@@ -154,6 +156,8 @@ mod tests {
         let handle = handles.seal(HandleKind::Task, mine, b"task-7");
         assert_eq!(handles.open(HandleKind::Task, mine, &handle).as_deref(), Ok(b"task-7".as_slice()));
         assert_eq!(handles.open(HandleKind::State, mine, &handle), Err(Unknown));
+        assert_eq!(handles.seal(HandleKind::Task, mine, b"task-7"), handle, "a task keeps its name");
+        assert_ne!(handles.seal(HandleKind::Task, mine, b"task-8"), handle);
         for other in [
             Holder { org: OrgId::fresh(), ..mine },
             Holder { grant: GrantId::fresh(), ..mine },

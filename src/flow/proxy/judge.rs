@@ -64,6 +64,8 @@ fn weigh(admitted: &Admitted, ask: &Ask, call: &Call<'_>) -> Weighed {
     };
     let name = request.params.name().map_err(|bad| Refusal::BadParams { what: bad.to_string() })?;
     if call.era == Era::Modern {
+        // A modern request says what it speaks in its body; without that there is nothing for headers to repeat.
+        request.params.self_description().map_err(|bad| Refusal::BadParams { what: bad.to_string() })?;
         let mirrors = name.as_deref().map(|name| call.server.mirrors(name)).unwrap_or_default();
         let pairs = ask.headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
         headers::verify(pairs, request, mirrors).map_err(Refusal::HeaderMismatch)?;

@@ -97,6 +97,8 @@ pub enum Refusal {
         /// What is wrong.
         what: String,
     },
+    /// The agent did not say that it knows tasks.
+    TasksUndeclared,
     /// The session, task or state is none of this grant's on this server.
     HandleUnknown,
     /// A method that is not passed on for this grant, or for none.
@@ -180,6 +182,7 @@ impl Refusal {
             Self::Malformed { .. }
             | Self::HeaderMismatch(_)
             | Self::BadParams { .. }
+            | Self::TasksUndeclared
             | Self::HandleUnknown
             | Self::ToolChanged { .. } => Step::Tool,
             Self::ToolUnknown { why: Absence::AboveCeiling(..), .. } | Self::MethodUnserved { .. } => {
@@ -213,6 +216,7 @@ impl Refusal {
             Self::Malformed { fault, .. } => fault.code(),
             Self::HeaderMismatch(_) => "header_mismatch",
             Self::BadParams { .. } => "bad_params",
+            Self::TasksUndeclared => "tasks_undeclared",
             Self::HandleUnknown => "handle_unknown",
             Self::MethodUnserved { .. } => "method_unserved",
             Self::ToolUnknown { why, .. } => why.code(),
@@ -238,7 +242,10 @@ impl Refusal {
             | Self::PrincipalGone
             | Self::OrgSuspended => Form::Forbidden,
             Self::ServerUnknown | Self::HandleUnknown => Form::NotFound,
-            Self::Malformed { .. } | Self::HeaderMismatch(_) | Self::BadParams { .. } => Form::BadRequest,
+            Self::Malformed { .. }
+            | Self::HeaderMismatch(_)
+            | Self::BadParams { .. }
+            | Self::TasksUndeclared => Form::BadRequest,
             Self::ToolUnknown { .. } | Self::MethodUnserved { .. } => Form::Absent,
             Self::GateClosed { .. }
             | Self::GrantSuspended { .. }
@@ -258,6 +265,7 @@ impl Refusal {
                 | Self::Malformed { .. }
                 | Self::HeaderMismatch(_)
                 | Self::BadParams { .. }
+                | Self::TasksUndeclared
                 | Self::RecordAway
                 | Self::Away
         )
@@ -296,6 +304,9 @@ impl Refusal {
             Self::Malformed { fault, .. } => format!("The message was refused: {fault}.").into(),
             Self::HeaderMismatch(mismatch) => mismatch.to_string().into(),
             Self::BadParams { what } => what.clone().into(),
+            Self::TasksUndeclared => {
+                "Declare the extension io.modelcontextprotocol/tasks in the client's capabilities.".into()
+            }
             Self::HandleUnknown => "The session or task is not known here. Begin a new one.".into(),
             Self::MethodUnserved { .. } => "Method not found".into(),
             Self::ToolUnknown { tool, .. } => format!("Unknown tool: {tool}").into(),
@@ -351,6 +362,7 @@ impl Refusal {
             Self::ServerDisabled { .. } => ("the server is switched on", Fixer::Admin),
             Self::TransportUnserved { .. } => ("a server with a transport over HTTP", Fixer::Admin),
             Self::Malformed { .. } | Self::BadParams { .. } => ("one well-formed message", Fixer::Agent),
+            Self::TasksUndeclared => ("a client that declares tasks", Fixer::Agent),
             Self::HeaderMismatch(_) => ("headers that repeat what the body says", Fixer::Agent),
             Self::HandleUnknown => ("a session or task of this grant on this server", Fixer::Agent),
             Self::MethodUnserved { .. } => {
@@ -437,6 +449,7 @@ mod tests {
             Refusal::Malformed { fault: BadMessage::NotAnObject, id: None },
             Refusal::BadParams { what: "x".to_owned() },
             Refusal::HandleUnknown,
+            Refusal::TasksUndeclared,
             Refusal::MethodUnserved { method: "x/y".to_owned() },
             absent(Absence::Nowhere),
             absent(Absence::New),

@@ -37,7 +37,8 @@ pub fn refusal(gateway: &Gateway, ask: &Ask, refused: &Refused) -> Answer {
             answer
         }
         Form::Forbidden => json_answer(StatusCode::FORBIDDEN, body(Code::InvalidRequest, &sentence)),
-        Form::NotFound => json_answer(StatusCode::NOT_FOUND, body(Code::InvalidRequest, &sentence)),
+        Form::NotFound => json_answer(StatusCode::NOT_FOUND, body(not_found_code(refused), &sentence)),
+        Form::BadRequest if *refusal == Refusal::TasksUndeclared => undeclared(refused, &sentence),
         Form::BadRequest => json_answer(StatusCode::BAD_REQUEST, body(bad_request_code(refusal), &sentence)),
         Form::Absent => absent(refused, &sentence, body),
         Form::Denied => denied(gateway, ask, refused, era),
@@ -124,6 +125,25 @@ const fn bad_request_code(refusal: &Refusal) -> Code {
         }
         _ => Code::InvalidRequest,
     }
+}
+
+/// The modern era has no sessions: what is unknown there stands in the parameters.
+const fn not_found_code(refused: &Refused) -> Code {
+    match refused.refusal {
+        Refusal::HandleUnknown if refused.is_modern => Code::InvalidParams,
+        _ => Code::InvalidRequest,
+    }
+}
+
+/// Names the capability that is missing, as the protocol asks for.
+fn undeclared(refused: &Refused, sentence: &str) -> Answer {
+    const REQUIRED: &[u8] =
+        br#"{"requiredCapabilities":{"extensions":{"io.modelcontextprotocol/tasks":{}}}}"#;
+    let data = strict::check(REQUIRED, &Limits::of(4096)).ok();
+    let body = with_id(refused.id.as_deref(), |id| {
+        error::error(Era::Modern, id, Code::MissingCapability, sentence, data)
+    });
+    json_answer(StatusCode::BAD_REQUEST, body)
 }
 
 /// As a server answers that has no such tool or method.

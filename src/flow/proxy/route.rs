@@ -72,8 +72,12 @@ impl<'a> Call<'a> {
         let client =
             client_of(&message).or_else(|| session.as_ref().and_then(|session| session.client.clone()));
         let opened = match &message {
+            // What the era does not know is nothing whose handles could be opened.
+            Message::Request(request) if !request.method().exists_in(era) => {
+                Err(Refusal::MethodUnserved { method: request.method().name().to_owned() })
+            }
             Message::Request(request) => {
-                edit::open(&ask.body, request, &gateway.handles, admitted.holder(&server))
+                edit::open(&ask.body, request, era, &gateway.handles, admitted.holder(&server))
             }
             Message::Notification(_) | Message::Response(_) => Ok(Opened::default()),
         };

@@ -15,7 +15,7 @@ use crate::{
         grants::{ClientSeen, store::tokens},
     },
     flow::{fault::ActionResult, proxy::admit::Admitted},
-    io::db::{Db, OrgScope, OrgTx, Tx},
+    io::db::{Db, OrgScope, OrgTx},
 };
 
 /// How often the use of a token is noted at the most.

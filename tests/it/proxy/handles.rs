@@ -75,9 +75,12 @@ async fn tasks_and_states_go_out_sealed_and_come_back_opened() {
     let asked = stage.agent.call("get_issue").await.json();
     let state = asked["result"]["requestState"].as_str().unwrap().to_owned();
     assert_ne!(state, "their-state");
-    let again = json!({ "name": "get_issue", "requestState": state });
+    let again = json!({ "name": "get_issue", "requestState": &state });
     let task = stage.agent.ask("tools/call", again).await.json();
     let task = task["result"]["taskId"].as_str().unwrap().to_owned();
+    let same =
+        stage.agent.ask("tools/call", json!({ "name": "get_issue", "requestState": state })).await.json();
+    assert_eq!(same["result"]["taskId"], task, "a task keeps its name");
     let polled = stage.agent.ask("tasks/get", json!({ "taskId": task })).await;
     assert_eq!(polled.status, StatusCode::OK, "{}", polled.text);
     let seen = stage.upstream.asked();
@@ -86,5 +89,5 @@ async fn tasks_and_states_go_out_sealed_and_come_back_opened() {
     assert_eq!(body(seen.len() - 1)["params"]["taskId"], "their-task");
     assert_eq!(seen.last().unwrap().header("mcp-name"), Some("their-task"));
     let foreign = stage.agent.ask("tasks/get", json!({ "taskId": "their-task" })).await;
-    assert_eq!(foreign.status, StatusCode::NOT_FOUND);
+    assert_eq!((foreign.status, foreign.code()), (StatusCode::NOT_FOUND, -32602));
 }

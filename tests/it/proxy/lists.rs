@@ -69,6 +69,6 @@ async fn a_call_without_an_id_is_no_way_around_the_judgment() {
         assert_eq!(stage.agent.post(body, &[]).await.status, StatusCode::BAD_REQUEST, "{body}");
     }
     let tasks = stage.agent.ask("tasks/list", json!({})).await;
-    assert_eq!(tasks.code(), -32601);
+    assert_eq!((tasks.status, tasks.code()), (StatusCode::NOT_FOUND, -32601));
     assert!(stage.upstream.asked().is_empty());
 }

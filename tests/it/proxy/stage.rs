@@ -181,7 +181,9 @@ impl Agent {
     pub(super) async fn ask(&self, method: &str, mut params: Value) -> Reply {
         params["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-            "io.modelcontextprotocol/clientCapabilities": {},
+            "io.modelcontextprotocol/clientCapabilities": {
+                "extensions": { "io.modelcontextprotocol/tasks": {} },
+            },
             "io.modelcontextprotocol/clientInfo": { "name": "test-agent", "version": "1.2" },
         });
         let name = params["name"].as_str().or(params["taskId"].as_str()).unwrap_or_default().to_owned();
