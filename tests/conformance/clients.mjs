@@ -56,14 +56,21 @@ async function startPython(script, ...rest) {
   return { url: `http://127.0.0.1:${port}/mcp`, stop: server.stop };
 }
 
-// Each server with calls and what each must answer. Two of the first server's ask the client for input in the middle.
+// Two of the calls ask the client for input in the middle.
+async function ours(name, eras, words) {
+  return {
+    name, eras, ...(await startUpstream(`upstream-${name}`, words)),
+    calls: [['test_simple_text', {}], ['test_elicitation', { message: 'Who?' }], ['test_sampling', { prompt: 'Go.' }]],
+    answers: [/plain text/, /filled/, /sampled/],
+  };
+}
+
+// Each server with the eras it speaks, calls, and what each must answer.
 async function startServers() {
   return [
-    {
-      name: 'upstream', eras: [LEGACY, MODERN], ...(await startUpstream('upstream')),
-      calls: [['test_simple_text', {}], ['test_elicitation', { message: 'Who?' }], ['test_sampling', { prompt: 'Go.' }]],
-      answers: [/plain text/, /filled/, /sampled/],
-    },
+    await ours('upstream', [LEGACY, MODERN], []),
+    await ours('legacy', [LEGACY], ['--era', 'legacy']),
+    await ours('modern', [MODERN], ['--era', 'modern']),
     {
       name: 'everything', eras: [LEGACY], ...(await startEverything()),
       calls: [['echo', { message: 'hello' }]], answers: [/hello/],
@@ -99,7 +106,6 @@ function faultIn(server, era, reply) {
 }
 
 async function trySdk([name, era, command], server, isDirect) {
-  // Only Portreeve brings a client and a server of different eras together.
   if (isDirect && era && !server.eras.includes(era)) return;
   const [program, args] = command(server.url, JSON.stringify(server.calls));
   const { code, output, text } = await launch(`${name} ${server.name}`, program, args, server.env);
@@ -161,9 +167,11 @@ async function main(words) {
   try {
     for (const server of servers) {
       for (const client of SDK_CLIENTS) await trySdk(client, server, isDirect);
-      for (const era of server.eras) await tryInspector(server, era === MODERN ? 'modern' : 'legacy');
+      // Only Portreeve brings a client and a server of different eras together.
+      const eras = isDirect ? server.eras : [LEGACY, MODERN];
+      for (const era of eras) await tryInspector(server, era === MODERN ? 'modern' : 'legacy');
       if (words.includes('--all')) await tryClaude(server);
-      if (words.includes('--all')) await tryCodex(server);
+      if (words.includes('--all') && eras.includes(LEGACY)) await tryCodex(server);
     }
   } finally {
     await portreeve?.stop();

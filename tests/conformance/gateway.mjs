@@ -41,7 +41,7 @@ async function unrecorded(api, log) {
 }
 
 async function main() {
-  within(360);
+  within(240);
   const log = join(RESULTS, 'calls.log');
   rmSync(log, { force: true });
   const behind = await startUpstream('behind', ['--log', log]);
