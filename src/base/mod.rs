@@ -18,3 +18,4 @@ pub mod secret;
 pub mod slug;
 pub mod trace;
 pub mod update;
+pub mod wording;

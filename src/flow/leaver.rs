@@ -134,7 +134,7 @@ pub const TABLE: &[Leaves] = &[
                 let live = grants::grants::count_of(tx, principal, leaver.now).await?;
                 let reason = "Everything of this person was ended.".to_owned();
                 let ended = Ended { at: leaver.now, by: leaver.by, reason };
-                grants::grants::revoke_all_of(tx, principal, &ended).await?;
+                grants::stops::revoke_all_of(tx, principal, &ended).await?;
                 Ok(live)
             })
         },

@@ -96,6 +96,13 @@ impl Token {
         Secret::new(text)
     }
 
+    /// The last letters of the text: part of its checksum, nothing of its secret.
+    pub fn tail(&self) -> String {
+        let text = self.text();
+        let text = text.expose();
+        text[text.len() - 4..].to_owned()
+    }
+
     /// Reads a token of the wanted kind; `None` for anything else.
     pub fn parse(kind: TokenKind, text: &str) -> Option<Self> {
         let body = text.strip_prefix(kind.prefix())?;

@@ -2,14 +2,12 @@
 
 use time::OffsetDateTime;
 
-use crate::{
-    base::{
-        faults::Faults,
-        ids::{ServiceAccountId, UserId},
-        permission::{NotARole, Role},
-        slug::{NotASlug, Slug},
-    },
-    domain::automation::rules,
+use crate::base::{
+    faults::Faults,
+    ids::{ServiceAccountId, UserId},
+    permission::{NotARole, Role},
+    slug::{NotASlug, Slug},
+    wording,
 };
 
 /// A principal that is no person.
@@ -100,8 +98,8 @@ impl NewServiceAccount {
     pub fn parse(form: ServiceAccountForm<'_>) -> Result<Self, Faults> {
         let mut faults = Faults::default();
         let slug = faults.check("slug", parse_slug(form.slug));
-        let name = faults.check("name", rules::parse_name(form.name));
-        let description = faults.check("description", rules::parse_description(form.description));
+        let name = faults.check("name", wording::parse_name(form.name));
+        let description = faults.check("description", wording::parse_description(form.description));
         let role = faults.check("role", parse_role(form.role));
         match (slug, name, description, role) {
             (Some(slug), Some(name), Some(description), Some(role)) => {

@@ -16,7 +16,6 @@ mod glance;
 mod idempotency;
 mod keys;
 mod new_key;
-mod rules;
 mod scopes;
 pub mod store;
 
@@ -27,5 +26,4 @@ pub use glance::{AutomationCount, NamedKey};
 pub use idempotency::{ANSWER_TTL, Answer, Claim};
 pub use keys::{ApiKey, ApiKeyEntry, KeyFilter, KeyOwnerFacts, KeyState, PresentedKey};
 pub use new_key::{ApiKeyForm, DEFAULT_KEY_TTL, Expiry, IssuedKey, KeyName, LONGEST_KEY_TTL, NewApiKey};
-pub use rules::{BadDescription, BadName};
 pub use scopes::{BadScopes, Scopes};

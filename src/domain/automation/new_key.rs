@@ -12,8 +12,9 @@ use crate::{
         ids::ApiKeyId,
         permission::Role,
         secret::Secret,
+        wording::{self, BadName},
     },
-    domain::automation::{BadName, Scopes, rules},
+    domain::automation::Scopes,
 };
 
 /// How long a key lives when nobody says.
@@ -72,7 +73,7 @@ impl FromStr for KeyName {
     type Err = BadName;
 
     fn from_str(text: &str) -> Result<Self, BadName> {
-        rules::parse_name(text).map(Self)
+        wording::parse_name(text).map(Self)
     }
 }
 
@@ -108,7 +109,7 @@ impl NewApiKey {
         now: OffsetDateTime,
     ) -> Result<Self, Faults> {
         let mut faults = Faults::default();
-        let name = faults.check("name", rules::parse_name(form.name));
+        let name = faults.check("name", wording::parse_name(form.name));
         let scopes = faults.check("scopes", Scopes::parse(form.scopes));
         let expires_at = faults.check("expires_at", parse_expiry(form.expiry, now));
         let beyond = scopes.as_ref().map(|scopes| scopes.beyond(owner_role)).unwrap_or_default();
@@ -164,11 +165,9 @@ impl IssuedKey {
         self.token.text()
     }
 
-    /// The last letters of the text: part of its checksum, nothing of its secret.
+    /// What a list shows of it.
     pub(super) fn tail(&self) -> String {
-        let text = self.token.text();
-        let text = text.expose();
-        text[text.len() - 4..].to_owned()
+        self.token.tail()
     }
 }
 

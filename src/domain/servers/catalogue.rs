@@ -7,7 +7,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::domain::servers::{
-    Classified, Declared, Fingerprint, NotCanonical, ToolName, classify, rules::clipped,
+    Classified, Declared, Fingerprint, NotCanonical, ToolName, classify, texts::clipped,
 };
 
 const LONGEST_TITLE: usize = 300;

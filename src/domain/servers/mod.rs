@@ -19,24 +19,23 @@ mod drift;
 mod fingerprint;
 mod known;
 mod lookalike;
+mod new_credential;
 mod new_server;
-mod rules;
 mod server;
 pub mod store;
+mod texts;
 mod tools;
 
 pub use catalogue::{CatalogueChange, CatalogueItem, ItemKind, SeenItem, SeenTool, Snapshot};
 pub use checks::{Check, Checked, DayHealth, HISTORY_TTL, days};
 pub use classify::{Classified, classify};
-pub use credentials::{
-    BadCredential, Credential, CredentialForm, CredentialSource, CredentialTarget, HeaderName, NewCredential,
-    SealedValue,
-};
+pub use credentials::{Credential, CredentialSource, CredentialTarget, SealedValue};
 pub use decisions::{DecisionServer, DecisionTool};
 pub use drift::{Drift, DriftKind, drift};
 pub use fingerprint::{Fingerprint, NotCanonical, canonical};
 pub use known::{KnownAuth, KnownServer, known_server, known_servers};
 pub use lookalike::{Lookalike, lookalikes, skeleton};
+pub use new_credential::{BadCredential, CredentialForm, HeaderName, NewCredential};
 pub use new_server::{NewServer, ServerForm, UpstreamUrl, parse_url};
 pub use server::{
     Declared, Era, Refreshed, Server, ServerCount, ServerEntry, ServerFilter, ServerRef, ServerSlug,

@@ -5,11 +5,11 @@ use std::fmt;
 use url::Url;
 
 use crate::{
-    base::faults::Faults,
-    domain::servers::{
-        ServerSlug, Transport,
-        rules::{parse_description, parse_name},
+    base::{
+        faults::Faults,
+        wording::{parse_description, parse_name},
     },
+    domain::servers::{ServerSlug, Transport},
 };
 
 /// The longest address a server may have.

@@ -13,9 +13,8 @@ use crate::{
         update::{Change, Update, is_current},
     },
     domain::grants::{
-        Grant, GrantChange, GrantEntry, GrantFilter, GrantState, NewGrant, ServersOf, Stop,
+        Grant, GrantChange, GrantEntry, GrantFilter, GrantState, NewGrant, ServersOf,
         new_grant::Terms,
-        rules,
         store::{bindings, bump_epoch, last_use, principal, read, stop},
     },
     io::db::{DbResult, OrgTx, Tx},
@@ -31,7 +30,7 @@ pub const ACCOUNT_IS_HERE: &str = "grants_account_is_here";
 pub const ID_IS_FREE: &str = "grants_pkey";
 
 /// The columns `user_id`, `team_id` and `service_account_id`.
-fn columns(principal: Option<Principal>) -> (Option<Uuid>, Option<Uuid>, Option<Uuid>) {
+pub(super) fn columns(principal: Option<Principal>) -> (Option<Uuid>, Option<Uuid>, Option<Uuid>) {
     match principal {
         Some(Principal::User(id)) => (Some(id.uuid()), None, None),
         Some(Principal::Team(id)) => (None, Some(id.uuid()), None),
@@ -256,134 +255,6 @@ pub async fn update(
     settle(tx, before).await
 }
 
-/// Lets a grant rest and raises the epoch. One that rests already stays as it is, unless the person themselves
-/// suspended it and now somebody else does.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn suspend(
-    tx: &mut OrgTx,
-    id: GrantId,
-    stop: &Stop,
-    expected: Option<i64>,
-) -> DbResult<Update<Change<Grant>>> {
-    let before = match lock(tx, id, expected).await? {
-        Ok(before) => *before,
-        Err(answer) => return Ok(*answer),
-    };
-    let rests = before.suspension.as_ref().is_some_and(|earlier| !rules::takes_over(&before, earlier, stop));
-    if rests || before.revocation.is_some() {
-        return Ok(Update::Done(Change::none(before)));
-    }
-    sqlx::query!(
-        "update grants set suspended_at = $3, suspended_by = $4, suspended_reason = $5, updated_at = $3,
-            version = version + 1
-        where org_id = $1 and id = $2",
-        tx.org().uuid(),
-        id.uuid(),
-        stop.at,
-        stop.by.map(UserId::uuid),
-        stop.reason
-    )
-    .execute(tx.conn())
-    .await?;
-    settle(tx, before).await
-}
-
-/// Puts a grant in force again and raises the epoch. One that does not rest stays as it is.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn resume(
-    tx: &mut OrgTx,
-    id: GrantId,
-    expected: Option<i64>,
-    now: OffsetDateTime,
-) -> DbResult<Update<Change<Grant>>> {
-    let before = match lock(tx, id, expected).await? {
-        Ok(before) => *before,
-        Err(answer) => return Ok(*answer),
-    };
-    if before.suspension.is_none() || before.revocation.is_some() {
-        return Ok(Update::Done(Change::none(before)));
-    }
-    sqlx::query!(
-        "update grants set suspended_at = null, suspended_by = null, suspended_reason = null, updated_at = $3,
-            version = version + 1
-        where org_id = $1 and id = $2",
-        tx.org().uuid(),
-        id.uuid(),
-        now
-    )
-    .execute(tx.conn())
-    .await?;
-    settle(tx, before).await
-}
-
-/// Ends a grant for good and raises the epoch. One that is revoked stays as it is, with its first time and person.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn revoke(
-    tx: &mut OrgTx,
-    id: GrantId,
-    stop: &Stop,
-    expected: Option<i64>,
-) -> DbResult<Update<Change<Grant>>> {
-    let before = match lock(tx, id, expected).await? {
-        Ok(before) => *before,
-        Err(answer) => return Ok(*answer),
-    };
-    if before.revocation.is_some() {
-        return Ok(Update::Done(Change::none(before)));
-    }
-    sqlx::query!(
-        "update grants set revoked_at = $3, revoked_by = $4, revoked_reason = $5, updated_at = $3,
-            version = version + 1
-        where org_id = $1 and id = $2",
-        tx.org().uuid(),
-        id.uuid(),
-        stop.at,
-        stop.by.map(UserId::uuid),
-        stop.reason
-    )
-    .execute(tx.conn())
-    .await?;
-    settle(tx, before).await
-}
-
-/// Revokes every grant of a principal that is not revoked yet, and raises the epoch where there is any; returns their
-/// ids and labels.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn revoke_all_of(
-    tx: &mut OrgTx,
-    principal: Principal,
-    stop: &Stop,
-) -> DbResult<Vec<(GrantId, String)>> {
-    let (user, team, account) = columns(Some(principal));
-    let revoked = sqlx::query!(
-        r#"update grants set revoked_at = $5, revoked_by = $6, revoked_reason = $7, updated_at = $5,
-            version = version + 1
-        where org_id = $1 and (user_id = $2 or team_id = $3 or service_account_id = $4) and revoked_at is null
-        returning id as "id: GrantId", label"#,
-        tx.org().uuid(),
-        user,
-        team,
-        account,
-        stop.at,
-        stop.by.map(UserId::uuid),
-        stop.reason
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    if !revoked.is_empty() {
-        bump_epoch(tx).await?;
-    }
-    Ok(revoked.into_iter().map(|row| (row.id, row.label)).collect())
-}
-
 /// How many grants of a principal are neither revoked nor expired.
 ///
 /// # Errors
@@ -406,9 +277,9 @@ pub async fn count_of(tx: &mut OrgTx, principal: Principal, now: OffsetDateTime)
 }
 
 /// A grant that waits to be changed, or why it cannot be.
-type Locked = Result<Box<Grant>, Box<Update<Change<Grant>>>>;
+pub(super) type Locked = Result<Box<Grant>, Box<Update<Change<Grant>>>>;
 
-async fn lock(tx: &mut OrgTx, id: GrantId, expected: Option<i64>) -> DbResult<Locked> {
+pub(super) async fn lock(tx: &mut OrgTx, id: GrantId, expected: Option<i64>) -> DbResult<Locked> {
     sqlx::query!(
         "select id from grants where org_id = $1 and id = $2 for update",
         tx.org().uuid(),
@@ -424,7 +295,7 @@ async fn lock(tx: &mut OrgTx, id: GrantId, expected: Option<i64>) -> DbResult<Lo
 }
 
 /// Puts a change in force and reads what became of the row.
-async fn settle(tx: &mut OrgTx, before: Grant) -> DbResult<Update<Change<Grant>>> {
+pub(super) async fn settle(tx: &mut OrgTx, before: Grant) -> DbResult<Update<Change<Grant>>> {
     bump_epoch(tx).await?;
     Ok(match find(tx, before.id).await? {
         Some(after) => Update::Done(Change { before, after }),

@@ -7,6 +7,7 @@ pub mod glance;
 pub mod grants;
 pub mod reach;
 pub mod servers;
+pub mod stops;
 pub mod tokens;
 
 use std::{net::IpAddr, str::FromStr};

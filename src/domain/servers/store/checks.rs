@@ -8,7 +8,7 @@ use crate::{
         ids::ServerId,
         page::{Page, PageRequest},
     },
-    domain::servers::{Check, Checked, DayHealth, HISTORY_TTL, rules::clipped},
+    domain::servers::{Check, Checked, DayHealth, HISTORY_TTL, texts::clipped},
     io::db::{DbResult, OrgTx, SystemTx, Tx},
 };
 

@@ -11,8 +11,8 @@ use crate::{
     },
     domain::servers::{
         Declared, NewServer, Refreshed, Server, ServerCount, ServerEntry, ServerFilter, ServerRef,
-        rules::{clipped, storable},
         store::{read, read_some, sought},
+        texts::{clipped, storable},
     },
     io::db::{DbResult, OrgTx, SystemTx, Tx},
 };

@@ -1,7 +1,7 @@
 //! Suspending, resuming and ending grants.
 
 use crate::{
-    base::{actor::Principal, permission::Permission, update::Update},
+    base::{actor::Principal, ids::GrantId, permission::Permission, update::Update},
     domain::{
         audit::Entry,
         grants::{Deed, Grant, Reason, Standing, Stop, store},
@@ -52,7 +52,7 @@ pub(in crate::flow::actions) async fn suspend_as(
     let stop = stop(cx, standing, reason)?;
     let mut tx = cx.tx().await?;
     let before = found(cx, &mut tx, standing, Deed::Suspend, id).await?;
-    let outcome = store::grants::suspend(&mut tx, before.entry.grant.id, &stop, seen).await?;
+    let outcome = store::stops::suspend(&mut tx, before.entry.grant.id, &stop, seen).await?;
     keep(cx, tx, "grant.suspended", before, outcome, Some(&stop.reason)).await
 }
 
@@ -65,7 +65,7 @@ pub(in crate::flow::actions) async fn resume_as(
 ) -> ActionResult<GrantFound> {
     let mut tx = cx.tx().await?;
     let before = found(cx, &mut tx, standing, Deed::Resume, id).await?;
-    let outcome = store::grants::resume(&mut tx, before.entry.grant.id, seen, cx.now()).await?;
+    let outcome = store::stops::resume(&mut tx, before.entry.grant.id, seen, cx.now()).await?;
     if let Update::Done(change) = &outcome {
         // Somebody else may have suspended it between the look and the lock.
         standing.check(Deed::Resume, &change.before)?;
@@ -84,7 +84,7 @@ pub(in crate::flow::actions) async fn revoke_as(
     let stop = stop(cx, standing, reason)?;
     let mut tx = cx.tx().await?;
     let before = found(cx, &mut tx, standing, Deed::Revoke, id).await?;
-    let outcome = store::grants::revoke(&mut tx, before.entry.grant.id, &stop, seen).await?;
+    let outcome = store::stops::revoke(&mut tx, before.entry.grant.id, &stop, seen).await?;
     keep(cx, tx, "grant.revoked", before, outcome, Some(&stop.reason)).await
 }
 
@@ -96,10 +96,11 @@ pub(in crate::flow::actions) async fn end_all(
     reason: &'static str,
 ) -> ActionResult<Vec<Entry>> {
     let stop = Stop { at: cx.now(), by: cx.user(), reason: reason.to_owned() };
-    let ended = store::grants::revoke_all_of(tx, principal, &stop).await?;
-    let entry =
-        |(id, label)| Entry::admin("grant.revoked", &cx.who()).target("grant", id, label).note(reason);
-    Ok(ended.into_iter().map(|(id, label): (crate::base::ids::GrantId, String)| entry((id, label))).collect())
+    let ended = store::stops::revoke_all_of(tx, principal, &stop).await?;
+    let entry = |(id, label): (GrantId, String)| {
+        Entry::admin("grant.revoked", &cx.who()).target("grant", id, label).note(reason)
+    };
+    Ok(ended.into_iter().map(entry).collect())
 }
 
 fn stop(cx: &OrgCx, standing: Standing, reason: &str) -> ActionResult<Stop> {

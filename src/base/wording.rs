@@ -1,4 +1,4 @@
-//! Names and descriptions.
+//! Names and descriptions that people type for what they make.
 
 const LONGEST_NAME: usize = 100;
 const LONGEST_DESCRIPTION: usize = 500;
@@ -29,7 +29,10 @@ pub enum BadDescription {
 }
 
 /// A name of 1 to 100 characters on one line, without spaces around it.
-pub(super) fn parse_name(text: &str) -> Result<String, BadName> {
+///
+/// # Errors
+/// When it is none.
+pub fn parse_name(text: &str) -> Result<String, BadName> {
     let text = text.trim();
     if text.is_empty() {
         return Err(BadName::Empty);
@@ -44,7 +47,10 @@ pub(super) fn parse_name(text: &str) -> Result<String, BadName> {
 }
 
 /// A description of at most 500 characters, which may have several lines.
-pub(super) fn parse_description(text: &str) -> Result<String, BadDescription> {
+///
+/// # Errors
+/// When it is too long, or holds what cannot be shown.
+pub fn parse_description(text: &str) -> Result<String, BadDescription> {
     let text = text.trim().replace("\r\n", "\n");
     if text.chars().count() > LONGEST_DESCRIPTION {
         return Err(BadDescription::TooLong);
@@ -74,5 +80,6 @@ mod tests {
         assert_eq!(parse_description(""), Ok(String::new()));
         assert_eq!(parse_description(&"x".repeat(501)), Err(BadDescription::TooLong));
         assert_eq!(parse_description("a\0"), Err(BadDescription::Control));
+        assert_eq!(parse_description("\u{1b}[31m"), Err(BadDescription::Control));
     }
 }
