@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::{
     kit::http::{Script, Visitor},
-    start::process::{Folder, Served, program, run, signal_to, until},
+    start::process::{Folder, Served, has_signaled, program, run, signal_to, until},
 };
 
 /// How often the database breaks in [`what_was_answered_outlives_a_database_that_breaks_again_and_again`].
@@ -32,14 +32,17 @@ fn bootstrap(folder: &Folder) -> String {
     made["api_key"].as_str().expect("a key").to_owned()
 }
 
-/// The processes of the database, its first one in front.
-fn processes(folder: &Folder) -> Vec<i32> {
+/// Stops the processes of the database where they are. The first one before it is asked for the others: from then on
+/// none is begun, and one that ends stays in the list until the first one goes on.
+fn hang(folder: &Folder) -> Vec<i32> {
     let postmaster = folder.postmaster().expect("it runs");
+    signal_to(postmaster, Signal::SIGSTOP);
     let children = fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children"));
     let children = children.expect("it is there");
-    std::iter::once(postmaster)
-        .chain(children.split_whitespace().filter_map(|pid| pid.parse().ok()))
-        .collect()
+    let children: Vec<i32> = children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect();
+    children.iter().for_each(|pid| signal_to(*pid, Signal::SIGSTOP));
+    // The first one goes on last, or it would wonder where the others are.
+    children.into_iter().chain([postmaster]).collect()
 }
 
 #[tokio::test]
@@ -51,8 +54,7 @@ async fn a_database_that_hangs_is_told_in_words_and_serves_again_when_it_goes_on
     let (mut browser, script) = (Visitor::new(&site), Script::new(&served.base, Some(&key)));
     script.get("/api/v1/orgs/acme/teams").await.expect(StatusCode::OK);
     assert_eq!(served.status("/readyz").await, Some(200));
-    let hanging = processes(&folder);
-    hanging.iter().for_each(|pid| signal_to(*pid, Signal::SIGSTOP));
+    let hanging = hang(&folder);
 
     let began = Instant::now();
     let body = json!({"slug": "crew", "name": "Crew"});
@@ -167,8 +169,8 @@ async fn write(script: Script, writer: u32, count: Arc<AtomicU32>, is_over: Arc<
 fn break_again_and_again(folder: &Folder, count: &AtomicU32) -> Duration {
     let mut longest = Duration::ZERO;
     for number in 0..BREAKS {
-        let victim = backend(folder, number as usize);
-        signal_to(victim, Signal::SIGKILL);
+        // One that ended by itself between the look and the blow is none.
+        until("a connection dies", || has_signaled(backend(folder, number as usize), Signal::SIGKILL));
         let (began, before) = (Instant::now(), count.load(Ordering::SeqCst));
         until("writes go on", || count.load(Ordering::SeqCst) >= before + 3);
         longest = longest.max(began.elapsed());
