@@ -153,6 +153,31 @@ async fn every_filter_finds_what_it_names_and_no_other_organization() {
     assert_eq!(found(EventFilter { to: Some(NOW), ..EventFilter::default() }).await, 0);
 }
 
+#[tokio::test]
+async fn an_event_of_a_clock_that_was_set_back_is_found_in_its_span_of_time() {
+    let world = World::fresh().await;
+    let org = world.org().await;
+    for hours in [-72, 10, 0, 12, 96] {
+        let entry = Entry::admin("team.created", &Who::system("test"));
+        let tx = world.org_tx(org).await;
+        audit::commit(tx, NOW + time::Duration::hours(hours), vec![entry]).await.unwrap();
+    }
+    let places = async |from: Option<i64>, to: Option<i64>| {
+        let at = |hours: Option<i64>| hours.map(|hours| NOW + time::Duration::hours(hours));
+        let filter = EventFilter { from: at(from), to: at(to), ..EventFilter::default() };
+        let mut tx = world.org_tx(org).await;
+        let page = audit::list(&mut tx, &filter, &PageRequest::first()).await.unwrap();
+        tx.done().await.unwrap();
+        page.items.iter().map(|event| event.seq).collect::<Vec<_>>()
+    };
+    assert_eq!(places(None, Some(1)).await, [3, 1]);
+    assert_eq!(places(Some(9), None).await, [5, 4, 2]);
+    assert_eq!(places(Some(0), Some(11)).await, [3, 2]);
+    assert_eq!(places(Some(-72), Some(96)).await, [4, 3, 2, 1]);
+    assert_eq!(places(Some(200), None).await, []);
+    assert_eq!(places(None, Some(-100)).await, []);
+}
+
 /// An installation with two organizations, sealed several times, and anchors kept outside.
 struct Sealed {
     app: TestApp,

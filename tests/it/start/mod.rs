@@ -5,6 +5,7 @@ mod crashes;
 mod disk;
 mod draining;
 mod outages;
+mod panics;
 mod process;
 mod refusals;
 mod replicas;
