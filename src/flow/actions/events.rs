@@ -27,7 +27,7 @@ pub const MAX_TEXT: usize = 200;
 pub struct EventInput {
     /// `admin`, `auth` or `call`.
     pub kind: Option<String>,
-    /// A person's id, or a part of the name of the one who acted.
+    /// The id of a person, agent or key, or a part of the name of the one who acted.
     pub person: Option<String>,
     /// How the action's name begins.
     pub action: Option<String>,

@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
 use crate::{
-    base::ids::{OrgId, ServerId},
+    base::{
+        clock::Clock,
+        ids::{OrgId, ServerId},
+    },
     domain::{
         audit::{self, Unrecorded, Who},
         jobs::{NewJob, store as jobs},
@@ -15,9 +19,9 @@ use crate::{
         catalogue::refresh::{Occasion, run},
         cx::Ports,
         fault::ActionError,
-        jobs::JobError,
+        jobs::{JobError, Waker},
     },
-    io::db::{DbResult, OrgScope, OrgTx, SystemTx},
+    io::db::{Db, DbResult, OrgScope, OrgTx, SystemTx},
 };
 
 /// The kind of job that finds what is due; once a minute is right.
@@ -29,6 +33,8 @@ pub const REFRESH_SERVER: &str = "refresh_server";
 const MOST: i64 = 500;
 /// How long one reading may take where nobody waits.
 const WITHIN: Duration = Duration::from_secs(60);
+/// How long wishes for a reading are gathered.
+const SPAN: time::Duration = time::Duration::seconds(5);
 
 /// Which server.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -67,30 +73,48 @@ pub async fn refresh_one(ports: &Ports, due: DueServer) -> Result<(), JobError> 
     }
 }
 
-/// Has a server's catalogue read soon, such as after it said that its tools changed. Safe to call at any rate: while
-/// a reading waits, no other is added.
+/// Has a server's catalogue read soon, such as after it said that its tools changed. Safe to call at any rate: what is
+/// asked for within the same few seconds, on whichever replica, is answered by one reading after them.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn refresh_soon(ports: &Ports, scope: OrgScope, server: ServerId) -> DbResult<()> {
-    let now = ports.clock.now();
-    let mut tx = OrgTx::begin(&ports.db, scope).await?;
-    enqueue(&mut tx, server, now).await?;
+pub async fn refresh_soon(
+    db: &Db,
+    clock: &Clock,
+    waker: &Waker,
+    scope: OrgScope,
+    server: ServerId,
+) -> DbResult<()> {
+    let due = DueServer { org: scope.org(), server };
+    let (span, run_at) = span_of(clock.now());
+    // Not the key of a server that is due: such a reading may be under way and have seen what has changed since.
+    let dedup_key = Some(format!("{server}/{span}"));
+    let mut tx = OrgTx::begin(db, scope).await?;
+    jobs::enqueue(&mut tx, clock.now(), NewJob { kind: REFRESH_SERVER, payload: due, dedup_key, run_at })
+        .await?;
     audit::commit_unrecorded(tx, Unrecorded::JobQueue).await?;
-    ports.waker.wake();
+    waker.wake();
     Ok(())
+}
+
+/// The number of the span of time that a moment falls in, and when it ends.
+pub fn span_of(now: OffsetDateTime) -> (i64, OffsetDateTime) {
+    let seconds = SPAN.whole_seconds();
+    let number = now.unix_timestamp().div_euclid(seconds);
+    let ends = OffsetDateTime::from_unix_timestamp((number + 1) * seconds).unwrap_or(now);
+    (number, ends)
 }
 
 /// Leaves the job within a transaction that makes the server due.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn enqueue(tx: &mut OrgTx, server: ServerId, now: time::OffsetDateTime) -> DbResult<()> {
+pub async fn enqueue(tx: &mut OrgTx, server: ServerId, now: OffsetDateTime) -> DbResult<()> {
     let due = DueServer { org: tx.org(), server };
     jobs::enqueue(tx, now, job(due, now)).await?;
     Ok(())
 }
 
-fn job(due: DueServer, now: time::OffsetDateTime) -> NewJob<'static, DueServer> {
+fn job(due: DueServer, now: OffsetDateTime) -> NewJob<'static, DueServer> {
     NewJob { kind: REFRESH_SERVER, payload: due, dedup_key: Some(due.server.to_string()), run_at: now }
 }

@@ -20,7 +20,9 @@ mod steps;
 mod talk;
 
 pub use carried::{Carried, Typed, cell};
-pub use due::{DueServer, REFRESH_SERVER, REFRESH_SERVERS, enqueue, refresh_due, refresh_one, refresh_soon};
+pub use due::{
+    DueServer, REFRESH_SERVER, REFRESH_SERVERS, enqueue, refresh_due, refresh_one, refresh_soon, span_of,
+};
 pub use reading::{Reading, Spoken, read};
 pub use refresh::{Refresh, refresh, refresh_first};
 pub use steps::{StepName, StepReport, StepState};

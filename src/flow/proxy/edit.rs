@@ -17,14 +17,16 @@ use crate::{
         lists,
         refusal::Refusal,
         snapshot::ServerFacts,
+        watch::Watch,
     },
+    io::db::OrgScope,
     protocol::mcp::{
         headers,
         message::{self, Message, Outcome, Request},
         method::{ListKind, Method, Target},
         params::BadParam,
         raw::Raw,
-        splice::Edits,
+        splice::{Change, Edits},
         strict::Limits,
         version::Era,
     },
@@ -93,6 +95,10 @@ pub struct Editor {
     era: Era,
     /// The list that was asked for, and by what it is filtered.
     list: Option<(ListKind, Visible)>,
+    /// Whether the answer tells what the server can do.
+    is_opening: bool,
+    scope: OrgScope,
+    watch: Arc<Watch>,
 }
 
 /// What of a server an agent may see.
@@ -105,7 +111,7 @@ pub struct Visible {
 }
 
 /// Without one of these words there is nothing to change in a message that is no list.
-const MARKS: [&[u8]; 2] = [b"\"requestState\"", b"\"taskId\""];
+const MARKS: [&[u8]; 3] = [b"\"requestState\"", b"\"taskId\"", b"list_changed\""];
 
 impl Editor {
     /// For the answer to a permitted call.
@@ -121,6 +127,9 @@ impl Editor {
             holder: admitted.holder(&call.server),
             era: call.era,
             list: list.map(|kind| (kind, visible())),
+            is_opening: call.request().is_some_and(|request| request.method() == Method::Initialize),
+            scope: admitted.snapshot.scope,
+            watch: Arc::clone(&gateway.watch),
         }
     }
 
@@ -132,12 +141,12 @@ impl Editor {
         if let Some((kind, visible)) = &self.list {
             return self.edit_list(body, *kind, visible);
         }
-        if !MARKS.iter().any(|mark| memchr::memmem::find(body, mark).is_some()) {
+        if !self.is_opening && !MARKS.iter().any(|mark| memchr::memmem::find(body, mark).is_some()) {
             return Ok(None);
         }
         // A handle in what cannot be read stays the server's own, and opens nothing when it comes back.
         let message = message::parse(body, &Limits::of(body.len()));
-        Ok(message.ok().and_then(|message| self.seal(body, &message)))
+        Ok(message.ok().and_then(|message| self.pass(body, &message)))
     }
 
     fn edit_list(
@@ -152,8 +161,20 @@ impl Editor {
                 Outcome::Result(result) => lists::filter(body, result, kind, self.era, visible),
                 Outcome::Error(_) => Ok(None),
             },
-            _ => Ok(self.seal(body, &message)),
+            _ => Ok(self.pass(body, &message)),
         }
+    }
+
+    /// A message that is no list: what it says of the catalogue is followed, and what stands in it is changed.
+    fn pass(&self, body: &[u8], message: &Message<'_>) -> Option<Vec<u8>> {
+        let Message::Notification(notification) = message else { return self.seal(body, message) };
+        if matches!(
+            notification.method(),
+            Method::ToolsListChanged | Method::PromptsListChanged | Method::ResourcesListChanged
+        ) {
+            self.watch.catalogue_changed(self.scope, self.holder.server);
+        }
+        self.seal(body, message)
     }
 
     fn seal(&self, body: &[u8], message: &Message<'_>) -> Option<Vec<u8>> {
@@ -164,6 +185,13 @@ impl Editor {
             }
         };
         match message {
+            Message::Response(response) if self.is_opening => {
+                // The list of tasks is refused, so nobody is to be told that there is one.
+                let tasks = response.result("capabilities").and_then(|all| all.get("tasks"));
+                if let Some(tasks) = tasks {
+                    edits.change(tasks, &[Change::Remove("list")]);
+                }
+            }
             Message::Response(response) => {
                 seal(response.result("requestState"), HandleKind::State);
                 seal(response.result("taskId"), HandleKind::Task);

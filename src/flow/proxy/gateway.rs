@@ -10,7 +10,10 @@ use crate::{
         ids::{ReplicaId, RequestId},
     },
     domain::vault::Vault,
-    flow::proxy::{handles::Handles, recorder::Recorder, seen::Seen, snapshots::Snapshots},
+    flow::{
+        jobs::Waker,
+        proxy::{handles::Handles, recorder::Recorder, seen::Seen, snapshots::Snapshots, watch::Watch},
+    },
     io::{db::Db, net::client::Egress},
 };
 
@@ -33,6 +36,8 @@ pub struct Gateway {
     pub recorder: Arc<Recorder>,
     /// Notes the use of tokens.
     pub seen: Arc<Seen>,
+    /// Follows what servers say of their catalogues.
+    pub watch: Arc<Watch>,
     /// Seals what stands for an upstream's sessions and states.
     pub handles: Handles,
 }
@@ -54,15 +59,18 @@ pub struct GatewayParts {
     pub replica: ReplicaId,
     /// Where background work belongs.
     pub tasks: TaskTracker,
+    /// Tells this replica's workers that there is work.
+    pub waker: Waker,
 }
 
 impl Gateway {
     /// A gateway that has judged nothing yet.
     pub fn new(parts: GatewayParts) -> Self {
-        let GatewayParts { db, clock, vault, egress, base_url, replica, tasks } = parts;
+        let GatewayParts { db, clock, vault, egress, base_url, replica, tasks, waker } = parts;
         Self {
             snapshots: Snapshots::new(db.clone(), clock.clone()),
             seen: Seen::new(db.clone(), tasks.clone()),
+            watch: Watch::new(db.clone(), clock.clone(), waker, tasks.clone()),
             recorder: Recorder::new(db.clone(), replica, tasks),
             handles: Handles::new(vault.clone()),
             db,

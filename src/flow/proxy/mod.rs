@@ -29,6 +29,7 @@ pub mod route;
 pub mod seen;
 pub mod snapshot;
 pub mod snapshots;
+pub mod watch;
 
 use crate::{
     flow::proxy::{

@@ -41,8 +41,13 @@ const ORGANIZATION: Plan = &[
             Place("Audit log", "/audit", "log", Some(Permission::AuditRead)),
         ],
     ),
-    ("Tools", &[Place("Servers", "/servers", "server", Some(Permission::ServersRead))]),
-    ("Agents", &[Place("Agents", "/agents", "bot", Some(Permission::GrantsRead))]),
+    (
+        "Access",
+        &[
+            Place("Agents", "/agents", "bot", Some(Permission::GrantsRead)),
+            Place("Servers", "/servers", "server", Some(Permission::ServersRead)),
+        ],
+    ),
     (
         "People",
         &[
@@ -62,14 +67,10 @@ const ORGANIZATION: Plan = &[
 
 const ACCOUNT: Plan = &[
     (
-        "You",
-        &[
-            Place("Profile", "/profile", "user", None),
-            Place("Organizations", "/orgs", "org", None),
-            Place("Activity", "/activity", "log", None),
-        ],
+        "Your account",
+        &[Place("Your agents", "/agents", "bot", None), Place("Activity", "/activity", "log", None)],
     ),
-    ("Agents", &[Place("Your agents", "/agents", "bot", None)]),
+    ("You", &[Place("Profile", "/profile", "user", None), Place("Organizations", "/orgs", "org", None)]),
     (
         "Security",
         &[
@@ -148,6 +149,15 @@ mod tests {
         assert_eq!(labels(Role::Member), Vec::<&str>::new());
         assert_eq!(labels(Role::PolicyManager), ["Audit log", "Servers"]);
         assert_eq!(labels(Role::Owner).len(), 9);
+    }
+
+    #[test]
+    fn no_group_is_called_like_a_place_in_it() {
+        for groups in [organization("acme", Permission::ALL, ""), account(""), operator("")] {
+            for group in groups {
+                assert!(group.items.iter().all(|item| item.label != group.title), "{}", group.title);
+            }
+        }
     }
 
     #[test]

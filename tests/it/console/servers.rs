@@ -64,7 +64,7 @@ async fn an_admin_checks_adds_reviews_switches_and_deletes_a_server() {
     let page = ada.submit(&page, NEW, &[("name", "Fake")]).await.expect(StatusCode::SEE_OTHER);
     let page = ada.follow(page).await.expect(StatusCode::OK);
     assert!(page.says("Fake was added. Review its tools next.") && page.says("2 tools wait for review"));
-    assert!(page.says("Its name says `delete`."));
+    assert!(page.says("Its name says “delete”."));
 
     let page = review(&mut ada, &page, "accept", "get_issue").await;
     let page = ada.follow(page).await.expect(StatusCode::OK);
@@ -228,7 +228,7 @@ async fn a_well_known_server_fills_the_form_and_faults_stand_beside_their_fields
     let (org, mut ada) = acme(&app).await;
     let page = ada.get(&format!("{NEW}?known=linear")).await.expect(StatusCode::OK);
     assert_eq!(value(&page, "url").as_deref(), Some("https://mcp.linear.app/mcp"));
-    assert!(page.says("Signs in with an account") && page.says("Checked on 2026-11-20"));
+    assert!(page.says("Signs in with an account") && page.says("Checked on 20 Nov 2026"));
     let fields =
         [("url", "ftp://x"), ("slug", "No!"), ("credential_name", "Host"), ("credential_value", "x")];
     let page = ada.submit(&page, NEW, &fields).await.expect(StatusCode::UNPROCESSABLE_ENTITY);

@@ -108,6 +108,7 @@ impl TestApp {
             base_url: origin.clone(),
             replica: portreeve::base::ids::ReplicaId::fresh(),
             tasks: TaskTracker::new(),
+            waker: ports.waker.clone(),
         });
         let doors = Doors::new(Arc::clone(&ports), Arc::new(gateway), Vec::new());
         let router = web::router(Arc::new(doors));

@@ -2,6 +2,7 @@
 
 mod canary;
 mod contract;
+mod corpora;
 mod document;
 mod pages;
 mod record;

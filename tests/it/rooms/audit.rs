@@ -174,8 +174,8 @@ async fn an_event_of_a_clock_that_was_set_back_is_found_in_its_span_of_time() {
     assert_eq!(places(Some(9), None).await, [5, 4, 2]);
     assert_eq!(places(Some(0), Some(11)).await, [3, 2]);
     assert_eq!(places(Some(-72), Some(96)).await, [4, 3, 2, 1]);
-    assert_eq!(places(Some(200), None).await, []);
-    assert_eq!(places(None, Some(-100)).await, []);
+    assert!(places(Some(200), None).await.is_empty());
+    assert!(places(None, Some(-100)).await.is_empty());
 }
 
 /// An installation with two organizations, sealed several times, and anchors kept outside.

@@ -112,6 +112,23 @@ async fn an_outcome_closes_its_intent_and_what_a_dead_replica_left_is_found() {
     tx.done().await.unwrap();
 }
 
+/// The connection may break behind the commit; whoever was not told hands in the same once more, with what came since.
+#[tokio::test]
+async fn what_is_handed_in_again_stands_once_and_holds_up_nothing() {
+    let world = World::fresh().await;
+    let org = world.org().await;
+    let first = intent(1);
+    let closing = outcome(first.id);
+    record(&world.db, org, vec![first]).await;
+    record(&world.db, org, vec![closing.clone()]).await;
+    let kept = record(&world.db, org, vec![closing, intent(1), refusal()]).await;
+    assert_eq!(kept.stands, [true, true, true]);
+    assert_eq!(world.number("select count(*) from events").await, 4);
+    assert_eq!(world.number("select max(seq) from events").await, 4);
+    assert_eq!(world.number("select seq from audit_heads").await, 4);
+    assert_eq!(world.number("select count(*) from open_calls").await, 1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn replicas_that_record_at_the_same_time_leave_no_gap() {
     let world = World::fresh().await;

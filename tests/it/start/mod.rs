@@ -4,6 +4,7 @@ mod commands;
 mod crashes;
 mod disk;
 mod draining;
+mod kills;
 mod outages;
 mod panics;
 mod process;

@@ -17,6 +17,8 @@ pub struct EventFilter {
     pub action: Option<String>,
     /// What this person did or what was done to them.
     pub user: Option<UserId>,
+    /// What the agent or key with this outside id did, where no person is asked for.
+    pub actor: Option<String>,
     /// What was done to the thing with this outside id.
     pub target: Option<String>,
     /// What ended like this.
@@ -46,6 +48,8 @@ pub struct Except {
     pub action: Option<String>,
     /// Something that this person did or that was done to them.
     pub user: Option<UserId>,
+    /// Something that the agent or key with this outside id did, where no person is named.
+    pub actor: Option<String>,
     /// Something done to the thing with this outside id.
     pub target: Option<String>,
     /// Something that ended like this.

@@ -35,7 +35,7 @@ macro_rules! listed {
                 + r#")
                 and ($3::text is null or kind = $3)
                 and ($4::text is null or starts_with(action, $4))
-                and ($5::uuid is null or user_id = $5 or actor_id = $6)
+                and ($6::text is null or user_id = $5 or actor_id = $6)
                 and ($7::text is null or target_id = $7)
                 and ($8::text is null or decision = $8)
                 and ($9::uuid is null or request_id = $9)
@@ -53,8 +53,8 @@ macro_rules! listed {
                 and ($14::text is null or position(lower($14) in lower(target_name)) > 0)
                 and ($15::text is null or ip <<= $15::text::inet)
                 and ($16::text is null or not starts_with(action, $16))
-                and ($17::uuid is null
-                    or (user_id is distinct from $17 and actor_id is distinct from $18))
+                and ($17::uuid is null or user_id is distinct from $17)
+                and ($18::text is null or actor_id is distinct from $18)
                 and ($19::text is null or target_id is distinct from $19)
                 and ($20::text is null or decision <> $20)
                 and ($21::text is null or position(lower($21) in lower(actor_name)) = 0)
@@ -69,7 +69,7 @@ macro_rules! listed {
             filter.kind.map(EventKind::name),
             filter.action,
             filter.user.map(|user| user.uuid()),
-            filter.user.map(|user| user.to_string()),
+            filter.user.map(|user| user.to_string()).or_else(|| filter.actor.clone()),
             filter.target,
             filter.decision.map(Decision::name),
             filter.request.map(|request| request.uuid()),
@@ -81,7 +81,7 @@ macro_rules! listed {
             filter.ip.map(|net| net.to_string()),
             except.action,
             except.user.map(|user| user.uuid()),
-            except.user.map(|user| user.to_string()),
+            except.user.map(|user| user.to_string()).or_else(|| except.actor.clone()),
             except.target,
             except.decision.map(Decision::name),
             except.actor_name,

@@ -47,8 +47,9 @@ const NETWORK: &str = "is an address such as 203.0.113.7, or a network such as 2
 
 /// What events must be, but for the time.
 fn side(faults: &mut Faults, input: &EventInput) -> EventFilter {
-    let (user, actor_name) = person(faults, "person", input.person.as_deref());
-    let (target, target_name) = thing(faults, "target", input.target.as_deref());
+    let Actor { user, actor, actor_name } = Actor::read(faults, "person", input.person.as_deref());
+    short(faults, "target", input.target.as_deref());
+    let (target, target_name) = thing(input.target.as_deref());
     short(faults, "q", input.q.as_deref());
     let request = |text: &str| text.parse::<RequestId>().ok();
     EventFilter {
@@ -64,6 +65,7 @@ fn side(faults: &mut Faults, input: &EventInput) -> EventFilter {
         ),
         ip: read(faults, "ip", input.ip.as_deref(), network, NETWORK),
         user,
+        actor,
         actor_name,
         target,
         target_name,
@@ -74,29 +76,39 @@ fn side(faults: &mut Faults, input: &EventInput) -> EventFilter {
 
 /// What events must not be.
 fn except(faults: &mut Faults, input: &EventInput) -> Except {
-    let (user, actor_name) = person(faults, "not_person", input.not_person.as_deref());
-    let (target, target_name) = thing(faults, "not_target", input.not_target.as_deref());
+    let Actor { user, actor, actor_name } = Actor::read(faults, "not_person", input.not_person.as_deref());
+    short(faults, "not_target", input.not_target.as_deref());
+    let (target, target_name) = thing(input.not_target.as_deref());
     Except {
         action: read(faults, "not_action", input.not_action.as_deref(), action, ACTION),
         decision: read(faults, "not_decision", input.not_decision.as_deref(), Decision::parse, DECISION),
         ip: read(faults, "not_ip", input.not_ip.as_deref(), network, NETWORK),
         user,
+        actor,
         actor_name,
         target,
         target_name,
     }
 }
 
-/// A person by id, or words within a name.
-fn person(faults: &mut Faults, name: &'static str, text: Option<&str>) -> (Option<UserId>, Option<String>) {
-    short(faults, name, text);
-    let id = text.and_then(|text| text.parse().ok());
-    (id, text.filter(|_| id.is_none()).map(str::to_owned))
+/// A person by id, an agent or key by id, or words within a name.
+struct Actor {
+    user: Option<UserId>,
+    actor: Option<String>,
+    actor_name: Option<String>,
+}
+
+impl Actor {
+    fn read(faults: &mut Faults, name: &'static str, text: Option<&str>) -> Self {
+        short(faults, name, text);
+        let user = text.and_then(|text| text.parse().ok());
+        let (actor, actor_name) = if user.is_some() { (None, None) } else { thing(text) };
+        Self { user, actor, actor_name }
+    }
 }
 
 /// A thing by id, or words within its name.
-fn thing(faults: &mut Faults, name: &'static str, text: Option<&str>) -> (Option<String>, Option<String>) {
-    short(faults, name, text);
+fn thing(text: Option<&str>) -> (Option<String>, Option<String>) {
     let (id, words) = (text.filter(|text| is_id(text)), text.filter(|text| !is_id(text)));
     (id.map(str::to_owned), words.map(str::to_owned))
 }

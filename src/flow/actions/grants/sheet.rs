@@ -6,7 +6,10 @@ use crate::{
         page::{Page, PageRequest},
         permission::Permission,
     },
-    domain::grants::{Deed, GrantToken, NamedServer, Standing, store},
+    domain::{
+        audit::{self, EventFilter, EventKind, EventRow},
+        grants::{Deed, GrantToken, NamedServer, Standing, store},
+    },
     flow::{
         actions::grants::{
             GrantFound, GrantListFilter, PrincipalOffer, ServerReach, found, input, listed, principals,
@@ -18,6 +21,9 @@ use crate::{
     io::db::{OrgTx, Tx},
 };
 
+/// How many of the latest calls a page shows.
+const CALLS: usize = 8;
+
 /// One grant with all that its page shows.
 #[derive(Debug)]
 pub struct GrantSheet {
@@ -27,6 +33,10 @@ pub struct GrantSheet {
     pub reach: Vec<ServerReach>,
     /// Its tokens, the newest first.
     pub tokens: Page<GrantToken>,
+    /// Its latest calls, each as it ended, the newest first; for those who may see them.
+    pub calls: Vec<EventRow>,
+    /// Whether the viewer may open the calls in the log.
+    pub may_read_log: bool,
     /// Whether the viewer may put it in force again.
     pub can_resume: bool,
 }
@@ -71,7 +81,25 @@ async fn read(
     let reach = reach::of(tx, grant).await?;
     let tokens = store::tokens::list(tx, grant.id, page).await?;
     let can_resume = stops::can_resume(standing, grant);
-    Ok(GrantSheet { found, reach, tokens, can_resume })
+    let may_read_log = cx.may(Permission::AuditRead);
+    let is_theirs = matches!(standing, Standing::Member(_));
+    let calls = if may_read_log || is_theirs { calls(tx, grant.id).await? } else { Vec::new() };
+    Ok(GrantSheet { found, reach, tokens, calls, may_read_log, can_resume })
+}
+
+/// The latest calls, each once: how it ended stands for it, or its beginning where no end is on record.
+async fn calls(tx: &mut OrgTx, grant: GrantId) -> ActionResult<Vec<EventRow>> {
+    let filter =
+        EventFilter { kind: Some(EventKind::Call), actor: Some(grant.to_string()), ..EventFilter::default() };
+    let page = PageRequest { limit: 2 * CALLS as u16, after: None };
+    let mut calls: Vec<EventRow> = Vec::new();
+    for event in audit::list(tx, &filter, &page).await?.items {
+        if event.request.is_none() || calls.iter().all(|call| call.request != event.request) {
+            calls.push(event);
+        }
+    }
+    calls.truncate(CALLS);
+    Ok(calls)
 }
 
 /// What the form for a grant offers.

@@ -43,7 +43,7 @@ pub struct ServerSheet {
     /// How many tools there are in each state.
     pub counts: Vec<(ToolState, i64)>,
     /// Tools whose names look like others of the organization.
-    pub lookalikes: Vec<Lookalike<ServerId>>,
+    pub lookalikes: Vec<Alike>,
     /// The tag of all tools that wait for a look.
     pub review: String,
     /// What requests carry; values stay sealed.
@@ -56,6 +56,15 @@ pub struct ServerSheet {
     pub named_by: Vec<String>,
     /// How many grants reach it because they reach every server.
     pub reached_by_all: usize,
+}
+
+/// A name that looks like others.
+#[derive(Debug)]
+pub struct Alike {
+    /// The name.
+    pub name: String,
+    /// The short names of the servers that offer the others, with those.
+    pub others: Vec<(String, String)>,
 }
 
 /// What a tool's page shows.
@@ -138,9 +147,12 @@ pub async fn sheet(
     } else {
         (Vec::new(), 0)
     };
-    tx.done().await?;
     let names: Vec<(ServerId, &str)> = names.iter().map(|(id, name)| (*id, name.as_str())).collect();
-    let lookalikes = lookalikes(&names).into_iter().filter(|found| found.server == server.id).collect();
+    let mut alike = Vec::new();
+    for found in lookalikes(&names).into_iter().filter(|found| found.server == server.id) {
+        alike.push(Alike { name: found.name, others: offered_by(&mut tx, found.others).await? });
+    }
+    tx.done().await?;
     Ok(ServerSheet {
         drifts: tools.items.iter().filter_map(|tool| Some((tool.name.clone(), drift_of(tool)?))).collect(),
         review: review_tag(waiting.iter().map(|(name, fingerprint)| (name, *fingerprint))),
@@ -152,7 +164,7 @@ pub async fn sheet(
         created_by,
         tools,
         counts,
-        lookalikes,
+        lookalikes: alike,
         credentials,
     })
 }
@@ -191,13 +203,19 @@ pub(super) async fn sheet_of(tx: &mut OrgTx, server: Server, tool: Tool) -> Acti
     let pairs: Vec<(ServerId, &str)> = names.iter().map(|(id, name)| (*id, name.as_str())).collect();
     let is_this = |found: &Lookalike<ServerId>| found.server == server.id && found.name == tool.name.as_str();
     let others = lookalikes(&pairs).into_iter().find(is_this).map(|found| found.others).unwrap_or_default();
-    let mut alike = Vec::new();
-    for (id, name) in others {
-        let owner = store::servers::find(tx, &id.into()).await?;
-        alike.push((owner.map(|owner| owner.slug.to_string()).unwrap_or_default(), name));
-    }
+    let alike = offered_by(tx, others).await?;
     let drift = drift_of(&tool).unwrap_or_default();
     Ok(ToolSheet { server, tool, drift, lookalikes: alike, reviewed_by })
+}
+
+/// Names with the short names of the servers that offer them.
+async fn offered_by(tx: &mut OrgTx, names: Vec<(ServerId, String)>) -> ActionResult<Vec<(String, String)>> {
+    let mut offered = Vec::new();
+    for (id, name) in names {
+        let owner = store::servers::find(tx, &id.into()).await?;
+        offered.push((owner.map(|owner| owner.slug.to_string()).unwrap_or_default(), name));
+    }
+    Ok(offered)
 }
 
 /// Prompts, resources or templates of a server.

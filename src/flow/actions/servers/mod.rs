@@ -28,7 +28,7 @@ pub use change::{ServerChange, ServerInput, delete, disable, enable, register, r
 pub use credentials::{CredentialInput, replace_credentials};
 pub use draft::TriedCredential;
 pub use look::{
-    ServerSheet, ToolSheet, credentials_of, find, health, items, list, overview, sheet, tool, tools,
+    Alike, ServerSheet, ToolSheet, credentials_of, find, health, items, list, overview, sheet, tool, tools,
 };
 pub use probe::{Probe, ProbeInput, probe, probe_tried};
 pub use refresh::refresh;

@@ -226,7 +226,12 @@ impl Asked {
             let href = self.address("", kind, &self.tokens.text_without(""), &[]);
             Tab::new(label, href, self.kind.as_deref() == kind)
         };
-        vec![tab("All", None), tab("Admin changes", Some("admin")), tab("Sign-ins", Some("auth"))]
+        vec![
+            tab("All", None),
+            tab("Calls", Some("call")),
+            tab("Admin changes", Some("admin")),
+            tab("Sign-ins", Some("auth")),
+        ]
     }
 
     fn span(&self) -> Option<&Token> {

@@ -11,10 +11,16 @@ use crate::{
     web::{
         console::grants::{
             TokenRow,
-            rows::{self, Last},
+            rows::{self, CallRow, Last},
             token_row,
         },
-        kit::{flash::Toast, listing::Listing, page::go_saying, parts::Crumb, shell::Shell},
+        kit::{
+            flash::Toast,
+            listing::{Listing, with_query},
+            page::go_saying,
+            parts::Crumb,
+            shell::Shell,
+        },
     },
 };
 
@@ -51,6 +57,11 @@ pub(in crate::web::console) struct GrantPage {
     may: Vec<Class>,
     above: Vec<Class>,
     reach: Vec<ServerReach>,
+    /// Where servers have their pages; empty where the viewer has none of them.
+    servers: String,
+    calls: Vec<CallRow>,
+    /// Its calls in the audit log, for whoever may read it.
+    log: String,
     networks: Vec<String>,
     clients: Vec<String>,
     expires_at: Option<OffsetDateTime>,
@@ -127,6 +138,13 @@ impl GrantPage {
             may,
             above,
             reach: sheet.reach,
+            servers: if place.people.is_empty() {
+                String::new()
+            } else {
+                format!("{}/servers", place.people)
+            },
+            calls: sheet.calls.iter().map(rows::call_row).collect(),
+            log: log_href(&place.people, sheet.may_read_log, &grant.id.to_string()),
             networks: grant.bindings.cidr_texts(),
             clients: grant.bindings.clients().to_vec(),
             expires_at: grant.expires_at,
@@ -156,6 +174,14 @@ impl GrantPage {
             is_mine: place.is_mine,
         }
     }
+}
+
+/// The audit log narrowed to the calls of a grant; empty for a viewer who may not read it, or not from here.
+fn log_href(org: &str, may_read_log: bool, grant: &str) -> String {
+    if org.is_empty() || !may_read_log {
+        return String::new();
+    }
+    with_query(&format!("{org}/audit"), [("kind", "call"), ("q", format!("person:{grant}").as_str())])
 }
 
 /// Where the one in whose name it acts has a page; empty for a viewer of their own grants.

@@ -4,9 +4,10 @@ use time::{Duration, OffsetDateTime};
 
 use crate::{
     base::{actor::Principal, risk::Class},
+    domain::audit::{Decision, EventRow},
     domain::grants::{Bindings, GrantEntry, GrantState, GrantToken, LastUse, TokenState},
     flow::actions::grants::{GrantFound, NamedServers},
-    web::kit::parts::Choice,
+    web::{console::audit::outcome, kit::parts::Choice},
 };
 
 /// How many servers a row names before it counts.
@@ -33,6 +34,16 @@ pub(in crate::web::console) struct GrantRow {
 pub(in crate::web::console) struct Last {
     pub(in crate::web::console) at: Option<OffsetDateTime>,
     pub(in crate::web::console) by: String,
+}
+
+/// One call in a list.
+pub(in crate::web::console) struct CallRow {
+    pub(in crate::web::console) href: String,
+    pub(in crate::web::console) at: OffsetDateTime,
+    pub(in crate::web::console) what: String,
+    pub(in crate::web::console) tone: &'static str,
+    pub(in crate::web::console) glyph: &'static str,
+    pub(in crate::web::console) outcome: &'static str,
 }
 
 /// One token in a list.
@@ -74,6 +85,23 @@ pub(in crate::web::console) fn grant_row(base: &str, found: GrantFound) -> Grant
         tone,
         glyph,
         state,
+    }
+}
+
+/// One call as a row of a grant's page.
+pub(in crate::web::console) fn call_row(event: &EventRow) -> CallRow {
+    let (tone, glyph, outcome) = match event.decision {
+        // Beside the other ends of calls, Done alone would not say what was.
+        Decision::Done => ("allow", "ok", "Answered"),
+        decision => outcome(decision),
+    };
+    CallRow {
+        href: event.request.map(|request| format!("/c/{request}")).unwrap_or_default(),
+        at: event.at,
+        what: event.target_name.clone().unwrap_or_default(),
+        tone,
+        glyph,
+        outcome,
     }
 }
 

@@ -6,7 +6,7 @@ use axum::extract::Path;
 use crate::{
     base::{page::Page, permission::Permission, risk::Class},
     domain::servers::{CatalogueItem, Check, Checked, ItemKind, Server, Tool, ToolFilter, ToolState},
-    flow::actions::servers::{self, ServerSheet, review_tag},
+    flow::actions::servers::{self, Alike, ServerSheet, review_tag},
     web::{
         console::{
             servers::{
@@ -49,7 +49,8 @@ struct ServerPage {
     waiting: i64,
     review: String,
     list: Listing,
-    lookalikes: Vec<String>,
+    lookalikes: Vec<AlikeRow>,
+    more_alike: usize,
     credentials: usize,
     named_by: Vec<String>,
     reached_by_all: usize,
@@ -68,6 +69,15 @@ struct ItemsPage {
     rows: Vec<ItemRow>,
     list: Listing,
 }
+
+/// A name that looks like others, each with where it is.
+struct AlikeRow {
+    name: String,
+    others: Vec<(String, String)>,
+}
+
+/// How many names that look like others are spelled out.
+const ALIKE: usize = 5;
 
 struct ItemRow {
     key: String,
@@ -108,6 +118,7 @@ pub(super) async fn show(
             tools: rows(&href, &sheet),
             waiting: waiting(&sheet),
             lookalikes: alike(&sheet),
+            more_alike: sheet.lookalikes.len().saturating_sub(ALIKE),
             credentials: sheet.credentials.len(),
             created_by: sheet.created_by.unwrap_or_default(),
             last: sheet.last_check,
@@ -242,12 +253,16 @@ fn last_cause(check: Option<&Check>) -> String {
     }
 }
 
-fn alike(sheet: &ServerSheet) -> Vec<String> {
-    let sentence = |found: &crate::domain::servers::Lookalike<_>| {
-        let others: Vec<String> = found.others.iter().map(|(_, name)| shown(name)).collect();
-        format!("{} looks like {}", shown(&found.name), others.join(", "))
+fn alike(sheet: &ServerSheet) -> Vec<AlikeRow> {
+    let own = sheet.server.slug.as_str();
+    let other = |(server, name): &(String, String)| {
+        (shown(name), if server == own { "here".to_owned() } else { format!("of {server}") })
     };
-    sheet.lookalikes.iter().take(5).map(sentence).collect()
+    let row = |found: &Alike| AlikeRow {
+        name: shown(&found.name),
+        others: found.others.iter().map(other).collect(),
+    };
+    sheet.lookalikes.iter().take(ALIKE).map(row).collect()
 }
 
 fn states(chosen: &str) -> Vec<Choice> {

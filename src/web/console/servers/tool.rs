@@ -13,7 +13,7 @@ use crate::{
             servers::{
                 crumb, href,
                 words::{
-                    DriftRow, Word, class_tone, drift_rows, path_segment, pretty, severity_word, shown,
+                    DriftRow, Word, class_tone, drift_rows, path_segment, pretty, said, severity_word, shown,
                     state_word, warnings,
                 },
             },
@@ -110,7 +110,7 @@ fn of(sheet: ToolSheet, shell: Shell, crumbs: Vec<Crumb>, server_href: String, c
         state: state_word(tool.state),
         class_tone: class_tone(tool.class),
         severity: severity_word(tool.severity),
-        reason: shown(&tool.class_reason),
+        reason: said(&tool.class_reason),
         by: match tool.class_by {
             ClassBy::Rule => "by rules",
             ClassBy::Annotation => "by its own hints",

@@ -81,7 +81,7 @@ pub(super) fn drift_rows(drifts: &[Drift]) -> Vec<DriftRow> {
     let lines = |text: &Option<String>| text.iter().flat_map(|text| text.lines()).map(shown).collect();
     let row = |drift: &Drift| DriftRow {
         severity: severity_word(drift.severity),
-        sentence: drift.sentence.clone(),
+        sentence: said(&drift.sentence),
         path: drift.path.clone(),
         before: lines(&drift.before),
         after: lines(&drift.after),
@@ -103,6 +103,22 @@ pub(super) fn shown(line: &str) -> String {
         }
     }
     shown
+}
+
+/// A sentence of ours about what a server wrote; names stand in quotes, as people write them.
+pub(super) fn said(sentence: &str) -> String {
+    let mut said = String::with_capacity(sentence.len());
+    for (i, part) in shown(sentence).split('`').enumerate() {
+        said.push_str(if i == 0 {
+            ""
+        } else if i % 2 == 1 {
+            "“"
+        } else {
+            "”"
+        });
+        said.push_str(part);
+    }
+    said
 }
 
 /// A tool in a list.
@@ -140,7 +156,7 @@ impl ToolRow {
             is_on: tool.is_enabled,
             class: tool.class.label(),
             class_tone: class_tone(tool.class),
-            reason: shown(&tool.class_reason),
+            reason: said(&tool.class_reason),
             by_admin: tool.class_by == crate::domain::servers::ClassBy::Admin,
             fingerprint: tool.fingerprint.short(),
             tag,
@@ -288,6 +304,13 @@ mod tests {
         assert_eq!(shown("a\u{200b}b\u{202e}"), "a⟨U+200B⟩b⟨U+202E⟩");
         assert_eq!(path_segment("repos/list.v2 ü"), "repos%2Flist%2Ev2%20%C3%BC");
         assert_eq!(host("https://mcp.example:8443/mcp?x"), "mcp.example:8443");
+    }
+
+    #[test]
+    fn names_in_sentences_stand_in_quotes() {
+        assert_eq!(said("Its name says `delete`."), "Its name says “delete”.");
+        assert_eq!(said("`a` and `b\u{200b}`"), "“a” and “b⟨U+200B⟩”");
+        assert_eq!(said("plain"), "plain");
     }
 
     #[test]
