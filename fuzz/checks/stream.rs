@@ -55,7 +55,8 @@ fn rewrite(event: &Event) {
     assert_eq!(rest(&with_id), rest(event), "{event:?} {with_id:?}");
     assert_eq!(with_id.data(), event.data());
     assert_eq!(with_id.id(), has(b"id").then_some(&b"sealed"[..]), "{event:?} {with_id:?}");
-    if event.is_complete() {
+    // A line feed in front may belong to the return that ended the event before, which nobody can tell from here.
+    if event.is_complete() && !event.raw().starts_with(b"\n") {
         for changed in [with_data, with_id] {
             let again = split(&[changed.raw()], 1 << 20).expect("the bound is wide");
             assert_eq!(again.len(), 1, "one event stays one: {event:?} {changed:?}");
