@@ -17,7 +17,7 @@ const KINDS: [HandleKind; 3] = [HandleKind::Session, HandleKind::Task, HandleKin
 static HANDLES: LazyLock<Handles> =
     LazyLock::new(|| Handles::new(Vault::new(MasterRing::parse(RING).expect("a ring"), Clock::system())));
 static HOLDER: LazyLock<Holder> =
-    LazyLock::new(|| Holder { org: Id::fresh(), grant: Id::fresh(), server: Id::fresh() });
+    LazyLock::new(|| Holder { org: Id::fresh(), grant: Id::fresh(), server: Some(Id::fresh()) });
 
 pub(super) fn handles() -> &'static Handles {
     &HANDLES

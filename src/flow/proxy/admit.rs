@@ -71,7 +71,12 @@ impl Admitted {
 
     /// To whom a handle for a server belongs.
     pub fn holder(&self, server: &ServerFacts) -> Holder {
-        Holder { org: self.snapshot.org(), grant: self.grant.id, server: server.server.id }
+        Holder { org: self.snapshot.org(), grant: self.grant.id, server: Some(server.server.id) }
+    }
+
+    /// To whom a handle of the merged endpoint belongs.
+    pub fn holder_of_all(&self) -> Holder {
+        Holder { org: self.snapshot.org(), grant: self.grant.id, server: None }
     }
 
     /// A refusal of which nothing but the agent is known.
@@ -215,14 +220,30 @@ impl Admitted {
     /// # Errors
     /// Why it cannot.
     pub fn server(&self, endpoint: &Endpoint) -> Result<Arc<ServerFacts>, Refusal> {
-        let named = match endpoint {
-            Endpoint::Server { server, .. } | Endpoint::ServerById { server } => server,
-            Endpoint::All { .. } => return Err(Refusal::ServerUnknown),
+        let found = match endpoint {
+            Endpoint::Server { server, .. } => self.snapshot.server(server),
+            Endpoint::ServerById { server } => {
+                self.snapshot.server(server).filter(|facts| *server == facts.server.id.to_string())
+            }
+            Endpoint::Within { server, .. } => self.snapshot.server_by_id(*server),
+            Endpoint::All { .. } => None,
         };
-        let is_by_id = matches!(endpoint, Endpoint::ServerById { .. });
-        let found =
-            self.snapshot.server(named).filter(|facts| !is_by_id || *named == facts.server.id.to_string());
         let facts = found.filter(|facts| self.grant.covers(facts.server.id)).ok_or(Refusal::ServerUnknown)?;
+        Self::check_served(facts)?;
+        Ok(Arc::clone(facts))
+    }
+
+    /// The servers that the merged endpoint offers, in the order of their short names.
+    pub fn servers(&self) -> Vec<&Arc<ServerFacts>> {
+        let is_offered = |facts: &&Arc<ServerFacts>| {
+            self.grant.covers(facts.server.id) && Self::check_served(facts).is_ok()
+        };
+        let mut servers: Vec<_> = self.snapshot.servers().filter(is_offered).collect();
+        servers.sort_by(|a, b| a.server.slug.as_str().cmp(b.server.slug.as_str()));
+        servers
+    }
+
+    fn check_served(facts: &ServerFacts) -> Result<(), Refusal> {
         let name = || facts.server.name.to_string();
         if !facts.server.is_enabled {
             return Err(Refusal::ServerDisabled { server: name() });
@@ -230,6 +251,6 @@ impl Admitted {
         if facts.server.transport != Transport::Http || facts.target.is_none() {
             return Err(Refusal::TransportUnserved { server: name() });
         }
-        Ok(Arc::clone(facts))
+        Ok(())
     }
 }

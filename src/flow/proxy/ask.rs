@@ -5,7 +5,10 @@ use std::pin::Pin;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use crate::{base::actor::Origin, flow::proxy::relay::Relay};
+use crate::{
+    base::{actor::Origin, ids::ServerId},
+    flow::proxy::relay::Relay,
+};
 
 /// How long a message of an agent may be.
 pub const MAX_BODY: usize = 4 * 1024 * 1024;
@@ -41,6 +44,13 @@ pub enum Endpoint {
         /// The server's id.
         server: String,
     },
+    /// One server behind the merged endpoint; no path leads here.
+    Within {
+        /// The server.
+        server: ServerId,
+        /// The server that its list goes on with, where a list is asked for and there is another.
+        then: Option<ServerId>,
+    },
 }
 
 impl Endpoint {
@@ -48,7 +58,7 @@ impl Endpoint {
     pub fn org(&self) -> Option<&str> {
         match self {
             Self::All { org } | Self::Server { org, .. } => Some(org),
-            Self::ServerById { .. } => None,
+            Self::ServerById { .. } | Self::Within { .. } => None,
         }
     }
 }

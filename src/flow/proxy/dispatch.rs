@@ -186,7 +186,7 @@ fn must_read(call: &Call<'_>, reply: &Reply) -> bool {
         || matches!(request.method(), Method::Initialize | Method::ServerDiscover);
     let length =
         reply.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    is_listed || length.is_some_and(|length: u64| length <= MAX_LOOKED_THROUGH)
+    is_listed || call.merged.is_some() || length.is_some_and(|length: u64| length <= MAX_LOOKED_THROUGH)
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {

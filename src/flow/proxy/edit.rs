@@ -8,20 +8,23 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::{
-    base::risk::Class,
+    base::{ids::ServerId, risk::Class},
     flow::proxy::{
         admit::Admitted,
         gateway::Gateway,
         handles::{HandleKind, Handles, Holder},
         judge::Permit,
         lists,
+        merged::{cursor::Cursor, places},
         refusal::Refusal,
+        route::Merged,
         snapshot::ServerFacts,
         watch::Watch,
     },
     io::db::OrgScope,
     protocol::mcp::{
         headers,
+        list::Listing,
         message::{self, Message, Outcome, Request},
         method::{ListKind, Method, Target},
         params::BadParam,
@@ -97,7 +100,10 @@ pub struct Editor {
     list: Option<(ListKind, Visible)>,
     /// Whether the answer tells what the server can do.
     is_opening: bool,
+    /// How the server's things are called, where it is reached through the merged endpoint.
+    merged: Option<Merged>,
     scope: OrgScope,
+    server: ServerId,
     watch: Arc<Watch>,
 }
 
@@ -128,7 +134,9 @@ impl Editor {
             era: call.era,
             list: list.map(|kind| (kind, visible())),
             is_opening: call.request().is_some_and(|request| request.method() == Method::Initialize),
+            merged: call.merged.clone(),
             scope: admitted.snapshot.scope,
+            server: call.server.server.id,
             watch: Arc::clone(&gateway.watch),
         }
     }
@@ -141,7 +149,10 @@ impl Editor {
         if let Some((kind, visible)) = &self.list {
             return self.edit_list(body, *kind, visible);
         }
-        if !self.is_opening && !MARKS.iter().any(|mark| memchr::memmem::find(body, mark).is_some()) {
+        if !self.is_opening
+            && self.merged.is_none()
+            && !MARKS.iter().any(|mark| memchr::memmem::find(body, mark).is_some())
+        {
             return Ok(None);
         }
         // A handle in what cannot be read stays the server's own, and opens nothing when it comes back.
@@ -158,11 +169,35 @@ impl Editor {
         let message = message::parse(body, &Limits::of(body.len())).map_err(|_| Unreadable)?;
         match &message {
             Message::Response(response) => match response.outcome {
-                Outcome::Result(result) => lists::filter(body, result, kind, self.era, visible),
+                Outcome::Result(result) => match &self.merged {
+                    Some(merged) => self.merge_list(body, result, kind, merged).map(Some),
+                    None => lists::filter(body, result, kind, self.era, visible),
+                },
                 Outcome::Error(_) => Ok(None),
             },
             _ => Ok(self.pass(body, &message)),
         }
+    }
+
+    /// A page of one server's list as a page of the merged one.
+    fn merge_list(
+        &self,
+        body: &[u8],
+        result: Raw<'_>,
+        kind: ListKind,
+        merged: &Merged,
+    ) -> Result<Vec<u8>, Unreadable> {
+        let listing = Listing::read(kind, result).map_err(|_| Unreadable)?;
+        let next = match (listing.next_cursor(), merged.then) {
+            (Some(own), _) => Some(Cursor::new(kind, Some(self.server), Some(own.into_owned()))),
+            (None, Some(then)) => Some(Cursor::new(kind, Some(then), None)),
+            (None, None) => None,
+        };
+        let next = next.map(|cursor| cursor.seal(&self.handles, self.holder));
+        let mut edits = Edits::of(body);
+        places::rename(&mut edits, &merged.slug, kind, &listing);
+        places::close(&mut edits, result, next.as_deref(), self.era);
+        edits.apply().map_err(|_| Unreadable)
     }
 
     /// A message that is no list: what it says of the catalogue is followed, and what stands in it is changed.
@@ -172,7 +207,7 @@ impl Editor {
             notification.method(),
             Method::ToolsListChanged | Method::PromptsListChanged | Method::ResourcesListChanged
         ) {
-            self.watch.catalogue_changed(self.scope, self.holder.server);
+            self.watch.catalogue_changed(self.scope, self.server);
         }
         self.seal(body, message)
     }
@@ -208,6 +243,9 @@ impl Editor {
                 seal(related_task(notification.params.meta(RELATED)), HandleKind::Task);
             }
             Message::Request(request) => seal(related_task(request.params.meta(RELATED)), HandleKind::Task),
+        }
+        if let Some(merged) = &self.merged {
+            places::relocate(&mut edits, &merged.slug, message);
         }
         if edits.is_empty() { None } else { edits.apply().ok() }
     }

@@ -1,4 +1,5 @@
-//! What stands for an upstream's session, task or state towards an agent: sealed, and bound to grant and server.
+//! What stands for an upstream's session, task or state towards an agent: sealed, and bound to grant and server, or to the
+//! grant alone where it is of the merged endpoint.
 //!
 //! Any replica opens what another sealed, so nothing needs to be stored, and a handle that somebody else presents, or that
 //! was made for another server, does not open.
@@ -24,6 +25,8 @@ pub enum HandleKind {
     Task,
     /// The state of a call that waits for input.
     State,
+    /// Where a merged list goes on.
+    Cursor,
 }
 
 impl HandleKind {
@@ -32,6 +35,7 @@ impl HandleKind {
             Self::Session => "session",
             Self::Task => "task",
             Self::State => "state",
+            Self::Cursor => "cursor",
         }
     }
 }
@@ -43,8 +47,8 @@ pub struct Holder {
     pub org: OrgId,
     /// The grant.
     pub grant: GrantId,
-    /// The server.
-    pub server: ServerId,
+    /// The server; none where it is of all of them.
+    pub server: Option<ServerId>,
 }
 
 /// A session of an upstream, with what is known of the agent that began it.
@@ -124,7 +128,8 @@ impl Handles {
 
 fn place(kind: HandleKind, holder: Holder) -> Place<'static> {
     // Grant and server together take the place of the row: a digest of both, for a place has one id.
-    let both = [holder.grant.uuid().into_bytes(), holder.server.uuid().into_bytes()].concat();
+    let server = holder.server.map(|server| server.uuid()).unwrap_or_default();
+    let both = [holder.grant.uuid().into_bytes(), server.into_bytes()].concat();
     let digest = crate::base::crypto::digest::sha256(&both);
     let mut row = [0u8; 16];
     row.copy_from_slice(&digest[..16]);
@@ -147,7 +152,7 @@ mod tests {
     }
 
     fn holder() -> Holder {
-        Holder { org: OrgId::fresh(), grant: GrantId::fresh(), server: ServerId::fresh() }
+        Holder { org: OrgId::fresh(), grant: GrantId::fresh(), server: Some(ServerId::fresh()) }
     }
 
     #[test]
@@ -161,7 +166,8 @@ mod tests {
         for other in [
             Holder { org: OrgId::fresh(), ..mine },
             Holder { grant: GrantId::fresh(), ..mine },
-            Holder { server: ServerId::fresh(), ..mine },
+            Holder { server: Some(ServerId::fresh()), ..mine },
+            Holder { server: None, ..mine },
         ] {
             assert_eq!(handles.open(HandleKind::Task, other, &handle), Err(Unknown));
         }

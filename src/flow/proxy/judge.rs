@@ -11,7 +11,7 @@ use crate::{
         snapshot::ServerFacts,
     },
     protocol::mcp::{
-        headers,
+        headers::{self, Mirror},
         message::{Message, Request},
         method::{Method, Target},
         version::Era,
@@ -64,11 +64,8 @@ fn weigh(admitted: &Admitted, ask: &Ask, call: &Call<'_>) -> Weighed {
     };
     let name = request.params.name().map_err(|bad| Refusal::BadParams { what: bad.to_string() })?;
     if call.era == Era::Modern {
-        // A modern request says what it speaks in its body; without that there is nothing for headers to repeat.
-        request.params.self_description().map_err(|bad| Refusal::BadParams { what: bad.to_string() })?;
         let mirrors = name.as_deref().map(|name| call.server.mirrors(name)).unwrap_or_default();
-        let pairs = ask.headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
-        headers::verify(pairs, request, mirrors).map_err(Refusal::HeaderMismatch)?;
+        check_modern(ask, request, mirrors)?;
     }
     match request.method().target() {
         Target::Tool => {
@@ -84,6 +81,17 @@ fn weigh(admitted: &Admitted, ask: &Ask, call: &Call<'_>) -> Weighed {
         Target::Tasks => Err(Refusal::MethodUnserved { method: request.method().name().to_owned() }),
         Target::Task | Target::Changes | Target::Nothing => Ok((None, None)),
     }
+}
+
+/// Checks what a modern request says of itself, and that its headers repeat it.
+///
+/// # Errors
+/// What it lacks, or which header says something else.
+pub fn check_modern(ask: &Ask, request: &Request<'_>, mirrors: &[Mirror]) -> Result<(), Refusal> {
+    // Without a description in the body there is nothing for headers to repeat.
+    request.params.self_description().map_err(|bad| Refusal::BadParams { what: bad.to_string() })?;
+    let pairs = ask.headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
+    headers::verify(pairs, request, mirrors).map_err(Refusal::HeaderMismatch)
 }
 
 /// A notification asks for nothing. One that names a request is a request without an id, which a careless server would

@@ -20,6 +20,7 @@ pub mod gateway;
 pub mod handles;
 pub mod judge;
 pub mod lists;
+pub mod merged;
 pub mod record;
 pub mod recorder;
 pub mod refusal;
@@ -34,13 +35,16 @@ pub mod watch;
 use crate::{
     flow::proxy::{
         admit::Admitted,
-        ask::{Answer, Ask, Verb},
+        ask::{Answer, Ask, Endpoint, Verb},
         gateway::Gateway,
         record::Recorded,
         refusal::{Refusal, Refused},
         route::Call,
     },
-    protocol::mcp::{message, strict::Limits},
+    protocol::mcp::{
+        message::{self, Message},
+        strict::Limits,
+    },
 };
 
 /// How often a call is judged anew because what it was judged by changed meanwhile.
@@ -73,32 +77,46 @@ async fn attempt(gateway: &Gateway, ask: &Ask, newest: Option<i64>) -> Result<Re
 }
 
 async fn post(gateway: &Gateway, ask: &Ask, admitted: Admitted) -> Result<Recorded, Box<Refused>> {
-    let limits = Limits::of(ask::MAX_BODY);
-    let message = match message::parse(&ask.body, &limits) {
-        Ok(message) => message,
-        Err(malformed) => {
-            let id = malformed.id.map(|id| id.raw().text().to_owned());
-            return Err(admitted.refused(Refusal::Malformed { fault: malformed.fault, id }));
-        }
-    };
-    let call = Call::of(gateway, &admitted, ask, message)?;
-    let permit = judge::judge(&admitted, ask, call)?;
-    let credential = credential::open(gateway, &admitted, &permit).await?;
-    let pass = match record::admit(gateway, ask, &admitted, permit).await? {
-        Ok(pass) => pass,
-        Err(stale) => return Ok(stale),
-    };
-    Ok(Recorded::Answer(Box::new(dispatch::dispatch(gateway, ask, &admitted, pass, credential).await)))
+    if matches!(ask.endpoint, Endpoint::All { .. }) {
+        let message = parse(ask, &admitted)?;
+        return merged::post(gateway, ask, &admitted, message).await;
+    }
+    carry(gateway, ask, &admitted).await
+}
+
+/// A message to one server: judgment, record, and the exchange.
+async fn carry(gateway: &Gateway, ask: &Ask, admitted: &Admitted) -> Result<Recorded, Box<Refused>> {
+    let call = Call::of(gateway, admitted, ask, parse(ask, admitted)?)?;
+    pass(gateway, ask, admitted, call).await
 }
 
 /// The stream of a session, or its end.
 async fn stream(gateway: &Gateway, ask: &Ask, admitted: Admitted) -> Result<Recorded, Box<Refused>> {
+    if matches!(ask.endpoint, Endpoint::All { .. }) {
+        return merged::stream(gateway, ask, &admitted).await;
+    }
     let call = Call::of_session(gateway, &admitted, ask)?;
-    let permit = judge::judge(&admitted, ask, call)?;
-    let credential = credential::open(gateway, &admitted, &permit).await?;
-    let pass = match record::admit(gateway, ask, &admitted, permit).await? {
+    pass(gateway, ask, &admitted, call).await
+}
+
+fn parse<'a>(ask: &'a Ask, admitted: &Admitted) -> Result<Message<'a>, Box<Refused>> {
+    message::parse(&ask.body, &Limits::of(ask::MAX_BODY)).map_err(|malformed| {
+        let id = malformed.id.map(|id| id.raw().text().to_owned());
+        admitted.refused(Refusal::Malformed { fault: malformed.fault, id })
+    })
+}
+
+async fn pass(
+    gateway: &Gateway,
+    ask: &Ask,
+    admitted: &Admitted,
+    call: Call<'_>,
+) -> Result<Recorded, Box<Refused>> {
+    let permit = judge::judge(admitted, ask, call)?;
+    let credential = credential::open(gateway, admitted, &permit).await?;
+    let pass = match record::admit(gateway, ask, admitted, permit).await? {
         Ok(pass) => pass,
         Err(stale) => return Ok(stale),
     };
-    Ok(Recorded::Answer(Box::new(dispatch::dispatch(gateway, ask, &admitted, pass, credential).await)))
+    Ok(Recorded::Answer(Box::new(dispatch::dispatch(gateway, ask, admitted, pass, credential).await)))
 }

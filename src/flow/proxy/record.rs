@@ -10,7 +10,9 @@ use crate::{
         ids::EventId,
         trace::{Finding, Fixer, Step, Trace},
     },
-    domain::audit::{ArgumentsPart, CallEntry, CallPart, Decision, Entry, Hex, UpstreamPart, Who},
+    domain::audit::{
+        ArgumentsPart, CallEntry, CallPart, ClientPart, Decision, Entry, Hex, UpstreamPart, Who,
+    },
     flow::proxy::{
         admit::Admitted,
         ask::{Answer, Ask},
@@ -123,13 +125,60 @@ async fn unrecorded<'a>(
     admitted: &Admitted,
     permit: Permit<'a>,
 ) -> Result<Result<Pass<'a>, Recorded>, Box<Refused>> {
+    match in_force(gateway, admitted).await {
+        Ok(None) => Ok(Ok(Pass { permit, open: None })),
+        Ok(Some(stale)) => Ok(Err(stale)),
+        Err(refusal) => Err(permit.call().refused(admitted, refusal)),
+    }
+}
+
+/// Whether what the agent was admitted by is still so; if not, at which epoch it is to be judged anew.
+///
+/// # Errors
+/// Where that cannot be told.
+pub async fn in_force(gateway: &Gateway, admitted: &Admitted) -> Result<Option<Recorded>, Refusal> {
     match gateway.snapshots.epoch_now(admitted.snapshot.scope).await {
-        Ok(epoch) if epoch == Some(admitted.snapshot.epoch) => Ok(Ok(Pass { permit, open: None })),
-        Ok(epoch) => Ok(Err(Recorded::Stale(epoch))),
+        Ok(epoch) if epoch == Some(admitted.snapshot.epoch) => Ok(None),
+        Ok(epoch) => Ok(Some(Recorded::Stale(epoch))),
         Err(error) => {
             tracing::warn!(%error, "the epoch cannot be read");
-            Err(permit.call().refused(admitted, Refusal::Away))
+            Err(Refusal::Away)
         }
+    }
+}
+
+/// Puts on record what is answered here, without a server; where it was judged by what is no longer so, it is to be
+/// judged anew.
+///
+/// # Errors
+/// Where the record could not be made: then it must not be answered.
+pub async fn answered(
+    gateway: &Gateway,
+    ask: &Ask,
+    admitted: &Admitted,
+    method: Method<'_>,
+    client: Option<&ClientPart>,
+) -> Result<Option<Recorded>, Refusal> {
+    let known = admitted.known();
+    let part = CallPart {
+        client: client.cloned(),
+        grant: known.grant,
+        method: Some(method.name().to_owned()),
+        token: known.token,
+        traceparent: ask.header("traceparent").map(str::to_owned),
+        ..CallPart::new(Trace::passed(Step::Outcome))
+    };
+    let entry = Entry::call("call.answered", &known.who, part);
+    let entry = entry.target("server", "", method.name()).ended(Decision::Done);
+    let (id, at) = (EventId::fresh(), gateway.clock.now());
+    let call = CallEntry { id, at, entry, epoch: Some(admitted.snapshot.epoch), opens: false, closes: None };
+    match gateway.recorder.record(known.scope, call).await {
+        Ok(Stand::Kept) => {
+            gateway.seen.note(admitted, ask.origin.ip, client);
+            Ok(None)
+        }
+        Ok(Stand::Stale(epoch)) => Ok(Some(Recorded::Stale(epoch))),
+        Err(Away) => Err(Refusal::RecordAway),
     }
 }
 

@@ -113,6 +113,18 @@ pub enum Refusal {
         /// Why, for the record.
         why: Absence,
     },
+    /// No server of the merged endpoint has a prompt or resource of that name.
+    Unlisted {
+        /// What was asked for.
+        kind: &'static str,
+        /// Its name or address.
+        name: String,
+    },
+    /// The message speaks a revision that nobody here does.
+    VersionUnserved {
+        /// As it names it.
+        version: String,
+    },
     /// The tool's definition changed and was not reviewed.
     ToolChanged {
         /// Its name.
@@ -184,6 +196,8 @@ impl Refusal {
             | Self::BadParams { .. }
             | Self::TasksUndeclared
             | Self::HandleUnknown
+            | Self::Unlisted { .. }
+            | Self::VersionUnserved { .. }
             | Self::ToolChanged { .. } => Step::Tool,
             Self::ToolUnknown { why: Absence::AboveCeiling(..), .. } | Self::MethodUnserved { .. } => {
                 Step::Role
@@ -220,6 +234,8 @@ impl Refusal {
             Self::HandleUnknown => "handle_unknown",
             Self::MethodUnserved { .. } => "method_unserved",
             Self::ToolUnknown { why, .. } => why.code(),
+            Self::Unlisted { .. } => "name_unknown",
+            Self::VersionUnserved { .. } => "version_unserved",
             Self::ToolChanged { .. } => "tool_changed",
             Self::CredentialMissing { .. } => "credential_missing",
             Self::RecordAway => "record_away",
@@ -245,8 +261,9 @@ impl Refusal {
             Self::Malformed { .. }
             | Self::HeaderMismatch(_)
             | Self::BadParams { .. }
+            | Self::VersionUnserved { .. }
             | Self::TasksUndeclared => Form::BadRequest,
-            Self::ToolUnknown { .. } | Self::MethodUnserved { .. } => Form::Absent,
+            Self::ToolUnknown { .. } | Self::Unlisted { .. } | Self::MethodUnserved { .. } => Form::Absent,
             Self::GateClosed { .. }
             | Self::GrantSuspended { .. }
             | Self::ServerDisabled { .. }
@@ -265,6 +282,7 @@ impl Refusal {
                 | Self::Malformed { .. }
                 | Self::HeaderMismatch(_)
                 | Self::BadParams { .. }
+                | Self::VersionUnserved { .. }
                 | Self::TasksUndeclared
                 | Self::RecordAway
                 | Self::Away
@@ -310,6 +328,8 @@ impl Refusal {
             Self::HandleUnknown => "The session or task is not known here. Begin a new one.".into(),
             Self::MethodUnserved { .. } => "Method not found".into(),
             Self::ToolUnknown { tool, .. } => format!("Unknown tool: {tool}").into(),
+            Self::Unlisted { kind, name } => format!("Unknown {kind}: {name}").into(),
+            Self::VersionUnserved { .. } => "Unsupported protocol version".into(),
             Self::ToolChanged { tool } => {
                 format!("The definition of {tool} has changed and waits for an admin's review.").into()
             }
@@ -363,6 +383,8 @@ impl Refusal {
             Self::TransportUnserved { .. } => ("a server with a transport over HTTP", Fixer::Admin),
             Self::Malformed { .. } | Self::BadParams { .. } => ("one well-formed message", Fixer::Agent),
             Self::TasksUndeclared => ("a client that declares tasks", Fixer::Agent),
+            Self::VersionUnserved { .. } => ("a revision of the protocol that is known here", Fixer::Agent),
+            Self::Unlisted { .. } => ("a name from one of the lists", Fixer::Agent),
             Self::HeaderMismatch(_) => ("headers that repeat what the body says", Fixer::Agent),
             Self::HandleUnknown => ("a session or task of this grant on this server", Fixer::Agent),
             Self::MethodUnserved { .. } => {
@@ -449,6 +471,8 @@ mod tests {
             Refusal::Malformed { fault: BadMessage::NotAnObject, id: None },
             Refusal::BadParams { what: "x".to_owned() },
             Refusal::HandleUnknown,
+            Refusal::Unlisted { kind: "prompt", name: tool() },
+            Refusal::VersionUnserved { version: "2030-01-01".to_owned() },
             Refusal::TasksUndeclared,
             Refusal::MethodUnserved { method: "x/y".to_owned() },
             absent(Absence::Nowhere),

@@ -15,7 +15,7 @@ use crate::{
         message::{self, BadMessage, Id, Message},
         raw::Raw,
         strict::{self, Limits},
-        version::Era,
+        version::{Era, Version},
     },
 };
 
@@ -39,6 +39,9 @@ pub fn refusal(gateway: &Gateway, ask: &Ask, refused: &Refused) -> Answer {
         Form::Forbidden => json_answer(StatusCode::FORBIDDEN, body(Code::InvalidRequest, &sentence)),
         Form::NotFound => json_answer(StatusCode::NOT_FOUND, body(not_found_code(refused), &sentence)),
         Form::BadRequest if *refusal == Refusal::TasksUndeclared => undeclared(refused, &sentence),
+        Form::BadRequest if let Refusal::VersionUnserved { version } = refusal => {
+            version_unserved(refused, &sentence, version)
+        }
         Form::BadRequest => json_answer(StatusCode::BAD_REQUEST, body(bad_request_code(refusal), &sentence)),
         Form::Absent => absent(refused, &sentence, body),
         Form::Denied => denied(gateway, ask, refused, era),
@@ -96,6 +99,31 @@ pub fn json_answer(status: StatusCode, body: Vec<u8>) -> Answer {
     Answer { status, headers, body: AnswerBody::Whole(Bytes::from(body)) }
 }
 
+/// What an agent told was taken.
+pub fn accepted() -> Answer {
+    Answer { status: StatusCode::ACCEPTED, headers: HeaderMap::new(), body: AnswerBody::Whole(Bytes::new()) }
+}
+
+/// A session is over.
+pub fn ended() -> Answer {
+    Answer {
+        status: StatusCode::NO_CONTENT,
+        headers: HeaderMap::new(),
+        body: AnswerBody::Whole(Bytes::new()),
+    }
+}
+
+/// There is no stream to open here.
+pub fn no_stream() -> Answer {
+    let message = "This endpoint has no stream of its own; send messages with POST.";
+    let mut answer = json_answer(
+        StatusCode::METHOD_NOT_ALLOWED,
+        error::error(Era::Modern, None, Code::InvalidRequest, message, None),
+    );
+    answer.headers.insert(header::ALLOW, HeaderValue::from_static("POST, DELETE"));
+    answer
+}
+
 fn unavailable(body: Vec<u8>) -> Answer {
     let mut answer = json_answer(StatusCode::SERVICE_UNAVAILABLE, body);
     answer.headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
@@ -146,11 +174,25 @@ fn undeclared(refused: &Refused, sentence: &str) -> Answer {
     json_answer(StatusCode::BAD_REQUEST, body)
 }
 
+/// Names the revisions that are spoken, as the protocol asks for.
+fn version_unserved(refused: &Refused, sentence: &str, asked: &str) -> Answer {
+    let supported: Vec<_> = Version::ALL.into_iter().rev().map(Version::name).collect();
+    let data = json!({ "supported": supported, "requested": asked }).to_string();
+    let data = strict::check(data.as_bytes(), &Limits::of(4096)).ok();
+    let body = with_id(refused.id.as_deref(), |id| {
+        error::error(Era::Modern, id, Code::UnsupportedVersion, sentence, data)
+    });
+    json_answer(StatusCode::BAD_REQUEST, body)
+}
+
 /// As a server answers that has no such tool or method.
 fn absent(refused: &Refused, sentence: &str, body: impl Fn(Code, &str) -> Vec<u8>) -> Answer {
     if matches!(refused.refusal, Refusal::MethodUnserved { .. }) {
         let status = if refused.is_modern { StatusCode::NOT_FOUND } else { StatusCode::OK };
         return json_answer(status, body(Code::MethodNotFound, sentence));
+    }
+    if let (Refusal::Unlisted { kind: "resource", .. }, false) = (&refused.refusal, refused.is_modern) {
+        return json_answer(StatusCode::OK, body(Code::ResourceNotFound, sentence));
     }
     json_answer(StatusCode::OK, body(Code::InvalidParams, sentence))
 }

@@ -3,10 +3,11 @@
 use std::{borrow::Cow, sync::Arc};
 
 use crate::{
+    base::ids::ServerId,
     domain::audit::{CallPart, ClientPart},
     flow::proxy::{
         admit::Admitted,
-        ask::{Ask, MAX_BODY, Verb},
+        ask::{Ask, Endpoint, MAX_BODY, Verb},
         edit::{self, Opened},
         gateway::Gateway,
         handles::Session,
@@ -37,6 +38,24 @@ pub struct Call<'a> {
     pub client: Option<ClientPart>,
     /// Its handles, opened.
     pub opened: Opened,
+    /// How the server's things are called, where it was reached through the merged endpoint.
+    pub merged: Option<Merged>,
+}
+
+/// A server seen through the merged endpoint.
+#[derive(Clone, Debug)]
+pub struct Merged {
+    /// Its short name.
+    pub slug: Arc<str>,
+    /// The server that its list goes on with.
+    pub then: Option<ServerId>,
+}
+
+impl Merged {
+    fn of(endpoint: &Endpoint, server: &ServerFacts) -> Option<Self> {
+        let Endpoint::Within { then, .. } = endpoint else { return None };
+        Some(Self { slug: server.server.slug.as_str().into(), then: *then })
+    }
 }
 
 /// What is sent.
@@ -82,7 +101,8 @@ impl<'a> Call<'a> {
             Message::Notification(_) | Message::Response(_) => Ok(Opened::default()),
         };
         let opened = opened.map_err(facts)?;
-        let call = Self { server, payload: Payload::Message(message), era, session, client, opened };
+        let merged = Merged::of(&ask.endpoint, &server);
+        let call = Self { server, payload: Payload::Message(message), era, session, client, opened, merged };
         admitted.check_client(call.client.as_ref()).map_err(|refusal| call.refused(admitted, refusal))?;
         Ok(call)
     }
@@ -97,7 +117,8 @@ impl<'a> Call<'a> {
             .map_err(|refusal| admitted.refused(refusal))?;
         let client = session.as_ref().and_then(|session| session.client.clone());
         let payload = if ask.verb == Verb::Delete { Payload::End } else { Payload::Listen };
-        let call = Self { server, payload, era: Era::Legacy, session, client, opened: Opened::default() };
+        let (era, opened, merged) = (Era::Legacy, Opened::default(), None);
+        let call = Self { server, payload, era, session, client, opened, merged };
         admitted.check_client(call.client.as_ref()).map_err(|refusal| call.refused(admitted, refusal))?;
         Ok(call)
     }
@@ -145,6 +166,11 @@ pub fn describe(ask: &Ask, refused: &mut Refused) {
     refused.id = facts.id;
     refused.is_tool_call = facts.is_tool_call;
     refused.is_modern = facts.is_modern;
+}
+
+/// A refusal of a message that was not told to which server it goes.
+pub fn refused(admitted: &Admitted, message: &Message<'_>, era: Era, refusal: Refusal) -> Box<Refused> {
+    Facts::of(message, era).refused(admitted, refusal)
 }
 
 /// What a refusal repeats of a message.
@@ -214,7 +240,7 @@ fn session(
 }
 
 /// The software that a message says it comes from.
-fn client_of(message: &Message<'_>) -> Option<ClientPart> {
+pub fn client_of(message: &Message<'_>) -> Option<ClientPart> {
     let params = match message {
         Message::Request(request) => &request.params,
         Message::Notification(notification) => &notification.params,

@@ -46,9 +46,14 @@ impl TestApp {
     ) {
         let tools = definitions.iter().map(|definition| SeenTool::read(definition).unwrap()).collect();
         let seen = Snapshot { declared: Declared::default(), tools, items: Vec::new() };
+        self.accept_catalogue(org, server, &seen).await;
+    }
+
+    /// The same for all that a server offers.
+    pub(crate) async fn accept_catalogue(&self, org: &PlantedOrg, server: ServerId, seen: &Snapshot) {
         let now = self.clock.now();
         let mut tx = self.org_tx(org.id).await;
-        servers::catalogue::apply(&mut tx, server, &seen, now, now).await.unwrap();
+        servers::catalogue::apply(&mut tx, server, seen, now, now).await.unwrap();
         servers::tools::accept(&mut tx, server, servers::tools::Which::Waiting, None, now).await.unwrap();
         tenancy::orgs::bump_epoch(&mut tx).await.unwrap();
         audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();

@@ -3,6 +3,7 @@
 mod answers;
 mod handles;
 mod lists;
+mod merged;
 mod opening;
 mod record;
 mod stage;

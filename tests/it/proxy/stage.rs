@@ -186,7 +186,8 @@ impl Agent {
             },
             "io.modelcontextprotocol/clientInfo": { "name": "test-agent", "version": "1.2" },
         });
-        let name = params["name"].as_str().or(params["taskId"].as_str()).unwrap_or_default().to_owned();
+        let name = ["name", "uri", "taskId"].into_iter().find_map(|key| params[key].as_str());
+        let name = name.unwrap_or_default().to_owned();
         let body = json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": params }).to_string();
         let mut headers = vec![("mcp-protocol-version", "2026-07-28"), ("mcp-method", method)];
         if !name.is_empty() {

@@ -1,0 +1,132 @@
+//! The merged endpoint `/mcp/{org}`: everything that a grant covers, behind one address.
+//!
+//! What is asked about one server is handed to that server's own way as a request within it, so that it is judged, put on
+//! record and carried out as any other; only the names change on the way in and on the way out. What is asked about all of
+//! them is answered from what calls are judged by, or server by server.
+//!
+//! Lacks on purpose: any judgment of a call, and any state between two requests; names, addresses, cursors and handles say
+//! by themselves where they lead.
+
+pub mod cursor;
+mod heard;
+pub mod names;
+mod own;
+mod pages;
+pub mod places;
+mod within;
+
+use crate::{
+    flow::proxy::{
+        admit::Admitted,
+        ask::{Ask, Verb},
+        gateway::Gateway,
+        merged::{heard::Heard, within::Within},
+        record::{self, Recorded},
+        refusal::{Refusal, Refused},
+        reply,
+    },
+    protocol::mcp::{
+        message::{Message, Request},
+        method::{ListKind, Method, Target},
+    },
+};
+
+/// Serves one message to the merged endpoint.
+///
+/// # Errors
+/// Why it leads nowhere.
+pub async fn post(
+    gateway: &Gateway,
+    ask: &Ask,
+    admitted: &Admitted,
+    message: Message<'_>,
+) -> Result<Recorded, Box<Refused>> {
+    let heard = Heard::of(gateway, admitted, ask, &message)?;
+    match &message {
+        Message::Request(request) => answer(gateway, ask, admitted, &heard, request)
+            .await
+            .map_err(|problem| problem.refused(admitted, &heard, &message)),
+        // There is nothing to do about what an agent tells; its word is taken only while the grant is in force.
+        Message::Notification(_) => {
+            let taken = record::in_force(gateway, admitted).await;
+            let stale = taken.map_err(|refusal| heard.refused(admitted, &message, refusal))?;
+            Ok(stale.unwrap_or_else(|| Recorded::Answer(Box::new(reply::accepted()))))
+        }
+        Message::Response(_) => {
+            let what = "nobody asked anything that this answers".to_owned();
+            Err(heard.refused(admitted, &message, Refusal::BadParams { what }))
+        }
+    }
+}
+
+/// Ends a session of the merged endpoint; there is no stream to open.
+///
+/// # Errors
+/// Where the session is unknown.
+pub async fn stream(gateway: &Gateway, ask: &Ask, admitted: &Admitted) -> Result<Recorded, Box<Refused>> {
+    let heard = Heard::of_session(gateway, admitted, ask)?;
+    let stale = record::in_force(gateway, admitted).await.map_err(|refusal| admitted.refused(refusal))?;
+    if let Some(stale) = stale {
+        return Ok(stale);
+    }
+    let is_end = ask.verb == Verb::Delete && heard.session.is_some();
+    let answer = if is_end { reply::ended() } else { reply::no_stream() };
+    Ok(Recorded::Answer(Box::new(answer)))
+}
+
+/// Why a request was not answered here: the merged endpoint found a reason, or the server's own way did, and said so in
+/// full.
+pub(super) enum Problem {
+    /// A reason of this endpoint.
+    Here(Refusal),
+    /// A reason of the server's way.
+    There(Box<Refused>),
+}
+
+impl Problem {
+    fn refused(self, admitted: &Admitted, heard: &Heard, message: &Message<'_>) -> Box<Refused> {
+        match self {
+            Self::Here(refusal) => heard.refused(admitted, message, refusal),
+            Self::There(refused) => refused,
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Self::Here(refusal)
+    }
+}
+
+async fn answer(
+    gateway: &Gateway,
+    ask: &Ask,
+    admitted: &Admitted,
+    heard: &Heard,
+    request: &Request<'_>,
+) -> Result<Recorded, Problem> {
+    let method = request.method();
+    if !method.exists_in(heard.era) {
+        return Err(unserved(request).into());
+    }
+    let own = own::Own { gateway, ask, admitted, heard, request };
+    match (method, method.target()) {
+        (Method::Initialize, _) => own.initialize().await,
+        (Method::ServerDiscover, _) => own.discover().await,
+        (Method::Ping, _) => own.pong().await,
+        (_, Target::List(ListKind::Tools)) => own.tools().await,
+        (_, Target::List(kind)) => pages::page(gateway, ask, admitted, heard, request, kind).await,
+        (_, Target::Tool | Target::Prompt | Target::Resource | Target::Reference | Target::Task) => {
+            let within = Within::of(gateway, ask, admitted, request).await?;
+            let carried = super::carry(gateway, &within.ask, admitted).await;
+            carried.map_err(|refused| Problem::There(within.named_as_asked(refused)))
+        }
+        (_, Target::Tasks | Target::Changes | Target::Nothing | Target::Unknown) => {
+            Err(unserved(request).into())
+        }
+    }
+}
+
+fn unserved(request: &Request<'_>) -> Refusal {
+    Refusal::MethodUnserved { method: request.method().name().to_owned() }
+}
