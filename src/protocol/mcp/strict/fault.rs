@@ -40,6 +40,9 @@ pub enum Reason {
     /// A key that only case tells apart from a named one, or from its neighbor.
     #[error("two keys, or a key and one that the protocol names, differ only in case")]
     CaseVariant,
+    /// A key that a widespread reader of JSON takes for an order to itself.
+    #[error("a key is one that some readers of JSON keep for themselves")]
+    ReservedKey,
     /// Half of a surrogate pair, which no text can hold.
     #[error("a string has a lone surrogate")]
     LoneSurrogate,
@@ -67,6 +70,7 @@ impl Reason {
             Self::TooDeep => "json_too_deep",
             Self::DuplicateKey => "duplicate_key",
             Self::CaseVariant => "case_variant_key",
+            Self::ReservedKey => "reserved_key",
             Self::LoneSurrogate => "lone_surrogate",
             Self::LongKey => "key_too_long",
             Self::LongNumber => "number_too_long",

@@ -16,6 +16,10 @@ const SAFE_DIGITS: usize = 300;
 /// Room for the members of a usual message, so that they are kept by one allocation.
 const USUAL_ENTRIES: usize = 40;
 
+/// What the keys begin with by which serde_json orders itself to read a text inside a string in place of an object: a
+/// part of Portreeve that uses it would see another value than the server or the agent.
+const RESERVED: &str = "$serde_json::private::";
+
 pub(super) struct Scanner<'a> {
     pub(super) text: &'a str,
     pub(super) entries: Vec<Entry>,
@@ -97,6 +101,9 @@ impl<'a> Scanner<'a> {
         self.expect(b':')?;
         self.space();
         let said = said(&self.text[key.clone()], has_escape);
+        if said.starts_with(RESERVED) {
+            return Err(Fault { reason: Reason::ReservedKey, at: start });
+        }
         let role = frame.role.under(&said);
         let entry = frame
             .admit(&mut self.entries, self.text, key, said)

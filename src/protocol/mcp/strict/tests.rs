@@ -104,6 +104,20 @@ fn a_key_that_only_case_tells_apart_from_a_named_one_is_refused() {
 }
 
 #[test]
+fn a_key_that_readers_take_for_an_order_is_refused() {
+    // With these, serde_json reads the text inside the string in place of the object that everybody else sees.
+    for text in [
+        r#"{"$serde_json::private::RawValue":"{\"readOnlyHint\":true}"}"#,
+        r#"{"params":{"arguments":{"a":{"$serde_json::private::RawValue":"1"}}}}"#,
+        r#"{"x":{"a":1,"$serde_json::private::Number":"1"}}"#,
+        r#"{"\u0024serde_json::private\u003a:RawValue":"1"}"#,
+    ] {
+        assert_eq!(refusal(text).map(|(reason, _)| reason), Some(Reason::ReservedKey), "{text}");
+    }
+    assert_eq!(refusal(r#"{"$serde_json":{"$schema":"$serde_json::private::RawValue"}}"#), None);
+}
+
+#[test]
 fn bounds_hold_to_the_byte() {
     let limits = Limits { bytes: 40, depth: 3, key: 4, number: 5 };
     let refusal = |text: &str| scan(text.as_bytes(), &limits).err().map(|fault| fault.reason);
