@@ -59,7 +59,10 @@ fn rewrite(event: &Event) {
     if event.is_complete() && !event.raw().starts_with(b"\n") {
         for changed in [with_data, with_id] {
             let again = split(&[changed.raw()], 1 << 20).expect("the bound is wide");
-            assert_eq!(again.len(), 1, "one event stays one: {event:?} {changed:?}");
+            // Nor may the line feed behind the return of an empty line be waited for, where the line before that, which
+            // was of the other kind, is the one that went: it comes as an event of its own that says nothing.
+            let said = again.iter().filter(|event| event.raw().as_ref() != b"\n").count();
+            assert_eq!(said, 1, "one event stays one: {event:?} {changed:?}");
         }
     }
 }

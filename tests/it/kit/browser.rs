@@ -120,7 +120,10 @@ impl Browser {
             if answer == Ok(json!(true)) {
                 return;
             }
-            assert!(asked.elapsed() < PATIENCE, "still not so: {expression} ({answer:?})");
+            if asked.elapsed() >= PATIENCE {
+                let page = self.eval("return location.href + ' says: ' + document.body.innerText").await;
+                panic!("still not so: {expression} ({answer:?})\n{}", text(&page));
+            }
         }
     }
 
@@ -157,20 +160,29 @@ impl Browser {
         self.cdp("Emulation.setScriptExecutionDisabled", json!({"value": true})).await;
     }
 
-    /// Plugs in a passkey that always finds its person present and verified. Returns its id.
-    pub(crate) async fn plug_in_passkey(&self) -> String {
+    /// Plugs in a passkey that always finds its person present and verified.
+    pub(crate) async fn plug_in_passkey(&self) {
         self.cdp("WebAuthn.enable", json!({})).await;
         let options = json!({"options": {
             "protocol": "ctap2", "transport": "internal", "hasResidentKey": true,
             "hasUserVerification": true, "isUserVerified": true, "automaticPresenceSimulation": true,
         }});
-        text(&self.cdp("WebAuthn.addVirtualAuthenticator", options).await["authenticatorId"])
+        self.cdp("WebAuthn.addVirtualAuthenticator", options).await;
     }
 
-    /// Whether the person touches that passkey when asked; if not, the question waits.
-    pub(crate) async fn be_at_passkey(&self, id: &str, is_there: bool) {
-        let params = json!({"authenticatorId": id, "enabled": is_there});
-        self.cdp("WebAuthn.setAutomaticPresenceSimulation", params).await;
+    /// From the next page on, a passkey that a page suggests is neither taken nor declined: the person looks elsewhere, and
+    /// the suggestion waits until the page withdraws it. Returns what [`Browser::heed_suggestions`] takes.
+    pub(crate) async fn ignore_suggestions(&self) -> String {
+        let script = "const get = navigator.credentials.get.bind(navigator.credentials);
+            navigator.credentials.get = (options) => options.mediation !== 'conditional' ? get(options)
+                : new Promise((_, decline) => options.signal.addEventListener('abort', () => decline(options.signal.reason)));";
+        let added = self.cdp("Page.addScriptToEvaluateOnNewDocument", json!({"source": script})).await;
+        text(&added["identifier"])
+    }
+
+    /// From the next page on, a suggested passkey is taken.
+    pub(crate) async fn heed_suggestions(&self, ignored: &str) {
+        self.cdp("Page.removeScriptToEvaluateOnNewDocument", json!({"identifier": ignored})).await;
     }
 
     /// Asks axe what is wrong with the page as it stands.

@@ -58,10 +58,10 @@ async fn set_up_then_a_code_then_a_passkey_open_the_door() {
 
     browser.goto(&format!("{}/prove", app.origin())).await;
     assert!(browser.axe().await.is_empty());
-    let key = browser.plug_in_passkey().await;
+    browser.plug_in_passkey().await;
     add_passkey(&app, &browser, "mara@acme.example").await;
     // Otherwise the page to sign in would take the passkey before anything is typed.
-    browser.be_at_passkey(&key, false).await;
+    let ignored = browser.ignore_suggestions().await;
     browser.cdp("Network.clearBrowserCookies", json!({})).await;
 
     browser.goto(&format!("{}/login?return_to=%2Fprove", app.origin())).await;
@@ -78,16 +78,16 @@ async fn set_up_then_a_code_then_a_passkey_open_the_door() {
 
     // The same person proves it by passkey, then signs in by passkey alone: with the button, and then by what the
     // field for the address suggests.
-    browser.be_at_passkey(&key, true).await;
     browser.click("form[action='/prove/passkey'] button").await;
     browser.wait_for("location.pathname !== '/prove'").await;
     for is_asked in [true, false] {
-        browser.be_at_passkey(&key, !is_asked).await;
+        if !is_asked {
+            browser.heed_suggestions(&ignored).await;
+        }
         browser.cdp("Network.clearBrowserCookies", json!({})).await;
         browser.goto(&format!("{}/login?return_to=%2Fprove", app.origin())).await;
         if is_asked {
             browser.click("form[action='/login/passkey'] button").await;
-            browser.be_at_passkey(&key, true).await;
         }
         browser.wait_for("location.pathname === '/prove'").await;
     }
