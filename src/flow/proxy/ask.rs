@@ -1,13 +1,14 @@
 //! What an agent asks, and what it is answered.
 
-use std::pin::Pin;
-
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use http_body::Body;
+use http_body_util::combinators::UnsyncBoxBody;
 
 use crate::{
     base::{actor::Origin, ids::ServerId},
-    flow::proxy::relay::Relay,
+    flow::proxy::handles::Session,
+    io::net::error::EgressError,
 };
 
 /// How long a message of an agent may be.
@@ -50,6 +51,8 @@ pub enum Endpoint {
         server: ServerId,
         /// The server that its list goes on with, where a list is asked for and there is another.
         then: Option<ServerId>,
+        /// The merged endpoint's session, where the agent has one.
+        session: Option<Box<Session>>,
     },
 }
 
@@ -119,5 +122,12 @@ pub enum AnswerBody {
     /// All of it.
     Whole(Bytes),
     /// What the upstream sends, as it comes.
-    Stream(Pin<Box<Relay>>),
+    Stream(UnsyncBoxBody<Bytes, EgressError>),
+}
+
+impl AnswerBody {
+    /// What comes piece by piece.
+    pub fn stream(body: impl Body<Data = Bytes, Error = EgressError> + Send + 'static) -> Self {
+        Self::Stream(UnsyncBoxBody::new(body))
+    }
 }

@@ -9,6 +9,7 @@ use crate::{
     flow::proxy::{
         admit::Admitted,
         ask::{self, Answer, AnswerBody, Ask},
+        bridge,
         credential::Credential,
         edit::Editor,
         gateway::Gateway,
@@ -61,10 +62,16 @@ pub async fn dispatch(
     credential: Credential,
 ) -> Answer {
     let (permit, open) = pass.into_parts();
+    if let Some(way) = bridge::way(permit.call()) {
+        return bridge::dispatch(gateway, ask, admitted, &permit, open, credential, way).await;
+    }
     let Some(request) = request(ask, permit.call(), credential) else {
         return failed(gateway, ask, &permit, open, None, ("upstream_address_refused", String::new()));
     };
     match gateway.egress.send(request).await {
+        Ok(reply) if bridge::is_ours_to_open(permit.call(), reply.status) => {
+            bridge::open(gateway, admitted, permit.call(), open)
+        }
         Ok(reply) => answer(gateway, ask, admitted, &permit, open, reply).await,
         Err(error) => failed(gateway, ask, &permit, open, None, refusal::failure(&error)),
     }
@@ -107,7 +114,7 @@ fn forwarded(ask: &Ask, call: &Call<'_>) -> HeaderMap {
     if let Some(name) = call.opened.renamed.as_deref().and_then(|name| HeaderValue::from_str(name).ok()) {
         headers.insert(HeaderName::from_static("mcp-name"), name);
     }
-    if let Some(session) = call.session.as_ref()
+    if let Some(session) = call.session.as_ref().filter(|session| session.bridged.is_none())
         && let Ok(value) = HeaderValue::from_str(&session.upstream)
     {
         headers.insert(SESSION, value);
@@ -131,11 +138,11 @@ async fn answer(
     let editor = Editor::of(gateway, admitted, permit);
     if is_event_stream(&reply.headers) {
         let relay = Relay::of_events(reply, open, editor);
-        return Answer { status, headers, body: AnswerBody::Stream(Box::pin(relay)) };
+        return Answer { status, headers, body: AnswerBody::stream(relay) };
     }
     if !must_read(permit.call(), &reply) {
         let relay = Relay::of_bytes(reply, open);
-        return Answer { status, headers, body: AnswerBody::Stream(Box::pin(relay)) };
+        return Answer { status, headers, body: AnswerBody::stream(relay) };
     }
     match reply.read(MAX_WHOLE).await {
         Ok(body) => {
@@ -164,7 +171,7 @@ pub fn ended(status: StatusCode) -> Ending {
 }
 
 /// A status that must not reach the agent: it would take a challenge of the server for ours, or follow it elsewhere.
-fn refused_by_server(status: StatusCode) -> Option<(&'static str, String)> {
+pub fn refused_by_server(status: StatusCode) -> Option<(&'static str, String)> {
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
             Some((
@@ -189,7 +196,8 @@ fn must_read(call: &Call<'_>, reply: &Reply) -> bool {
     is_listed || call.merged.is_some() || length.is_some_and(|length: u64| length <= MAX_LOOKED_THROUGH)
 }
 
-fn is_event_stream(headers: &HeaderMap) -> bool {
+/// Whether an answer is a stream of events.
+pub fn is_event_stream(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
 }
@@ -205,7 +213,7 @@ fn returned(gateway: &Gateway, admitted: &Admitted, call: &Call<'_>, reply: &Rep
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     // What stands for the server's session is sealed to this grant and server.
     if let Some(upstream) = reply.headers.get(SESSION).and_then(|value| value.to_str().ok()) {
-        let session = Session { upstream: upstream.to_owned(), client: call.client.clone() };
+        let session = Session { upstream: upstream.to_owned(), client: call.client.clone(), bridged: None };
         let handle = gateway.handles.seal_session(admitted.holder(&call.server), &session);
         if let Ok(value) = HeaderValue::from_str(&handle) {
             headers.insert(SESSION, value);

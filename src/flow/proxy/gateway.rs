@@ -12,7 +12,10 @@ use crate::{
     domain::vault::Vault,
     flow::{
         jobs::Waker,
-        proxy::{handles::Handles, recorder::Recorder, seen::Seen, snapshots::Snapshots, watch::Watch},
+        proxy::{
+            bridge::Bridge, handles::Handles, recorder::Recorder, seen::Seen, snapshots::Snapshots,
+            watch::Watch,
+        },
     },
     io::{db::Db, net::client::Egress},
 };
@@ -38,6 +41,8 @@ pub struct Gateway {
     pub seen: Arc<Seen>,
     /// Follows what servers say of their catalogues.
     pub watch: Arc<Watch>,
+    /// Carries calls between the eras.
+    pub bridge: Bridge,
     /// Seals what stands for an upstream's sessions and states.
     pub handles: Handles,
 }
@@ -71,6 +76,7 @@ impl Gateway {
             snapshots: Snapshots::new(db.clone(), clock.clone()),
             seen: Seen::new(db.clone(), tasks.clone()),
             watch: Watch::new(db.clone(), clock.clone(), waker, tasks.clone()),
+            bridge: Bridge::new(tasks.clone()),
             recorder: Recorder::new(db.clone(), replica, tasks),
             handles: Handles::new(vault.clone()),
             db,

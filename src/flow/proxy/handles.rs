@@ -14,6 +14,7 @@ use crate::{
         ids::{GrantId, OrgId, ServerId},
     },
     domain::{audit::ClientPart, vault::Vault},
+    flow::proxy::bridge::Bridged,
 };
 
 /// For what a handle stands; a handle of one kind does not open as another.
@@ -41,7 +42,7 @@ impl HandleKind {
 }
 
 /// To whom a handle belongs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Holder {
     /// The organization.
     pub org: OrgId,
@@ -60,6 +61,16 @@ pub struct Session {
     /// The software that began it, as it names itself.
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     pub client: Option<ClientPart>,
+    /// What is known of the client, where the session is Portreeve's own and none of the upstream's.
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    pub bridged: Option<Bridged>,
+}
+
+impl Session {
+    /// The session of an agent that opened none, and so said nothing of itself.
+    pub fn of_nobody() -> Self {
+        Self { upstream: String::new(), client: None, bridged: Some(Bridged::unsaid()) }
+    }
 }
 
 /// The handle is none of ours, or somebody else's.
@@ -182,7 +193,7 @@ mod tests {
     fn a_session_keeps_who_began_it_and_fits_into_a_header() {
         let (handles, mine) = (handles(), holder());
         let client = ClientPart { name: "claude-code".to_owned(), version: Some("2".to_owned()) };
-        let session = Session { upstream: "f81d4fae".to_owned(), client: Some(client) };
+        let session = Session { upstream: "f81d4fae".to_owned(), client: Some(client), bridged: None };
         let handle = handles.seal_session(mine, &session);
         assert!(handle.bytes().all(|byte| (0x21..=0x7e).contains(&byte)));
         assert_eq!(handles.open_session(mine, &handle), Ok(session));

@@ -13,6 +13,7 @@
 
 pub mod ask;
 pub mod admit;
+pub mod bridge;
 pub mod credential;
 pub mod dispatch;
 pub mod edit;

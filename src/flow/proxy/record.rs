@@ -238,7 +238,11 @@ impl OpenCall {
             grant: known.grant,
             method: request.map(|request| request.method().name().to_owned()),
             server: Some(call.server.server.id),
-            session: call.session.as_ref().map(|session| Hex(digest::sha256(session.upstream.as_bytes()))),
+            session: call
+                .session
+                .as_ref()
+                .filter(|session| session.bridged.is_none())
+                .map(|session| Hex(digest::sha256(session.upstream.as_bytes()))),
             subject: call.subject().map(std::borrow::Cow::into_owned),
             token: known.token,
             traceparent: ask.header("traceparent").map(str::to_owned),

@@ -58,20 +58,25 @@ pub fn busy(ask: &Ask) -> Answer {
 
 /// The answer where an allowed call was not answered by its server.
 pub fn failure(gateway: &Gateway, ask: &Ask, call: &Failed<'_>) -> Answer {
-    let link = gateway.explanation(ask.origin.request);
+    let (status, body) = failed(&gateway.explanation(ask.origin.request), call);
+    json_answer(status, body)
+}
+
+/// The same as status and message, with the address where a person reads of it.
+pub fn failed(link: &str, call: &Failed<'_>) -> (StatusCode, Vec<u8>) {
     let text = format!("[PORTREEVE FAILED] {}: {}. {link}", call.server, call.sentence);
     if call.is_tool_call {
-        let decision =
-            json!({ "code": call.code, "request_id": ask.origin.request, "url": link }).to_string();
+        let request = link.rsplit_once('/').map_or("", |(_, request)| request);
+        let decision = json!({ "code": call.code, "request_id": request, "url": link }).to_string();
         let raw = strict::check(decision.as_bytes(), &Limits::of(4096)).ok();
         let body = with_id(call.id, |id| match id {
             Some(id) => error::tool_refusal(call.era, id, &text, raw),
             None => error::error(call.era, None, Code::InternalError, &text, None),
         });
-        return json_answer(StatusCode::OK, body);
+        return (StatusCode::OK, body);
     }
     let body = with_id(call.id, |id| error::error(call.era, id, Code::InternalError, &text, None));
-    json_answer(StatusCode::BAD_GATEWAY, body)
+    (StatusCode::BAD_GATEWAY, body)
 }
 
 /// A call that its server did not answer.
@@ -111,6 +116,13 @@ pub fn ended() -> Answer {
         headers: HeaderMap::new(),
         body: AnswerBody::Whole(Bytes::new()),
     }
+}
+
+/// Nobody asked what an agent answers.
+pub fn unasked() -> Answer {
+    let message = "Nobody waits for this answer here. Make the call again.";
+    let body = error::error(Era::Legacy, None, Code::InvalidRequest, message, None);
+    json_answer(StatusCode::BAD_REQUEST, body)
 }
 
 /// There is no stream to open here.

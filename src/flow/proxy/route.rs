@@ -230,6 +230,10 @@ fn session(
     server: &ServerFacts,
     era: Era,
 ) -> Result<Option<Session>, Refusal> {
+    if let Endpoint::Within { session, .. } = &ask.endpoint {
+        let session = || session.as_deref().cloned().unwrap_or_else(Session::of_nobody);
+        return Ok((era == Era::Legacy).then(session));
+    }
     // The modern era has no sessions; a header left over from the other means nothing there.
     if era == Era::Modern || !ask.headers.contains_key(SESSION) {
         return Ok(None);

@@ -1,6 +1,7 @@
 //! The gate at work: real requests through the real router to a scripted server, and what the record says of them.
 
 mod answers;
+mod bridge;
 mod handles;
 mod lists;
 mod merged;

@@ -154,6 +154,15 @@ impl Agent {
 
     /// Sends bytes as they are, with more headers.
     pub(super) async fn post(&self, body: impl Into<Vec<u8>>, headers: &[(&str, &str)]) -> Reply {
+        Reply::of(self.begin(body, headers).await).await
+    }
+
+    /// The same, with the answer still on its way.
+    pub(super) async fn begin(
+        &self,
+        body: impl Into<Vec<u8>>,
+        headers: &[(&str, &str)],
+    ) -> reqwest::Response {
         let mut request = self
             .client
             .post(&self.url)
@@ -165,7 +174,7 @@ impl Agent {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        Reply::of(request.body(body.into()).send().await.unwrap()).await
+        request.body(body.into()).send().await.unwrap()
     }
 
     /// Any other method.

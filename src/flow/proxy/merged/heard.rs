@@ -1,14 +1,12 @@
 //! What is known of a message to the merged endpoint before it is told what it asks for.
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
     domain::audit::ClientPart,
     flow::proxy::{
         admit::Admitted,
         ask::Ask,
         gateway::Gateway,
-        handles::HandleKind,
+        handles::Session,
         judge,
         refusal::{Refusal, Refused},
         route,
@@ -20,17 +18,6 @@ use crate::{
 };
 
 const SESSION: &str = "mcp-session-id";
-
-/// A session of the merged endpoint, as its sealed handle tells it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Session {
-    /// The software that began it, as it names itself.
-    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
-    pub(super) client: Option<ClientPart>,
-    /// The revision that was agreed on.
-    #[serde(rename = "v")]
-    pub(super) version: String,
-}
 
 /// What is known of a message.
 pub(super) struct Heard {
@@ -90,9 +77,8 @@ impl Heard {
             return Ok(());
         }
         let handle = ask.header(SESSION).ok_or(Refusal::HandleUnknown)?;
-        let text = gateway.handles.open(HandleKind::Session, admitted.holder_of_all(), handle);
-        let text = text.map_err(|_| Refusal::HandleUnknown)?;
-        let session: Session = serde_json::from_slice(&text).map_err(|_| Refusal::HandleUnknown)?;
+        let session = gateway.handles.open_session(admitted.holder_of_all(), handle);
+        let session = session.map_err(|_| Refusal::HandleUnknown)?;
         self.client = self.client.take().or_else(|| session.client.clone());
         self.session = Some(session);
         Ok(())

@@ -18,7 +18,8 @@ mod within;
 use crate::{
     flow::proxy::{
         admit::Admitted,
-        ask::{Ask, Verb},
+        ask::{Answer, Ask, Verb},
+        bridge,
         gateway::Gateway,
         merged::{heard::Heard, within::Within},
         record::{self, Recorded},
@@ -46,16 +47,26 @@ pub async fn post(
         Message::Request(request) => answer(gateway, ask, admitted, &heard, request)
             .await
             .map_err(|problem| problem.refused(admitted, &heard, &message)),
-        // There is nothing to do about what an agent tells; its word is taken only while the grant is in force.
-        Message::Notification(_) => {
+        // An agent's word is taken only while the grant is in force.
+        Message::Notification(_) | Message::Response(_) => {
             let taken = record::in_force(gateway, admitted).await;
             let stale = taken.map_err(|refusal| heard.refused(admitted, &message, refusal))?;
-            Ok(stale.unwrap_or_else(|| Recorded::Answer(Box::new(reply::accepted()))))
+            Ok(stale.unwrap_or_else(|| Recorded::Answer(Box::new(told(gateway, ask, admitted, &message)))))
         }
-        Message::Response(_) => {
-            let what = "nobody asked anything that this answers".to_owned();
-            Err(heard.refused(admitted, &message, Refusal::BadParams { what }))
+    }
+}
+
+/// What an agent tells, or answers to a question of a server.
+fn told(gateway: &Gateway, ask: &Ask, admitted: &Admitted, message: &Message<'_>) -> Answer {
+    match message {
+        Message::Notification(told) if told.method() == Method::Cancelled => {
+            if let Ok(Some(id)) = told.params.request_id() {
+                bridge::call_off_any(gateway, ask, admitted, &id.key());
+            }
+            reply::accepted()
         }
+        Message::Response(response) if !bridge::heard_by_any(gateway, admitted, response) => reply::unasked(),
+        _ => reply::accepted(),
     }
 }
 
@@ -117,7 +128,7 @@ async fn answer(
         (_, Target::List(ListKind::Tools)) => own.tools().await,
         (_, Target::List(kind)) => pages::page(gateway, ask, admitted, heard, request, kind).await,
         (_, Target::Tool | Target::Prompt | Target::Resource | Target::Reference | Target::Task) => {
-            let within = Within::of(gateway, ask, admitted, request).await?;
+            let within = Within::of(gateway, ask, admitted, heard, request).await?;
             let carried = super::carry(gateway, &within.ask, admitted).await;
             carried.map_err(|refused| Problem::There(within.named_as_asked(refused)))
         }

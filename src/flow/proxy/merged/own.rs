@@ -8,15 +8,11 @@ use crate::{
     flow::proxy::{
         admit::Admitted,
         ask::{Answer, Ask},
+        bridge::Bridged,
         gateway::Gateway,
-        handles::HandleKind,
+        handles::Session,
         judge,
-        merged::{
-            Problem,
-            cursor::Cursor,
-            heard::{Heard, Session},
-            names, places,
-        },
+        merged::{Problem, cursor::Cursor, heard::Heard, names, places},
         record::{self, Recorded},
         refusal::Refusal,
         reply,
@@ -49,22 +45,19 @@ pub(super) struct Own<'a> {
 impl Own<'_> {
     /// Opens a session.
     pub(super) async fn initialize(&self) -> Result<Recorded, Problem> {
-        let params = &self.request.params;
-        let bad = |what: String| Refusal::BadParams { what };
-        let asked = params.protocol_version().map_err(|fault| bad(fault.to_string()))?;
-        let asked = asked.ok_or_else(|| bad("params.protocolVersion is missing".to_owned()))?;
-        // Whoever asks for a revision without a handshake is offered the newest that has one (lifecycle, version negotiation).
-        let version = Version::parse(&asked).filter(|version| version.era() == Era::Legacy);
-        let version = version.unwrap_or(Version::LATEST_LEGACY);
+        let asked = self.request.params.protocol_version();
+        let asked = asked.map_err(|fault| Refusal::BadParams { what: fault.to_string() })?;
+        asked.ok_or_else(|| Refusal::BadParams { what: "params.protocolVersion is missing".to_owned() })?;
+        let bridged = Bridged::of(self.request);
         let result = json!({
-            "protocolVersion": version.name(),
+            "protocolVersion": bridged.version,
             "capabilities": self.capabilities(),
             "serverInfo": server_info(),
             "instructions": self.instructions(),
         });
-        let session = Session { client: self.heard.client.clone(), version: version.name().to_owned() };
-        let text = serde_json::to_vec(&session).unwrap_or_default();
-        let handle = self.gateway.handles.seal(HandleKind::Session, self.admitted.holder_of_all(), &text);
+        let client = self.heard.client.clone();
+        let session = Session { upstream: String::new(), client, bridged: Some(bridged) };
+        let handle = self.gateway.handles.seal_session(self.admitted.holder_of_all(), &session);
         let mut answer = self.answer(&result.to_string());
         if let Ok(value) = HeaderValue::from_str(&handle) {
             answer.headers.insert(SESSION, value);

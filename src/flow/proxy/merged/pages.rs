@@ -48,11 +48,10 @@ pub(super) async fn page(
     let (mut at, mut own) = start(gateway, admitted, request, kind, &servers)?;
     while let Some(facts) = servers.get(at) {
         let body = body(ask, request, own.take().as_deref())?;
-        let mut within = within::request(ask, facts, body);
-        within.endpoint = Endpoint::Within {
-            server: facts.server.id,
-            then: servers.get(at + 1).map(|next| next.server.id),
-        };
+        let mut within = within::request(ask, heard, facts, body);
+        if let Endpoint::Within { then, .. } = &mut within.endpoint {
+            *then = servers.get(at + 1).map(|next| next.server.id);
+        }
         match proxy::carry(gateway, &within, admitted).await {
             Ok(Recorded::Answer(answer)) => {
                 if let Some(answer) = page_in(*answer).await {

@@ -1,7 +1,7 @@
 //! From a request to all servers to the same request to one of them.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 
 use crate::{
     base::page::PageRequest,
@@ -13,7 +13,7 @@ use crate::{
             ask::{Ask, Endpoint, Verb},
             gateway::Gateway,
             handles::HandleKind,
-            merged::{names, places},
+            merged::{heard::Heard, names, places},
             refusal::{Absence, Refusal, Refused},
             snapshot::ServerFacts,
         },
@@ -23,7 +23,6 @@ use crate::{
 };
 
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
-const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 /// How many prompts of one server are looked through for one whose name was cut.
 const MOST_PROMPTS: u16 = 1000;
 
@@ -41,6 +40,7 @@ impl Within {
         gateway: &Gateway,
         ask: &Ask,
         admitted: &Admitted,
+        heard: &Heard,
         request: &Request<'_>,
     ) -> Result<Self, Refusal> {
         let params = &request.params;
@@ -53,31 +53,31 @@ impl Within {
                 let slug = server.server.slug.as_str();
                 let own =
                     names::own(slug, &name, |own| server.tool(own).is_some(), all).ok_or_else(unknown)?;
-                let mut within = Self::named(ask, server, raw, &own);
+                let mut within = Self::named(ask, heard, server, raw, &own);
                 within.tool = Some((own.into_owned(), name.clone()));
                 Ok(within)
             }
             Target::Prompt => {
                 let (name, raw) = said(params.name(), params.get("name"), "name")?;
                 let (server, own) = prompt(gateway, admitted, &name).await?;
-                Ok(Self::named(ask, server, raw, &own))
+                Ok(Self::named(ask, heard, server, raw, &own))
             }
-            Target::Reference => reference(gateway, ask, admitted, request).await,
-            Target::Task => task(gateway, ask, admitted, request),
+            Target::Reference => reference(gateway, ask, admitted, heard, request).await,
+            Target::Task => task(gateway, ask, admitted, heard, request),
             _ => {
                 let (address, raw) = said(params.uri(), params.get("uri"), "uri")?;
                 let (server, own) = resource(admitted, &address)?;
-                Ok(Self::named(ask, server, raw, &own))
+                Ok(Self::named(ask, heard, server, raw, &own))
             }
         }
     }
 
     /// The request with another name in its body and in the header that repeats it.
-    fn named(ask: &Ask, server: &ServerFacts, place: Raw<'_>, own: &str) -> Self {
+    fn named(ask: &Ask, heard: &Heard, server: &ServerFacts, place: Raw<'_>, own: &str) -> Self {
         let mut edits = Edits::of(&ask.body);
         edits.replace_string(place, own);
         let body = edits.apply().map_or_else(|_| ask.body.clone(), Bytes::from);
-        let mut within = Self { ask: request(ask, server, body), tool: None };
+        let mut within = Self { ask: request(ask, heard, server, body), tool: None };
         if within.ask.headers.contains_key(NAME)
             && let Ok(value) = HeaderValue::from_str(&headers::encode(own))
         {
@@ -98,11 +98,10 @@ impl Within {
 }
 
 /// A request to one of the servers, with nothing of the merged endpoint about it.
-pub(super) fn request(ask: &Ask, server: &ServerFacts, body: Bytes) -> Ask {
-    let mut headers: HeaderMap = ask.headers.clone();
-    headers.remove(SESSION);
-    let endpoint = Endpoint::Within { server: server.server.id, then: None };
-    Ask { verb: Verb::Post, endpoint, headers, body, origin: ask.origin.clone() }
+pub(super) fn request(ask: &Ask, heard: &Heard, server: &ServerFacts, body: Bytes) -> Ask {
+    let session = heard.session.clone().map(Box::new);
+    let endpoint = Endpoint::Within { server: server.server.id, then: None, session };
+    Ask { verb: Verb::Post, endpoint, headers: ask.headers.clone(), body, origin: ask.origin.clone() }
 }
 
 /// A member that has to be there, and where it stands.
@@ -171,6 +170,7 @@ async fn reference(
     gateway: &Gateway,
     ask: &Ask,
     admitted: &Admitted,
+    heard: &Heard,
     request: &Request<'_>,
 ) -> Result<Within, Refusal> {
     let params = &request.params;
@@ -181,14 +181,20 @@ async fn reference(
     };
     let place = params.get("ref").and_then(|reference| reference.get(key));
     let place = place.ok_or_else(|| Refusal::BadParams { what: format!("params.ref.{key} is missing") })?;
-    Ok(Within::named(ask, server, place, &own))
+    Ok(Within::named(ask, heard, server, place, &own))
 }
 
 /// The handle of a task opens for the server that it is of, and for no other.
-fn task(gateway: &Gateway, ask: &Ask, admitted: &Admitted, request: &Request<'_>) -> Result<Within, Refusal> {
+fn task(
+    gateway: &Gateway,
+    ask: &Ask,
+    admitted: &Admitted,
+    heard: &Heard,
+    request: &Request<'_>,
+) -> Result<Within, Refusal> {
     let (handle, _) = said(request.params.task_id(), request.params.get("taskId"), "taskId")?;
     let is_of =
         |facts: &ServerFacts| gateway.handles.open(HandleKind::Task, admitted.holder(facts), &handle).is_ok();
     let server = admitted.servers().into_iter().find(|facts| is_of(facts)).ok_or(Refusal::HandleUnknown)?;
-    Ok(Within { ask: self::request(ask, server, ask.body.clone()), tool: None })
+    Ok(Within { ask: self::request(ask, heard, server, ask.body.clone()), tool: None })
 }

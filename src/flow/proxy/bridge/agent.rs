@@ -1,0 +1,257 @@
+//! The agent's side of a bridged call: what it is told, what it is asked, and how the call ends for it.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use http::StatusCode;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::{
+    base::crypto::digest::Digest,
+    flow::proxy::{
+        bridge::{desk::Desk, pieces::Piece},
+        edit::Editor,
+        handles::{HandleKind, Handles, Holder},
+        record::{Ending, OpenCall},
+        reply::{self, Failed},
+    },
+    protocol::mcp::version::Era,
+};
+
+/// How long a question may wait for its answer.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// What somebody said to a question.
+#[derive(Debug)]
+pub(super) enum Word {
+    /// The answer, as JSON.
+    Result(String),
+    /// That there is none: an error, as JSON.
+    Error(String),
+}
+
+/// A question of a server.
+#[derive(Debug)]
+pub(super) struct Question {
+    /// The server's name for it.
+    pub(super) key: String,
+    /// The method.
+    pub(super) method: String,
+    /// The parameters, as JSON.
+    pub(super) params: String,
+}
+
+/// Where an agent hears: a call that is taken up again has another than before.
+#[derive(Debug)]
+pub(super) struct Mouth {
+    /// The id of the request, as it was written.
+    pub(super) id: String,
+    /// The way there.
+    pub(super) pieces: mpsc::Sender<Piece>,
+    /// The record of the call.
+    pub(super) open: Option<OpenCall>,
+    /// Where a person reads of it.
+    pub(super) link: String,
+}
+
+/// The agent of a bridged call.
+pub(super) struct Agent {
+    /// The era that it speaks.
+    pub(super) era: Era,
+    /// Where it hears.
+    pub(super) mouth: Mouth,
+    /// What it can do, as it said.
+    pub(super) capabilities: Value,
+    /// Whether it wants to be told what the server does.
+    pub(super) wants_log: bool,
+    /// Its own token of progress, as it was written.
+    pub(super) progress: Option<String>,
+    /// Of the call, for the same one to be known again.
+    pub(super) digest: Digest,
+    /// Whether a model reads the answer.
+    pub(super) is_tool_call: bool,
+    /// The server's name.
+    pub(super) server: Arc<str>,
+    pub(super) editor: Editor,
+    pub(super) desk: Arc<Desk>,
+    pub(super) handles: Handles,
+    pub(super) holder: Holder,
+    received: usize,
+}
+
+/// The agent is gone, or has called the request off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Gone;
+
+/// What an agent is made of.
+pub(super) struct AgentParts {
+    pub(super) era: Era,
+    pub(super) mouth: Mouth,
+    pub(super) capabilities: Value,
+    pub(super) wants_log: bool,
+    pub(super) progress: Option<String>,
+    pub(super) digest: Digest,
+    pub(super) is_tool_call: bool,
+    pub(super) server: Arc<str>,
+    pub(super) editor: Editor,
+    pub(super) desk: Arc<Desk>,
+    pub(super) handles: Handles,
+    pub(super) holder: Holder,
+}
+
+impl Agent {
+    pub(super) fn new(parts: AgentParts) -> Self {
+        let AgentParts {
+            era,
+            mouth,
+            capabilities,
+            wants_log,
+            progress,
+            digest,
+            is_tool_call,
+            server,
+            editor,
+            desk,
+            handles,
+            holder,
+        } = parts;
+        Self {
+            era,
+            mouth,
+            capabilities,
+            wants_log,
+            progress,
+            digest,
+            is_tool_call,
+            server,
+            editor,
+            desk,
+            handles,
+            holder,
+            received: 0,
+        }
+    }
+
+    /// Passes on what a server tells.
+    pub(super) async fn tell(&mut self, message: Vec<u8>) -> Result<(), Gone> {
+        self.received += message.len();
+        let edited = self.editor.edit(&message).ok().flatten();
+        self.mouth.pieces.send(Piece::Told(edited.unwrap_or(message))).await.map_err(|_| Gone)
+    }
+
+    /// Ends the call with a message in the agent's own words.
+    pub(super) async fn end(&mut self, message: Vec<u8>, is_error: bool) {
+        self.received += message.len();
+        let Ok(edited) = self.editor.edit(&message) else {
+            return self.fail("upstream_answer_invalid", "the server's list cannot be read", None).await;
+        };
+        let message = edited.unwrap_or(message);
+        // The modern era answers a method that is not there as HTTP does a page.
+        let is_absent = is_error
+            && self.era == Era::Modern
+            && memchr::memmem::find(&message, b"\"code\":-32601").is_some();
+        let status = if is_absent { StatusCode::NOT_FOUND } else { StatusCode::OK };
+        self.close(&Ending::Answered, Some(200));
+        let _ = self.mouth.pieces.send(Piece::Ended(status, message)).await;
+    }
+
+    /// Ends the call without an answer of the server.
+    pub(super) async fn fail(&mut self, code: &'static str, sentence: &str, status: Option<u16>) {
+        self.close(&Ending::Failed(code, sentence.to_owned()), status);
+        let failed = Failed {
+            id: Some(&self.mouth.id),
+            is_tool_call: self.is_tool_call,
+            era: self.era,
+            server: &self.server,
+            code,
+            sentence,
+        };
+        let (status, body) = reply::failed(&self.mouth.link, &failed);
+        let _ = self.mouth.pieces.send(Piece::Ended(status, body)).await;
+    }
+
+    /// Ends the record of a call whose agent is gone.
+    pub(super) fn abandon(&mut self) {
+        self.close(&Ending::Abandoned, None);
+    }
+
+    fn close(&mut self, ending: &Ending, status: Option<u16>) {
+        if let Some(open) = self.mouth.open.take() {
+            open.close(ending, status, self.received);
+        }
+    }
+
+    /// Whether it said that it can answer this.
+    pub(super) fn can_answer(&self, question: &Question) -> bool {
+        let has = |path: &str| self.capabilities.pointer(path).is_some();
+        match question.method.as_str() {
+            "roots/list" => has("/roots"),
+            "sampling/createMessage" => has("/sampling"),
+            "elicitation/create" => {
+                let params: Value = serde_json::from_str(&question.params).unwrap_or_default();
+                if params["mode"] == "url" {
+                    has("/elicitation/url")
+                } else {
+                    // Without a word about the kind, forms are meant.
+                    has("/elicitation/form") || has("/elicitation") && !has("/elicitation/url")
+                }
+            }
+            _ => false,
+        }
+    }
+
+    /// Asks what a server asks, in the way of the agent's era, and waits for the answers.
+    pub(super) async fn ask(&mut self, questions: &[Question]) -> Result<HashMap<String, Word>, Gone> {
+        match self.era {
+            Era::Legacy => self.ask_on_stream(questions).await,
+            Era::Modern => self.ask_by_result(questions).await,
+        }
+    }
+
+    async fn ask_on_stream(&mut self, questions: &[Question]) -> Result<HashMap<String, Word>, Gone> {
+        let mut waiting = Vec::new();
+        for question in questions {
+            let (id, word) = self.desk.ask(self.holder).ok_or(Gone)?;
+            let Question { method, params, .. } = question;
+            let message =
+                format!(r#"{{"jsonrpc":"2.0","id":"{id}","method":{},"params":{params}}}"#, json!(method));
+            self.tell(message.into_bytes()).await?;
+            waiting.push((question.key.clone(), word));
+        }
+        let mut words = HashMap::new();
+        let all = async {
+            for (key, word) in waiting {
+                words.insert(key, word.await.map_err(|_| Gone)?);
+            }
+            Ok(())
+        };
+        tokio::select! {
+            answered = tokio::time::timeout(PATIENCE, all) => answered.map_err(|_| Gone)??,
+            () = self.mouth.pieces.closed() => return Err(Gone),
+        }
+        Ok(words)
+    }
+
+    /// The request ends with the questions, and another one like it takes the call up again.
+    async fn ask_by_result(&mut self, questions: &[Question]) -> Result<HashMap<String, Word>, Gone> {
+        let keys = questions.iter().map(|question| question.key.clone()).collect();
+        let (id, resumed) = self.desk.park(self.holder, self.digest, keys).ok_or(Gone)?;
+        let asked = questions.iter().map(|Question { key, method, params }| {
+            format!(r#"{}:{{"method":{},"params":{params}}}"#, json!(key), json!(method))
+        });
+        let message = format!(
+            r#"{{"jsonrpc":"2.0","id":{},"result":{{"resultType":"input_required","inputRequests":{{{}}},"requestState":{}}}}}"#,
+            self.mouth.id,
+            asked.collect::<Vec<_>>().join(","),
+            json!(self.handles.seal(HandleKind::State, self.holder, id.to_string().as_bytes())),
+        );
+        self.received += message.len();
+        self.close(&Ending::Answered, Some(200));
+        let ended = Piece::Ended(StatusCode::OK, message.into_bytes());
+        self.mouth.pieces.send(ended).await.map_err(|_| Gone)?;
+        let resumed = tokio::time::timeout(PATIENCE, resumed).await.map_err(|_| Gone)?.map_err(|_| Gone)?;
+        self.mouth = resumed.mouth;
+        self.received = 0;
+        Ok(resumed.words)
+    }
+}

@@ -1,0 +1,87 @@
+//! What a bridged call comes to, piece by piece: one answer, or a stream that ends with it.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use http_body::{Body, Frame as BodyFrame};
+use tokio::sync::mpsc;
+
+use crate::{
+    flow::proxy::{
+        ask::{Answer, AnswerBody},
+        reply,
+    },
+    io::net::error::EgressError,
+    protocol::mcp::sse::Frame,
+};
+
+/// A piece of what an agent is answered.
+#[derive(Debug)]
+pub(super) enum Piece {
+    /// A message on the way.
+    Told(Vec<u8>),
+    /// The last message, and the status where it is the only one.
+    Ended(StatusCode, Vec<u8>),
+}
+
+/// How many pieces may wait for a slow agent before the server is read no further.
+const AHEAD: usize = 16;
+
+/// Both ends of the way to an agent.
+pub(super) fn channel() -> (mpsc::Sender<Piece>, mpsc::Receiver<Piece>) {
+    mpsc::channel(AHEAD)
+}
+
+/// Waits for the first piece: where it is the last too, it is the whole answer.
+pub(super) async fn answer(mut pieces: mpsc::Receiver<Piece>) -> Answer {
+    match pieces.recv().await {
+        Some(Piece::Ended(status, body)) => reply::json_answer(status, body),
+        Some(first @ Piece::Told(_)) => stream(Some(first), pieces),
+        // Whoever called has called it off, and nobody reads this.
+        None => reply::accepted(),
+    }
+}
+
+/// A stream from the beginning, also where nothing is to be told yet.
+pub(super) fn stream(first: Option<Piece>, pieces: mpsc::Receiver<Piece>) -> Answer {
+    let mut answer = reply::json_answer(StatusCode::OK, Vec::new());
+    answer.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    answer.headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    Answer { body: AnswerBody::stream(Stream { first, pieces: Some(pieces) }), ..answer }
+}
+
+struct Stream {
+    first: Option<Piece>,
+    pieces: Option<mpsc::Receiver<Piece>>,
+}
+
+impl Body for Stream {
+    type Data = Bytes;
+    type Error = EgressError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<BodyFrame<Bytes>, EgressError>>> {
+        let first = self.first.take();
+        let Some(pieces) = &mut self.pieces else { return Poll::Ready(None) };
+        let piece = match first {
+            Some(first) => Some(first),
+            None => std::task::ready!(pieces.poll_recv(cx)),
+        };
+        let data = match piece {
+            None => return Poll::Ready(None),
+            Some(Piece::Told(data)) => data,
+            Some(Piece::Ended(_, data)) => {
+                self.pieces = None;
+                data
+            }
+        };
+        let event = Frame { kind: Some("message"), data: &data, ..Frame::default() }.write();
+        Poll::Ready(Some(event.map(|event| BodyFrame::data(event.into())).map_err(|_| EgressError::Protocol)))
+    }
+}

@@ -1,0 +1,172 @@
+//! Sessions that this replica holds at servers of the old era, in the name of agents that bring none of their own.
+//!
+//! One for each grant, server and client: what a server keeps in a session is seen by nobody else. A session that the
+//! server has forgotten is opened anew.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::{Value, json};
+use time::{Duration, OffsetDateTime};
+
+use crate::{
+    base::crypto::digest::{self, Digest},
+    flow::proxy::{
+        bridge::{
+            dress::{self, Sender},
+            talk::{Line, Messages, SESSION, Silent, VERSION},
+        },
+        handles::Holder,
+    },
+    protocol::mcp::version::Version,
+};
+
+/// How long a session rests unused before it is forgotten.
+const REST: Duration = Duration::minutes(15);
+/// How many are held; beyond, those that rest longest go.
+const MOST: usize = 10_000;
+
+/// Whose session it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    holder: Holder,
+    /// Of the client and what it can do.
+    client: Digest,
+}
+
+impl Key {
+    pub(super) fn of(holder: Holder, sender: &Sender) -> Self {
+        let client = [sender.capabilities.as_str(), sender.client.as_deref().unwrap_or_default()].join("\n");
+        Self { holder, client: digest::sha256(client.as_bytes()) }
+    }
+}
+
+/// A session at a server.
+#[derive(Debug)]
+pub(super) struct Session {
+    id: Option<HeaderValue>,
+    version: HeaderValue,
+    next: AtomicU64,
+}
+
+impl Session {
+    /// An id that no other request of the session has.
+    pub(super) fn fresh_id(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// What every request of the session carries.
+    pub(super) fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(2);
+        headers.insert(VERSION, self.version.clone());
+        if let Some(id) = &self.id {
+            headers.insert(SESSION, id.clone());
+        }
+        headers
+    }
+
+    /// Whether an answer says that the server has forgotten it.
+    pub(super) fn is_forgotten(&self, status: StatusCode) -> bool {
+        self.id.is_some() && status == StatusCode::NOT_FOUND
+    }
+}
+
+#[derive(Debug)]
+struct Slot {
+    used: OffsetDateTime,
+    /// Whoever comes while it is being opened waits for that.
+    session: Arc<tokio::sync::Mutex<Option<Arc<Session>>>>,
+}
+
+/// All sessions of this replica.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    slots: Mutex<HashMap<Key, Slot>>,
+}
+
+impl Sessions {
+    /// The session of an agent, opened where there is none.
+    pub(super) async fn get(
+        &self,
+        key: Key,
+        line: &Line,
+        sender: &Sender,
+        version: Option<&str>,
+        now: OffsetDateTime,
+    ) -> Result<Arc<Session>, Silent> {
+        let slot = self.slot(key, now);
+        let mut held = slot.lock().await;
+        if let Some(session) = &*held {
+            return Ok(Arc::clone(session));
+        }
+        let session = Arc::new(open(line, sender, version).await?);
+        *held = Some(Arc::clone(&session));
+        Ok(session)
+    }
+
+    /// A session that its server has forgotten.
+    pub(super) async fn forget(&self, key: Key, gone: &Arc<Session>, now: OffsetDateTime) {
+        let slot = self.slot(key, now);
+        let mut held = slot.lock().await;
+        if held.as_ref().is_some_and(|session| Arc::ptr_eq(session, gone)) {
+            *held = None;
+        }
+    }
+
+    fn slot(&self, key: Key, now: OffsetDateTime) -> Arc<tokio::sync::Mutex<Option<Arc<Session>>>> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if !slots.contains_key(&key) {
+            slots.retain(|_, slot| now - slot.used < REST);
+            if slots.len() >= MOST
+                && let Some(oldest) = slots.iter().min_by_key(|(_, slot)| slot.used).map(|(key, _)| *key)
+            {
+                slots.remove(&oldest);
+            }
+        }
+        let slot = slots.entry(key).or_insert_with(|| Slot { used: now, session: Arc::default() });
+        slot.used = now;
+        Arc::clone(&slot.session)
+    }
+}
+
+/// Opens a session as the agent would.
+async fn open(line: &Line, sender: &Sender, version: Option<&str>) -> Result<Session, Silent> {
+    let wanted = version.and_then(Version::parse).filter(|version| !version.is_modern());
+    let wanted = wanted.unwrap_or(Version::LATEST_LEGACY);
+    let us = || json!({ "name": "portreeve", "version": env!("CARGO_PKG_VERSION") });
+    let client = sender.client.as_deref().and_then(|client| serde_json::from_str(client).ok());
+    let body = json!({
+        "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+            "protocolVersion": wanted.name(),
+            "capabilities": dress::client_capabilities(&sender.capabilities),
+            "clientInfo": client.unwrap_or_else(us),
+        },
+    });
+    let reply = line.post(&HeaderMap::new(), body.to_string().into_bytes()).await?;
+    let id = reply.headers.get(SESSION).cloned();
+    let mut messages = Messages::of(reply)?;
+    let version = loop {
+        let Some(text) = messages.next().await? else { return Err(no_session()) };
+        let said: Value = serde_json::from_slice(&text).map_err(|_| no_session())?;
+        if said["id"] == 0 {
+            let version = said["result"]["protocolVersion"].as_str().and_then(Version::parse);
+            break version.filter(|version| !version.is_modern()).ok_or_else(no_session)?;
+        }
+    };
+    let version = HeaderValue::from_static(version.name());
+    let session = Session { id, version, next: AtomicU64::new(1) };
+    let told = br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+    line.post(&session.headers(), told.to_vec()).await?;
+    Ok(session)
+}
+
+fn no_session() -> Silent {
+    let sentence = "the server did not open a session".to_owned();
+    Silent { code: "upstream_answer_invalid", sentence, status: None }
+}

@@ -1,0 +1,158 @@
+//! The server's side of a bridged call: requests in its dress, and the messages of its answer.
+
+use std::{collections::VecDeque, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method as Verb, StatusCode, header};
+use http_body_util::BodyExt;
+
+use crate::{
+    flow::proxy::{dispatch, refusal},
+    io::net::{
+        body::ReplyBody,
+        client::{Egress, Reply, Request},
+        error::{EgressError, Part},
+        target::Target,
+    },
+    protocol::mcp::sse::{Event, Splitter},
+};
+
+/// How long a server may take before it begins to answer.
+const FIRST_BYTE_WITHIN: Duration = Duration::from_secs(300);
+/// How large a message of a server may be.
+const MAX_MESSAGE: usize = 10 * 1024 * 1024;
+
+pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+pub(super) const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
+
+/// The way to a server, with what its requests carry.
+pub(super) struct Line {
+    pub(super) egress: Egress,
+    pub(super) target: Target,
+    /// The server's own credential, and the trace of the call.
+    pub(super) carried: HeaderMap,
+}
+
+/// Why a server gave no answer.
+#[derive(Debug)]
+pub(super) struct Silent {
+    pub(super) code: &'static str,
+    pub(super) sentence: String,
+    pub(super) status: Option<StatusCode>,
+}
+
+impl From<EgressError> for Silent {
+    fn from(error: EgressError) -> Self {
+        let (code, sentence) = refusal::failure(&error);
+        Self { code, sentence, status: None }
+    }
+}
+
+impl Line {
+    /// Sends a message.
+    pub(super) async fn post(&self, headers: &HeaderMap, body: Vec<u8>) -> Result<Reply, EgressError> {
+        let mut request = self.request(Verb::POST, headers);
+        request.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let accepted = HeaderValue::from_static("application/json, text/event-stream");
+        request.headers.insert(header::ACCEPT, accepted);
+        request.body = Bytes::from(body);
+        self.egress.send(request).await
+    }
+
+    /// Takes up a stream that broke off.
+    pub(super) async fn take_up(
+        &self,
+        headers: &HeaderMap,
+        last: &HeaderValue,
+    ) -> Result<Reply, EgressError> {
+        let mut request = self.request(Verb::GET, headers);
+        request.headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
+        request.headers.insert(LAST_EVENT, last.clone());
+        self.egress.send(request).await
+    }
+
+    fn request(&self, verb: Verb, headers: &HeaderMap) -> Request {
+        let mut request = Request::new(verb, self.target.clone());
+        request.headers.clone_from(&self.carried);
+        request.headers.extend(headers.iter().map(|(name, value)| (name.clone(), value.clone())));
+        request.first_byte_within = FIRST_BYTE_WITHIN;
+        request.idle_within = None;
+        request
+    }
+}
+
+/// The messages of an answer, one after the other.
+pub(super) struct Messages {
+    source: Source,
+    /// Where a stream that broke off is taken up.
+    pub(super) last: Option<HeaderValue>,
+    /// How long to wait before that.
+    pub(super) retry: Option<u64>,
+}
+
+enum Source {
+    Whole(Option<Reply>),
+    Events { body: ReplyBody, splitter: Splitter, ready: VecDeque<Event> },
+}
+
+impl Messages {
+    /// Of an answer whose status is one that may be read.
+    ///
+    /// # Errors
+    /// Where the status says that there is nothing for an agent in it.
+    pub(super) fn of(reply: Reply) -> Result<Self, Silent> {
+        if let Some((code, sentence)) = dispatch::refused_by_server(reply.status) {
+            return Err(Silent { code, sentence, status: Some(reply.status) });
+        }
+        let source = if dispatch::is_event_stream(&reply.headers) {
+            Source::Events { body: reply.body, splitter: Splitter::new(MAX_MESSAGE), ready: VecDeque::new() }
+        } else {
+            Source::Whole(Some(reply))
+        };
+        Ok(Self { source, last: None, retry: None })
+    }
+
+    /// The next message; none where there is no more.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Silent> {
+        match &mut self.source {
+            Source::Whole(reply) => match reply.take() {
+                Some(reply) => Ok(Some(whole(reply).await?)),
+                None => Ok(None),
+            },
+            Source::Events { body, splitter, ready } => loop {
+                while let Some(event) = ready.pop_front() {
+                    if let Some(id) = event.id().and_then(|id| HeaderValue::from_bytes(id).ok()) {
+                        self.last = Some(id);
+                    }
+                    self.retry = event.retry().or(self.retry);
+                    if let Some(data) = event.data().filter(|data| !data.is_empty()) {
+                        return Ok(Some(Bytes::from(data.into_owned())));
+                    }
+                }
+                let Some(frame) = body.frame().await else { return Ok(None) };
+                let Ok(mut bytes) = frame?.into_data() else { continue };
+                while let Some(event) =
+                    splitter.next(&mut bytes).map_err(|_| EgressError::TooLarge(Part::Body))?
+                {
+                    ready.push_back(event);
+                }
+            },
+        }
+    }
+}
+
+/// An answer that is one message; what is none is told by its status.
+async fn whole(reply: Reply) -> Result<Bytes, Silent> {
+    let status = reply.status;
+    let body = reply.read(MAX_MESSAGE).await?;
+    if body.trim_ascii_start().starts_with(b"{") {
+        return Ok(body);
+    }
+    let (code, sentence) = if status.is_success() {
+        ("upstream_answer_invalid", "the server answered, but not as an MCP server does".to_owned())
+    } else {
+        ("upstream_failed", format!("the server answered with HTTP {}", status.as_u16()))
+    };
+    Err(Silent { code, sentence, status: Some(status) })
+}
