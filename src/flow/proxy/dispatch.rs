@@ -17,7 +17,7 @@ use crate::{
         judge::Permit,
         record::{Ending, OpenCall, Pass},
         refusal,
-        relay::Relay,
+        relay::{self, Relay},
         reply::{self, Failed},
         route::{Call, Payload},
     },
@@ -69,8 +69,8 @@ pub async fn dispatch(
         return failed(gateway, ask, &permit, open, None, ("upstream_address_refused", String::new()));
     };
     match gateway.egress.send(request).await {
-        Ok(reply) if bridge::is_ours_to_open(permit.call(), reply.status) => {
-            bridge::open(gateway, admitted, permit.call(), open)
+        Ok(reply) if bridge::may_be_ours_to_open(permit.call()) => {
+            opening(gateway, ask, admitted, &permit, open, reply).await
         }
         Ok(reply) => answer(gateway, ask, admitted, &permit, open, reply).await,
         Err(error) => failed(gateway, ask, &permit, open, None, refusal::failure(&error)),
@@ -120,6 +120,41 @@ fn forwarded(ask: &Ask, call: &Call<'_>) -> HeaderMap {
         headers.insert(SESSION, value);
     }
     headers
+}
+
+/// The answer to a handshake of a server that may have none: then the session is ours.
+async fn opening(
+    gateway: &Gateway,
+    ask: &Ask,
+    admitted: &Admitted,
+    permit: &Permit<'_>,
+    open: Option<OpenCall>,
+    reply: Reply,
+) -> Answer {
+    let (status, is_stream) = (reply.status, is_event_stream(&reply.headers));
+    let headers = returned(gateway, admitted, permit.call(), &reply);
+    match reply.read(MAX_WHOLE).await {
+        Ok(body) if bridge::is_refused(status, &body, is_stream) => {
+            bridge::open(gateway, admitted, permit.call(), open)
+        }
+        Ok(body) => {
+            if let Some(fault) = refused_by_server(status) {
+                return failed(gateway, ask, permit, open, Some(status), fault);
+            }
+            let editor = Editor::of(gateway, admitted, permit);
+            let body = if is_stream { relay::edited(&editor, body) } else { edited(&editor, body) };
+            if let Some(open) = open {
+                open.close(&ended(status), Some(status.as_u16()), body.len());
+            }
+            Answer { status, headers, body: AnswerBody::Whole(body) }
+        }
+        Err(error) => failed(gateway, ask, permit, open, Some(status), refusal::failure(&error)),
+    }
+}
+
+/// An answer that is no list: what cannot be read in it stays as it is.
+fn edited(editor: &Editor, body: Bytes) -> Bytes {
+    editor.edit(&body).ok().flatten().map_or(body, Bytes::from)
 }
 
 async fn answer(

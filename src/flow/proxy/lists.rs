@@ -31,16 +31,24 @@ pub fn filter(
     Ok(Some(filtered))
 }
 
-/// Whether a tool is one that was reviewed exactly as the server shows it, and within the ceiling.
+/// Whether a tool is one that was reviewed as the server shows it, and within the ceiling. A server of both eras may add
+/// what only one of them knows, and has no meaning for a model.
 fn is_visible(visible: &Visible, item: &Item<'_>) -> bool {
     let Some(tool) = visible.server.tool(&item.name) else { return false };
     let text = item.raw.text();
     let is_as_reviewed = || {
         tool.accepted_definition.as_deref() == Some(text)
             || tool.accepted_fingerprint.is_some() && Fingerprint::of(text).ok() == tool.accepted_fingerprint
+            || tool.accepted_definition.as_deref().is_some_and(|accepted| is_alike(accepted, text))
     };
     tool.state == ToolState::Reviewed
         && tool.is_enabled
         && tool.class.is_within(visible.ceiling)
         && is_as_reviewed()
+}
+
+/// Whether two definitions differ in nothing but what one era says of itself.
+fn is_alike(accepted: &str, shown: &str) -> bool {
+    let substance = |text| Fingerprint::of_substance(text).ok();
+    substance(accepted).is_some_and(|accepted| substance(shown) == Some(accepted))
 }

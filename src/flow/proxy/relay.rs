@@ -87,6 +87,24 @@ impl Relay {
     }
 }
 
+/// The events of a stream that came as a whole, as the agent is to see them.
+pub fn edited(editor: &Editor, mut body: Bytes) -> Bytes {
+    let mut splitter = Splitter::new(MAX_EVENT);
+    let mut shown = Vec::with_capacity(body.len());
+    while let Ok(Some(event)) = splitter.next(&mut body) {
+        let data = event.data().filter(|data| !data.is_empty());
+        let edited = data.and_then(|data| editor.edit(&data).ok().flatten());
+        match edited {
+            Some(data) => shown.extend_from_slice(event.with_data(&data).raw()),
+            None => shown.extend_from_slice(event.raw()),
+        }
+    }
+    if let Some(rest) = splitter.finish() {
+        shown.extend_from_slice(rest.raw());
+    }
+    Bytes::from(shown)
+}
+
 impl Body for Relay {
     type Data = Bytes;
     type Error = EgressError;

@@ -304,6 +304,36 @@ async fn opened(agent: &Agent, capabilities: Value) -> (Reply, String) {
 }
 
 #[tokio::test]
+async fn a_handshake_is_refused_in_many_ways_and_answered_by_a_server_of_both_eras_itself() {
+    let error = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32022,"message":"No"}}"#;
+    let event = format!("data: {error}\n\n");
+    let kind = |kind: &'static str| [("content-type", kind)];
+    for (status, kind, body) in [
+        ("200 OK", kind("application/json"), error),
+        ("200 OK", kind("text/event-stream"), event.as_str()),
+        ("400 Bad Request", kind("application/json"), error),
+        ("405 Method Not Allowed", kind("text/plain"), "no"),
+    ] {
+        let body = body.to_owned();
+        let shore = Shore::of(Era::Modern, move |_| Script::answer(status, &kind, &body)).await;
+        let (open, _) = opened(&shore.agent, json!({})).await;
+        assert_eq!(open.json()["result"]["serverInfo"]["name"], "Shore", "{status}");
+    }
+    let both = |_: &Asked| {
+        let result = r#"{"protocolVersion":"2025-06-18","capabilities":{},"serverInfo":{"name":"own"}}"#;
+        let body = format!("id: 7\ndata: {{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{result}}}\n\n");
+        Script::answer("200 OK", &[("content-type", "text/event-stream"), ("mcp-session-id", "s")], body)
+    };
+    let shore = Shore::of(Era::Modern, both).await;
+    let (open, session) = opened(&shore.agent, json!({})).await;
+    assert!(open.text.starts_with("id: 7\ndata: ") && open.text.contains("\"own\""), "{}", open.text);
+    assert_ne!(session, "s");
+    let refused = Shore::of(Era::Modern, |_| Script::answer("401 No", &[], "")).await;
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}"#;
+    assert_eq!(refused.agent.post(body, &[]).await.status, StatusCode::BAD_GATEWAY);
+}
+
+#[tokio::test]
 async fn an_agent_with_sessions_uses_a_server_without_them() {
     let shore = Shore::of(Era::Modern, without_sessions).await;
     let (open, session) =

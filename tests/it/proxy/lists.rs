@@ -59,6 +59,21 @@ async fn what_is_shown_is_the_servers_own_text_to_the_byte() {
 }
 
 #[tokio::test]
+async fn a_server_of_both_eras_may_say_in_one_of_them_whether_a_tool_can_be_a_task() {
+    let legacy = |asked: &crate::kit::fake_server::Asked| {
+        let message: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
+        let mut tools = tools();
+        tools[0]["execution"] = json!({ "taskSupport": "optional" });
+        tools[1]["execution"] = json!({ "taskSupport": "optional", "hint": "Call me first." });
+        let result = json!({ "tools": tools });
+        Script::json(&json!({ "jsonrpc": "2.0", "id": message["id"], "result": result }).to_string())
+    };
+    let stage = Stage::over(Class::Write, legacy).await;
+    let list = stage.agent.post(r#"{"jsonrpc":"2.0","id":7,"method":"tools/list"}"#, &[]).await.json();
+    assert_eq!(names(&list), ["get_issue"]);
+}
+
+#[tokio::test]
 async fn a_call_without_an_id_is_no_way_around_the_judgment() {
     let stage = Stage::with_ceiling(Class::Read).await;
     for body in [

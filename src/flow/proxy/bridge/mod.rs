@@ -52,7 +52,7 @@ use crate::{
     protocol::mcp::{
         canonical::canonical,
         error::{self, Code},
-        message::{Message, Outcome, Request, Response},
+        message::{self, Message, Outcome, Request, Response},
         method::Method,
         raw::Raw,
         strict::{self, Limits},
@@ -132,15 +132,24 @@ pub fn way(call: &Call<'_>) -> Option<Way> {
     }
 }
 
-/// Whether a refused handshake means that the server has none, so that the session is to be ours.
-pub fn is_ours_to_open(call: &Call<'_>, status: StatusCode) -> bool {
+/// Whether the answer to a handshake has to be looked at, because the server may be one that has none.
+pub fn may_be_ours_to_open(call: &Call<'_>) -> bool {
     let is_opening = call.request().is_some_and(|request| request.method() == Method::Initialize);
-    let is_refused = status.is_client_error()
-        && !matches!(
-            status,
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS
-        );
-    is_opening && is_refused && call.server.server.declared.era == Some(servers::Era::Modern)
+    is_opening && call.server.server.declared.era == Some(servers::Era::Modern)
+}
+
+/// Whether a refused handshake means that the server has none, so that the session is to be ours.
+pub fn is_refused(status: StatusCode, body: &[u8], is_stream: bool) -> bool {
+    let is_about_us =
+        matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS);
+    let says_no = |data: &[u8]| {
+        let message = message::parse(data, &Limits::of(data.len()));
+        matches!(message, Ok(Message::Response(response)) if matches!(response.outcome, Outcome::Error(_)))
+    };
+    if !status.is_success() {
+        return status.is_client_error() && !is_about_us;
+    }
+    if is_stream { talk::events(body).iter().any(|event| says_no(event)) } else { says_no(body) }
 }
 
 /// Opens a session of ours for a server that has none.

@@ -156,3 +156,10 @@ async fn whole(reply: Reply) -> Result<Bytes, Silent> {
     };
     Err(Silent { code, sentence, status: Some(status) })
 }
+
+/// The data of all events of a stream that has ended.
+pub(super) fn events(body: &[u8]) -> Vec<Vec<u8>> {
+    let (mut splitter, mut rest) = (Splitter::new(MAX_MESSAGE), Bytes::copy_from_slice(body));
+    let next = || splitter.next(&mut rest).ok().flatten();
+    std::iter::from_fn(next).filter_map(|event| event.data().map(std::borrow::Cow::into_owned)).collect()
+}
