@@ -42,8 +42,12 @@ pub async fn observe(State(metrics): State<Arc<Metrics>>, mut request: Request, 
     metrics.request_answered(&route, &method, status, took);
     span.in_scope(|| {
         let millis = took.as_secs_f64() * 1_000.0;
-        // Probes and files would drown the rest.
-        if route.starts_with("/static") || route == "/healthz" || route == "/readyz" {
+        // Probes, files and calls of agents, each of which is on record, would drown the rest.
+        if route.starts_with("/mcp/")
+            || route.starts_with("/static")
+            || route == "/healthz"
+            || route == "/readyz"
+        {
             tracing::debug!(millis, "answered");
         } else {
             tracing::info!(millis, "answered");

@@ -107,7 +107,9 @@ impl<K: Kind> fmt::Display for Id<K> {
             *slot = ALPHABET[(n >> shift) as usize & 31];
         }
         let text = std::str::from_utf8(&text).map_err(|_| fmt::Error)?;
-        write!(f, "{}_{text}", K::PREFIX)
+        f.write_str(K::PREFIX)?;
+        f.write_str("_")?;
+        f.write_str(text)
     }
 }
 

@@ -2,22 +2,21 @@
 //!
 //! Lacks on purpose: cookies, forms and compression; and every decision, which is the proxy's.
 
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
     Router,
     body::Body,
     extract::{Path, Request, State},
     http::{HeaderMap, Method, StatusCode, header},
-    middleware,
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    base::{actor::Origin, ids::ServerId},
+    base::ids::ServerId,
     flow::proxy::{
         self,
         ask::{Answer, AnswerBody, Ask, Endpoint, MAX_BODY, Verb},
@@ -49,12 +48,9 @@ pub fn routes() -> Routes {
     Routes::default().agent("/mcp/{endpoint}", RECORDS, one).agent("/mcp/{endpoint}/{server}", RECORDS, two)
 }
 
-/// The router, with the few layers that an agent's request passes.
-pub fn router(doors: &Arc<Doors>) -> Router<Arc<Doors>> {
-    routes()
-        .into_router()
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn_with_state(Arc::clone(doors), origin::find))
+/// The router. It has no layers: each would cost an agent's call more than all that is done for it here.
+pub fn router() -> Router<Arc<Doors>> {
+    routes().into_router()
 }
 
 async fn one(State(doors): State<Arc<Doors>>, Path(named): Path<String>, request: Request) -> Response {
@@ -73,6 +69,13 @@ async fn two(
 }
 
 async fn serve(doors: &Doors, endpoint: Endpoint, request: Request) -> Response {
+    // Boxed, for what an exchange holds is large, and whoever passes it on would copy it.
+    let answered = AssertUnwindSafe(Box::pin(exchange(doors, endpoint, request))).catch_unwind().await;
+    answered
+        .unwrap_or_else(|_| refuse(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side."))
+}
+
+async fn exchange(doors: &Doors, endpoint: Endpoint, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let verb = match parts.method {
         Method::POST => Verb::Post,
@@ -80,9 +83,7 @@ async fn serve(doors: &Doors, endpoint: Endpoint, request: Request) -> Response 
         Method::DELETE => Verb::Delete,
         _ => return refuse(StatusCode::METHOD_NOT_ALLOWED, "This address takes POST, GET and DELETE."),
     };
-    let Some(from) = parts.extensions.get::<Origin>().cloned() else {
-        return refuse(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side.");
-    };
+    let from = origin::of(doors, &parts.extensions, &parts.headers);
     if let Some(refused) = check(doors, &parts.headers, &parts.method) {
         return refused;
     }
@@ -160,8 +161,4 @@ fn respond(answer: Answer) -> Response {
     *response.headers_mut() = answer.headers;
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, http::HeaderValue::from_static("nosniff"));
     response
-}
-
-fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
-    refuse(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side.")
 }

@@ -70,7 +70,7 @@ fn for_people() -> Routes {
 pub fn router(doors: Arc<Doors>) -> Router {
     let secure = doors.ports.site.is_secure();
     let state = doors.clone();
-    let agents = mcp::router(&doors);
+    let agents = mcp::router();
     for_people()
         .into_router()
         .route("/static/{*path}", get(assets::serve))

@@ -65,5 +65,13 @@ fn unknown(intent: EventId, now: OffsetDateTime) -> CallEntry {
         ..CallPart::new(Trace::failed(Step::Outcome, finding))
     };
     let entry = Entry::call("call.unknown", &Who::system("call recovery"), part).ended(Decision::Unknown);
-    CallEntry { id: EventId::fresh(), at: now, entry, epoch: None, opens: false, closes: Some(intent) }
+    CallEntry {
+        id: EventId::fresh(),
+        at: now,
+        entry,
+        epoch: None,
+        opens: false,
+        closes: Some(intent),
+        again: false,
+    }
 }

@@ -63,14 +63,15 @@ pub async fn dispatch(
 ) -> Answer {
     let (permit, open) = pass.into_parts();
     if let Some(way) = bridge::way(permit.call()) {
-        return bridge::dispatch(gateway, ask, admitted, &permit, open, credential, way).await;
+        // Boxed, so that what few calls need makes no call larger.
+        return Box::pin(bridge::dispatch(gateway, ask, admitted, &permit, open, credential, way)).await;
     }
     let Some(request) = request(ask, permit.call(), credential) else {
         return failed(gateway, ask, &permit, open, None, ("upstream_address_refused", String::new()));
     };
     match gateway.egress.send(request).await {
         Ok(reply) if bridge::may_be_ours_to_open(permit.call()) => {
-            opening(gateway, ask, admitted, &permit, open, reply).await
+            Box::pin(opening(gateway, ask, admitted, &permit, open, reply)).await
         }
         Ok(reply) => answer(gateway, ask, admitted, &permit, open, reply).await,
         Err(error) => failed(gateway, ask, &permit, open, None, refusal::failure(&error)),

@@ -80,7 +80,7 @@ async fn attempt(gateway: &Gateway, ask: &Ask, newest: Option<i64>) -> Result<Re
 async fn post(gateway: &Gateway, ask: &Ask, admitted: Admitted) -> Result<Recorded, Box<Refused>> {
     if matches!(ask.endpoint, Endpoint::All { .. }) {
         let message = parse(ask, &admitted)?;
-        return merged::post(gateway, ask, &admitted, message).await;
+        return Box::pin(merged::post(gateway, ask, &admitted, message)).await;
     }
     carry(gateway, ask, &admitted).await
 }
@@ -94,7 +94,7 @@ async fn carry(gateway: &Gateway, ask: &Ask, admitted: &Admitted) -> Result<Reco
 /// The stream of a session, or its end.
 async fn stream(gateway: &Gateway, ask: &Ask, admitted: Admitted) -> Result<Recorded, Box<Refused>> {
     if matches!(ask.endpoint, Endpoint::All { .. }) {
-        return merged::stream(gateway, ask, &admitted).await;
+        return Box::pin(merged::stream(gateway, ask, &admitted)).await;
     }
     let call = Call::of_session(gateway, &admitted, ask)?;
     pass(gateway, ask, &admitted, call).await

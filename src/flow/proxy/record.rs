@@ -103,6 +103,7 @@ pub async fn admit<'a>(
         epoch: Some(admitted.snapshot.epoch),
         opens: true,
         closes: None,
+        again: false,
     };
     match gateway.recorder.record(admitted.snapshot.scope, entry).await {
         Ok(Stand::Kept) => {
@@ -171,7 +172,15 @@ pub async fn answered(
     let entry = Entry::call("call.answered", &known.who, part);
     let entry = entry.target("server", "", method.name()).ended(Decision::Done);
     let (id, at) = (EventId::fresh(), gateway.clock.now());
-    let call = CallEntry { id, at, entry, epoch: Some(admitted.snapshot.epoch), opens: false, closes: None };
+    let call = CallEntry {
+        id,
+        at,
+        entry,
+        epoch: Some(admitted.snapshot.epoch),
+        opens: false,
+        closes: None,
+        again: false,
+    };
     match gateway.recorder.record(known.scope, call).await {
         Ok(Stand::Kept) => {
             gateway.seen.note(admitted, ask.origin.ip, client);
@@ -201,6 +210,7 @@ pub async fn refuse(gateway: &Gateway, ask: &Ask, mut refused: Refused) -> Recor
         epoch: refused.refusal.depends_on_epoch().then_some(known.epoch),
         opens: false,
         closes: None,
+        again: false,
     };
     if refused.refusal.form() == Form::Unavailable {
         // The record is what is away; it is tried again behind the agent's back.
@@ -309,6 +319,7 @@ impl OpenCall {
             epoch: None,
             opens: false,
             closes: Some(self.intent),
+            again: false,
         };
         self.recorder.record_soon(self.scope, call);
     }

@@ -146,7 +146,10 @@ impl Recorder {
     fn put_back(&self, org: OrgId, late: Vec<CallEntry>) {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(lane) = lanes.get_mut(&org) {
-            let mut waiting: Vec<_> = late.into_iter().map(|call| Waiting { call, answer: None }).collect();
+            let mut waiting: Vec<_> = late
+                .into_iter()
+                .map(|call| Waiting { call: CallEntry { again: true, ..call }, answer: None })
+                .collect();
             waiting.append(&mut lane.waiting);
             let surplus = waiting.len().saturating_sub(MAX_LATE);
             lane.waiting = waiting.split_off(surplus);

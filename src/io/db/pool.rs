@@ -2,9 +2,15 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{
+    Connection,
+    postgres::{PgConnectOptions, PgPool, PgPoolOptions},
+};
 
 use crate::io::db::{DbError, DbResult};
+
+/// How long a connection may have been idle to be taken without a look whether it still leads anywhere.
+const RESTED: Duration = Duration::from_secs(1);
 
 /// How many connections, and how long to wait for one.
 #[derive(Clone, Copy, Debug)]
@@ -21,10 +27,14 @@ impl Default for PoolSettings {
     }
 }
 
-/// The database; clones share one pool.
+/// The database; clones share its connections.
+///
+/// A quarter of them is kept for single statements, which calls of agents wait for: no page or report can take those
+/// away, and the few stay warm.
 #[derive(Clone, Debug)]
 pub struct Db {
     pub(super) pool: PgPool,
+    pub(super) statements: PgPool,
 }
 
 /// Why a role must not serve requests.
@@ -52,12 +62,25 @@ impl Db {
             ("lock_timeout", "10s"),
             ("idle_in_transaction_session_timeout", "60s"),
         ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(settings.max)
-            .acquire_timeout(settings.patience)
-            .max_lifetime(Duration::from_secs(30 * 60))
-            .connect_lazy_with(options);
-        Self { pool }
+        let statements = (settings.max / 4).max(1);
+        let pool = |max: u32| {
+            PgPoolOptions::new()
+                .max_connections(max.max(1))
+                .acquire_timeout(settings.patience)
+                .max_lifetime(Duration::from_secs(30 * 60))
+                // Whether a connection still leads anywhere is asked only where it rested: each asking is a round trip.
+                .test_before_acquire(false)
+                .before_acquire(|conn, meta| {
+                    Box::pin(async move {
+                        if meta.idle_for > RESTED {
+                            conn.ping().await?;
+                        }
+                        Ok(true)
+                    })
+                })
+                .connect_lazy_with(options.clone())
+        };
+        Self { pool: pool(settings.max.saturating_sub(statements)), statements: pool(statements) }
     }
 
     /// Proves that the database answers.
@@ -97,12 +120,14 @@ impl Db {
 
     /// How many connections are open, and how many of them idle.
     pub fn gauge(&self) -> (u32, u32) {
-        (self.pool.size(), self.pool.num_idle() as u32)
+        let pools = [&self.pool, &self.statements];
+        (pools.iter().map(|pool| pool.size()).sum(), pools.iter().map(|pool| pool.num_idle() as u32).sum())
     }
 
     /// Waits for running transactions and closes all connections.
     pub async fn close(&self) {
         self.pool.close().await;
+        self.statements.close().await;
     }
 }
 

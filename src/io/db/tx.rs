@@ -137,7 +137,7 @@ impl OrgStatement {
     /// # Errors
     /// When no connection can be had.
     pub async fn begin(db: &Db, scope: OrgScope) -> DbResult<Self> {
-        Ok(Self { conn: db.pool.acquire().await.map_err(away)?, scope })
+        Ok(Self { conn: db.statements.acquire().await.map_err(away)?, scope })
     }
 
     /// The connection. Outside of a transaction that names somebody it sees no row of any tenant.

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, header},
+    http::{Extensions, HeaderMap, header},
     middleware::Next,
     response::Response,
 };
@@ -17,19 +17,21 @@ use crate::{
 
 /// Finds out where the request comes from; its id was given by the layer that watches it, where there is one.
 pub async fn find(State(doors): State<Arc<Doors>>, mut request: Request, next: Next) -> Response {
-    let id = request.extensions().get::<RequestId>().copied().unwrap_or_else(RequestId::fresh);
-    let peer = request
-        .extensions()
-        .get::<ConnectInfo<std::net::SocketAddr>>()
-        .map(|ConnectInfo(address)| address.ip());
-    let agent = request.headers().get(header::USER_AGENT);
-    let origin = Origin {
-        request: id,
-        ip: caller(peer, request.headers(), &doors.trusted_proxies),
-        user_agent: agent.map(|value| String::from_utf8_lossy(value.as_bytes()).chars().take(300).collect()),
-    };
+    let origin = of(&doors, request.extensions(), request.headers());
     request.extensions_mut().insert(origin);
     next.run(request).await
+}
+
+/// Where a request with these extensions and headers comes from.
+pub fn of(doors: &Doors, extensions: &Extensions, headers: &HeaderMap) -> Origin {
+    let id = extensions.get::<RequestId>().copied().unwrap_or_else(RequestId::fresh);
+    let peer = extensions.get::<ConnectInfo<std::net::SocketAddr>>().map(|ConnectInfo(address)| address.ip());
+    let agent = headers.get(header::USER_AGENT);
+    Origin {
+        request: id,
+        ip: caller(peer, headers, &doors.trusted_proxies),
+        user_agent: agent.map(|value| String::from_utf8_lossy(value.as_bytes()).chars().take(300).collect()),
+    }
 }
 
 /// The caller's address: the peer's, unless the peer is a proxy the operator trusts, which then names it.

@@ -32,6 +32,7 @@ fn intent(epoch: i64) -> CallEntry {
         epoch: Some(epoch),
         opens: true,
         closes: None,
+        again: false,
     }
 }
 
@@ -121,7 +122,8 @@ async fn what_is_handed_in_again_stands_once_and_holds_up_nothing() {
     let closing = outcome(first.id);
     record(&world.db, org, vec![first]).await;
     record(&world.db, org, vec![closing.clone()]).await;
-    let kept = record(&world.db, org, vec![closing, intent(1), refusal()]).await;
+    let again = CallEntry { again: true, ..closing };
+    let kept = record(&world.db, org, vec![again, intent(1), refusal()]).await;
     assert_eq!(kept.stands, [true, true, true]);
     assert_eq!(world.number("select count(*) from events").await, 4);
     assert_eq!(world.number("select max(seq) from events").await, 4);

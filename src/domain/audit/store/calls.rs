@@ -24,6 +24,8 @@ pub struct CallEntry {
     pub opens: bool,
     /// The intent of which this is the outcome.
     pub closes: Option<EventId>,
+    /// Whether it was handed in before and nobody knows whether it stands.
+    pub again: bool,
 }
 
 /// What became of records handed in together.
@@ -56,6 +58,7 @@ struct Columns {
     ips: Vec<Option<String>>,
     heads: Vec<Vec<u8>>,
     tails: Vec<Vec<u8>>,
+    agains: Vec<bool>,
 }
 
 impl Columns {
@@ -81,6 +84,7 @@ impl Columns {
         self.ips.push(record.origin.and_then(|origin| origin.ip).map(|ip| ip.to_string()));
         self.heads.push(head);
         self.tails.push(tail);
+        self.agains.push(call.again);
     }
 }
 
@@ -102,7 +106,7 @@ pub async fn record_calls(
     let org = statement.org().uuid();
     let kept = sqlx::query!(
         r#"select epoch, seqs as "seqs!" from record_calls($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-            $14, $15, $16, $17, $18, $19, $20)"#,
+            $14, $15, $16, $17, $18, $19, $20, $21)"#,
         org,
         replica.uuid(),
         &columns.ids,
@@ -123,6 +127,7 @@ pub async fn record_calls(
         &columns.ips as _,
         &columns.heads,
         &columns.tails,
+        &columns.agains,
     )
     .fetch_one(statement.conn())
     .await?;
