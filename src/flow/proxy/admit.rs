@@ -248,7 +248,8 @@ impl Admitted {
         if !facts.server.is_enabled {
             return Err(Refusal::ServerDisabled { server: name() });
         }
-        if facts.server.transport != Transport::Http || facts.target.is_none() {
+        let is_spoken = matches!(facts.server.transport, Transport::Http | Transport::Sse);
+        if !is_spoken || facts.target.is_none() {
             return Err(Refusal::TransportUnserved { server: name() });
         }
         Ok(())

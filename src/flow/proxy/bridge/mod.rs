@@ -13,6 +13,7 @@ mod agent;
 mod desk;
 mod dress;
 mod job;
+mod old;
 mod pieces;
 mod sessions;
 mod talk;
@@ -122,6 +123,10 @@ pub enum Way {
 
 /// Whether, and how, a call has to cross.
 pub fn way(call: &Call<'_>) -> Option<Way> {
+    // The transport of 2024 is spoken by no agent here, so both eras have to cross to it.
+    if call.server.server.transport == servers::Transport::Sse {
+        return Some(Way::ToLegacy);
+    }
     let server = call.server.server.declared.era?;
     let is_ours = call.session.as_ref().is_some_and(|session| session.bridged.is_some());
     match (call.era, server) {
@@ -327,7 +332,8 @@ async fn carry(
         handles: gateway.handles.clone(),
         holder,
     });
-    let line = Line { egress: gateway.egress.clone(), target, carried };
+    let is_old = call.server.server.transport == servers::Transport::Sse;
+    let line = Line { egress: gateway.egress.clone(), target, carried, is_old };
     let job =
         Job { body, line, server: Arc::clone(&call.server), sender, agent, off: CancellationToken::new() };
     set_going(gateway, job, named(ask, &request.id.key()), way);

@@ -20,6 +20,7 @@ use crate::{
     flow::proxy::{
         bridge::{
             dress::{self, Sender},
+            old::Stream,
             talk::{Line, Messages, SESSION, Silent, VERSION},
         },
         handles::Holder,
@@ -53,6 +54,8 @@ pub(super) struct Session {
     id: Option<HeaderValue>,
     version: HeaderValue,
     next: AtomicU64,
+    /// Where everything is heard, on the transport of 2024.
+    stream: Option<Arc<Stream>>,
 }
 
 impl Session {
@@ -71,9 +74,30 @@ impl Session {
         headers
     }
 
-    /// Whether an answer says that the server has forgotten it.
-    pub(super) fn is_forgotten(&self, status: StatusCode) -> bool {
-        self.id.is_some() && status == StatusCode::NOT_FOUND
+    /// Sends a request under an id of this session; what is heard of it, or nothing where the server has forgotten the
+    /// session.
+    pub(super) async fn ask(&self, line: &Line, id: u64, body: Vec<u8>) -> Result<Option<Messages>, Silent> {
+        if let Some(stream) = &self.stream {
+            return Ok(stream.ask(line, &self.headers(), id, body).await?.map(Messages::heard));
+        }
+        let reply = line.post(&self.headers(), body).await?;
+        if self.id.is_some() && reply.status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        Messages::of(reply).map(Some)
+    }
+
+    /// Sends what is not answered.
+    pub(super) async fn tell(&self, line: &Line, body: Vec<u8>) -> Result<(), Silent> {
+        match &self.stream {
+            Some(stream) => drop(stream.post(line, &self.headers(), body).await?),
+            None => drop(line.post(&self.headers(), body).await?),
+        }
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.is_over())
     }
 }
 
@@ -102,7 +126,7 @@ impl Sessions {
     ) -> Result<Arc<Session>, Silent> {
         let slot = self.slot(key, now);
         let mut held = slot.lock().await;
-        if let Some(session) = &*held {
+        if let Some(session) = held.as_ref().filter(|session| !session.is_over()) {
             return Ok(Arc::clone(session));
         }
         let session = Arc::new(open(line, sender, version).await?);
@@ -148,9 +172,7 @@ async fn open(line: &Line, sender: &Sender, version: Option<&str>) -> Result<Ses
             "clientInfo": client.unwrap_or_else(us),
         },
     });
-    let reply = line.post(&HeaderMap::new(), body.to_string().into_bytes()).await?;
-    let id = reply.headers.get(SESSION).cloned();
-    let mut messages = Messages::of(reply)?;
+    let (id, stream, mut messages) = begin(line, body.to_string().into_bytes()).await?;
     let version = loop {
         let Some(text) = messages.next().await? else { return Err(no_session()) };
         let said: Value = serde_json::from_slice(&text).map_err(|_| no_session())?;
@@ -160,10 +182,23 @@ async fn open(line: &Line, sender: &Sender, version: Option<&str>) -> Result<Ses
         }
     };
     let version = HeaderValue::from_static(version.name());
-    let session = Session { id, version, next: AtomicU64::new(1) };
-    let told = br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
-    line.post(&session.headers(), told.to_vec()).await?;
+    let session = Session { id, version, next: AtomicU64::new(1), stream };
+    session.tell(line, br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#.to_vec()).await?;
     Ok(session)
+}
+
+type Begun = (Option<HeaderValue>, Option<Arc<Stream>>, Messages);
+
+/// Sends the first request of a session.
+async fn begin(line: &Line, body: Vec<u8>) -> Result<Begun, Silent> {
+    if line.is_old {
+        let stream = Stream::open(line).await?;
+        let ear = stream.ask(line, &HeaderMap::new(), 0, body).await?.ok_or_else(no_session)?;
+        return Ok((None, Some(stream), Messages::heard(ear)));
+    }
+    let reply = line.post(&HeaderMap::new(), body).await?;
+    let id = reply.headers.get(SESSION).cloned();
+    Ok((id, None, Messages::of(reply)?))
 }
 
 fn no_session() -> Silent {
