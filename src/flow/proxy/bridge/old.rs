@@ -146,7 +146,8 @@ impl Stream {
         Ok(posted?)
     }
 
-    fn listen(self: &Arc<Self>, id: u64) -> Option<Ear> {
+    /// Waits for what comes under an id; nobody can where the stream has ended.
+    pub(super) fn listen(self: &Arc<Self>, id: u64) -> Option<Ear> {
         let (sender, heard) = mpsc::channel(AHEAD);
         let mut ears = self.ears();
         if ears.is_over {

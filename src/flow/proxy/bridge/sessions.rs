@@ -23,6 +23,7 @@ use crate::{
             old::Stream,
             talk::{Line, Messages, SESSION, Silent, VERSION},
         },
+        dispatch,
         handles::Holder,
     },
     protocol::mcp::version::Version,
@@ -32,6 +33,9 @@ use crate::{
 const REST: Duration = Duration::minutes(15);
 /// How many are held; beyond, those that rest longest go.
 const MOST: usize = 10_000;
+
+/// The id under which what nobody asked for is waited for; no request has a larger one.
+const UNASKED: u64 = u64::MAX;
 
 /// Whose session it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -94,6 +98,32 @@ impl Session {
             None => drop(line.post(&self.headers(), body).await?),
         }
         Ok(())
+    }
+
+    /// What the server says unasked, behind this event where one is named; nothing where it has no stream for it.
+    pub(super) async fn unasked(
+        &self,
+        line: &Line,
+        last: Option<&HeaderValue>,
+    ) -> Result<Option<Messages>, Silent> {
+        if let Some(stream) = &self.stream {
+            return Ok(stream.listen(UNASKED).map(Messages::heard));
+        }
+        let reply = line.listen(&self.headers(), last).await?;
+        if reply.status.is_success() && dispatch::is_event_stream(&reply.headers) {
+            return Messages::of(reply).map(Some);
+        }
+        Ok(None)
+    }
+
+    /// Ends it, where the server knows how to.
+    pub(super) async fn end(&self, line: &Line) {
+        if self.id.is_none() {
+            return;
+        }
+        if let Err(error) = line.end(&self.headers()).await {
+            tracing::debug!(%error, "a session was not ended");
+        }
     }
 
     fn is_over(&self) -> bool {
@@ -160,7 +190,7 @@ impl Sessions {
 }
 
 /// Opens a session as the agent would.
-async fn open(line: &Line, sender: &Sender, version: Option<&str>) -> Result<Session, Silent> {
+pub(super) async fn open(line: &Line, sender: &Sender, version: Option<&str>) -> Result<Session, Silent> {
     let wanted = version.and_then(Version::parse).filter(|version| !version.is_modern());
     let wanted = wanted.unwrap_or(Version::LATEST_LEGACY);
     let us = || json!({ "name": "portreeve", "version": env!("CARGO_PKG_VERSION") });

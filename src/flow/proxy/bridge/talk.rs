@@ -19,6 +19,8 @@ use crate::{
 
 /// How long a server may take before it begins to answer.
 const FIRST_BYTE_WITHIN: Duration = Duration::from_secs(300);
+/// How long it may take to end a session.
+const ENDED_WITHIN: Duration = Duration::from_secs(10);
 /// How large a message of a server may be.
 pub(super) const MAX_MESSAGE: usize = 10 * 1024 * 1024;
 
@@ -84,6 +86,13 @@ impl Line {
             request.headers.insert(LAST_EVENT, last.clone());
         }
         self.egress.send(request).await
+    }
+
+    /// Ends a session; a server that keeps its sessions answers that it does not, which is its right.
+    pub(super) async fn end(&self, headers: &HeaderMap) -> Result<(), EgressError> {
+        let mut request = self.request(Verb::DELETE, &self.target, headers);
+        request.first_byte_within = ENDED_WITHIN;
+        self.egress.send(request).await.map(drop)
     }
 
     fn request(&self, verb: Verb, target: &Target, headers: &HeaderMap) -> Request {
