@@ -177,6 +177,15 @@ impl Agent {
         request.body(body.into()).send().await.unwrap()
     }
 
+    /// Opens the stream of a session.
+    pub(super) async fn follow(&self, headers: &[(&str, &str)]) -> reqwest::Response {
+        let mut request = self.client.get(&self.url).bearer_auth(&self.token);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.header("accept", "text/event-stream").send().await.unwrap()
+    }
+
     /// Any other method.
     pub(super) async fn send(&self, method: http::Method, headers: &[(&str, &str)]) -> Reply {
         let mut request = self.client.request(method, &self.url).bearer_auth(&self.token);
