@@ -14,6 +14,7 @@ use crate::{
         jobs::Waker,
         proxy::{
             bridge::Bridge, handles::Handles, recorder::Recorder, seen::Seen, snapshots::Snapshots,
+            tether::Tethers,
             watch::Watch,
         },
     },
@@ -34,7 +35,9 @@ pub struct Gateway {
     /// The address agents use, without a slash at the end.
     pub base_url: String,
     /// What each organization's calls are judged by.
-    pub snapshots: Snapshots,
+    pub snapshots: Arc<Snapshots>,
+    /// Ends streams with the authority they were opened by.
+    pub tethers: Arc<Tethers>,
     /// Puts calls on record.
     pub recorder: Arc<Recorder>,
     /// Notes the use of tokens.
@@ -72,8 +75,10 @@ impl Gateway {
     /// A gateway that has judged nothing yet.
     pub fn new(parts: GatewayParts) -> Self {
         let GatewayParts { db, clock, vault, egress, base_url, replica, tasks, waker } = parts;
+        let snapshots = Arc::new(Snapshots::new(db.clone(), clock.clone()));
         Self {
-            snapshots: Snapshots::new(db.clone(), clock.clone()),
+            tethers: Tethers::new(Arc::clone(&snapshots), egress.clone(), clock.clone(), tasks.clone()),
+            snapshots,
             seen: Seen::new(db.clone(), tasks.clone()),
             watch: Watch::new(db.clone(), clock.clone(), waker, tasks.clone()),
             bridge: Bridge::new(tasks.clone()),

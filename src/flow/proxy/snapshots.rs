@@ -106,18 +106,6 @@ impl Snapshots {
         Ok(loaded)
     }
 
-    /// A newer snapshot than this one, for whoever did not find in it what the database may have by now.
-    ///
-    /// # Errors
-    /// When the database is away.
-    pub async fn fresher(
-        &self,
-        than: &OrgSnapshot,
-        policy: &AddressPolicy,
-    ) -> ActionResult<Option<Arc<OrgSnapshot>>> {
-        self.get(than.scope, Some(than.epoch + 1), policy).await
-    }
-
     /// The organization's epoch as it is now; none where it is gone.
     ///
     /// # Errors
