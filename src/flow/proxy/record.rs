@@ -186,8 +186,14 @@ pub async fn answered(
 pub async fn refuse(gateway: &Gateway, ask: &Ask, mut refused: Refused) -> Recorded {
     route::describe(ask, &mut refused);
     let Some(known) = refused.known.clone() else {
+        if refused.refusal == Refusal::UnknownToken {
+            gateway.strangers.came(ask);
+        }
         return Recorded::Answer(Box::new(reply::refusal(gateway, ask, &refused)));
     };
+    if refused.refusal == Refusal::ForeignEndpoint {
+        gateway.strangers.came(ask);
+    }
     let mut part = refused.part.clone();
     part.code = Some(refused.refusal.code().to_owned());
     part.grant = known.grant;

@@ -142,6 +142,11 @@ impl Agent {
         Self { client: client.build().unwrap(), url: url.to_owned(), token: token.to_owned() }
     }
 
+    /// The same agent with another token.
+    pub(super) fn with_token(&self, token: &str) -> Self {
+        Self { token: token.to_owned(), ..self.clone() }
+    }
+
     /// The same agent at another address.
     pub(super) fn at(&self, url: &str) -> Self {
         Self { url: url.to_owned(), ..self.clone() }
