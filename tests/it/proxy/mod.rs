@@ -9,3 +9,4 @@ mod opening;
 mod record;
 mod stage;
 mod stops;
+mod table;

@@ -53,7 +53,7 @@ async fn a_refusal_is_recorded_with_the_step_that_decided_it() {
 #[tokio::test]
 async fn who_comes_with_an_unknown_token_is_on_record_once_and_then_counted() {
     let stage = Stage::with_ceiling(Class::Read).await;
-    let stranger = stage.agent.with_token("ptg_0000000000000000000000000000000000000000000");
+    let stranger = stage.agent.carrying("ptg_0000000000000000000000000000000000000000000");
     assert_eq!(stranger.call("get_issue").await.status, http::StatusCode::UNAUTHORIZED);
     let (action, record) = stage.calls_once(1).await.remove(0);
     assert_eq!((action.as_str(), record.decision), ("call.refused", Decision::Refused));
@@ -80,7 +80,7 @@ async fn a_token_of_another_organization_is_on_record_where_it_was_tried() {
     let foreign = stage.app.member(&other, "Olga Other", portreeve::base::permission::Role::Member).await.id;
     let principal = portreeve::base::actor::Principal::User(foreign);
     let (_, token) = stage.app.grant(&other, principal, Class::Write).await;
-    let answer = stage.agent.with_token(&token).call("get_issue").await;
+    let answer = stage.agent.carrying(&token).call("get_issue").await;
     assert_eq!(answer.status, http::StatusCode::UNAUTHORIZED);
     let (action, record) = stage.calls_once(1).await.remove(0);
     assert_eq!((action.as_str(), record.user), ("call.refused", None), "a stranger's name is not told");

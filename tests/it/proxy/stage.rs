@@ -91,7 +91,15 @@ impl Stage {
         ceiling: Class,
         answerer: impl Fn(&Asked) -> Script + Send + Sync + 'static,
     ) -> Self {
-        let app = TestApp::start().await;
+        Self::of(TestApp::start().await, ceiling, answerer).await
+    }
+
+    /// The same in an app of the test's own.
+    pub(super) async fn of(
+        app: TestApp,
+        ceiling: Class,
+        answerer: impl Fn(&Asked) -> Script + Send + Sync + 'static,
+    ) -> Self {
         let org = app.org("acme").await;
         let person = app.member(&org, "Ada Agent", Role::Member).await.id;
         let upstream = FakeServer::answering(answerer).await;
@@ -140,11 +148,6 @@ impl Agent {
         rustls::crypto::ring::default_provider().install_default().ok();
         let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
         Self { client: client.build().unwrap(), url: url.to_owned(), token: token.to_owned() }
-    }
-
-    /// The same agent with another token.
-    pub(super) fn with_token(&self, token: &str) -> Self {
-        Self { token: token.to_owned(), ..self.clone() }
     }
 
     /// The same agent at another address.
