@@ -22,13 +22,13 @@ use crate::{
     },
     domain::{
         audit::{CallEntry, CallPart, Entry, Who},
-        tenancy::{OrgRef, store as tenancy},
+        tenancy::OrgRef,
     },
     flow::{
         fault::ActionResult,
-        proxy::{ask::Ask, recorder::Recorder, refusal::Refusal},
+        proxy::{ask::Ask, recorder::Recorder, refusal::Refusal, snapshots},
     },
-    io::db::{Db, OrgScope, SystemTx, Tx},
+    io::db::Db,
 };
 
 /// How long requests are counted before they are recorded together.
@@ -124,10 +124,7 @@ impl Strangers {
     }
 
     async fn record(&self, place: &Place, origin: &Origin, count: u64) -> ActionResult<()> {
-        let mut tx = SystemTx::begin(&self.db).await?;
-        let org = tenancy::orgs::find_for_operator(&mut tx, &place.door).await?;
-        tx.done().await?;
-        let Some(org) = org.filter(|org| org.deleted_at.is_none()) else { return Ok(()) };
+        let Some(scope) = snapshots::org_at(&self.db, &place.door).await? else { return Ok(()) };
         let actual = match count {
             1 => "a token that is not known here".to_owned(),
             count => format!("{count} requests within a minute, with tokens that are not known here"),
@@ -147,8 +144,7 @@ impl Strangers {
             opens: false,
             closes: None,
         };
-        // Nothing is done in the organization's name but to tell it of this.
-        self.recorder.record_soon(OrgScope::proven(org.id), call);
+        self.recorder.record_soon(scope, call);
         Ok(())
     }
 }
