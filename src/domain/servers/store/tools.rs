@@ -337,7 +337,7 @@ pub async fn settle_variants(
     .await?;
     let names = sqlx::query_scalar!(
         "select name from tools where org_id = $1 and server_id = $2 and state <> 'gone'
-            and variant_seen_at > coalesce($3, '-infinity'::timestamptz) order by name",
+            and variant_seen_at >= coalesce($3, '-infinity'::timestamptz) order by name",
         tx.org().uuid(),
         server.uuid(),
         since
