@@ -31,6 +31,7 @@ pub mod route;
 pub mod seen;
 pub mod snapshot;
 pub mod snapshots;
+pub mod strangers;
 pub mod tether;
 pub mod watch;
 

@@ -16,7 +16,7 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use tokio::sync::watch;
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     base::{clock::Clock, ids::OrgId},
@@ -46,13 +46,25 @@ const PATIENCE: usize = 5;
 /// What the organization has in force at the last look; none where nothing is.
 type InForce = Option<Arc<OrgSnapshot>>;
 
+/// What watching over streams takes.
+#[derive(Debug)]
+pub struct TetherParts {
+    /// What each organization has in force.
+    pub snapshots: Arc<Snapshots>,
+    /// Where servers may be.
+    pub egress: Egress,
+    /// The time.
+    pub clock: Clock,
+    /// Where background work belongs.
+    pub tasks: TaskTracker,
+    /// Ends when the process is to end, and no stream is to keep it from that.
+    pub stop: CancellationToken,
+}
+
 /// Watches over open streams.
 #[derive(Debug)]
 pub struct Tethers {
-    snapshots: Arc<Snapshots>,
-    egress: Egress,
-    clock: Clock,
-    tasks: TaskTracker,
+    parts: TetherParts,
     orgs: Mutex<HashMap<OrgId, watch::Sender<InForce>>>,
 }
 
@@ -89,8 +101,8 @@ impl Tether {
 
 impl Tethers {
     /// Nobody listens yet.
-    pub fn new(snapshots: Arc<Snapshots>, egress: Egress, clock: Clock, tasks: TaskTracker) -> Arc<Self> {
-        Arc::new(Self { snapshots, egress, clock, tasks, orgs: Mutex::default() })
+    pub fn new(parts: TetherParts) -> Arc<Self> {
+        Arc::new(Self { parts, orgs: Mutex::default() })
     }
 
     /// The answer, whose stream ends with what it is held by.
@@ -105,7 +117,7 @@ impl Tethers {
         let mut looks = self.watch(tether.admitted.snapshot.scope);
         while looks.changed().await.is_ok() {
             let in_force = looks.borrow_and_update().clone();
-            if in_force.is_none_or(|by| tether.is_severed(by, &self.clock)) {
+            if in_force.is_none_or(|by| tether.is_severed(by, &self.parts.clock)) {
                 return;
             }
         }
@@ -120,15 +132,16 @@ impl Tethers {
         let (sender, looks) = watch::channel(None);
         orgs.insert(scope.org(), sender);
         let tethers = Arc::clone(self);
-        self.tasks.spawn(async move { tethers.look(scope).await });
+        self.parts.tasks.spawn(async move { tethers.look(scope).await });
         looks
     }
 
     async fn look(&self, scope: OrgScope) {
         let mut in_vain = 0;
         loop {
-            tokio::time::sleep(EVERY).await;
+            let _ = tokio::time::timeout(EVERY, self.parts.stop.cancelled()).await;
             let in_force = match self.in_force(scope).await {
+                _ if self.parts.stop.is_cancelled() => None,
                 Ok(in_force) => in_force,
                 Err(_) if in_vain < PATIENCE => {
                     in_vain += 1;
@@ -150,8 +163,8 @@ impl Tethers {
     }
 
     async fn in_force(&self, scope: OrgScope) -> ActionResult<InForce> {
-        let Some(epoch) = self.snapshots.epoch_now(scope).await? else { return Ok(None) };
-        self.snapshots.get(scope, Some(epoch), self.egress.policy()).await
+        let Some(epoch) = self.parts.snapshots.epoch_now(scope).await? else { return Ok(None) };
+        self.parts.snapshots.get(scope, Some(epoch), self.parts.egress.policy()).await
     }
 }
 

@@ -10,3 +10,4 @@ mod record;
 mod stage;
 mod stops;
 mod streams;
+mod table;

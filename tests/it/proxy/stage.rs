@@ -91,7 +91,15 @@ impl Stage {
         ceiling: Class,
         answerer: impl Fn(&Asked) -> Script + Send + Sync + 'static,
     ) -> Self {
-        let app = TestApp::start().await;
+        Self::of(TestApp::start().await, ceiling, answerer).await
+    }
+
+    /// The same in an app of the test's own.
+    pub(super) async fn of(
+        app: TestApp,
+        ceiling: Class,
+        answerer: impl Fn(&Asked) -> Script + Send + Sync + 'static,
+    ) -> Self {
         let org = app.org("acme").await;
         let person = app.member(&org, "Ada Agent", Role::Member).await.id;
         let upstream = FakeServer::answering(answerer).await;

@@ -1,6 +1,6 @@
 //! The server's side of a bridged call: requests in its dress, and the messages of its answer.
 
-use std::{collections::VecDeque, time::Duration};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method as Verb, StatusCode, header};
@@ -17,8 +17,6 @@ use crate::{
     protocol::mcp::sse::{Event, Splitter},
 };
 
-/// How long a server may take before it begins to answer.
-const FIRST_BYTE_WITHIN: Duration = Duration::from_secs(300);
 /// How long it may take to end a session.
 const ENDED_WITHIN: Duration = Duration::from_secs(10);
 /// How large a message of a server may be.
@@ -99,7 +97,7 @@ impl Line {
         let mut request = Request::new(verb, target.clone());
         request.headers.clone_from(&self.carried);
         request.headers.extend(headers.iter().map(|(name, value)| (name.clone(), value.clone())));
-        request.first_byte_within = FIRST_BYTE_WITHIN;
+        request.first_byte_within = self.egress.call_within();
         request.idle_within = None;
         request
     }
