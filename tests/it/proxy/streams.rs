@@ -3,14 +3,20 @@
 use std::sync::{Arc, Mutex};
 
 use http::{Method, StatusCode};
-use portreeve::domain::servers::Era;
+use portreeve::{
+    base::{actor::Principal, permission::Role, risk::Class},
+    domain::servers::Era,
+};
 use serde_json::{Value, json};
 
 use crate::{
-    kit::fake_server::{Asked, FakeServer, Frames, Script},
+    kit::{
+        app::TestApp,
+        fake_server::{Asked, FakeServer, Frames, Script},
+    },
     proxy::{
         bridge::{Shore, answered, messages, modern, opened, until},
-        stage::{Agent, tools},
+        stage::{Agent, Stage, tools, usual},
     },
 };
 
@@ -296,4 +302,73 @@ async fn a_server_that_tells_nothing_unasked_has_no_stream() {
     let none = shore.agent.send(Method::GET, &within).await;
     assert_eq!(none.status, StatusCode::METHOD_NOT_ALLOWED, "{}", none.text);
     assert_eq!(shore.asked().len(), before);
+}
+
+/// A server that keeps a stream open for whoever listens, and the agent's end of it once something came through.
+async fn listening(stage: &Stage, agent: &Agent) -> reqwest::Response {
+    let params = json!({ "notifications": { "toolsListChanged": true }, "_meta": {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {} } });
+    let body = json!({ "jsonrpc": "2.0", "id": "sub", "method": "subscriptions/listen", "params": params });
+    let headers = [("mcp-protocol-version", "2026-07-28"), ("mcp-method", "subscriptions/listen")];
+    let mut stream = agent.begin(body.to_string(), &headers).await;
+    assert!(stream.chunk().await.unwrap().is_some(), "{:?}", stage.calls().await);
+    stream
+}
+
+async fn with_listeners() -> (Stage, Arc<Mutex<Vec<Frames>>>) {
+    let open = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&open);
+    let stage = Stage::over(Class::Write, move |asked| {
+        if asked.header("mcp-method") != Some("subscriptions/listen") {
+            return usual(asked);
+        }
+        let (script, frames) = Script::events();
+        frames.send(&news("notifications/subscriptions/acknowledged", json!({})));
+        kept.lock().unwrap().push(frames);
+        script
+    })
+    .await;
+    (stage, open)
+}
+
+/// Whether the stream is over; what comes meanwhile is passed over.
+async fn is_over(mut stream: reqwest::Response) -> bool {
+    let end = async { while let Ok(Some(_)) = stream.chunk().await {} };
+    tokio::time::timeout(std::time::Duration::from_secs(20), end).await.is_ok()
+}
+
+#[tokio::test]
+async fn an_open_stream_ends_with_its_grant_on_every_replica_and_others_stay_open() {
+    let (stage, open) = with_listeners().await;
+    let beside = TestApp::beside(&stage.app).await;
+    let elsewhere = stage.agent.at(&format!("{}/mcp/acme/github", beside.origin()));
+    let person = Principal::User(stage.person);
+    let (_, other) = stage.app.grant(&stage.org, person, Class::Write).await;
+    let mut unhurt = listening(&stage, &stage.agent.carrying(&other)).await;
+    let (here, there) = (listening(&stage, &stage.agent).await, listening(&stage, &elsewhere).await);
+    let admin = stage.app.member(&stage.org, "Admin", Role::Admin).await;
+    let script = stage.app.key_of(&stage.org, admin.id, Role::Admin, &["*"]).await;
+    let suspend = format!("/api/v1/orgs/acme/grants/{}/suspend", stage.grant);
+    script.post(&suspend, json!({ "reason": "lunch" })).await.expect(StatusCode::OK);
+    assert!(is_over(here).await && is_over(there).await);
+    let calls = stage.calls_once(5).await;
+    let ended = calls.iter().filter(|(action, _)| action == "call.abandoned").count();
+    assert_eq!(ended, 2, "{:?}", calls.iter().map(|call| &call.0).collect::<Vec<_>>());
+    for frames in open.lock().unwrap().iter() {
+        frames.send(&news("notifications/tools/list_changed", json!({})));
+    }
+    assert!(unhurt.chunk().await.unwrap().is_some(), "another grant's stream goes on");
+}
+
+#[tokio::test]
+async fn an_open_stream_ends_when_its_token_expires_and_when_the_process_does() {
+    let (stage, _open) = with_listeners().await;
+    let stream = listening(&stage, &stage.agent).await;
+    stage.app.clock.advance(time::Duration::days(400));
+    assert!(is_over(stream).await);
+    let (stage, _open) = with_listeners().await;
+    let stream = listening(&stage, &stage.agent).await;
+    stage.app.wind_down();
+    assert!(is_over(stream).await);
 }
