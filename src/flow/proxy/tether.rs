@@ -107,9 +107,13 @@ impl Tethers {
 
     /// The answer, whose stream ends with what it is held by.
     pub fn hold(self: &Arc<Self>, tether: Option<Tether>, answer: Answer) -> Answer {
-        let (Some(tether), AnswerBody::Stream(body)) = (tether, answer.body) else { return answer };
-        let severed = Box::pin(Self::severed(Arc::clone(self), tether));
-        Answer { body: AnswerBody::stream(Held { body: Some(body), severed }), ..answer }
+        match (tether, answer) {
+            (Some(tether), Answer { status, headers, body: AnswerBody::Stream(body) }) => {
+                let severed = Box::pin(Self::severed(Arc::clone(self), tether));
+                Answer { status, headers, body: AnswerBody::stream(Held { body: Some(body), severed }) }
+            }
+            (_, answer) => answer,
+        }
     }
 
     /// Waits until a tether no longer holds.

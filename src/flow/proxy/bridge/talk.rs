@@ -1,6 +1,6 @@
 //! The server's side of a bridged call: requests in its dress, and the messages of its answer.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method as Verb, StatusCode, header};
