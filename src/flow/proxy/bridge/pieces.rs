@@ -24,6 +24,8 @@ use crate::{
 pub(super) enum Piece {
     /// A message on the way.
     Told(Vec<u8>),
+    /// Nothing but that the stream is still there.
+    Quiet,
     /// The last message, and the status where it is the only one.
     Ended(StatusCode, Vec<u8>),
 }
@@ -40,7 +42,7 @@ pub(super) fn channel() -> (mpsc::Sender<Piece>, mpsc::Receiver<Piece>) {
 pub(super) async fn answer(mut pieces: mpsc::Receiver<Piece>) -> Answer {
     match pieces.recv().await {
         Some(Piece::Ended(status, body)) => reply::json_answer(status, body),
-        Some(first @ Piece::Told(_)) => stream(Some(first), pieces),
+        Some(first @ (Piece::Told(_) | Piece::Quiet)) => stream(Some(first), pieces),
         // Whoever called has called it off, and nobody reads this.
         None => reply::accepted(),
     }
@@ -75,6 +77,9 @@ impl Body for Stream {
         };
         let data = match piece {
             None => return Poll::Ready(None),
+            Some(Piece::Quiet) => {
+                return Poll::Ready(Some(Ok(BodyFrame::data(Bytes::from_static(b":\n\n")))));
+            }
             Some(Piece::Told(data)) => data,
             Some(Piece::Ended(_, data)) => {
                 self.pieces = None;
