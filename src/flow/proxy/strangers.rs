@@ -143,6 +143,7 @@ impl Strangers {
             epoch: None,
             opens: false,
             closes: None,
+            again: false,
         };
         self.recorder.record_soon(scope, call);
         Ok(())
