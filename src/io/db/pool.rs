@@ -68,19 +68,19 @@ impl Db {
                 .max_connections(max.max(1))
                 .acquire_timeout(settings.patience)
                 .max_lifetime(Duration::from_secs(30 * 60))
-                // Whether a connection still leads anywhere is asked only where it rested: each asking is a round trip.
-                .test_before_acquire(false)
-                .before_acquire(|conn, meta| {
-                    Box::pin(async move {
-                        if meta.idle_for > RESTED {
-                            conn.ping().await?;
-                        }
-                        Ok(true)
-                    })
-                })
-                .connect_lazy_with(options.clone())
         };
-        Self { pool: pool(settings.max.saturating_sub(statements)), statements: pool(statements) }
+        // Whether a connection still leads anywhere costs a round trip to ask. Where agents wait for a single statement
+        // it is asked only of one that rested.
+        let warm = pool(statements).test_before_acquire(false).before_acquire(|conn, meta| {
+            Box::pin(async move {
+                if meta.idle_for > RESTED {
+                    conn.ping().await?;
+                }
+                Ok(true)
+            })
+        });
+        let main = pool(settings.max.saturating_sub(statements));
+        Self { pool: main.connect_lazy_with(options.clone()), statements: warm.connect_lazy_with(options) }
     }
 
     /// Proves that the database answers.
