@@ -405,6 +405,8 @@ fn limit(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Option<Limit> {
     }
     let window = window(reader, raw, place);
     let scope = scope(reader, raw, place);
+    let max = amount(reader, raw, place, "max");
+    let increment = increment(reader, raw, place);
     Some(Limit {
         counter,
         window: window?,
@@ -414,9 +416,9 @@ fn limit(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Option<Limit> {
             "kind",
             &[("fixed", WindowKind::Fixed), ("sliding", WindowKind::Sliding)],
         ),
-        max: amount(reader, raw, place, "max")?,
+        max: max?,
         scope: scope?,
-        increment: increment(reader, raw, place),
+        increment,
         distinct: raw.get("distinct").and_then(|_| args_path(reader, raw, place, "distinct")),
         count_errors: count_errors(reader, raw, place),
         on_exceed: reader.choice(

@@ -42,6 +42,40 @@ pub enum LayerName {
     Grant,
 }
 
+impl LayerName {
+    /// All layers, the highest first.
+    pub const ALL: [Self; 4] = [Self::Org, Self::Team, Self::Server, Self::Grant];
+
+    /// The name in records and files.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Org => "org",
+            Self::Team => "team",
+            Self::Server => "server",
+            Self::Grant => "grant",
+        }
+    }
+}
+
+impl std::fmt::Display for LayerName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text names no layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("choose org, team, server or grant")]
+pub struct NotALayer;
+
+impl std::str::FromStr for LayerName {
+    type Err = NotALayer;
+
+    fn from_str(text: &str) -> Result<Self, NotALayer> {
+        Self::ALL.into_iter().find(|layer| layer.as_str() == text).ok_or(NotALayer)
+    }
+}
+
 /// A document that has a say.
 #[derive(Clone, Copy, Debug)]
 pub struct Layer<'a> {

@@ -12,8 +12,6 @@ use crate::{
     protocol::mcp::strict::{self, Limits},
 };
 
-const NAMES: [LayerName; 4] = [LayerName::Org, LayerName::Team, LayerName::Server, LayerName::Grant];
-
 fn value() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(Value::Null),
@@ -163,7 +161,7 @@ proptest! {
     ) {
         let programs: Vec<Program> = policies.iter().map(program).collect();
         let each = programs.iter().map(|one| effect(&arguments, tool, &[(LayerName::Grant, one)])).max();
-        let mut layers: Vec<_> = NAMES.into_iter().zip(&programs).collect();
+        let mut layers: Vec<_> = LayerName::ALL.into_iter().zip(&programs).collect();
         prop_assert_eq!(Some(effect(&arguments, tool, &layers)), each);
         layers.reverse();
         prop_assert_eq!(Some(effect(&arguments, tool, &layers)), each);

@@ -20,6 +20,6 @@ mod tests;
 
 pub use compile::Program;
 pub use facts::{Facts, Tool};
-pub use judge::{Call, Layer, LayerName, decide};
+pub use judge::{Call, Layer, LayerName, NotALayer, decide};
 pub use trace::{Effect, LayerTrace, List, Part, Reason, Trace};
 pub use verdict::{Blocked, Need, Outcome, Reservation, Slots, Verdict};
