@@ -92,6 +92,7 @@ fn gateway(app: &App, ports: &Ports) -> Gateway {
         base_url: ports.site.base_url.clone(),
         replica: app.replica,
         tasks: app.tasks.clone(),
+        stop: app.stopping.clone(),
         waker: ports.waker.clone(),
     })
 }

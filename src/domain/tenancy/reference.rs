@@ -8,7 +8,7 @@ use crate::base::{
 };
 
 /// A thing named by its id or its slug.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Ref<I> {
     /// By id.
     Id(I),

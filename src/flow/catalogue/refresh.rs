@@ -11,7 +11,7 @@ use crate::{
         audit::{self, Entry, Unrecorded, Who},
         servers::{
             CatalogueChange, Check, Checked, Server, ToolName,
-            store::{catalogue, checks, credentials, servers},
+            store::{catalogue, checks, credentials, servers, tools},
         },
         tenancy::store::orgs,
     },
@@ -114,22 +114,25 @@ async fn keep(
         return Err(ActionError::Changed);
     }
     checks::record(&mut tx, server.id, &check(&reading, now)).await?;
-    let (mut change, mut left_out) = (None, 0);
+    let (mut change, mut left_out, mut varying) = (None, 0, Vec::new());
     if let Some(Spoken { snapshot, left_out: dropped, .. }) = &reading.found {
         left_out = *dropped;
         change = catalogue::apply(&mut tx, server.id, snapshot, now + EVERY + jitter(), now).await?;
         if change.as_ref().is_some_and(|change| change.is_decisive) {
             orgs::bump_epoch(&mut tx).await?;
         }
+        varying = tools::settle_variants(&mut tx, server.id, seen.refreshed.at).await?;
     } else {
         let due = now + patience(server.refreshed.failures) + jitter();
         servers::note_failure(&mut tx, server.id, &cause(&reading), due, now).await?;
     }
-    let entry = entry(&server, change.as_ref(), &reading, who, occasion);
+    let mut entries = Vec::from_iter(entry(&server, change.as_ref(), &reading, who, occasion));
+    entries.extend(alarm(&server, &varying));
     let server = servers::find(&mut tx, &seen.id.into()).await?.ok_or(ActionError::NotFound)?;
-    match entry {
-        Some(entry) => drop(audit::commit(tx, now, vec![entry]).await?),
-        None => audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await?,
+    if entries.is_empty() {
+        audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await?;
+    } else {
+        audit::commit(tx, now, entries).await?;
     }
     Ok(Refresh { server, steps: reading.steps, change, left_out })
 }
@@ -186,6 +189,20 @@ fn entry(
         .after(&RefreshRecord::of(change, reading));
     let failed = occasion == Occasion::Asked && change.is_none();
     Some(if failed { entry.note(cause(reading)).failed() } else { entry })
+}
+
+/// What the record says of tools that agents were shown otherwise than the catalogue, which was read since, holds them.
+fn alarm(server: &Server, varying: &[ToolName]) -> Option<Entry> {
+    #[derive(Serialize)]
+    struct Varying<'a> {
+        tools: Vec<&'a str>,
+    }
+    let tools: Vec<&str> = varying.iter().take(MOST_NAMES).map(ToolName::as_str).collect();
+    (!tools.is_empty()).then(|| {
+        Entry::admin("server.definitions_vary", &Who::system(REFRESH_SERVER))
+            .target("server", server.id, &server.name)
+            .after(&Varying { tools })
+    })
 }
 
 fn check(reading: &Reading, at: OffsetDateTime) -> Check {

@@ -1,6 +1,6 @@
 //! From bearer to [`Admitted`]: whose token it is, whether it is in force, and whether it may be used here.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use time::OffsetDateTime;
 
@@ -44,7 +44,7 @@ pub struct Known {
 }
 
 /// An agent that may be here.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Admitted {
     /// What its calls are judged by.
     pub snapshot: Arc<OrgSnapshot>,
@@ -115,7 +115,7 @@ pub async fn admit(gateway: &Gateway, ask: &Ask, newest: Option<i64>) -> Result<
     let found = find(gateway, &token, newest).await.map_err(away)?;
     let (snapshot, grant) = found.ok_or_else(|| unknown(Refusal::UnknownToken))?;
     let admitted = Admitted::of(snapshot, grant, &token, ask, gateway.clock.now())?;
-    admitted.check(ask, &token).map_err(|refusal| admitted.refused(refusal))?;
+    admitted.check(&ask.endpoint, ask.origin.ip).map_err(|refusal| admitted.refused(refusal))?;
     Ok(admitted)
 }
 
@@ -131,7 +131,12 @@ async fn find(
     if let Some(grant) = kept.grant_of(token.row()) {
         return Ok(Some((Arc::clone(&kept), Arc::clone(grant))));
     }
-    let Some(fresh) = gateway.snapshots.fresher(&kept, policy).await? else { return Ok(None) };
+    // Who carries a token that ended long ago is not to have everything read anew each time.
+    let epoch = gateway.snapshots.epoch_now(scope).await?;
+    if epoch == Some(kept.epoch) {
+        return Ok(None);
+    }
+    let Some(fresh) = gateway.snapshots.get(scope, epoch, policy).await? else { return Ok(None) };
     Ok(fresh.grant_of(token.row()).map(|grant| (Arc::clone(&fresh), Arc::clone(grant))))
 }
 
@@ -169,14 +174,23 @@ impl Admitted {
         Ok(Self { token: token.row(), snapshot, grant, now, who })
     }
 
-    /// Steps 1 to 4, in their order.
-    fn check(&self, ask: &Ask, token: &Token) -> Result<(), Refusal> {
+    /// The same agent by a newer snapshot and a later moment; none where its grant or token is not in it.
+    pub fn renewed(&self, snapshot: Arc<OrgSnapshot>, now: OffsetDateTime) -> Option<Self> {
+        let grant = Arc::clone(snapshot.grant_of(self.token)?);
+        Some(Self { token: self.token, who: self.who.clone(), snapshot, grant, now })
+    }
+
+    /// Steps 1 to 4, in their order, for an endpoint and an address.
+    ///
+    /// # Errors
+    /// Why the agent may not be here.
+    pub fn check(&self, endpoint: &Endpoint, ip: Option<IpAddr>) -> Result<(), Refusal> {
         self.check_gate()?;
-        self.check_token(token)?;
-        if ask.endpoint.org().is_some_and(|org| !self.snapshot.is_named(org)) {
+        self.check_token()?;
+        if endpoint.org().is_some_and(|org| !self.snapshot.is_named(org)) {
             return Err(Refusal::ForeignEndpoint);
         }
-        if !self.grant.bindings.admit_ip(ask.origin.ip) {
+        if !self.grant.bindings.admit_ip(ip) {
             return Err(Refusal::NetworkNotBound);
         }
         self.check_grant()
@@ -192,8 +206,8 @@ impl Admitted {
         Err(Refusal::GateClosed { reason: self.snapshot.gate.reason.clone() })
     }
 
-    fn check_token(&self, token: &Token) -> Result<(), Refusal> {
-        let carried = self.grant.tokens.iter().find(|one| one.id == token.row());
+    fn check_token(&self) -> Result<(), Refusal> {
+        let carried = self.grant.tokens.iter().find(|one| one.id == self.token);
         match carried.map(|one| one.state(self.now)) {
             Some(TokenState::Live) => Ok(()),
             Some(TokenState::Expired) => Err(Refusal::TokenExpired),
@@ -248,7 +262,8 @@ impl Admitted {
         if !facts.server.is_enabled {
             return Err(Refusal::ServerDisabled { server: name() });
         }
-        if facts.server.transport != Transport::Http || facts.target.is_none() {
+        let is_spoken = matches!(facts.server.transport, Transport::Http | Transport::Sse);
+        if !is_spoken || facts.target.is_none() {
             return Err(Refusal::TransportUnserved { server: name() });
         }
         Ok(())

@@ -1,7 +1,5 @@
 //! Carries a passed call out: to the server, and its answer back.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method as Verb, StatusCode, header};
 
@@ -28,8 +26,6 @@ use crate::{
     protocol::mcp::method::{Method, Target},
 };
 
-/// How long a server may take before it begins to answer a call.
-const FIRST_BYTE_WITHIN: Duration = Duration::from_secs(300);
 /// How large an answer may be that is read as a whole before it is passed on.
 const MAX_WHOLE: usize = 10 * 1024 * 1024;
 /// Answers up to this size are looked through for handles of the server; larger ones are passed on as they come.
@@ -65,7 +61,7 @@ pub async fn dispatch(
     if let Some(way) = bridge::way(permit.call()) {
         return bridge::dispatch(gateway, ask, admitted, &permit, open, credential, way).await;
     }
-    let Some(request) = request(ask, permit.call(), credential) else {
+    let Some(request) = request(gateway, ask, permit.call(), credential) else {
         return failed(gateway, ask, &permit, open, None, ("upstream_address_refused", String::new()));
     };
     match gateway.egress.send(request).await {
@@ -78,7 +74,7 @@ pub async fn dispatch(
 }
 
 /// The request to the server: the judged bytes, the few headers it may see, and the server's own credential.
-fn request(ask: &Ask, call: &Call<'_>, credential: Credential) -> Option<Request> {
+fn request(gateway: &Gateway, ask: &Ask, call: &Call<'_>, credential: Credential) -> Option<Request> {
     let target = call.server.target.as_ref()?;
     let verb = match ask.verb {
         ask::Verb::Post => Verb::POST,
@@ -89,7 +85,7 @@ fn request(ask: &Ask, call: &Call<'_>, credential: Credential) -> Option<Request
     let target = credential.attach(&mut headers, target);
     let mut request = Request::new(verb, target);
     request.headers = headers;
-    request.first_byte_within = FIRST_BYTE_WITHIN;
+    request.first_byte_within = gateway.egress.call_within();
     // A stream of a session is silent for as long as nothing happens.
     request.idle_within = None;
     request.body = match &call.payload {

@@ -171,12 +171,26 @@ impl Editor {
             Message::Response(response) => match response.outcome {
                 Outcome::Result(result) => match &self.merged {
                     Some(merged) => self.merge_list(body, result, kind, merged).map(Some),
-                    None => lists::filter(body, result, kind, self.era, visible),
+                    None => self.filter(body, result, kind, visible),
                 },
                 Outcome::Error(_) => Ok(None),
             },
             _ => Ok(self.pass(body, &message)),
         }
+    }
+
+    fn filter(
+        &self,
+        body: &[u8],
+        result: Raw<'_>,
+        kind: ListKind,
+        visible: &Visible,
+    ) -> Result<Option<Vec<u8>>, Unreadable> {
+        let (filtered, otherwise) = lists::filter(body, result, kind, self.era, visible)?;
+        if !otherwise.is_empty() {
+            self.watch.shown_otherwise(self.scope, self.server, otherwise);
+        }
+        Ok(filtered)
     }
 
     /// A page of one server's list as a page of the merged one.

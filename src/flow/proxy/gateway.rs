@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     base::{
@@ -13,7 +13,13 @@ use crate::{
     flow::{
         jobs::Waker,
         proxy::{
-            bridge::Bridge, handles::Handles, recorder::Recorder, seen::Seen, snapshots::Snapshots,
+            bridge::Bridge,
+            handles::Handles,
+            recorder::Recorder,
+            seen::Seen,
+            snapshots::Snapshots,
+            strangers::Strangers,
+            tether::{TetherParts, Tethers},
             watch::Watch,
         },
     },
@@ -34,9 +40,13 @@ pub struct Gateway {
     /// The address agents use, without a slash at the end.
     pub base_url: String,
     /// What each organization's calls are judged by.
-    pub snapshots: Snapshots,
+    pub snapshots: Arc<Snapshots>,
+    /// Ends streams with the authority they were opened by.
+    pub tethers: Arc<Tethers>,
     /// Puts calls on record.
     pub recorder: Arc<Recorder>,
+    /// Counts who comes with a token that is none.
+    pub strangers: Arc<Strangers>,
     /// Notes the use of tokens.
     pub seen: Arc<Seen>,
     /// Follows what servers say of their catalogues.
@@ -64,6 +74,8 @@ pub struct GatewayParts {
     pub replica: ReplicaId,
     /// Where background work belongs.
     pub tasks: TaskTracker,
+    /// Ends when the process is to end.
+    pub stop: CancellationToken,
     /// Tells this replica's workers that there is work.
     pub waker: Waker,
 }
@@ -71,13 +83,25 @@ pub struct GatewayParts {
 impl Gateway {
     /// A gateway that has judged nothing yet.
     pub fn new(parts: GatewayParts) -> Self {
-        let GatewayParts { db, clock, vault, egress, base_url, replica, tasks, waker } = parts;
+        let GatewayParts { db, clock, vault, egress, base_url, replica, tasks, stop, waker } = parts;
+        let snapshots = Arc::new(Snapshots::new(db.clone(), clock.clone()));
+        let recorder = Recorder::new(db.clone(), replica, tasks.clone());
+        let tethers = TetherParts {
+            snapshots: Arc::clone(&snapshots),
+            egress: egress.clone(),
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+            stop: stop.clone(),
+        };
+        let strangers = Strangers::new(db.clone(), clock.clone(), Arc::clone(&recorder), tasks.clone(), stop);
         Self {
-            snapshots: Snapshots::new(db.clone(), clock.clone()),
+            tethers: Tethers::new(tethers),
+            snapshots,
             seen: Seen::new(db.clone(), tasks.clone()),
             watch: Watch::new(db.clone(), clock.clone(), waker, tasks.clone()),
-            bridge: Bridge::new(tasks.clone()),
-            recorder: Recorder::new(db.clone(), replica, tasks),
+            bridge: Bridge::new(tasks),
+            strangers,
+            recorder,
             handles: Handles::new(vault.clone()),
             db,
             clock,

@@ -1,7 +1,7 @@
 //! Lists as an agent may see them: a tool that it may not call is not there.
 
 use crate::{
-    domain::servers::{Fingerprint, ToolState},
+    domain::servers::{DecisionTool, Fingerprint, ToolName, ToolState},
     flow::proxy::edit::{Unreadable, Visible},
     protocol::mcp::{
         list::{Item, Listing},
@@ -11,7 +11,10 @@ use crate::{
     },
 };
 
-/// The answer with what this agent may see; none where nothing is to be left out.
+/// Tools that a list showed in another way than they were reviewed.
+pub type Otherwise = Vec<(ToolName, Fingerprint)>;
+
+/// The answer with what this agent may see, none where nothing is to be left out; and what it showed otherwise.
 ///
 /// # Errors
 /// Where it cannot be told what the answer shows: then it must not be passed on.
@@ -21,30 +24,38 @@ pub fn filter(
     kind: ListKind,
     era: Era,
     visible: &Visible,
-) -> Result<Option<Vec<u8>>, Unreadable> {
+) -> Result<(Option<Vec<u8>>, Otherwise), Unreadable> {
     // Whoever may reach the server may read what it has to read.
     if kind != ListKind::Tools {
-        return Ok(None);
+        return Ok((None, Otherwise::new()));
     }
     let listing = Listing::read(kind, result).map_err(|_| Unreadable)?;
-    let filtered = listing.filter(body, era, |item| is_visible(visible, item)).map_err(|_| Unreadable)?;
-    Ok(Some(filtered))
+    let mut otherwise = Otherwise::new();
+    let filtered = listing.filter(body, era, |item| is_visible(visible, item, &mut otherwise));
+    Ok((Some(filtered.map_err(|_| Unreadable)?), otherwise))
 }
 
-/// Whether a tool is one that was reviewed as the server shows it, and within the ceiling. A server of both eras may add
-/// what only one of them knows, and has no meaning for a model.
-fn is_visible(visible: &Visible, item: &Item<'_>) -> bool {
+/// Whether a tool is one that was reviewed as the server shows it, and within the ceiling.
+fn is_visible(visible: &Visible, item: &Item<'_>, otherwise: &mut Otherwise) -> bool {
     let Some(tool) = visible.server.tool(&item.name) else { return false };
+    if tool.state != ToolState::Reviewed || !tool.is_enabled {
+        return false;
+    }
     let text = item.raw.text();
-    let is_as_reviewed = || {
-        tool.accepted_definition.as_deref() == Some(text)
-            || tool.accepted_fingerprint.is_some() && Fingerprint::of(text).ok() == tool.accepted_fingerprint
-            || tool.accepted_definition.as_deref().is_some_and(|accepted| is_alike(accepted, text))
-    };
-    tool.state == ToolState::Reviewed
-        && tool.is_enabled
-        && tool.class.is_within(visible.ceiling)
-        && is_as_reviewed()
+    if is_as_reviewed(tool, text) {
+        return tool.class.is_within(visible.ceiling);
+    }
+    if let Ok(shown) = Fingerprint::of(text) {
+        otherwise.push((tool.name.clone(), shown));
+    }
+    false
+}
+
+/// A server of both eras may add what only one of them knows, and has no meaning for a model.
+fn is_as_reviewed(tool: &DecisionTool, text: &str) -> bool {
+    tool.accepted_definition.as_deref() == Some(text)
+        || tool.accepted_fingerprint.is_some() && Fingerprint::of(text).ok() == tool.accepted_fingerprint
+        || tool.accepted_definition.as_deref().is_some_and(|accepted| is_alike(accepted, text))
 }
 
 /// Whether two definitions differ in nothing but what one era says of itself.

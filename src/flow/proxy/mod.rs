@@ -22,6 +22,7 @@ pub mod handles;
 pub mod judge;
 pub mod lists;
 pub mod merged;
+pub mod pieces;
 pub mod record;
 pub mod recorder;
 pub mod refusal;
@@ -31,6 +32,8 @@ pub mod route;
 pub mod seen;
 pub mod snapshot;
 pub mod snapshots;
+pub mod strangers;
+pub mod tether;
 pub mod watch;
 
 use crate::{
@@ -41,6 +44,7 @@ use crate::{
         record::Recorded,
         refusal::{Refusal, Refused},
         route::Call,
+        tether::Tether,
     },
     protocol::mcp::{
         message::{self, Message},
@@ -113,11 +117,13 @@ async fn pass(
     admitted: &Admitted,
     call: Call<'_>,
 ) -> Result<Recorded, Box<Refused>> {
+    let tether = Tether::of(ask, admitted, &call);
     let permit = judge::judge(admitted, ask, call)?;
     let credential = credential::open(gateway, admitted, &permit).await?;
     let pass = match record::admit(gateway, ask, admitted, permit).await? {
         Ok(pass) => pass,
         Err(stale) => return Ok(stale),
     };
-    Ok(Recorded::Answer(Box::new(dispatch::dispatch(gateway, ask, admitted, pass, credential).await)))
+    let answer = dispatch::dispatch(gateway, ask, admitted, pass, credential).await;
+    Ok(Recorded::Answer(Box::new(gateway.tethers.hold(tether, answer))))
 }

@@ -186,8 +186,14 @@ pub async fn answered(
 pub async fn refuse(gateway: &Gateway, ask: &Ask, mut refused: Refused) -> Recorded {
     route::describe(ask, &mut refused);
     let Some(known) = refused.known.clone() else {
+        if refused.refusal == Refusal::UnknownToken {
+            gateway.strangers.came(ask);
+        }
         return Recorded::Answer(Box::new(reply::refusal(gateway, ask, &refused)));
     };
+    if refused.refusal == Refusal::ForeignEndpoint {
+        gateway.strangers.came(ask);
+    }
     let mut part = refused.part.clone();
     part.code = Some(refused.refusal.code().to_owned());
     part.grant = known.grant;
@@ -281,7 +287,8 @@ impl OpenCall {
         let (trace, action, decision, code) = match ending {
             Ending::Answered => (Trace::passed(Step::Outcome), "call.answered", Decision::Done, None),
             Ending::Abandoned => {
-                let finding = Finding::new("the agent went away", "the agent waits", Fixer::Agent);
+                let actual = "the agent went away, or may no longer listen";
+                let finding = Finding::new(actual, "the agent waits for the end of the answer", Fixer::Agent);
                 (Trace::failed(Step::Outcome, finding), "call.abandoned", Decision::Failed, Some("abandoned"))
             }
             Ending::Failed(code, sentence) => {

@@ -32,7 +32,9 @@ pub fn refusal(gateway: &Gateway, ask: &Ask, refused: &Refused) -> Answer {
     };
     match refusal.form() {
         Form::Unauthorized => {
-            let mut answer = json_answer(StatusCode::UNAUTHORIZED, body(Code::InvalidRequest, &sentence));
+            // Without an id, which only a token that is known somewhere would have brought back.
+            let body = error::error(Era::Legacy, None, Code::InvalidRequest, &sentence, None);
+            let mut answer = json_answer(StatusCode::UNAUTHORIZED, body);
             answer.headers.insert(header::WWW_AUTHENTICATE, challenge(refusal));
             answer
         }

@@ -27,6 +27,17 @@ use crate::{
 /// How many organizations, and how many tokens, are kept in mind at the most; beyond, all are forgotten and read anew.
 const MAX_KEPT: usize = 100_000;
 
+/// The organization at whose door somebody came who is not known: to tell it of that, and for nothing else.
+///
+/// # Errors
+/// When the database is away.
+pub async fn org_at(db: &Db, door: &tenancy::OrgRef) -> ActionResult<Option<OrgScope>> {
+    let mut tx = SystemTx::begin(db).await?;
+    let org = tenancy::store::orgs::find_for_operator(&mut tx, door).await?;
+    tx.done().await?;
+    Ok(org.filter(|org| org.deleted_at.is_none()).map(|org| OrgScope::proven(org.id)))
+}
+
 /// The snapshots of this replica.
 #[derive(Debug)]
 pub struct Snapshots {
@@ -104,18 +115,6 @@ impl Snapshots {
         }
         self.loads.lock().unwrap_or_else(PoisonError::into_inner).remove(&scope.org());
         Ok(loaded)
-    }
-
-    /// A newer snapshot than this one, for whoever did not find in it what the database may have by now.
-    ///
-    /// # Errors
-    /// When the database is away.
-    pub async fn fresher(
-        &self,
-        than: &OrgSnapshot,
-        policy: &AddressPolicy,
-    ) -> ActionResult<Option<Arc<OrgSnapshot>>> {
-        self.get(than.scope, Some(than.epoch + 1), policy).await
     }
 
     /// The organization's epoch as it is now; none where it is gone.

@@ -26,6 +26,8 @@ pub const DOCUMENT_CAP: usize = 10 * 1024 * 1024;
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 /// How long the head of an answer may take, unless the request says otherwise.
 const FIRST_BYTE_WITHIN: Duration = Duration::from_secs(15);
+/// How long a server may take before it begins to answer an agent's call, which may be long work.
+const CALL_WITHIN: Duration = Duration::from_secs(300);
 /// How long a body may pause, unless the request says otherwise.
 const IDLE_WITHIN: Duration = Duration::from_secs(60);
 /// How long a document may take as a whole.
@@ -166,6 +168,8 @@ pub struct EgressSettings {
     pub authorities: Authorities,
     /// How long each step to a connection may take.
     pub connect_within: Duration,
+    /// How long a server may take before it begins to answer an agent's call.
+    pub call_within: Duration,
 }
 
 impl EgressSettings {
@@ -176,6 +180,7 @@ impl EgressSettings {
             resolver: Arc::new(SystemResolver::default()),
             authorities: Authorities::default(),
             connect_within: CONNECT_WITHIN,
+            call_within: CALL_WITHIN,
         }
     }
 }
@@ -190,20 +195,27 @@ struct Inner {
     resolver: Arc<dyn Resolver>,
     tls: Tls,
     connect_within: Duration,
+    call_within: Duration,
     pool: Arc<Pool>,
 }
 
 impl Egress {
     /// A client without connections yet.
     pub fn new(settings: EgressSettings) -> Self {
-        let EgressSettings { policy, resolver, authorities, connect_within } = settings;
+        let EgressSettings { policy, resolver, authorities, connect_within, call_within } = settings;
         let tls = Tls::new(authorities);
-        Self(Arc::new(Inner { policy, resolver, tls, connect_within, pool: Arc::default() }))
+        let pool = Arc::default();
+        Self(Arc::new(Inner { policy, resolver, tls, connect_within, call_within, pool }))
     }
 
     /// Where requests may go.
     pub fn policy(&self) -> &AddressPolicy {
         &self.0.policy
+    }
+
+    /// How long a server may take before it begins to answer an agent's call.
+    pub fn call_within(&self) -> Duration {
+        self.0.call_within
     }
 
     /// Reads a URL as a target of this client.

@@ -22,7 +22,18 @@ use crate::kit::{app::TestApp, people::PlantedOrg};
 impl TestApp {
     /// A server at this address, switched on.
     pub(crate) async fn server_at(&self, org: &PlantedOrg, slug: &str, url: &str) -> ServerId {
-        let form = ServerForm { slug, name: slug, description: "", transport: "http", url };
+        self.server_over(org, slug, "http", url).await
+    }
+
+    /// The same over a transport.
+    pub(crate) async fn server_over(
+        &self,
+        org: &PlantedOrg,
+        slug: &str,
+        transport: &str,
+        url: &str,
+    ) -> ServerId {
+        let form = ServerForm { slug, name: slug, description: "", transport, url };
         let new = NewServer::parse(form).unwrap();
         let mut tx = self.org_tx(org.id).await;
         let server = servers::servers::insert(&mut tx, &new, true, None, self.clock.now()).await.unwrap();

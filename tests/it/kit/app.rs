@@ -58,6 +58,7 @@ pub(crate) struct TestApp {
     runner: Runner<Arc<Ports>>,
     origin: String,
     task: JoinHandle<()>,
+    stop: CancellationToken,
 }
 
 impl TestApp {
@@ -100,6 +101,7 @@ impl TestApp {
             stop: CancellationToken::new(),
         };
         let runner = Runner::new(parts, table::registry(), Arc::clone(&ports));
+        let stop = CancellationToken::new();
         let gateway = Gateway::new(GatewayParts {
             db: ports.db.clone(),
             clock: ports.clock.clone(),
@@ -108,6 +110,7 @@ impl TestApp {
             base_url: origin.clone(),
             replica: portreeve::base::ids::ReplicaId::fresh(),
             tasks: TaskTracker::new(),
+            stop: stop.clone(),
             waker: ports.waker.clone(),
         });
         let doors = Doors::new(Arc::clone(&ports), Arc::new(gateway), Vec::new());
@@ -116,12 +119,17 @@ impl TestApp {
         let task = tokio::spawn(async move {
             axum::serve(listener, service).into_future().await.ok();
         });
-        Self { database, ports, clock, postbox, runner, origin, task }
+        Self { database, ports, clock, postbox, runner, origin, task, stop }
     }
 
     /// The application's pool.
     pub(crate) fn db(&self) -> &Db {
         &self.ports.db
+    }
+
+    /// Tells the app's background work that the process is to end; what it serves goes on.
+    pub(crate) fn wind_down(&self) {
+        self.stop.cancel();
     }
 
     /// Where the app is reached, without a slash at the end.

@@ -29,7 +29,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::kit::{
     app::TestApp,
-    database::connect,
+    database::{connect, execute},
     http::{Script, Visitor},
 };
 
@@ -190,6 +190,12 @@ impl TestApp {
     pub(crate) async fn number(&self, query: &str) -> i64 {
         let mut conn = connect(&self.database.superuser()).await;
         sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_one(&mut conn).await.unwrap()
+    }
+
+    /// Carries out a statement, as a superuser.
+    pub(crate) async fn change(&self, statement: &str) -> u64 {
+        let mut conn = connect(&self.database.superuser()).await;
+        execute(&mut conn, statement).await
     }
 
     /// A server with one tool of each standing, and something of everything else; nobody is asked there.

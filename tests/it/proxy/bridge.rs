@@ -15,23 +15,33 @@ use crate::{
 };
 
 /// A server of one era beside the usual one, whose tools were accepted, and an agent at its address.
-struct Shore {
-    stage: Stage,
-    server: FakeServer,
-    agent: Agent,
+pub(super) struct Shore {
+    pub(super) stage: Stage,
+    pub(super) server: FakeServer,
+    pub(super) agent: Agent,
 }
 
 impl Shore {
-    async fn of(era: Era, answerer: impl Fn(&Asked) -> Script + Send + Sync + 'static) -> Self {
+    pub(super) async fn of(era: Era, answerer: impl Fn(&Asked) -> Script + Send + Sync + 'static) -> Self {
+        let capabilities = r#"{"tools":{"listChanged":true},"tasks":{},"prompts":{}}"#;
+        Self::declaring(era, "http", capabilities, answerer).await
+    }
+
+    pub(super) async fn declaring(
+        era: Era,
+        transport: &str,
+        capabilities: &str,
+        answerer: impl Fn(&Asked) -> Script + Send + Sync + 'static,
+    ) -> Self {
         let stage = Stage::with_ceiling(Class::Write).await;
         let server = FakeServer::answering(answerer).await;
-        let id = stage.app.server_at(&stage.org, "shore", &server.url("/mcp")).await;
+        let id = stage.app.server_over(&stage.org, "shore", transport, &server.url("/mcp")).await;
         let declared = Declared {
             era: Some(era),
             protocol_version: Some(if era == Era::Modern { "2026-07-28" } else { "2025-06-18" }.to_owned()),
             name: Some("Shore".to_owned()),
             version: Some("3".to_owned()),
-            capabilities: Some(r#"{"tools":{"listChanged":true},"tasks":{},"prompts":{}}"#.into()),
+            capabilities: Some(capabilities.into()),
             ..Declared::default()
         };
         let tools = tools().iter().map(|tool| SeenTool::read(&tool.to_string()).unwrap()).collect();
@@ -42,7 +52,7 @@ impl Shore {
     }
 
     /// What the server was sent, message by message.
-    fn asked(&self) -> Vec<(Asked, Value)> {
+    pub(super) fn asked(&self) -> Vec<(Asked, Value)> {
         let read = |asked: Asked| {
             let message = serde_json::from_slice(&asked.body).unwrap_or_default();
             (asked, message)
@@ -50,7 +60,7 @@ impl Shore {
         self.server.asked().into_iter().map(read).collect()
     }
 
-    fn methods(&self) -> Vec<String> {
+    pub(super) fn methods(&self) -> Vec<String> {
         let named = |(asked, message): &(Asked, Value)| match message["method"].as_str() {
             Some(method) => method.to_owned(),
             None => asked.method.clone(),
@@ -59,7 +69,7 @@ impl Shore {
     }
 }
 
-fn answered(message: &Value, result: &Value) -> String {
+pub(super) fn answered(message: &Value, result: &Value) -> String {
     json!({ "jsonrpc": "2.0", "id": message["id"], "result": result }).to_string()
 }
 
@@ -107,7 +117,7 @@ async fn an_agent_without_sessions_uses_a_server_with_them() {
     let shore = Shore::of(Era::Legacy, with_sessions(100)).await;
     let said = shore.agent.ask("server/discover", json!({})).await.json()["result"].clone();
     assert_eq!(said["supportedVersions"], json!(["2026-07-28"]));
-    assert_eq!(said["capabilities"], json!({ "tools": {}, "prompts": {} }));
+    assert_eq!(said["capabilities"], json!({ "tools": { "listChanged": true }, "prompts": {} }));
     let info = json!({ "name": "Shore", "version": "3" });
     assert_eq!(said["_meta"]["io.modelcontextprotocol/serverInfo"], info);
     assert!(shore.asked().is_empty());
@@ -190,7 +200,7 @@ fn asking(method: &'static str, params: Value) -> impl Fn(&Asked) -> Script + Se
 }
 
 /// A modern call whose client can be asked for a form, and what else it says.
-async fn modern(agent: &Agent, capabilities: Value, more: Value) -> Reply {
+pub(super) async fn modern(agent: &Agent, capabilities: Value, more: Value) -> Reply {
     let mut params = json!({ "name": "get_issue", "arguments": { "title": "hello" }, "_meta": {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28", "progressToken": "mine",
         "io.modelcontextprotocol/clientCapabilities": capabilities } });
@@ -204,7 +214,7 @@ async fn modern(agent: &Agent, capabilities: Value, more: Value) -> Reply {
 }
 
 /// The messages of a stream.
-fn messages(text: &str) -> Vec<Value> {
+pub(super) fn messages(text: &str) -> Vec<Value> {
     let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
     data.map(|data| serde_json::from_str(data).unwrap()).collect()
 }
@@ -293,7 +303,7 @@ fn without_sessions(asked: &Asked) -> Script {
     }
 }
 
-async fn opened(agent: &Agent, capabilities: Value) -> (Reply, String) {
+pub(super) async fn opened(agent: &Agent, capabilities: Value) -> (Reply, String) {
     let open = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
         "protocolVersion": "2025-06-18", "capabilities": capabilities,
         "clientInfo": { "name": "old", "version": "1" } } });
@@ -340,7 +350,7 @@ async fn an_agent_with_sessions_uses_a_server_without_them() {
         opened(&shore.agent, json!({ "roots": { "listChanged": true }, "tasks": {} })).await;
     let result = open.json()["result"].clone();
     assert_eq!(result["protocolVersion"], "2025-06-18");
-    assert_eq!(result["capabilities"], json!({ "tools": {}, "prompts": {} }));
+    assert_eq!(result["capabilities"], json!({ "tools": { "listChanged": true }, "prompts": {} }));
     assert_eq!(result["serverInfo"], json!({ "name": "Shore", "version": "3" }));
     let within = [("mcp-session-id", session.as_str()), ("mcp-protocol-version", "2025-06-18")];
     let told = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
@@ -370,7 +380,7 @@ async fn an_agent_with_sessions_uses_a_server_without_them() {
 }
 
 /// Reads a stream until a message has come, and leaves the stream open.
-async fn until(stream: &mut reqwest::Response, text: &mut String, count: usize) -> Vec<Value> {
+pub(super) async fn until(stream: &mut reqwest::Response, text: &mut String, count: usize) -> Vec<Value> {
     while text.matches("\n\n").count() < count {
         let chunk = stream.chunk().await.unwrap().expect("the stream goes on");
         text.push_str(std::str::from_utf8(&chunk).unwrap());

@@ -9,3 +9,5 @@ mod opening;
 mod record;
 mod stage;
 mod stops;
+mod streams;
+mod table;

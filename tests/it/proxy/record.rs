@@ -51,6 +51,43 @@ async fn a_refusal_is_recorded_with_the_step_that_decided_it() {
 }
 
 #[tokio::test]
+async fn who_comes_with_an_unknown_token_is_on_record_once_and_then_counted() {
+    let stage = Stage::with_ceiling(Class::Read).await;
+    let stranger = stage.agent.carrying("ptg_0000000000000000000000000000000000000000000");
+    assert_eq!(stranger.call("get_issue").await.status, http::StatusCode::UNAUTHORIZED);
+    let (action, record) = stage.calls_once(1).await.remove(0);
+    assert_eq!((action.as_str(), record.decision), ("call.refused", Decision::Refused));
+    assert_eq!(record.user, None);
+    let origin = record.origin.unwrap();
+    assert_eq!(origin.ip, Some("127.0.0.1".parse().unwrap()));
+    let call = record.call.unwrap();
+    assert_eq!((call.code.as_deref(), call.trace.reached), (Some("token_unknown"), Step::Credential));
+    for _ in 0..3 {
+        stranger.call("get_issue").await;
+    }
+    stage.app.wind_down();
+    let calls = stage.calls_once(2).await;
+    let (_, summary) = &calls[1];
+    let told = format!("{:?}", summary.call.as_ref().unwrap().trace);
+    assert!(told.contains("3 requests within a minute"), "{told}");
+    assert!(stage.reached().is_empty());
+}
+
+#[tokio::test]
+async fn a_token_of_another_organization_is_on_record_where_it_was_tried() {
+    let stage = Stage::with_ceiling(Class::Read).await;
+    let other = stage.app.org("other").await;
+    let foreign = stage.app.member(&other, "Olga Other", portreeve::base::permission::Role::Member).await.id;
+    let principal = portreeve::base::actor::Principal::User(foreign);
+    let (_, token) = stage.app.grant(&other, principal, Class::Write).await;
+    let answer = stage.agent.carrying(&token).call("get_issue").await;
+    assert_eq!(answer.status, http::StatusCode::UNAUTHORIZED);
+    let (action, record) = stage.calls_once(1).await.remove(0);
+    assert_eq!((action.as_str(), record.user), ("call.refused", None), "a stranger's name is not told");
+    assert_eq!(record.call.unwrap().grant, None);
+}
+
+#[tokio::test]
 async fn the_judged_bytes_go_out_and_no_credential_of_the_caller_does() {
     let stage = Stage::with_ceiling(Class::Write).await;
     let body = br#"{ "jsonrpc":"2.0","id" : "a\u0062c", "method":"tools/call",

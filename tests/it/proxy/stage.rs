@@ -91,7 +91,15 @@ impl Stage {
         ceiling: Class,
         answerer: impl Fn(&Asked) -> Script + Send + Sync + 'static,
     ) -> Self {
-        let app = TestApp::start().await;
+        Self::of(TestApp::start().await, ceiling, answerer).await
+    }
+
+    /// The same in an app of the test's own.
+    pub(super) async fn of(
+        app: TestApp,
+        ceiling: Class,
+        answerer: impl Fn(&Asked) -> Script + Send + Sync + 'static,
+    ) -> Self {
         let org = app.org("acme").await;
         let person = app.member(&org, "Ada Agent", Role::Member).await.id;
         let upstream = FakeServer::answering(answerer).await;
@@ -175,6 +183,15 @@ impl Agent {
             request = request.header(*name, *value);
         }
         request.body(body.into()).send().await.unwrap()
+    }
+
+    /// Opens the stream of a session.
+    pub(super) async fn follow(&self, headers: &[(&str, &str)]) -> reqwest::Response {
+        let mut request = self.client.get(&self.url).bearer_auth(&self.token);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.header("accept", "text/event-stream").send().await.unwrap()
     }
 
     /// Any other method.

@@ -317,6 +317,36 @@ pub async fn note_variant(
     Ok(done.rows_affected() > 0)
 }
 
+/// Forgets what callers were shown where it is what the server shows everybody by now; the names of the other tools
+/// that somebody was shown differently since the moment named.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn settle_variants(
+    tx: &mut OrgTx,
+    server: ServerId,
+    since: Option<OffsetDateTime>,
+) -> DbResult<Vec<ToolName>> {
+    sqlx::query!(
+        "update tools set variant_fingerprint = null, variant_seen_at = null, version = version + 1
+        where org_id = $1 and server_id = $2 and variant_fingerprint = fingerprint",
+        tx.org().uuid(),
+        server.uuid()
+    )
+    .execute(tx.conn())
+    .await?;
+    let names = sqlx::query_scalar!(
+        "select name from tools where org_id = $1 and server_id = $2 and state <> 'gone'
+            and variant_seen_at >= coalesce($3, '-infinity'::timestamptz) order by name",
+        tx.org().uuid(),
+        server.uuid(),
+        since
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    names.iter().map(|name| read(name)).collect()
+}
+
 fn changed(mut tool: Tool, change: &ToolChange) -> Tool {
     if change.resets_class {
         let definition = serde_json::from_str(&tool.definition).unwrap_or_default();

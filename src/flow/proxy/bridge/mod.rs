@@ -13,7 +13,8 @@ mod agent;
 mod desk;
 mod dress;
 mod job;
-mod pieces;
+mod listen;
+mod old;
 mod sessions;
 mod talk;
 mod to_legacy;
@@ -24,6 +25,7 @@ use std::{collections::HashMap, sync::Arc};
 use http::{HeaderMap, HeaderName, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -36,7 +38,8 @@ use crate::{
             agent::{Agent, AgentParts, Mouth, Word},
             desk::{Desk, NotResumed, Resumed},
             dress::Sender,
-            job::Job,
+            job::{Cut, Job},
+            listen::{Unasked, Wanted},
             sessions::Sessions,
             talk::Line,
         },
@@ -45,8 +48,9 @@ use crate::{
         gateway::Gateway,
         handles::{Holder, Session},
         judge::Permit,
+        pieces,
         record::{Ending, OpenCall},
-        reply,
+        reply::{self, Failed},
         route::{Call, Payload},
     },
     protocol::mcp::{
@@ -65,13 +69,15 @@ use crate::{
 pub struct Bridge {
     sessions: Arc<Sessions>,
     desk: Arc<Desk>,
+    listeners: Arc<Semaphore>,
     tasks: TaskTracker,
 }
 
 impl Bridge {
     /// With nothing kept yet.
     pub fn new(tasks: TaskTracker) -> Self {
-        Self { sessions: Arc::default(), desk: Arc::default(), tasks }
+        let listeners = Arc::new(Semaphore::new(listen::MOST));
+        Self { sessions: Arc::default(), desk: Arc::default(), listeners, tasks }
     }
 }
 
@@ -122,6 +128,10 @@ pub enum Way {
 
 /// Whether, and how, a call has to cross.
 pub fn way(call: &Call<'_>) -> Option<Way> {
+    // The transport of 2024 is spoken by no agent here, so both eras have to cross to it.
+    if is_old(call) {
+        return Some(Way::ToLegacy);
+    }
     let server = call.server.server.declared.era?;
     let is_ours = call.session.as_ref().is_some_and(|session| session.bridged.is_some());
     match (call.era, server) {
@@ -159,7 +169,7 @@ pub fn open(gateway: &Gateway, admitted: &Admitted, call: &Call<'_>, open: Optio
     let declared = &call.server.server.declared;
     let result = json!({
         "protocolVersion": bridged.version,
-        "capabilities": dress::capabilities(declared.capabilities.as_deref()),
+        "capabilities": dress::capabilities(declared.capabilities.as_deref(), Era::Legacy),
         "serverInfo": server_info(call),
         "instructions": declared.instructions,
     });
@@ -206,7 +216,7 @@ pub async fn dispatch(
     let desk = &gateway.bridge.desk;
     let holder = admitted.holder(&call.server);
     match &call.payload {
-        Payload::Listen => reply::no_stream(),
+        Payload::Listen => unasked(gateway, ask, admitted, permit, credential, way).await,
         Payload::End => reply::ended(),
         Payload::Message(Message::Notification(told)) => {
             if let (Method::Cancelled, Ok(Some(id))) = (told.method(), told.params.request_id()) {
@@ -219,15 +229,82 @@ pub async fn dispatch(
             false => reply::unasked(),
         },
         Payload::Message(Message::Request(request)) => match request.method() {
+            // An old server keeps the level in its session; a modern one is told with each request.
+            Method::LoggingSetLevel if way == Way::ToLegacy => {
+                carry(gateway, ask, admitted, permit, open, credential, way).await
+            }
             Method::Ping | Method::LoggingSetLevel => own(request, json!({}), open),
             Method::Initialize => self::open(gateway, admitted, call, open),
             Method::ServerDiscover => own(request, discovered(call), open),
-            Method::SubscriptionsListen | Method::ResourcesSubscribe | Method::ResourcesUnsubscribe => {
-                absent(request, call.era, open)
-            }
+            Method::SubscriptionsListen => match Wanted::of(request) {
+                Ok(_) => carry(gateway, ask, admitted, permit, open, credential, way).await,
+                Err(what) => {
+                    let answer = bad_params(request, what);
+                    if let Some(open) = open {
+                        open.close(&Ending::Answered, None, 0);
+                    }
+                    answer
+                }
+            },
+            Method::ResourcesSubscribe | Method::ResourcesUnsubscribe => absent(request, call.era, open),
             _ => carry(gateway, ask, admitted, permit, open, credential, way).await,
         },
     }
+}
+
+/// The stream of a session of ours: what the server says unasked.
+async fn unasked(
+    gateway: &Gateway,
+    ask: &Ask,
+    admitted: &Admitted,
+    permit: &Permit<'_>,
+    credential: Credential,
+    way: Way,
+) -> Answer {
+    let call = permit.call();
+    let bridged = call.session.as_ref().and_then(|session| session.bridged.as_ref());
+    let (Some(bridged), Some(target)) = (bridged, call.server.target.as_ref()) else {
+        return reply::no_stream();
+    };
+    let mut carried = HeaderMap::new();
+    let target = credential.attach(&mut carried, target);
+    let line = Line { egress: gateway.egress.clone(), target, carried, is_old: is_old(call) };
+    let sender = Sender {
+        capabilities: dress::client_capabilities(&bridged.capabilities).to_string(),
+        client: bridged.client.clone(),
+    };
+    let declared = &call.server.server.declared;
+    let Ok(room) = Arc::clone(&gateway.bridge.listeners).try_acquire_owned() else {
+        return reply::no_stream();
+    };
+    match Unasked::of(line, &sender, declared, way).await {
+        Ok(Some(unasked)) => {
+            let (outlet, pieces) = pieces::channel();
+            let editor = Editor::of(gateway, admitted, permit);
+            gateway.bridge.tasks.spawn(async move {
+                let _room = room;
+                unasked.pass_on(editor, outlet).await;
+            });
+            pieces::stream(None, pieces)
+        }
+        Ok(None) => reply::no_stream(),
+        Err(talk::Silent { code, sentence, .. }) => {
+            let name = &call.server.server.name;
+            let failed = Failed {
+                id: None,
+                is_tool_call: false,
+                era: call.era,
+                server: name,
+                code,
+                sentence: &sentence,
+            };
+            reply::failure(gateway, ask, &failed)
+        }
+    }
+}
+
+fn is_old(call: &Call<'_>) -> bool {
+    call.server.server.transport == servers::Transport::Sse
 }
 
 /// What a server of the old era is, in the words of the modern one.
@@ -236,7 +313,7 @@ fn discovered(call: &Call<'_>) -> Value {
     json!({
         "resultType": "complete",
         "supportedVersions": [Version::LATEST.name()],
-        "capabilities": dress::capabilities(declared.capabilities.as_deref()),
+        "capabilities": dress::capabilities(declared.capabilities.as_deref(), Era::Modern),
         "instructions": declared.instructions,
         "ttlMs": 0,
         "cacheScope": "private",
@@ -327,7 +404,7 @@ async fn carry(
         handles: gateway.handles.clone(),
         holder,
     });
-    let line = Line { egress: gateway.egress.clone(), target, carried };
+    let line = Line { egress: gateway.egress.clone(), target, carried, is_old: is_old(call) };
     let job =
         Job { body, line, server: Arc::clone(&call.server), sender, agent, off: CancellationToken::new() };
     set_going(gateway, job, named(ask, &request.id.key()), way);
@@ -342,9 +419,18 @@ fn named(ask: &Ask, id: &str) -> String {
 fn set_going(gateway: &Gateway, mut job: Job, id: String, way: Way) {
     let (desk, sessions) = (Arc::clone(&gateway.bridge.desk), Arc::clone(&gateway.bridge.sessions));
     let now = gateway.clock.now();
+    let wanted = job::request(&job.body)
+        .filter(|request| request.method() == Method::SubscriptionsListen)
+        .and_then(|request| Wanted::of(&request).ok());
+    let room = wanted.as_ref().map(|_| Arc::clone(&gateway.bridge.listeners).try_acquire_owned());
     gateway.bridge.tasks.spawn(async move {
         let running = desk.run(job.agent.holder, id);
         job.off = running.off.clone();
+        match (wanted, room) {
+            (Some(wanted), Some(Ok(_room))) => return listen::to_legacy(job, wanted).await,
+            (Some(_), _) => return job.settle(Err(Cut::Silent(listen::too_many()))).await,
+            (None, _) => {}
+        }
         match way {
             Way::ToLegacy => to_legacy::carry(job, sessions, now).await,
             Way::ToModern => to_modern::carry(job).await,

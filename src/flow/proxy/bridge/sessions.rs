@@ -20,8 +20,10 @@ use crate::{
     flow::proxy::{
         bridge::{
             dress::{self, Sender},
+            old::Stream,
             talk::{Line, Messages, SESSION, Silent, VERSION},
         },
+        dispatch,
         handles::Holder,
     },
     protocol::mcp::version::Version,
@@ -31,6 +33,9 @@ use crate::{
 const REST: Duration = Duration::minutes(15);
 /// How many are held; beyond, those that rest longest go.
 const MOST: usize = 10_000;
+
+/// The id under which what nobody asked for is waited for; no request has a larger one.
+const UNASKED: u64 = u64::MAX;
 
 /// Whose session it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,6 +58,8 @@ pub(super) struct Session {
     id: Option<HeaderValue>,
     version: HeaderValue,
     next: AtomicU64,
+    /// Where everything is heard, on the transport of 2024.
+    stream: Option<Arc<Stream>>,
 }
 
 impl Session {
@@ -71,9 +78,56 @@ impl Session {
         headers
     }
 
-    /// Whether an answer says that the server has forgotten it.
-    pub(super) fn is_forgotten(&self, status: StatusCode) -> bool {
-        self.id.is_some() && status == StatusCode::NOT_FOUND
+    /// Sends a request under an id of this session; what is heard of it, or nothing where the server has forgotten the
+    /// session.
+    pub(super) async fn ask(&self, line: &Line, id: u64, body: Vec<u8>) -> Result<Option<Messages>, Silent> {
+        if let Some(stream) = &self.stream {
+            return Ok(stream.ask(line, &self.headers(), id, body).await?.map(Messages::heard));
+        }
+        let reply = line.post(&self.headers(), body).await?;
+        if self.id.is_some() && reply.status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        Messages::of(reply).map(Some)
+    }
+
+    /// Sends what is not answered.
+    pub(super) async fn tell(&self, line: &Line, body: Vec<u8>) -> Result<(), Silent> {
+        match &self.stream {
+            Some(stream) => drop(stream.post(line, &self.headers(), body).await?),
+            None => drop(line.post(&self.headers(), body).await?),
+        }
+        Ok(())
+    }
+
+    /// What the server says unasked, behind this event where one is named; nothing where it has no stream for it.
+    pub(super) async fn unasked(
+        &self,
+        line: &Line,
+        last: Option<&HeaderValue>,
+    ) -> Result<Option<Messages>, Silent> {
+        if let Some(stream) = &self.stream {
+            return Ok(stream.listen(UNASKED).map(Messages::heard));
+        }
+        let reply = line.listen(&self.headers(), last).await?;
+        if reply.status.is_success() && dispatch::is_event_stream(&reply.headers) {
+            return Messages::of(reply).map(Some);
+        }
+        Ok(None)
+    }
+
+    /// Ends it, where the server knows how to.
+    pub(super) async fn end(&self, line: &Line) {
+        if self.id.is_none() {
+            return;
+        }
+        if let Err(error) = line.end(&self.headers()).await {
+            tracing::debug!(%error, "a session was not ended");
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.is_over())
     }
 }
 
@@ -102,7 +156,7 @@ impl Sessions {
     ) -> Result<Arc<Session>, Silent> {
         let slot = self.slot(key, now);
         let mut held = slot.lock().await;
-        if let Some(session) = &*held {
+        if let Some(session) = held.as_ref().filter(|session| !session.is_over()) {
             return Ok(Arc::clone(session));
         }
         let session = Arc::new(open(line, sender, version).await?);
@@ -136,7 +190,7 @@ impl Sessions {
 }
 
 /// Opens a session as the agent would.
-async fn open(line: &Line, sender: &Sender, version: Option<&str>) -> Result<Session, Silent> {
+pub(super) async fn open(line: &Line, sender: &Sender, version: Option<&str>) -> Result<Session, Silent> {
     let wanted = version.and_then(Version::parse).filter(|version| !version.is_modern());
     let wanted = wanted.unwrap_or(Version::LATEST_LEGACY);
     let us = || json!({ "name": "portreeve", "version": env!("CARGO_PKG_VERSION") });
@@ -148,9 +202,7 @@ async fn open(line: &Line, sender: &Sender, version: Option<&str>) -> Result<Ses
             "clientInfo": client.unwrap_or_else(us),
         },
     });
-    let reply = line.post(&HeaderMap::new(), body.to_string().into_bytes()).await?;
-    let id = reply.headers.get(SESSION).cloned();
-    let mut messages = Messages::of(reply)?;
+    let (id, stream, mut messages) = begin(line, body.to_string().into_bytes()).await?;
     let version = loop {
         let Some(text) = messages.next().await? else { return Err(no_session()) };
         let said: Value = serde_json::from_slice(&text).map_err(|_| no_session())?;
@@ -160,10 +212,23 @@ async fn open(line: &Line, sender: &Sender, version: Option<&str>) -> Result<Ses
         }
     };
     let version = HeaderValue::from_static(version.name());
-    let session = Session { id, version, next: AtomicU64::new(1) };
-    let told = br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
-    line.post(&session.headers(), told.to_vec()).await?;
+    let session = Session { id, version, next: AtomicU64::new(1), stream };
+    session.tell(line, br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#.to_vec()).await?;
     Ok(session)
+}
+
+type Begun = (Option<HeaderValue>, Option<Arc<Stream>>, Messages);
+
+/// Sends the first request of a session.
+async fn begin(line: &Line, body: Vec<u8>) -> Result<Begun, Silent> {
+    if line.is_old {
+        let stream = Stream::open(line).await?;
+        let ear = stream.ask(line, &HeaderMap::new(), 0, body).await?.ok_or_else(no_session)?;
+        return Ok((None, Some(stream), Messages::heard(ear)));
+    }
+    let reply = line.post(&HeaderMap::new(), body).await?;
+    let id = reply.headers.get(SESSION).cloned();
+    Ok((id, None, Messages::of(reply)?))
 }
 
 fn no_session() -> Silent {

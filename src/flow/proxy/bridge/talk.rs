@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method as Verb, StatusCode, heade
 use http_body_util::BodyExt;
 
 use crate::{
-    flow::proxy::{dispatch, refusal},
+    flow::proxy::{bridge::old::Ear, dispatch, refusal},
     io::net::{
         body::ReplyBody,
         client::{Egress, Reply, Request},
@@ -17,10 +17,10 @@ use crate::{
     protocol::mcp::sse::{Event, Splitter},
 };
 
-/// How long a server may take before it begins to answer.
-const FIRST_BYTE_WITHIN: Duration = Duration::from_secs(300);
+/// How long it may take to end a session.
+const ENDED_WITHIN: Duration = Duration::from_secs(10);
 /// How large a message of a server may be.
-const MAX_MESSAGE: usize = 10 * 1024 * 1024;
+pub(super) const MAX_MESSAGE: usize = 10 * 1024 * 1024;
 
 pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 pub(super) const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -32,6 +32,8 @@ pub(super) struct Line {
     pub(super) target: Target,
     /// The server's own credential, and the trace of the call.
     pub(super) carried: HeaderMap,
+    /// Whether it speaks the transport of 2024.
+    pub(super) is_old: bool,
 }
 
 /// Why a server gave no answer.
@@ -52,7 +54,17 @@ impl From<EgressError> for Silent {
 impl Line {
     /// Sends a message.
     pub(super) async fn post(&self, headers: &HeaderMap, body: Vec<u8>) -> Result<Reply, EgressError> {
-        let mut request = self.request(Verb::POST, headers);
+        self.post_to(&self.target, headers, body).await
+    }
+
+    /// Sends a message to another address of the same server.
+    pub(super) async fn post_to(
+        &self,
+        target: &Target,
+        headers: &HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<Reply, EgressError> {
+        let mut request = self.request(Verb::POST, target, headers);
         request.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let accepted = HeaderValue::from_static("application/json, text/event-stream");
         request.headers.insert(header::ACCEPT, accepted);
@@ -60,23 +72,32 @@ impl Line {
         self.egress.send(request).await
     }
 
-    /// Takes up a stream that broke off.
-    pub(super) async fn take_up(
+    /// Asks for a stream, or for one that broke off, behind its last event.
+    pub(super) async fn listen(
         &self,
         headers: &HeaderMap,
-        last: &HeaderValue,
+        last: Option<&HeaderValue>,
     ) -> Result<Reply, EgressError> {
-        let mut request = self.request(Verb::GET, headers);
+        let mut request = self.request(Verb::GET, &self.target, headers);
         request.headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
-        request.headers.insert(LAST_EVENT, last.clone());
+        if let Some(last) = last {
+            request.headers.insert(LAST_EVENT, last.clone());
+        }
         self.egress.send(request).await
     }
 
-    fn request(&self, verb: Verb, headers: &HeaderMap) -> Request {
-        let mut request = Request::new(verb, self.target.clone());
+    /// Ends a session; a server that keeps its sessions answers that it does not, which is its right.
+    pub(super) async fn end(&self, headers: &HeaderMap) -> Result<(), EgressError> {
+        let mut request = self.request(Verb::DELETE, &self.target, headers);
+        request.first_byte_within = ENDED_WITHIN;
+        self.egress.send(request).await.map(drop)
+    }
+
+    fn request(&self, verb: Verb, target: &Target, headers: &HeaderMap) -> Request {
+        let mut request = Request::new(verb, target.clone());
         request.headers.clone_from(&self.carried);
         request.headers.extend(headers.iter().map(|(name, value)| (name.clone(), value.clone())));
-        request.first_byte_within = FIRST_BYTE_WITHIN;
+        request.first_byte_within = self.egress.call_within();
         request.idle_within = None;
         request
     }
@@ -93,6 +114,7 @@ pub(super) struct Messages {
 
 enum Source {
     Whole(Option<Reply>),
+    Heard(Ear),
     Events { body: ReplyBody, splitter: Splitter, ready: VecDeque<Event> },
 }
 
@@ -113,9 +135,15 @@ impl Messages {
         Ok(Self { source, last: None, retry: None })
     }
 
+    /// Of what comes on the stream of a session.
+    pub(super) const fn heard(ear: Ear) -> Self {
+        Self { source: Source::Heard(ear), last: None, retry: None }
+    }
+
     /// The next message; none where there is no more.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Silent> {
         match &mut self.source {
+            Source::Heard(ear) => Ok(ear.next().await),
             Source::Whole(reply) => match reply.take() {
                 Some(reply) => Ok(Some(whole(reply).await?)),
                 None => Ok(None),

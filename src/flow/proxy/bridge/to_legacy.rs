@@ -45,13 +45,22 @@ async fn run(job: &mut Job, sessions: &Sessions, now: OffsetDateTime) -> Result<
         let id = session.fresh_id();
         let dressed = dress::request_to_legacy(&body, &request, &id.to_string(), &id.to_string());
         let dressed = dressed.map_err(|_| Cut::Gone)?;
-        let reply = job.wait(job.line.post(&session.headers(), dressed)).await?;
-        if session.is_forgotten(reply.status) && is_first {
-            is_first = false;
-            sessions.forget(key, &session, now).await;
-            continue;
-        }
-        let messages = Messages::of(reply).map_err(Cut::Silent)?;
+        let messages = match job.wait(session.ask(&job.line, id, dressed)).await {
+            Ok(Some(messages)) => messages,
+            Ok(None) => {
+                sessions.forget(key, &session, now).await;
+                if !std::mem::take(&mut is_first) {
+                    return Err(forgotten().into());
+                }
+                continue;
+            }
+            // The server may be at it already.
+            Err(Cut::Gone) => {
+                call_off(job, &session, id).await;
+                return Err(Cut::Gone);
+            }
+            Err(cut) => return Err(cut),
+        };
         match hear(job, &session, id, messages, request.method()).await {
             Ok(Heard::Again) => {}
             Ok(Heard::Out) => return Ok(()),
@@ -113,7 +122,7 @@ async fn hear(
             }
             Ok(Message::Request(asked)) => {
                 let answered = answer(job, &text, asked.id, asked.method()).await?;
-                job.wait(job.line.post(&session.headers(), answered)).await?;
+                job.wait(session.tell(&job.line, answered)).await?;
             }
             Ok(Message::Response(_)) => {}
             Err(_) => {
@@ -139,7 +148,7 @@ async fn take_up(job: &Job, session: &Session, broken: Messages, times: &mut usi
         Ok::<_, Silent>(())
     };
     job.wait(rested).await?;
-    let reply = job.wait(job.line.take_up(&session.headers(), &last)).await?;
+    let reply = job.wait(job.line.listen(&session.headers(), Some(&last))).await?;
     if !reply.status.is_success() {
         return Err(hung_up().into());
     }
@@ -234,9 +243,14 @@ async fn call_off(job: &Job, session: &Session, id: u64) {
         "jsonrpc": "2.0", "method": "notifications/cancelled",
         "params": { "requestId": id, "reason": "The agent called it off." },
     });
-    if let Err(error) = job.line.post(&session.headers(), told.to_string().into_bytes()).await {
-        tracing::debug!(%error, "a server was not told that a call is off");
+    if let Err(Silent { code, .. }) = session.tell(&job.line, told.to_string().into_bytes()).await {
+        tracing::debug!(code, "a server was not told that a call is off");
     }
+}
+
+fn forgotten() -> Silent {
+    let sentence = "the server forgets the session that it has just opened".to_owned();
+    Silent { code: "upstream_answer_invalid", sentence, status: None }
 }
 
 fn is_ours(id: Option<Id<'_>>, ours: u64) -> bool {

@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+pub(super) const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
 const MIRRORED: &str = "mcp-param-";
 /// How often a server may ask something more before it answers.

@@ -169,8 +169,11 @@ impl ToolRow {
 /// What is odd about a tool.
 pub(super) fn warnings(tool: &Tool) -> Vec<String> {
     let mut warnings: Vec<String> = tool.name.oddity().into_iter().map(str::to_owned).collect();
-    if tool.variant.is_some() {
-        warnings.push("A caller was shown another definition of it than the catalogue holds.".to_owned());
+    // What was shown since the last reading may be a change that the next one finds.
+    if tool.variant.is_some_and(|(_, at)| tool.seen_at > at) {
+        let words = "An agent was shown another definition of it than the catalogue holds: the server does not show \
+                     the same to everybody.";
+        warnings.push(words.to_owned());
     }
     warnings
 }

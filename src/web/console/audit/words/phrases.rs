@@ -179,6 +179,13 @@ pub(super) const PHRASES: &[Phrase] = &[
         "changed",
         "what requests to the server {target} carry",
     ),
+    phrase(
+        "server.definitions_vary",
+        "Definitions vary",
+        "notice",
+        "noticed",
+        "that the server {target} shows tools to some otherwise than to others",
+    ),
     phrase("server.deleted", "Server deleted", "delete", "deleted", "the server {target}"),
     phrase("server.disabled", "Server disabled", "disable", "disabled", "the server {target}"),
     phrase("server.enabled", "Server enabled", "enable", "enabled", "the server {target}"),

@@ -1,0 +1,184 @@
+//! Requests with a token that is none: on record in the chain of the organization at whose door they came, so that it
+//! sees who tries.
+//!
+//! The first of an address is recorded at once, all others of the same minute together: whoever tries a million tokens
+//! fills nobody's log.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    base::{
+        actor::Origin,
+        clock::Clock,
+        ids::EventId,
+        trace::{Finding, Fixer, Step, Trace},
+    },
+    domain::{
+        audit::{CallEntry, CallPart, Entry, Who},
+        tenancy::OrgRef,
+    },
+    flow::{
+        fault::ActionResult,
+        proxy::{ask::Ask, recorder::Recorder, refusal::Refusal, snapshots},
+    },
+    io::db::Db,
+};
+
+/// How long requests are counted before they are recorded together.
+const EVERY: Duration = Duration::from_secs(60);
+/// How many doors and addresses are counted apart; what comes beyond is counted without its address.
+const MOST: usize = 2_000;
+
+/// Counts strangers.
+#[derive(Debug)]
+pub struct Strangers {
+    db: Db,
+    clock: Clock,
+    recorder: Arc<Recorder>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    counts: Mutex<Counts>,
+}
+
+/// Where somebody came, and from where.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Place {
+    door: OrgRef,
+    ip: Option<IpAddr>,
+}
+
+/// How many came to each place since its last record.
+#[derive(Debug, Default)]
+struct Counts(HashMap<Place, u64>);
+
+impl Counts {
+    /// Counts one more; where this is the first, the place that is to be recorded and followed.
+    fn add(&mut self, mut place: Place) -> Option<Place> {
+        if self.0.len() >= MOST && !self.0.contains_key(&place) {
+            place.ip = None;
+        }
+        if let Some(count) = self.0.get_mut(&place) {
+            *count += 1;
+            return None;
+        }
+        if self.0.len() >= 2 * MOST {
+            return None;
+        }
+        self.0.insert(place.clone(), 0);
+        Some(place)
+    }
+
+    /// How many came since the last time; a place where nobody did is forgotten.
+    fn take(&mut self, place: &Place) -> u64 {
+        let count = self.0.get_mut(place).map(std::mem::take).unwrap_or_default();
+        if count == 0 {
+            self.0.remove(place);
+        }
+        count
+    }
+}
+
+impl Strangers {
+    /// Nobody came yet.
+    pub fn new(
+        db: Db,
+        clock: Clock,
+        recorder: Arc<Recorder>,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> Arc<Self> {
+        Arc::new(Self { db, clock, recorder, tasks, stop, counts: Mutex::default() })
+    }
+
+    /// Somebody came to an organization's door with a token that is none of its own.
+    pub fn came(self: &Arc<Self>, ask: &Ask) {
+        // Who names no organization comes to nobody's door.
+        let Some(door) = ask.endpoint.org().and_then(|org| org.parse().ok()) else { return };
+        let Some(place) = self.counts().add(Place { door, ip: ask.origin.ip }) else { return };
+        let (strangers, origin) = (Arc::clone(self), Origin { ip: place.ip, ..ask.origin.clone() });
+        self.tasks.spawn(async move { strangers.follow(&place, &origin).await });
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records the first, and what came since, as long as somebody comes.
+    async fn follow(&self, place: &Place, origin: &Origin) {
+        let mut count = 1;
+        while count > 0 {
+            if let Err(error) = self.record(place, origin, count).await {
+                tracing::warn!(%error, "requests with unknown tokens are not on record");
+            }
+            // Whoever shuts down waits for no minute: what was counted is recorded at once.
+            let _ = tokio::time::timeout(EVERY, self.stop.cancelled()).await;
+            count = self.counts().take(place);
+        }
+    }
+
+    async fn record(&self, place: &Place, origin: &Origin, count: u64) -> ActionResult<()> {
+        let Some(scope) = snapshots::org_at(&self.db, &place.door).await? else { return Ok(()) };
+        let actual = match count {
+            1 => "a token that is not known here".to_owned(),
+            count => format!("{count} requests within a minute, with tokens that are not known here"),
+        };
+        let finding = Finding::new(actual, "a token of a grant of this organization", Fixer::Agent);
+        let part = CallPart {
+            code: Some(Refusal::UnknownToken.code().to_owned()),
+            ..CallPart::new(Trace::decided(Step::Credential, finding))
+        };
+        let who = Who::nobody(origin.clone());
+        let entry = Entry::call("call.refused", &who, part).target("server", "", "with an unknown token");
+        let call = CallEntry {
+            id: EventId::fresh(),
+            at: self.clock.now(),
+            entry: entry.refused(),
+            epoch: None,
+            opens: false,
+            closes: None,
+        };
+        self.recorder.record_soon(scope, call);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(n: u32) -> Place {
+        Place { door: "acme".parse().unwrap(), ip: Some(IpAddr::from(n.to_be_bytes())) }
+    }
+
+    #[test]
+    fn the_first_of_a_place_is_followed_and_the_others_are_counted_until_nobody_comes() {
+        let mut counts = Counts::default();
+        assert_eq!(counts.add(place(1)), Some(place(1)));
+        assert_eq!((counts.add(place(1)), counts.add(place(1))), (None, None));
+        assert_eq!(counts.add(place(2)), Some(place(2)));
+        assert_eq!((counts.take(&place(1)), counts.take(&place(2))), (2, 0));
+        assert_eq!(counts.add(place(2)), Some(place(2)), "a forgotten place begins anew");
+        assert_eq!(counts.add(place(1)), None, "a place that is followed does not");
+        assert_eq!((counts.take(&place(1)), counts.take(&place(1))), (1, 0));
+    }
+
+    #[test]
+    fn addresses_without_end_are_counted_together() {
+        let mut counts = Counts::default();
+        let most = u32::try_from(MOST).unwrap();
+        for n in 0..most {
+            assert!(counts.add(place(n)).is_some());
+        }
+        let any = Place { ip: None, ..place(0) };
+        assert_eq!(counts.add(place(most)), Some(any.clone()));
+        assert_eq!((counts.add(place(most + 1)), counts.add(place(3))), (None, None));
+        assert_eq!((counts.take(&any), counts.take(&place(3))), (1, 1));
+    }
+}
