@@ -4,7 +4,14 @@ use std::{ffi::OsString, path::PathBuf, sync::LazyLock};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use crate::{app::bootstrap::Wanted, base::config::SETTINGS, io::db::builtin::CHILD_SUBCOMMAND};
+use crate::{
+    app::{
+        bootstrap::Wanted,
+        policy::{self, PolicyOrder},
+    },
+    base::config::SETTINGS,
+    io::db::builtin::CHILD_SUBCOMMAND,
+};
 
 /// The flags of all settings; clap wants names that live as long as the program.
 static FLAGS: LazyLock<Vec<Option<String>>> =
@@ -45,6 +52,8 @@ pub enum Order {
         /// Where to; standard output without it.
         out: Option<PathBuf>,
     },
+    /// Check, test or try policy documents.
+    Policy(PolicyOrder),
     /// Print the API's document.
     OpenApi,
     /// Become the built-in Postgres; only we ourselves ask for this.
@@ -75,6 +84,10 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, cl
         Some(("bootstrap", inner)) => (Order::Bootstrap(wanted(inner)), inner),
         Some(("keys", outer)) => keys(outer),
         Some(("audit", outer)) => audit(outer),
+        Some(("policy", outer)) => {
+            let (order, inner) = policy::order(outer);
+            (Order::Policy(order), inner)
+        }
         Some(("openapi", inner)) => (Order::OpenApi, inner),
         Some((CHILD_SUBCOMMAND, inner)) => {
             let arguments = inner.get_many::<OsString>("arguments").unwrap_or_default();
@@ -159,6 +172,7 @@ fn command() -> Command {
                 .subcommand(Command::new("rotate").about("Move every data key onto a new master key")),
         )
         .subcommand(record())
+        .subcommand(policy::command())
         .subcommand(Command::new("openapi").about("Print the OpenAPI document of the JSON API"))
         .subcommand(
             Command::new(CHILD_SUBCOMMAND).hide(true).arg(

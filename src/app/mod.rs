@@ -16,6 +16,7 @@ pub mod keyring;
 pub mod keys;
 pub mod metrics;
 pub mod observe;
+pub mod policy;
 pub mod postgres;
 pub mod record;
 pub mod replica;
@@ -58,6 +59,7 @@ fn obey(invocation: &Invocation) -> Result<ExitCode, Fault> {
             announce::say(openapi::document(routes().operations()));
             return Ok(ExitCode::SUCCESS);
         }
+        Order::Policy(order) => return Ok(policy::obey(order)),
         Order::AuditVerify { file, anchors } => {
             return record::verify(file, anchors.as_deref()).map(|()| ExitCode::SUCCESS);
         }
@@ -78,7 +80,11 @@ fn obey(invocation: &Invocation) -> Result<ExitCode, Fault> {
         Order::KeysStatus { is_json } => keys::status(&config, *is_json)?,
         Order::KeysRotate => keys::rotate(&config)?,
         Order::AuditExport { org, out } => record::export(&config, org, out.as_deref())?,
-        Order::Doctor { .. } | Order::Postgres(_) | Order::OpenApi | Order::AuditVerify { .. } => {
+        Order::Doctor { .. }
+        | Order::Postgres(_)
+        | Order::OpenApi
+        | Order::Policy(_)
+        | Order::AuditVerify { .. } => {
             return Err(Fault::new(
                 FaultKind::Other,
                 "this command was handled before",

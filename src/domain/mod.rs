@@ -10,6 +10,7 @@ pub mod identity;
 pub mod instance;
 pub mod jobs;
 pub mod outbox;
+pub mod policy;
 pub mod servers;
 pub mod tenancy;
 pub mod vault;

@@ -22,6 +22,7 @@ pub mod handles;
 pub mod judge;
 pub mod lists;
 pub mod merged;
+pub mod pieces;
 pub mod record;
 pub mod recorder;
 pub mod refusal;

@@ -82,20 +82,24 @@ impl Tether {
     pub fn of(ask: &Ask, admitted: &Admitted, call: &Call<'_>) -> Option<Self> {
         let is_endless = matches!(call.payload, Payload::Listen)
             || call.request().is_some_and(|request| request.method() == Method::SubscriptionsListen);
-        is_endless.then(|| Self {
-            admitted: admitted.clone(),
-            endpoint: ask.endpoint.clone(),
-            ip: ask.origin.ip,
-            client: call.client.clone(),
-        })
+        is_endless.then(|| Self::new(ask, admitted, call.client.clone()))
     }
 
-    /// Whether what is in force by now would no longer let the stream be opened.
-    fn is_severed(&self, by: Arc<OrgSnapshot>, clock: &Clock) -> bool {
-        let Some(admitted) = self.admitted.renewed(by, clock.now()) else { return true };
-        admitted.check(&self.endpoint, self.ip).is_err()
-            || admitted.server(&self.endpoint).is_err()
-            || admitted.check_client(self.client.as_ref()).is_err()
+    /// For a stream that this software opens.
+    pub fn new(ask: &Ask, admitted: &Admitted, client: Option<ClientPart>) -> Self {
+        let (endpoint, ip) = (ask.endpoint.clone(), ask.origin.ip);
+        Self { admitted: admitted.clone(), endpoint, ip, client }
+    }
+
+    /// The agent by what is in force now, where that would still let the stream be opened.
+    fn renewed(&self, by: Arc<OrgSnapshot>, clock: &Clock) -> Option<Admitted> {
+        let admitted = self.admitted.renewed(by, clock.now())?;
+        admitted.check(&self.endpoint, self.ip).ok()?;
+        admitted.check_client(self.client.as_ref()).ok()?;
+        if !matches!(self.endpoint, Endpoint::All { .. }) {
+            admitted.server(&self.endpoint).ok()?;
+        }
+        Some(admitted)
     }
 }
 
@@ -118,17 +122,27 @@ impl Tethers {
 
     /// Waits until a tether no longer holds.
     async fn severed(self: Arc<Self>, tether: Tether) {
-        let mut looks = self.watch(tether.admitted.snapshot.scope);
+        let mut looks = self.looks(tether.admitted.snapshot.scope);
         while looks.changed().await.is_ok() {
             let in_force = looks.borrow_and_update().clone();
-            if in_force.is_none_or(|by| tether.is_severed(by, &self.parts.clock)) {
+            if in_force.is_none_or(|by| self.still(&tether, by).is_none()) {
                 return;
             }
         }
     }
 
-    /// The looks at an organization; they begin with whoever is the first to want them.
-    fn watch(self: &Arc<Self>, scope: OrgScope) -> watch::Receiver<InForce> {
+    /// The agent by what is in force now, where a stream of it may stay open.
+    pub fn still(&self, tether: &Tether, by: Arc<OrgSnapshot>) -> Option<Admitted> {
+        tether.renewed(by, &self.parts.clock)
+    }
+
+    /// Where the work of a stream belongs.
+    pub fn tasks(&self) -> &TaskTracker {
+        &self.parts.tasks
+    }
+
+    /// The looks at an organization; they begin with whoever is the first to want them. Nothing in force ends streams.
+    pub fn looks(self: &Arc<Self>, scope: OrgScope) -> watch::Receiver<InForce> {
         let mut orgs = self.orgs.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(looks) = orgs.get(&scope.org()) {
             return looks.subscribe();

@@ -9,7 +9,11 @@ use serde_json::{Value, json};
 
 use crate::{
     kit::fake_server::{Asked, FakeServer, Script},
-    proxy::stage::{Agent, Stage},
+    proxy::{
+        bridge::{messages, until},
+        stage::{Agent, Stage},
+        streams::listen,
+    },
 };
 
 /// A second server beside the usual one, and an agent at the merged address.
@@ -298,7 +302,8 @@ async fn it_says_of_itself_what_its_servers_can_do() {
     let merged = Merged::new(Class::Read).await;
     let said = merged.agent.ask("server/discover", json!({})).await.json()["result"].clone();
     assert_eq!(said["supportedVersions"][0], "2026-07-28");
-    let capabilities = json!({ "tools": {}, "prompts": {}, "resources": {}, "completions": {} });
+    let capabilities = json!({ "tools": { "listChanged": true }, "prompts": {}, "resources": {},
+        "completions": {} });
     assert_eq!(said["capabilities"], capabilities);
     assert_eq!(said["_meta"]["io.modelcontextprotocol/serverInfo"]["name"], "portreeve");
     assert!(said["instructions"].as_str().unwrap().ends_with("Servers: files (files), github (github)."));
@@ -320,8 +325,8 @@ async fn a_session_is_opened_kept_and_ended_and_is_nobody_elses() {
     assert_eq!(list["result"].get("cacheScope"), None, "the old era knows no such member");
     let pong = merged.agent.post(r#"{"jsonrpc":"2.0","id":3,"method":"ping"}"#, &within).await;
     assert_eq!(pong.text, r#"{"jsonrpc":"2.0","id":3,"result":{}}"#);
-    let stream = [within[0], within[1], ("accept", "text/event-stream")];
-    assert_eq!(merged.agent.send(http::Method::GET, &stream).await.status, StatusCode::METHOD_NOT_ALLOWED);
+    let without = [("accept", "text/event-stream")];
+    assert_eq!(merged.agent.send(http::Method::GET, &without).await.status, StatusCode::METHOD_NOT_ALLOWED);
 
     let app = &merged.stage.app;
     let (_, token) = app.grant(&merged.stage.org, Principal::User(merged.stage.person), Class::Read).await;
@@ -329,6 +334,56 @@ async fn a_session_is_opened_kept_and_ended_and_is_nobody_elses() {
     let foreign = other.post(r#"{"jsonrpc":"2.0","id":4,"method":"ping"}"#, &within).await;
     assert_eq!(foreign.status, StatusCode::NOT_FOUND);
     assert_eq!(merged.agent.send(http::Method::DELETE, &within).await.status, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn agents_of_both_eras_hear_that_their_tools_are_others_until_they_may_not() {
+    let merged = Merged::new(Class::Read).await;
+    let open = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "old", "version": "1" } } });
+    let opened = merged.agent.post(open.to_string(), &[]).await;
+    let session = opened.headers["mcp-session-id"].to_str().unwrap().to_owned();
+    let mut old = (merged.agent.follow(&[("mcp-session-id", &session)]).await, String::new());
+    let mut new = (listen(&merged.agent, json!({ "toolsListChanged": true })).await, String::new());
+    let tag = json!({ "io.modelcontextprotocol/subscriptionId": "sub" });
+    let heard = until(&mut new.0, &mut new.1, 1).await;
+    assert_eq!(heard[0]["method"], "notifications/subscriptions/acknowledged");
+    assert_eq!(heard[0]["params"], json!({ "notifications": { "toolsListChanged": true }, "_meta": tag }));
+
+    // What is above the ceiling is none of this agent's tools, so nothing is to be heard of it.
+    let app = &merged.stage.app;
+    let switch = |tool: &str| {
+        let off = format!("update tools set enabled = false where name = '{tool}'");
+        async move {
+            app.change(&off).await;
+            app.change("update orgs set epoch = epoch + 1").await;
+        }
+    };
+    switch("delete_repository").await;
+    switch(LONG).await;
+    assert_eq!(until(&mut old.0, &mut old.1, 1).await[0]["method"], "notifications/tools/list_changed");
+    let heard = until(&mut new.0, &mut new.1, 2).await;
+    assert_eq!(heard[1]["method"], "notifications/tools/list_changed");
+    assert_eq!(heard[1]["params"], json!({ "_meta": tag }));
+
+    app.change("update grants set revoked_at = now(), revoked_reason = 'over'").await;
+    app.change("update orgs set epoch = epoch + 1").await;
+    let heard = until(&mut new.0, &mut new.1, 3).await;
+    let ended = json!({ "resultType": "complete", "_meta": tag });
+    assert_eq!((&heard[2]["id"], &heard[2]["result"]), (&json!("sub"), &ended));
+    assert_eq!(messages(&old.1).len(), 1);
+    assert!(old.0.chunk().await.unwrap().is_none() && new.0.chunk().await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_subscription_that_wants_no_tools_ends_at_once_and_a_bad_one_is_told_so() {
+    let merged = Merged::new(Class::Read).await;
+    let none = listen(&merged.agent, json!({ "resourceSubscriptions": ["files+file:///a"] })).await;
+    let heard = messages(&none.text().await.unwrap());
+    assert_eq!((heard.len(), &heard[0]["params"]["notifications"]), (2, &json!({})));
+    let bad = listen(&merged.agent, json!({ "toolsListChanged": "yes" })).await;
+    assert_eq!(bad.status(), StatusCode::BAD_REQUEST);
+    assert!(bad.text().await.unwrap().contains("-32602"));
 }
 
 #[tokio::test]

@@ -169,7 +169,7 @@ fn with_news(streams: Option<Streams>) -> impl Fn(&Asked) -> Script + Send + Syn
 }
 
 /// A subscription of the modern era.
-async fn listen(agent: &Agent, filter: Value) -> reqwest::Response {
+pub(super) async fn listen(agent: &Agent, filter: Value) -> reqwest::Response {
     let params = json!({ "notifications": filter, "_meta": {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": {} } });

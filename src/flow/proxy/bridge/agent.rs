@@ -9,9 +9,10 @@ use tokio::sync::mpsc;
 use crate::{
     base::crypto::digest::Digest,
     flow::proxy::{
-        bridge::{desk::Desk, pieces::Piece},
+        bridge::desk::Desk,
         edit::Editor,
         handles::{HandleKind, Handles, Holder},
+        pieces::Piece,
         record::{Ending, OpenCall},
         reply::{self, Failed},
     },

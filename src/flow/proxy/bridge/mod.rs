@@ -15,7 +15,6 @@ mod dress;
 mod job;
 mod listen;
 mod old;
-mod pieces;
 mod sessions;
 mod talk;
 mod to_legacy;
@@ -49,6 +48,7 @@ use crate::{
         gateway::Gateway,
         handles::{Holder, Session},
         judge::Permit,
+        pieces,
         record::{Ending, OpenCall},
         reply::{self, Failed},
         route::{Call, Payload},

@@ -7,6 +7,7 @@
 //! Lacks on purpose: any judgment of a call, and any state between two requests; names, addresses, cursors and handles say
 //! by themselves where they lead.
 
+mod changes;
 pub mod cursor;
 mod heard;
 pub mod names;
@@ -70,7 +71,7 @@ fn told(gateway: &Gateway, ask: &Ask, admitted: &Admitted, message: &Message<'_>
     }
 }
 
-/// Ends a session of the merged endpoint; there is no stream to open.
+/// Ends a session of the merged endpoint, or opens the stream on which it hears of changes.
 ///
 /// # Errors
 /// Where the session is unknown.
@@ -80,8 +81,11 @@ pub async fn stream(gateway: &Gateway, ask: &Ask, admitted: &Admitted) -> Result
     if let Some(stale) = stale {
         return Ok(stale);
     }
-    let is_end = ask.verb == Verb::Delete && heard.session.is_some();
-    let answer = if is_end { reply::ended() } else { reply::no_stream() };
+    let answer = match ask.verb {
+        _ if heard.session.is_none() => reply::no_stream(),
+        Verb::Delete => reply::ended(),
+        _ => changes::of_session(gateway, ask, admitted, &heard),
+    };
     Ok(Recorded::Answer(Box::new(answer)))
 }
 
@@ -125,6 +129,7 @@ async fn answer(
         (Method::Initialize, _) => own.initialize().await,
         (Method::ServerDiscover, _) => own.discover().await,
         (Method::Ping, _) => own.pong().await,
+        (Method::SubscriptionsListen, _) => own.listen().await,
         (_, Target::List(ListKind::Tools)) => own.tools().await,
         (_, Target::List(kind)) => pages::page(gateway, ask, admitted, heard, request, kind).await,
         (_, Target::Tool | Target::Prompt | Target::Resource | Target::Reference | Target::Task) => {

@@ -12,7 +12,7 @@ use crate::{
         gateway::Gateway,
         handles::Session,
         judge,
-        merged::{Problem, cursor::Cursor, heard::Heard, names, places},
+        merged::{Problem, changes, cursor::Cursor, heard::Heard, names, places},
         record::{self, Recorded},
         refusal::Refusal,
         reply,
@@ -86,9 +86,23 @@ impl Own<'_> {
         Ok(stale.unwrap_or_else(|| Recorded::Answer(Box::new(self.answer("{}")))))
     }
 
+    /// Begins to tell of changes.
+    pub(super) async fn listen(&self) -> Result<Recorded, Problem> {
+        let wants_tools = changes::wants_tools(self.request);
+        let wants_tools = wants_tools.map_err(|what| Refusal::BadParams { what: what.to_owned() })?;
+        let method = self.request.method();
+        let client = self.heard.client.as_ref();
+        let stale = record::answered(self.gateway, self.ask, self.admitted, method, client).await?;
+        Ok(stale.unwrap_or_else(|| {
+            let asked = (self.request, wants_tools);
+            let answer = changes::subscription(self.gateway, self.ask, self.admitted, self.heard, asked);
+            Recorded::Answer(Box::new(answer))
+        }))
+    }
+
     /// The tools of all servers that this agent may call, as they were reviewed.
     pub(super) async fn tools(&self) -> Result<Recorded, Problem> {
-        let all = self.callable();
+        let all = callable(self.admitted);
         let start = self.start(&all)?;
         let page = &all[start..all.len().min(start + PAGE)];
         let mut list = String::with_capacity(page.len() * 1024);
@@ -113,22 +127,6 @@ impl Own<'_> {
         self.recorded(self.answer(&result)).await
     }
 
-    /// Name, server and definition of every tool that may be called, by name.
-    fn callable(&self) -> Vec<(String, &ServerFacts, &str)> {
-        let mut all = Vec::new();
-        for facts in self.admitted.servers() {
-            let slug = facts.server.slug.as_str();
-            let shown = |tool: &DecisionTool| judge::tool(self.admitted, facts, tool.name.as_str()).is_ok();
-            for tool in facts.server.tools.iter().filter(|tool| shown(tool)) {
-                if let Some(definition) = tool.accepted_definition.as_deref() {
-                    all.push((names::merged(slug, tool.name.as_str()), facts.as_ref(), definition));
-                }
-            }
-        }
-        all.sort_by(|a, b| a.0.cmp(&b.0));
-        all
-    }
-
     /// Behind which tool the page begins.
     fn start(&self, all: &[(String, &ServerFacts, &str)]) -> Result<usize, Refusal> {
         let cursor = Cursor::of(self.gateway, self.admitted, self.request, ListKind::Tools)?;
@@ -139,7 +137,7 @@ impl Own<'_> {
 
     /// What at least one of the servers can do.
     fn capabilities(&self) -> Value {
-        let mut all = Map::from_iter([("tools".to_owned(), json!({}))]);
+        let mut all = Map::from_iter([("tools".to_owned(), json!({ "listChanged": true }))]);
         let servers = self.admitted.servers();
         let said = servers.iter().filter_map(|facts| {
             serde_json::from_str::<Map<String, Value>>(facts.server.declared.capabilities.as_deref()?).ok()
@@ -184,6 +182,22 @@ impl Own<'_> {
         let stale = record::answered(self.gateway, self.ask, self.admitted, method, client).await?;
         Ok(stale.unwrap_or_else(|| Recorded::Answer(Box::new(answer))))
     }
+}
+
+/// Name, server and definition of every tool that an agent may call, by name.
+pub(super) fn callable(admitted: &Admitted) -> Vec<(String, &ServerFacts, &str)> {
+    let mut all = Vec::new();
+    for facts in admitted.servers() {
+        let slug = facts.server.slug.as_str();
+        let shown = |tool: &DecisionTool| judge::tool(admitted, facts, tool.name.as_str()).is_ok();
+        for tool in facts.server.tools.iter().filter(|tool| shown(tool)) {
+            if let Some(definition) = tool.accepted_definition.as_deref() {
+                all.push((names::merged(slug, tool.name.as_str()), facts.as_ref(), definition));
+            }
+        }
+    }
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all
 }
 
 /// A definition as it is offered here.

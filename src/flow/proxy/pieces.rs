@@ -1,4 +1,4 @@
-//! What a bridged call comes to, piece by piece: one answer, or a stream that ends with it.
+//! What an agent is answered piece by piece: one answer, or a stream that ends with it.
 
 use std::{
     pin::Pin,
@@ -21,7 +21,7 @@ use crate::{
 
 /// A piece of what an agent is answered.
 #[derive(Debug)]
-pub(super) enum Piece {
+pub enum Piece {
     /// A message on the way.
     Told(Vec<u8>),
     /// Nothing but that the stream is still there.
@@ -34,12 +34,12 @@ pub(super) enum Piece {
 const AHEAD: usize = 16;
 
 /// Both ends of the way to an agent.
-pub(super) fn channel() -> (mpsc::Sender<Piece>, mpsc::Receiver<Piece>) {
+pub fn channel() -> (mpsc::Sender<Piece>, mpsc::Receiver<Piece>) {
     mpsc::channel(AHEAD)
 }
 
 /// Waits for the first piece: where it is the last too, it is the whole answer.
-pub(super) async fn answer(mut pieces: mpsc::Receiver<Piece>) -> Answer {
+pub async fn answer(mut pieces: mpsc::Receiver<Piece>) -> Answer {
     match pieces.recv().await {
         Some(Piece::Ended(status, body)) => reply::json_answer(status, body),
         Some(first @ (Piece::Told(_) | Piece::Quiet)) => stream(Some(first), pieces),
@@ -49,7 +49,7 @@ pub(super) async fn answer(mut pieces: mpsc::Receiver<Piece>) -> Answer {
 }
 
 /// A stream from the beginning, also where nothing is to be told yet.
-pub(super) fn stream(first: Option<Piece>, pieces: mpsc::Receiver<Piece>) -> Answer {
+pub fn stream(first: Option<Piece>, pieces: mpsc::Receiver<Piece>) -> Answer {
     let mut answer = reply::json_answer(StatusCode::OK, Vec::new());
     answer.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     answer.headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));

@@ -1,0 +1,272 @@
+//! `portreeve policy`: documents checked, tested and tried without a database.
+
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use serde_json::json;
+
+use crate::{
+    app::announce,
+    base::{clock::Clock, risk::Class},
+    domain::policy::{
+        cases::{Cases, CasesError},
+        document::{self, Document, Fault},
+        engine::{Call, Facts, Layer, LayerName, Outcome, Program, Tool, Verdict, decide},
+    },
+    protocol::mcp::strict::{self, Limits},
+};
+
+/// What to do with documents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PolicyOrder {
+    /// Tell every fault.
+    Check {
+        /// The documents.
+        files: Vec<PathBuf>,
+        /// Print them in their one form.
+        prints_canonical: bool,
+    },
+    /// Decide cases and tell what is not as they say.
+    Test {
+        /// Files of cases.
+        files: Vec<PathBuf>,
+    },
+    /// Decide one call.
+    Eval {
+        /// The document.
+        file: PathBuf,
+        /// The tool.
+        tool: String,
+        /// Its class.
+        class: Class,
+        /// The arguments.
+        arguments: Option<String>,
+        /// For machines.
+        is_json: bool,
+    },
+}
+
+/// A document has faults, or a case is not as it says.
+const WRONG: u8 = 1;
+/// A file cannot be read.
+const UNREADABLE: u8 = 2;
+/// A human would be asked.
+const ASKED: u8 = 3;
+/// The call would not be made.
+const DENIED: u8 = 4;
+
+/// The command's part of the command line.
+pub fn command() -> Command {
+    let files = || {
+        let file = Arg::new("files").value_name("FILE").required(true).num_args(1..);
+        file.value_parser(value_parser!(PathBuf))
+    };
+    Command::new("policy")
+        .about("Policy documents; needs no database")
+        .subcommand_required(true)
+        .subcommand(
+            Command::new("check")
+                .about("Tell everything that is wrong with documents")
+                .arg(files().help("Documents; - reads standard input"))
+                .arg(
+                    Arg::new("canonical")
+                        .long("canonical")
+                        .action(ArgAction::SetTrue)
+                        .help("Print them in their one form"),
+                ),
+        )
+        .subcommand(
+            Command::new("test")
+                .about("Decide the cases of files and tell what is not as they say")
+                .arg(files().help("Files of cases with their document")),
+        )
+        .subcommand(
+            Command::new("eval")
+                .about("Decide one call and say why")
+                .arg(
+                    Arg::new("file")
+                        .value_name("FILE")
+                        .required(true)
+                        .value_parser(value_parser!(PathBuf))
+                        .help("The document; - reads standard input"),
+                )
+                .arg(
+                    Arg::new("tool")
+                        .long("tool")
+                        .value_name("NAME")
+                        .required(true)
+                        .help("The tool that is called"),
+                )
+                .arg(
+                    Arg::new("class")
+                        .long("class")
+                        .value_name("CLASS")
+                        .value_parser(|text: &str| text.parse::<Class>().map_err(|bad| bad.to_string()))
+                        .default_value("read")
+                        .help("What it does at worst"),
+                )
+                .arg(Arg::new("args").long("args").value_name("JSON").help("The arguments"))
+                .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON")),
+        )
+}
+
+/// What was asked for, and where its flags are.
+pub fn order(outer: &ArgMatches) -> (PolicyOrder, &ArgMatches) {
+    let files =
+        |inner: &ArgMatches| inner.get_many::<PathBuf>("files").unwrap_or_default().cloned().collect();
+    match outer.subcommand() {
+        Some(("eval", inner)) => {
+            let text = |name| inner.get_one::<String>(name).cloned();
+            let order = PolicyOrder::Eval {
+                file: inner.get_one::<PathBuf>("file").cloned().unwrap_or_default(),
+                tool: text("tool").unwrap_or_default(),
+                class: inner.get_one::<Class>("class").copied().unwrap_or(Class::Read),
+                arguments: text("args"),
+                is_json: inner.get_flag("json"),
+            };
+            (order, inner)
+        }
+        Some(("test", inner)) => (PolicyOrder::Test { files: files(inner) }, inner),
+        other => {
+            let inner = other.map_or(outer, |(_, inner)| inner);
+            let prints_canonical =
+                inner.try_get_one::<bool>("canonical").ok().flatten().copied().unwrap_or_default();
+            (PolicyOrder::Check { files: files(inner), prints_canonical }, inner)
+        }
+    }
+}
+
+/// Does it.
+pub fn obey(order: &PolicyOrder) -> ExitCode {
+    let code = match order {
+        PolicyOrder::Check { files, prints_canonical } => {
+            files.iter().map(|file| check(file, *prints_canonical)).max().unwrap_or_default()
+        }
+        PolicyOrder::Test { files } => files.iter().map(|file| test(file)).max().unwrap_or_default(),
+        PolicyOrder::Eval { file, tool, class, arguments, is_json } => {
+            eval(file, (tool, *class), arguments.as_deref(), *is_json)
+        }
+    };
+    ExitCode::from(code)
+}
+
+fn check(file: &Path, prints_canonical: bool) -> u8 {
+    let document = match read(file) {
+        Ok(document) => document,
+        Err(code) => return code,
+    };
+    if prints_canonical {
+        announce::say(document.canonical());
+    } else {
+        announce::say(format_args!("{}: in order, {} tools named", file.display(), document.tools.len()));
+    }
+    0
+}
+
+fn test(file: &Path) -> u8 {
+    let text = match text_of(file) {
+        Ok(text) => text,
+        Err(code) => return code,
+    };
+    let cases = match Cases::read(&text) {
+        Ok(cases) => cases,
+        Err(error) => {
+            announce::complain(&format!("{}: {error}", file.display()));
+            if let CasesError::Document(_, faults) = &error {
+                tell(file, faults);
+            }
+            return WRONG;
+        }
+    };
+    let deviations = cases.deviations();
+    for deviation in &deviations {
+        announce::say(format_args!("{}: {deviation}", file.display()));
+    }
+    announce::say(format_args!(
+        "{}: {} of {} cases as they say",
+        file.display(),
+        cases.count() - deviations.len(),
+        cases.count()
+    ));
+    if deviations.is_empty() { 0 } else { WRONG }
+}
+
+fn eval(file: &Path, (name, class): (&str, Class), arguments: Option<&str>, is_json: bool) -> u8 {
+    let document = match read(file) {
+        Ok(document) => document,
+        Err(code) => return code,
+    };
+    let limits = Limits::default();
+    let arguments = arguments.map(|text| strict::check(text.as_bytes(), &limits)).transpose();
+    let arguments = match arguments {
+        Ok(arguments) => arguments,
+        Err(fault) => {
+            announce::complain(&format!("the arguments are refused: {fault}"));
+            return UNREADABLE;
+        }
+    };
+    let program = Program::new(Arc::new(document));
+    let now = Clock::system().now();
+    let call = Call {
+        tool: Tool { name, class, is_reviewed: true },
+        arguments,
+        facts: Facts { now: Some(now), ..Facts::default() },
+    };
+    let verdict = decide(&call, &[Layer { name: LayerName::Grant, program: &program }]);
+    let (word, code) = match &verdict.outcome {
+        Outcome::Allow => ("allow", 0),
+        Outcome::Ask(_) => ("ask", ASKED),
+        Outcome::Deny(_) => ("deny", DENIED),
+        Outcome::Hidden(_) => ("hidden", DENIED),
+    };
+    if is_json {
+        announce::say(json!({ "verdict": word, "trace": verdict.trace }));
+    } else {
+        announce::say(word);
+        explain(&verdict);
+    }
+    code
+}
+
+fn explain(verdict: &Verdict) {
+    for reason in verdict.trace.layers.iter().flat_map(|layer| &layer.reasons) {
+        let name = reason.name.as_deref().map(|name| format!(" ({name})")).unwrap_or_default();
+        let words = reason.words.as_deref().map(|words| format!(": {words}")).unwrap_or_default();
+        announce::say(format_args!("  {}{name}{words}", reason.part));
+    }
+    for one in &verdict.reservations {
+        announce::say(format_args!("  counts {} of {} in {}", one.amount, one.max, one.counter));
+    }
+}
+
+fn read(file: &Path) -> Result<Document, u8> {
+    let text = text_of(file)?;
+    document::read(text.as_bytes()).map_err(|faults| {
+        tell(file, &faults);
+        WRONG
+    })
+}
+
+fn tell(file: &Path, faults: &[Fault]) {
+    for fault in faults {
+        announce::say(format_args!("{}: {fault}", file.display()));
+    }
+}
+
+fn text_of(file: &Path) -> Result<String, u8> {
+    let text = if file == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map(|_| text)
+    } else {
+        std::fs::read_to_string(file)
+    };
+    text.map_err(|error| {
+        announce::complain(&format!("{} cannot be read: {error}", file.display()));
+        UNREADABLE
+    })
+}

@@ -1,0 +1,587 @@
+//! Rules, conditions and limits, as documents write them.
+
+use ipnet::IpNet;
+use regex::RegexBuilder;
+use time::{OffsetDateTime, Time, format_description::well_known::Rfc3339, macros::format_description};
+
+use crate::{
+    domain::policy::{
+        document::{
+            Approvers, Ask, AskRule, Bound, Condition, Increment, Limit, MAX_CONDITIONS, OnExceed, Order,
+            Quantifier, Rule, Schema, Scope, Test, ValueType, Window, WindowKind, address,
+            fault::{Place, meant},
+            read::{Reader, capital},
+        },
+        literal::Literal,
+        number::Number,
+        path::{Field, NotAPath, Path},
+    },
+    protocol::mcp::raw::{Kind, Raw},
+};
+
+/// How many rules, limits or conditions one list may have.
+const MOST: usize = 1_000;
+/// How many values a condition may compare with.
+const MOST_VALUES: usize = 10_000;
+/// How long a pattern of `regex` may be, and how large what it is compiled to.
+const MAX_REGEX: (usize, usize) = (1_000, 256 * 1024);
+/// The longest window, and the longest time to wait for somebody: a year, in seconds.
+const MAX_SECONDS: u32 = 366 * 24 * 3600;
+
+const OPERATORS: [&str; 19] = [
+    "eq",
+    "neq",
+    "in",
+    "not_in",
+    "lt",
+    "lte",
+    "gt",
+    "gte",
+    "regex",
+    "contains",
+    "exists",
+    "starts_with",
+    "ends_with",
+    "glob",
+    "length",
+    "type",
+    "cidr",
+    "between",
+    "matches_schema",
+];
+
+/// The rules of a list.
+pub(super) fn rules(reader: &mut Reader, raw: Raw<'_>, place: &Place, key: &str) -> Vec<Rule> {
+    let all = reader.list(raw, place, key, MOST);
+    let place = place.key(key);
+    let all = all.into_iter().enumerate();
+    all.filter_map(|(at, one)| rule(reader, one, &place.at(at), &["name", "conditions", "on_deny"])).collect()
+}
+
+/// The rules under which a human is asked.
+pub(super) fn ask_rules(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Vec<AskRule> {
+    let all = reader.list(raw, place, "require_approval_if", MOST);
+    let place = place.key("require_approval_if");
+    let known = ["name", "conditions", "on_deny", "approvers", "quorum", "within"];
+    let mut rules = Vec::new();
+    for (at, one) in all.into_iter().enumerate() {
+        let place = place.at(at);
+        if let Some(rule) = rule(reader, one, &place, &known) {
+            rules.push(AskRule { rule, ask: ask(reader, one, &place) });
+        }
+    }
+    rules
+}
+
+fn ask(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Ask {
+    let usual = Ask::default();
+    Ask {
+        approvers: approvers(reader, raw, place).unwrap_or(usual.approvers),
+        quorum: reader.count(raw, place, "quorum", 1, 10).unwrap_or(usual.quorum),
+        within: within(reader, raw, place).unwrap_or(usual.within),
+    }
+}
+
+fn approvers(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Option<Approvers> {
+    let text = reader.text(raw, place, "approvers")?;
+    let named = text.split_once(':').filter(|(_, name)| !name.is_empty() && name.chars().count() <= 200);
+    let approvers = named.and_then(|(kind, name)| match kind {
+        "team" => Some(Approvers::Team(name.to_owned())),
+        "role" => Some(Approvers::Role(name.to_owned())),
+        "user" => Some(Approvers::User(name.to_owned())),
+        _ => None,
+    });
+    if approvers.is_none() {
+        reader.faults.add(&place.key("approvers"), "Approvers are team:…, role:… or user:….");
+    }
+    approvers
+}
+
+/// A time such as `30m`.
+fn within(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Option<u32> {
+    let text = reader.text(raw, place, "within")?;
+    let seconds = seconds(&text).filter(|seconds| (1..=MAX_SECONDS).contains(seconds));
+    if seconds.is_none() {
+        reader.faults.add(&place.key("within"), "This is a time such as 90s, 30m, 8h or 2d.");
+    }
+    seconds
+}
+
+fn seconds(text: &str) -> Option<u32> {
+    let unit = text.chars().last()?;
+    let count: u32 = text.strip_suffix(unit)?.parse().ok()?;
+    let each = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 24 * 3600,
+        _ => return None,
+    };
+    count.checked_mul(each)
+}
+
+fn rule(reader: &mut Reader, raw: Raw<'_>, place: &Place, known: &[&str]) -> Option<Rule> {
+    if !reader.object(raw, place) {
+        return None;
+    }
+    reader.known(raw, place, known);
+    if raw.get("conditions").is_none() {
+        reader.faults.add(place, "A rule has conditions; with an empty list it always holds.");
+    }
+    let all = reader.list(raw, place, "conditions", MOST);
+    let within = place.key("conditions");
+    let all = all.into_iter().enumerate();
+    let conditions = all.filter_map(|(at, one)| condition(reader, one, &within.at(at))).collect();
+    Some(Rule {
+        name: reader.sentence(raw, place, "name"),
+        conditions,
+        on_deny: reader.sentence(raw, place, "on_deny"),
+    })
+}
+
+fn condition(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Option<Condition> {
+    reader.conditions += 1;
+    if reader.conditions > MAX_CONDITIONS {
+        if reader.conditions == MAX_CONDITIONS + 1 {
+            reader.faults.add(place, format!("A policy has at most {MAX_CONDITIONS} conditions."));
+        }
+        return None;
+    }
+    if !reader.object(raw, place) {
+        return None;
+    }
+    reader.known(raw, place, &["path", "op", "value", "quantifier"]);
+    let quantifier =
+        reader.choice(raw, place, "quantifier", &[("any", Quantifier::Any), ("all", Quantifier::All)]);
+    let path = path(reader, raw, place, "path");
+    if path.is_none() && raw.get("path").is_none() {
+        reader.faults.add(place, "A condition says by path what it looks at.");
+    }
+    let test = test(reader, raw, place);
+    Some(Condition { path: path?, test: test?, quantifier })
+}
+
+fn path(reader: &mut Reader, raw: Raw<'_>, place: &Place, key: &str) -> Option<Path> {
+    let text = reader.text(raw, place, key)?;
+    match Path::parse(&text) {
+        Ok(path) => Some(path),
+        Err(bad) => {
+            let suggestion = match bad {
+                NotAPath::Field(_) | NotAPath::Root => meant(&text, Field::ALL.iter().map(|(path, _)| *path)),
+                NotAPath::Form | NotAPath::Steps => None,
+            };
+            reader.faults.add_with(&place.key(key), format!("{}.", capital(&bad.to_string())), suggestion);
+            None
+        }
+    }
+}
+
+fn test(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Option<Test> {
+    let Some(op) = reader.text(raw, place, "op") else {
+        if raw.get("op").is_none() {
+            reader.faults.add(place, "A condition says by op how it compares.");
+        }
+        return None;
+    };
+    let Some(value) = raw.get("value") else {
+        if op == "exists" {
+            return Some(Test::Exists(true));
+        }
+        let reason = if OPERATORS.contains(&op.as_str()) {
+            "This comparison needs a value.".to_owned()
+        } else {
+            "There is no such comparison.".to_owned()
+        };
+        reader.faults.add_with(&place.key("op"), reason, meant(&op, OPERATORS));
+        return None;
+    };
+    let literal = match Literal::read(value) {
+        Ok(literal) => literal,
+        Err(bad) => {
+            reader.faults.add(&place.key("value"), format!("{}.", capital(&bad.to_string())));
+            return None;
+        }
+    };
+    match compiled(&op, &literal, value) {
+        Some(Ok(test)) => Some(test),
+        Some(Err(reason)) => {
+            reader.faults.add(&place.key("value"), reason);
+            None
+        }
+        None => {
+            reader.faults.add_with(&place.key("op"), "There is no such comparison.", meant(&op, OPERATORS));
+            None
+        }
+    }
+}
+
+/// The test that an operator and a value make; nothing where there is no such operator.
+fn compiled(op: &str, value: &Literal, raw: Raw<'_>) -> Option<Result<Test, String>> {
+    let text = |make: fn(String) -> Test| {
+        value.text().map(|text| make(text.to_owned())).ok_or_else(|| "The value has to be a text.".to_owned())
+    };
+    let order =
+        |order| bound(value).map(|bound| Test::Order(order, bound)).ok_or_else(|| NEEDS_BOUND.to_owned());
+    Some(match op {
+        "eq" => Ok(Test::Eq(value.clone())),
+        "neq" => Ok(Test::Neq(value.clone())),
+        "in" => several(value).map(Test::In),
+        "not_in" => several(value).map(Test::NotIn),
+        "lt" => order(Order::Lt),
+        "lte" => order(Order::Lte),
+        "gt" => order(Order::Gt),
+        "gte" => order(Order::Gte),
+        "between" => between(value),
+        "regex" => regex(value),
+        "contains" => Ok(Test::Contains(value.clone())),
+        "exists" => match value {
+            Literal::Bool(is_there) => Ok(Test::Exists(*is_there)),
+            _ => Err("The value has to be true or false.".to_owned()),
+        },
+        "starts_with" => text(Test::StartsWith),
+        "ends_with" => text(Test::EndsWith),
+        "glob" => text(Test::Glob),
+        "length" => length(value),
+        "type" => types(value),
+        "cidr" => networks(value),
+        "matches_schema" => schema(value, raw),
+        _ => return None,
+    })
+}
+
+const NEEDS_BOUND: &str = "The value has to be a number, a moment such as 2026-01-31T08:00:00Z, or a time of the day \
+                           such as 08:30.";
+
+fn bound(value: &Literal) -> Option<Bound> {
+    match value {
+        Literal::Number(number) => Some(Bound::Number(number.clone())),
+        Literal::Text(text) => moment(text),
+        _ => None,
+    }
+}
+
+fn moment(text: &str) -> Option<Bound> {
+    let of_day = Time::parse(text, format_description!("[hour]:[minute]"));
+    let moment = || OffsetDateTime::parse(text, &Rfc3339).ok();
+    of_day.ok().map(Bound::TimeOfDay).or_else(|| moment().map(Bound::Moment))
+}
+
+fn between(value: &Literal) -> Result<Test, String> {
+    let (Literal::List(values), reason) =
+        (value, "The value has to be a list of two of one kind: the lowest and the highest.")
+    else {
+        return Err("The value has to be a list of two: the lowest and the highest.".to_owned());
+    };
+    let [low, high] = values.as_slice() else { return Err(reason.to_owned()) };
+    match (bound(low), bound(high)) {
+        (Some(low), Some(high)) if std::mem::discriminant(&low) == std::mem::discriminant(&high) => {
+            Ok(Test::Between(low, high))
+        }
+        _ => Err(reason.to_owned()),
+    }
+}
+
+fn several(value: &Literal) -> Result<Vec<Literal>, String> {
+    match value {
+        Literal::List(values) if values.len() <= MOST_VALUES => Ok(values.clone()),
+        Literal::List(_) => Err(format!("The list has at most {MOST_VALUES} values.")),
+        _ => Err("The value has to be a list.".to_owned()),
+    }
+}
+
+fn regex(value: &Literal) -> Result<Test, String> {
+    let text = value.text().ok_or("The value has to be a pattern, as a text.")?;
+    if text.len() > MAX_REGEX.0 {
+        return Err(format!("A pattern has at most {} characters.", MAX_REGEX.0));
+    }
+    let built = RegexBuilder::new(text).size_limit(MAX_REGEX.1).dfa_size_limit(MAX_REGEX.1).build();
+    built.map(|regex| Test::Regex(Box::new(regex))).map_err(|error| match error {
+        regex::Error::CompiledTooBig(_) => "The pattern is too large; make it simpler.".to_owned(),
+        _ => "The pattern cannot be read. Look-around and back-references are not known, so that every pattern takes \
+              time by the length of the text only."
+            .to_owned(),
+    })
+}
+
+fn length(value: &Literal) -> Result<Test, String> {
+    let reason = "The value has to be a length, or a list of the least and the greatest.";
+    let count = |value: &Literal| match value {
+        Literal::Number(number) => number.to_count().map(Number::from).ok_or(reason),
+        _ => Err(reason),
+    };
+    match value {
+        Literal::List(values) => match values.as_slice() {
+            [least, greatest] => Ok(Test::Length(count(least)?, count(greatest)?)),
+            _ => Err(reason.to_owned()),
+        },
+        one => Ok(Test::Length(count(one)?, count(one)?)),
+    }
+}
+
+fn types(value: &Literal) -> Result<Test, String> {
+    let one = |value: &Literal| {
+        let word = value.text().unwrap_or_default();
+        ValueType::ALL.into_iter().find(|kind| kind.as_str() == word)
+    };
+    let types: Option<Vec<ValueType>> = value.each().iter().map(one).collect();
+    types.filter(|types| !types.is_empty()).map(Test::Type).ok_or_else(|| {
+        let all = ValueType::ALL.map(ValueType::as_str).join(", ");
+        format!("The value has to be one or more of: {all}.")
+    })
+}
+
+fn networks(value: &Literal) -> Result<Test, String> {
+    let one = |value: &Literal| {
+        let text = value.text()?;
+        text.parse::<IpNet>().ok().or_else(|| address(text).map(IpNet::from)).map(|net| net.trunc())
+    };
+    let networks: Option<Vec<IpNet>> = value.each().iter().map(one).collect();
+    networks
+        .filter(|networks| !networks.is_empty() && networks.len() <= MOST_VALUES)
+        .map(Test::Cidr)
+        .ok_or_else(|| "The value has to be a network such as 10.0.0.0/8, or a list of them.".to_owned())
+}
+
+fn schema(value: &Literal, raw: Raw<'_>) -> Result<Test, String> {
+    let unreadable = || "The schema cannot be read.".to_owned();
+    let source: serde_json::Value = serde_json::from_str(raw.text()).map_err(|_| unreadable())?;
+    let built = jsonschema::options()
+        .with_draft(jsonschema::Draft::Draft202012)
+        .with_pattern_options(jsonschema::PatternOptions::regex().size_limit(MAX_REGEX.1))
+        .should_validate_formats(false)
+        .build(&source);
+    let validator = built.map_err(|error| format!("The schema cannot be used: {error}."))?;
+    Ok(Test::Schema(Box::new(Schema { source: value.clone(), validator: std::sync::Arc::new(validator) })))
+}
+
+impl ValueType {
+    /// All kinds.
+    pub const ALL: [Self; 7] =
+        [Self::Null, Self::Boolean, Self::Integer, Self::Number, Self::String, Self::Array, Self::Object];
+
+    /// As documents write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Boolean => "boolean",
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::String => "string",
+            Self::Array => "array",
+            Self::Object => "object",
+        }
+    }
+}
+
+/// The limits of a list.
+pub(super) fn limits(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Vec<Limit> {
+    let all = reader.list(raw, place, "limits", MOST);
+    let place = place.key("limits");
+    let all = all.into_iter().enumerate();
+    all.filter_map(|(at, one)| limit(reader, one, &place.at(at))).collect()
+}
+
+fn limit(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Option<Limit> {
+    if !reader.object(raw, place) {
+        return None;
+    }
+    let known = [
+        "counter",
+        "window",
+        "kind",
+        "max",
+        "scope",
+        "increment",
+        "increment_from",
+        "distinct",
+        "count_errors",
+        "on_exceed",
+        "on_deny",
+    ];
+    reader.known(raw, place, &known);
+    let counter = reader.text(raw, place, "counter").unwrap_or_default();
+    if counter.is_empty() || counter.chars().count() > 100 {
+        reader.faults.add(&place.key("counter"), "A limit names its counter, in at most 100 characters.");
+    }
+    let window = window(reader, raw, place);
+    let scope = scope(reader, raw, place);
+    let max = amount(reader, raw, place, "max");
+    let increment = increment(reader, raw, place);
+    Some(Limit {
+        counter,
+        window: window?,
+        kind: reader.choice(
+            raw,
+            place,
+            "kind",
+            &[("fixed", WindowKind::Fixed), ("sliding", WindowKind::Sliding)],
+        ),
+        max: max?,
+        scope: scope?,
+        increment,
+        distinct: raw.get("distinct").and_then(|_| args_path(reader, raw, place, "distinct")),
+        count_errors: count_errors(reader, raw, place),
+        on_exceed: reader.choice(
+            raw,
+            place,
+            "on_exceed",
+            &[("deny", OnExceed::Deny), ("require_approval", OnExceed::RequireApproval)],
+        ),
+        on_deny: reader.sentence(raw, place, "on_deny"),
+    })
+}
+
+fn window(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Option<Window> {
+    let reason = "The window is minute, hour, day, month, or a number of seconds such as 90s.";
+    let Some(text) = reader.text(raw, place, "window") else {
+        if raw.get("window").is_none() {
+            reader.faults.add(place, reason);
+        }
+        return None;
+    };
+    let window = match text.as_str() {
+        "minute" => Some(Window::Minute),
+        "hour" => Some(Window::Hour),
+        "day" => Some(Window::Day),
+        "month" => Some(Window::Month),
+        other => other
+            .strip_suffix('s')
+            .and_then(|count| count.parse().ok())
+            .filter(|seconds| (1..=MAX_SECONDS).contains(seconds))
+            .map(Window::Seconds),
+    };
+    if window.is_none() {
+        let suggestion = meant(&text, ["minute", "hour", "day", "month"]);
+        reader.faults.add_with(&place.key("window"), reason, suggestion);
+    }
+    window
+}
+
+fn scope(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Option<Scope> {
+    let Some(text) = reader.text(raw, place, "scope") else {
+        if raw.get("scope").is_none() {
+            reader
+                .faults
+                .add(place, "A limit says by scope who shares it: grant, user, team, client, server or org.");
+        }
+        return None;
+    };
+    let scope = Scope::ALL.into_iter().find(|scope| scope.as_str() == text);
+    if scope.is_none() {
+        let all = Scope::ALL.map(Scope::as_str);
+        let reason = format!("This is one of: {}.", all.join(", "));
+        reader.faults.add_with(&place.key("scope"), reason, meant(&text, all));
+    }
+    scope
+}
+
+impl Scope {
+    /// All scopes, the narrowest first.
+    pub const ALL: [Self; 6] = [Self::Grant, Self::User, Self::Team, Self::Client, Self::Server, Self::Org];
+
+    /// As documents write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Grant => "grant",
+            Self::User => "user",
+            Self::Team => "team",
+            Self::Client => "client",
+            Self::Server => "server",
+            Self::Org => "org",
+        }
+    }
+}
+
+/// A number that is not negative.
+fn amount(reader: &mut Reader, raw: Raw<'_>, place: &Place, key: &str) -> Option<Number> {
+    let Some(said) = raw.get(key) else {
+        reader.faults.add(place, format!("The number {key} is missing."));
+        return None;
+    };
+    let number = (said.kind() == Kind::Number).then(|| Number::parse(said.text()).ok()).flatten();
+    let number = number.filter(|number| !number.is_negative());
+    if number.is_none() {
+        reader.faults.add(&place.key(key), "This has to be a number that is not negative.");
+    }
+    number
+}
+
+fn increment(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Increment {
+    match (raw.get("increment"), raw.get("increment_from")) {
+        (None, None) => Increment::By(Number::from(1)),
+        (Some(_), None) => Increment::By(amount(reader, raw, place, "increment").unwrap_or(Number::ZERO)),
+        (None, Some(_)) => args_path(reader, raw, place, "increment_from")
+            .map_or(Increment::By(Number::ZERO), Increment::From),
+        (Some(_), Some(_)) => {
+            reader.faults.add(place, "Write either increment or increment_from.");
+            Increment::By(Number::ZERO)
+        }
+    }
+}
+
+/// A path to one value in the arguments.
+fn args_path(reader: &mut Reader, raw: Raw<'_>, place: &Place, key: &str) -> Option<Path> {
+    let path = path(reader, raw, place, key)?;
+    if matches!(path, Path::Args(_)) && !path.is_plural() {
+        return Some(path);
+    }
+    reader.faults.add(&place.key(key), "This leads to one value in the arguments, such as args.amount.");
+    None
+}
+
+fn count_errors(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> bool {
+    let Some(said) = raw.get("count_errors") else { return true };
+    said.boolean().unwrap_or_else(|| {
+        reader.faults.add(&place.key("count_errors"), "This is true or false.");
+        true
+    })
+}
+
+/// The short form of a limit: so many calls of the grant in so many seconds.
+pub(super) fn rate_limit(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Option<Limit> {
+    if !reader.object(raw, place) {
+        return None;
+    }
+    reader.known(raw, place, &["max", "window"]);
+    let max = amount(reader, raw, place, "max");
+    let seconds = match raw.get("window") {
+        Some(_) => reader.count(raw, place, "window", 1, MAX_SECONDS),
+        None => {
+            reader.faults.add(place, "The number window is missing: how many seconds.");
+            None
+        }
+    };
+    Some(Limit {
+        counter: "rate_limit".to_owned(),
+        window: Window::Seconds(seconds?),
+        kind: WindowKind::Fixed,
+        max: max?,
+        scope: Scope::Grant,
+        increment: Increment::By(Number::from(1)),
+        distinct: None,
+        count_errors: true,
+        on_exceed: OnExceed::Deny,
+        on_deny: None,
+    })
+}
+
+/// Places that are masked: keys, indexes, `*` for any key and `**` for any depth, below `args` or `result`.
+pub(super) fn redact(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Vec<String> {
+    let all = reader.list(raw, place, "redact", MOST);
+    let place = place.key("redact");
+    let mut paths = Vec::new();
+    for (at, one) in all.into_iter().enumerate() {
+        let Some(text) = reader.text_of(one, &place.at(at)) else { continue };
+        let mut steps = text.split('.');
+        let has_root = matches!(steps.next(), Some("args" | "result"));
+        let rest: Vec<&str> = steps.collect();
+        if has_root && !rest.is_empty() && rest.len() <= 32 && rest.iter().all(|step| !step.is_empty()) {
+            paths.push(text);
+        } else {
+            let reason =
+                "A place to mask begins with args. or result., such as args.token or result.**.email.";
+            reader.faults.add(&place.at(at), reason);
+        }
+    }
+    paths
+}

@@ -1,0 +1,86 @@
+//! A document made ready to decide: the rules of a tool are found by one look, however many tools are named.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use crate::{
+    base::risk::Class,
+    domain::policy::{
+        document::{Document, ToolRules},
+        engine::facts::Tool,
+        pattern::{Pattern, fits},
+    },
+};
+
+/// A document made ready.
+#[derive(Clone, Debug)]
+pub struct Program {
+    document: Arc<Document>,
+    tools: Index,
+    hidden: HashSet<String>,
+    /// Where in `hide` the patterns stand that are no names.
+    hidden_by: Vec<usize>,
+}
+
+/// Where in the document's tools a key stands.
+#[derive(Clone, Debug, Default)]
+struct Index {
+    exact: HashMap<String, usize>,
+    /// The longest first; of equally long ones the first by its text.
+    globs: Vec<(String, usize)>,
+    classes: [Option<usize>; Class::ALL.len()],
+}
+
+impl Program {
+    /// Makes a document ready.
+    pub fn new(document: Arc<Document>) -> Self {
+        let mut tools = Index::default();
+        for (at, (pattern, _)) in document.tools.iter().enumerate() {
+            match pattern {
+                Pattern::Exact(name) => drop(tools.exact.insert(name.clone(), at)),
+                Pattern::Glob(glob) => tools.globs.push((glob.clone(), at)),
+                Pattern::Class(class) => tools.classes[*class as usize] = Some(at),
+            }
+        }
+        tools
+            .globs
+            .sort_by(|(a, _), (b, _)| b.chars().count().cmp(&a.chars().count()).then_with(|| a.cmp(b)));
+        let exact = |pattern: &Pattern| match pattern {
+            Pattern::Exact(name) => Some(name.clone()),
+            Pattern::Glob(_) | Pattern::Class(_) => None,
+        };
+        let hidden = document.hide.iter().filter_map(exact).collect();
+        let others =
+            document.hide.iter().enumerate().filter(|(_, pattern)| !matches!(pattern, Pattern::Exact(_)));
+        let hidden_by = others.map(|(at, _)| at).collect();
+        Self { document, tools, hidden, hidden_by }
+    }
+
+    /// The document.
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// The most specific key that a tool falls under, and what holds there: its name, else the longest glob, else its
+    /// class.
+    pub(super) fn rules_of(&self, tool: &Tool<'_>) -> Option<(&Pattern, &ToolRules)> {
+        let by_glob = || self.tools.globs.iter().find(|(glob, _)| fits(glob, tool.name)).map(|(_, at)| *at);
+        let by_class = || self.tools.classes[tool.class as usize];
+        let at = self.tools.exact.get(tool.name).copied().or_else(by_glob).or_else(by_class)?;
+        let (pattern, rules) = self.document.tools.get(at)?;
+        Some((pattern, rules))
+    }
+
+    /// Where in `hide` the pattern stands by which a tool is not there.
+    pub(super) fn hidden_at(&self, tool: &Tool<'_>) -> Option<usize> {
+        if self.hidden.contains(tool.name) {
+            let is_it = |pattern: &Pattern| matches!(pattern, Pattern::Exact(name) if name == tool.name);
+            return self.document.hide.iter().position(is_it);
+        }
+        let hides =
+            |at: &&usize| self.document.hide.get(**at).is_some_and(|one| one.is_about(tool.name, tool.class));
+        self.hidden_by.iter().find(hides).copied()
+    }
+}

@@ -1,0 +1,271 @@
+//! From a call and the documents of its layers to a verdict.
+
+use serde::Serialize;
+
+use crate::{
+    domain::policy::{
+        document::{Action, Ask, AskRule, Checks, Increment, Limit, Mode, Rule, ToolRules, Unreviewed},
+        engine::{
+            compile::Program,
+            condition::{find, holds, key_of},
+            facts::{Facts, Tool},
+            trace::{Effect, LayerTrace, List, Part, Reason, Trace},
+            verdict::{Blocked, Need, Outcome, Reservation, Slots, Verdict},
+        },
+        number::Number,
+    },
+    protocol::mcp::raw::{Kind, Raw},
+};
+
+/// A call that is to be decided about.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// The tool.
+    pub tool: Tool<'a>,
+    /// The arguments, where there are any.
+    pub arguments: Option<Raw<'a>>,
+    /// What else is known.
+    pub facts: Facts<'a>,
+}
+
+/// Whose document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LayerName {
+    /// The organization's guardrail.
+    Org,
+    /// The team's.
+    Team,
+    /// The server's baseline.
+    Server,
+    /// The grant's.
+    Grant,
+}
+
+impl LayerName {
+    /// All layers, the highest first.
+    pub const ALL: [Self; 4] = [Self::Org, Self::Team, Self::Server, Self::Grant];
+
+    /// The name in records and files.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Org => "org",
+            Self::Team => "team",
+            Self::Server => "server",
+            Self::Grant => "grant",
+        }
+    }
+}
+
+impl std::fmt::Display for LayerName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text names no layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("choose org, team, server or grant")]
+pub struct NotALayer;
+
+impl std::str::FromStr for LayerName {
+    type Err = NotALayer;
+
+    fn from_str(text: &str) -> Result<Self, NotALayer> {
+        Self::ALL.into_iter().find(|layer| layer.as_str() == text).ok_or(NotALayer)
+    }
+}
+
+/// A document that has a say.
+#[derive(Clone, Copy, Debug)]
+pub struct Layer<'a> {
+    /// Whose it is.
+    pub name: LayerName,
+    /// The document.
+    pub program: &'a Program,
+}
+
+/// Decides about a call. Without any document nothing may be called.
+pub fn decide(call: &Call<'_>, layers: &[Layer<'_>]) -> Verdict {
+    let mut verdict = Verdict {
+        outcome: Outcome::Allow,
+        reservations: Vec::new(),
+        slots: Vec::new(),
+        trace: Trace { layers: Vec::with_capacity(layers.len()) },
+    };
+    let mut needs = Vec::new();
+    for layer in layers {
+        let mut found =
+            Found { call, layer, trace: LayerTrace::new(layer.name, layer.mode()), verdict: &mut verdict };
+        found.judge(&mut needs);
+        let trace = found.trace;
+        verdict.trace.layers.push(trace);
+    }
+    verdict.outcome = outcome(&verdict.trace, needs, layers.is_empty());
+    if !matches!(verdict.outcome, Outcome::Allow | Outcome::Ask(_)) {
+        verdict.reservations.clear();
+        verdict.slots.clear();
+    }
+    verdict
+}
+
+fn outcome(trace: &Trace, needs: Vec<Need>, is_lawless: bool) -> Outcome {
+    if is_lawless {
+        return Outcome::Deny(Blocked { layer: None, part: Part::NoPolicy, name: None, words: None });
+    }
+    let blocked = || {
+        let (layer, reason) = trace.decisive()?;
+        let Reason { part, name, words, .. } = reason.clone();
+        Some(Blocked { layer: Some(layer), part, name, words })
+    };
+    let unknown = || Blocked { layer: None, part: Part::NoPolicy, name: None, words: None };
+    match trace.outcome() {
+        Effect::Allow => Outcome::Allow,
+        Effect::RequireApproval => Outcome::Ask(needs),
+        Effect::Deny => Outcome::Deny(blocked().unwrap_or_else(unknown)),
+        Effect::Hide => Outcome::Hidden(blocked().unwrap_or_else(unknown)),
+    }
+}
+
+impl Layer<'_> {
+    fn mode(&self) -> Mode {
+        self.program.document().mode
+    }
+}
+
+/// What a layer has found so far.
+struct Found<'f, 'c> {
+    call: &'f Call<'c>,
+    layer: &'f Layer<'f>,
+    trace: LayerTrace,
+    verdict: &'f mut Verdict,
+}
+
+impl Found<'_, '_> {
+    /// The steps in their order; the first that stops the call ends them.
+    fn judge(&mut self, needs: &mut Vec<Need>) {
+        let (program, tool) = (self.layer.program, self.call.tool);
+        let document = program.document();
+        if let Some(at) = program.hidden_at(&tool) {
+            return self.because(Part::Hide(at), Effect::Hide, None, None);
+        }
+        if !tool.is_reviewed && document.unreviewed == Unreviewed::Deny {
+            return self.because(Part::Unreviewed, Effect::Deny, None, None);
+        }
+        let named = program.rules_of(&tool);
+        let key = named.map(|(pattern, _)| pattern.to_string());
+        self.trace.key.clone_from(&key);
+        let (action, part, words) = match (named, &key) {
+            (Some((_, rules)), Some(key)) => (rules.action, Part::Action(key.clone()), rules.reason.clone()),
+            _ => (document.default, Part::Default, None),
+        };
+        match action {
+            Action::Allow => {}
+            Action::Deny => return self.because(part, Effect::Deny, None, words),
+            Action::RequireApproval => self.ask(part, None, words, Ask::default(), needs),
+        }
+        let none = ToolRules::default();
+        let own = named.map_or(&none, |(_, rules)| rules);
+        for (key, checks) in [(None, &document.all_tools), (key.as_deref(), &own.checks)] {
+            if self.stops(key, checks).is_break() {
+                return;
+            }
+        }
+        for (key, checks) in [(None, &document.all_tools), (key.as_deref(), &own.checks)] {
+            self.asks(key, &checks.ask_if, needs);
+        }
+        if let (Some(most), Some(key)) = (own.concurrency, &key) {
+            let part = Part::Concurrency(key.clone());
+            self.verdict.slots.push(Slots {
+                layer: self.layer.name,
+                part,
+                most,
+                is_observed: self.trace.is_observed,
+            });
+        }
+    }
+
+    fn because(&mut self, part: Part, effect: Effect, name: Option<String>, words: Option<String>) {
+        self.trace.reasons.push(Reason { part, effect, name, words });
+    }
+
+    fn ask(
+        &mut self,
+        part: Part,
+        name: Option<String>,
+        words: Option<String>,
+        ask: Ask,
+        needs: &mut Vec<Need>,
+    ) {
+        self.because(part.clone(), Effect::RequireApproval, name.clone(), words);
+        if !self.trace.is_observed {
+            needs.push(Need { layer: self.layer.name, part, name, ask });
+        }
+    }
+
+    /// What stops the call, or counts it.
+    fn stops(&mut self, key: Option<&str>, checks: &Checks) -> std::ops::ControlFlow<()> {
+        let part = |list, at| Part::Check(key.map(str::to_owned), list, at);
+        let holds = |rule: &Rule| rule.conditions.iter().all(|condition| holds(condition, self.call));
+        let broken = checks
+            .require
+            .iter()
+            .position(|rule| !holds(rule))
+            .map(|at| (List::Require, at, &checks.require[at]));
+        let denied =
+            || checks.deny_if.iter().position(holds).map(|at| (List::DenyIf, at, &checks.deny_if[at]));
+        if let Some((list, at, rule)) = broken.or_else(denied) {
+            self.because(part(list, at), Effect::Deny, rule.name.clone(), rule.on_deny.clone());
+            return std::ops::ControlFlow::Break(());
+        }
+        for (at, limit) in checks.limits.iter().enumerate() {
+            let Some(amount) = self.amount(limit) else {
+                let words = "What is to be counted is no number that is not negative.".to_owned();
+                self.because(part(List::Limits, at), Effect::Deny, Some(limit.counter.clone()), Some(words));
+                return std::ops::ControlFlow::Break(());
+            };
+            let reservation = self.reservation(limit, part(List::Limits, at), amount);
+            self.verdict.reservations.push(reservation);
+        }
+        std::ops::ControlFlow::Continue(())
+    }
+
+    fn asks(&mut self, key: Option<&str>, rules: &[AskRule], needs: &mut Vec<Need>) {
+        for (at, AskRule { rule, ask }) in rules.iter().enumerate() {
+            if rule.conditions.iter().all(|condition| holds(condition, self.call)) {
+                let part = Part::Check(key.map(str::to_owned), List::AskIf, at);
+                self.ask(part, rule.name.clone(), rule.on_deny.clone(), ask.clone(), needs);
+            }
+        }
+    }
+
+    /// How much the call counts; nothing where that cannot be told.
+    fn amount(&self, limit: &Limit) -> Option<Number> {
+        match &limit.increment {
+            Increment::By(number) => Some(number.clone()),
+            Increment::From(path) => {
+                let raw = find(self.call.arguments, path).filter(|raw| raw.kind() == Kind::Number)?;
+                Number::parse(raw.text()).ok().filter(|number| !number.is_negative())
+            }
+        }
+    }
+
+    fn reservation(&self, limit: &Limit, part: Part, amount: Number) -> Reservation {
+        let value = |path| find(self.call.arguments, path).and_then(key_of).unwrap_or_default();
+        Reservation {
+            layer: self.layer.name,
+            part,
+            counter: limit.counter.clone(),
+            window: limit.window,
+            kind: limit.kind,
+            max: limit.max.clone(),
+            scope: limit.scope,
+            amount,
+            distinct: limit.distinct.as_ref().map(value),
+            count_errors: limit.count_errors,
+            on_exceed: limit.on_exceed,
+            words: limit.on_deny.clone(),
+            is_observed: self.trace.is_observed,
+        }
+    }
+}

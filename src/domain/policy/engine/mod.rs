@@ -1,0 +1,25 @@
+//! Decides about calls: compiled documents, the facts of a call and a moment in; a verdict with its reasons out.
+//!
+//! Pure and total: any arguments get a verdict, in time bounded by the documents and the arguments, and the same input gets
+//! the same verdict. What limits and approvals have counted so far is not known here: a verdict says what they are about.
+//!
+//! Invariant: all layers must allow; the strictest answer of any layer is the answer.
+//! Invariant: a grant with no policy in any layer may do nothing.
+//! Invariant: the trace alone, without documents and arguments, gives the verdict again ([`Trace::outcome`]).
+
+mod compile;
+mod condition;
+mod facts;
+mod judge;
+mod trace;
+mod verdict;
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod tests;
+
+pub use compile::Program;
+pub use facts::{Facts, Tool};
+pub use judge::{Call, Layer, LayerName, NotALayer, decide};
+pub use trace::{Effect, LayerTrace, List, Part, Reason, Trace};
+pub use verdict::{Blocked, Need, Outcome, Reservation, Slots, Verdict};

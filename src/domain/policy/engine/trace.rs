@@ -1,0 +1,150 @@
+//! Why a call was decided as it was: enough to tell the verdict again without documents and arguments.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use crate::domain::policy::{document::Mode, engine::judge::LayerName};
+
+/// Why a call was decided as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Trace {
+    /// What each layer found, in the order of the layers.
+    pub layers: Vec<LayerTrace>,
+}
+
+/// What a layer found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LayerTrace {
+    /// Which layer.
+    pub layer: LayerName,
+    /// Whether what it found is only recorded.
+    pub is_observed: bool,
+    /// The key of the document that the tool falls under.
+    pub key: Option<String>,
+    /// Everything that did not simply pass, in the order of the steps.
+    pub reasons: Vec<Reason>,
+}
+
+/// Something that stops a call, or has a human asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reason {
+    /// Which part of the document.
+    pub part: Part,
+    /// What it asks for.
+    pub effect: Effect,
+    /// The name of the rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The words of the document for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub words: Option<String>,
+}
+
+/// What a part of a document asks for, the mildest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Nothing.
+    Allow,
+    /// A human is asked.
+    RequireApproval,
+    /// The call is not made.
+    Deny,
+    /// The tool is not there.
+    Hide,
+}
+
+/// A part of a document, or the lack of one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// There is no document in any layer.
+    NoPolicy,
+    /// What holds for tools that nobody reviewed.
+    Unreviewed,
+    /// The pattern at this place of `hide`.
+    Hide(usize),
+    /// What holds for tools that are not named.
+    Default,
+    /// The action of a key.
+    Action(String),
+    /// A rule or limit: the key, none for all tools; the list; the place in it.
+    Check(Option<String>, List, usize),
+    /// How many calls of a key may be under way.
+    Concurrency(String),
+}
+
+/// A list of rules or limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum List {
+    /// `require`
+    Require,
+    /// `deny_if`
+    DenyIf,
+    /// `require_approval_if`
+    AskIf,
+    /// `limits`
+    Limits,
+}
+
+impl List {
+    const fn key(self) -> &'static str {
+        match self {
+            Self::Require => "require",
+            Self::DenyIf => "deny_if",
+            Self::AskIf => "require_approval_if",
+            Self::Limits => "limits",
+        }
+    }
+}
+
+/// As a JSON pointer into the document (RFC 6901).
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let escaped = |key: &str| key.replace('~', "~0").replace('/', "~1");
+        match self {
+            Self::NoPolicy => Ok(()),
+            Self::Unreviewed => f.write_str("/unreviewed_tools"),
+            Self::Hide(at) => write!(f, "/hide/{at}"),
+            Self::Default => f.write_str("/default"),
+            Self::Action(key) => write!(f, "/tools/{}/action", escaped(key)),
+            Self::Check(None, list, at) => write!(f, "/all_tools/{}/{at}", list.key()),
+            Self::Check(Some(key), list, at) => write!(f, "/tools/{}/{}/{at}", escaped(key), list.key()),
+            Self::Concurrency(key) => write!(f, "/tools/{}/concurrency", escaped(key)),
+        }
+    }
+}
+
+impl Serialize for Part {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl LayerTrace {
+    pub(super) const fn new(layer: LayerName, mode: Mode) -> Self {
+        let is_observed = matches!(mode, Mode::Observe);
+        Self { layer, is_observed, key: None, reasons: Vec::new() }
+    }
+
+    /// What the layer asks for, whether or not it counts.
+    pub fn effect(&self) -> Effect {
+        self.reasons.iter().map(|reason| reason.effect).max().unwrap_or(Effect::Allow)
+    }
+}
+
+impl Trace {
+    /// What all layers ask for together: the strictest counts, and what is only observed does not.
+    pub fn outcome(&self) -> Effect {
+        let counting = self.layers.iter().filter(|layer| !layer.is_observed);
+        counting.map(LayerTrace::effect).max().unwrap_or(Effect::Allow)
+    }
+
+    /// The first reason that the outcome rests on, and its layer.
+    pub fn decisive(&self) -> Option<(LayerName, &Reason)> {
+        let outcome = self.outcome();
+        let counting = self.layers.iter().filter(|layer| !layer.is_observed);
+        let mut all = counting.flat_map(|layer| layer.reasons.iter().map(|reason| (layer.layer, reason)));
+        all.find(|(_, reason)| reason.effect == outcome)
+    }
+}
