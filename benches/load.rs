@@ -5,6 +5,8 @@
 //! SECONDS` keeps as many calls under way as there are callers, each on a connection of its own, and prints one line of
 //! JSON. `TOKEN` is `-` where none is carried, `HOST` what the Host header says.
 
+#![expect(clippy::disallowed_methods, reason = "there is no app here whose tracker the work could belong to")]
+
 use std::{
     convert::Infallible,
     env,
