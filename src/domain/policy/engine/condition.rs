@@ -12,7 +12,10 @@ use crate::{
         path::{Path, PathStep},
         pattern::fits,
     },
-    protocol::mcp::raw::{Kind, Raw},
+    protocol::mcp::{
+        raw::{Kind, Raw},
+        strict::folds_to,
+    },
 };
 
 /// A value that a condition looks at.
@@ -28,7 +31,10 @@ pub(super) fn holds(condition: &Condition, call: &Call<'_>) -> bool {
     match &condition.path {
         Path::Args(steps) => {
             if let Some(args) = call.arguments {
-                visit(args, steps, &mut |raw| tally.see(Value::Raw(raw)));
+                visit(args, steps, &mut |raw| match raw {
+                    Some(raw) => tally.see(Value::Raw(raw)),
+                    None => tally.misses(),
+                });
             }
         }
         Path::Fact(field) => call.facts.of(*field, &call.tool).for_each(|fact| tally.see(Value::Fact(fact))),
@@ -40,26 +46,48 @@ pub(super) fn holds(condition: &Condition, call: &Call<'_>) -> bool {
 pub(super) fn find<'a>(args: Option<Raw<'a>>, path: &Path) -> Option<Raw<'a>> {
     let Path::Args(steps) = path else { return None };
     let mut found = None;
-    visit(args?, steps, &mut |raw| found = Some(raw));
+    visit(args?, steps, &mut |raw| found = raw);
     found
 }
 
-/// Shows every value that the steps lead to.
-fn visit<'a>(value: Raw<'a>, steps: &[PathStep], see: &mut impl FnMut(Raw<'a>)) {
-    let Some((step, rest)) = steps.split_first() else { return see(value) };
+/// Shows every value that the steps lead to, and nothing for every way that ends before.
+fn visit<'a>(value: Raw<'a>, steps: &[PathStep], see: &mut impl FnMut(Option<Raw<'a>>)) {
+    let Some((step, rest)) = steps.split_first() else { return see(Some(value)) };
+    let next = match (step, value.kind()) {
+        (PathStep::Key(key), Kind::Object) => value.get(key),
+        (PathStep::At(index), Kind::Array) => value.elements().nth(*index),
+        (PathStep::Each, Kind::Array) => {
+            return value.elements().for_each(|element| visit(element, rest, see));
+        }
+        _ => None,
+    };
+    match next {
+        Some(next) => visit(next, rest, see),
+        None => see(None),
+    }
+}
+
+/// Whether the arguments hold a key that only case tells apart from one that the path names: a server that ignores case
+/// would act on a value that no rule has seen.
+pub(super) fn has_case_variant(args: Option<Raw<'_>>, path: &Path) -> bool {
+    match (args, path) {
+        (Some(args), Path::Args(steps)) => varies(args, steps),
+        _ => false,
+    }
+}
+
+fn varies(value: Raw<'_>, steps: &[PathStep]) -> bool {
+    let Some((step, rest)) = steps.split_first() else { return false };
     match (step, value.kind()) {
-        (PathStep::Key(key), Kind::Object) => {
-            if let Some(member) = value.get(key) {
-                visit(member, rest, see);
-            }
-        }
+        (PathStep::Key(wanted), Kind::Object) => value.members().any(|member| {
+            let key = member.key.string().unwrap_or_default();
+            if key == wanted.as_str() { varies(member.value, rest) } else { folds_to(&key, wanted) }
+        }),
         (PathStep::At(index), Kind::Array) => {
-            if let Some(element) = value.elements().nth(*index) {
-                visit(element, rest, see);
-            }
+            value.elements().nth(*index).is_some_and(|element| varies(element, rest))
         }
-        (PathStep::Each, Kind::Array) => value.elements().for_each(|element| visit(element, rest, see)),
-        _ => {}
+        (PathStep::Each, Kind::Array) => value.elements().any(|element| varies(element, rest)),
+        _ => false,
     }
 }
 
@@ -76,6 +104,11 @@ impl Tally<'_> {
         let fits = value.passes(&self.condition.test);
         self.any |= fits;
         self.all &= fits;
+    }
+
+    /// A way ends before its value: nothing of it can be said of all.
+    const fn misses(&mut self) {
+        self.all = false;
     }
 
     fn holds(&self) -> bool {

@@ -7,12 +7,13 @@ use crate::{
         document::{Action, Ask, AskRule, Checks, Increment, Limit, Mode, Rule, ToolRules, Unreviewed},
         engine::{
             compile::Program,
-            condition::{find, holds, key_of},
+            condition::{find, has_case_variant, holds, key_of},
             facts::{Facts, Tool},
             trace::{Effect, LayerTrace, List, Part, Reason, Trace},
             verdict::{Blocked, Need, Outcome, Reservation, Slots, Verdict},
         },
         number::Number,
+        path::Path,
     },
     protocol::mcp::raw::{Kind, Raw},
 };
@@ -167,6 +168,13 @@ impl Found<'_, '_> {
         let none = ToolRules::default();
         let own = named.map_or(&none, |(_, rules)| rules);
         for (key, checks) in [(None, &document.all_tools), (key.as_deref(), &own.checks)] {
+            if let Some((list, at)) = self.ambiguous(checks) {
+                let words = "An argument's name differs only in case from one that the policy looks at.";
+                let part = Part::Check(key.map(str::to_owned), list, at);
+                return self.because(part, Effect::Deny, None, Some(words.to_owned()));
+            }
+        }
+        for (key, checks) in [(None, &document.all_tools), (key.as_deref(), &own.checks)] {
             if self.stops(key, checks).is_break() {
                 return;
             }
@@ -201,6 +209,25 @@ impl Found<'_, '_> {
         if !self.trace.is_observed {
             needs.push(Need { layer: self.layer.name, part, name, ask });
         }
+    }
+
+    /// The first rule or limit that looks at an argument which the call has in another case.
+    fn ambiguous(&self, checks: &Checks) -> Option<(List, usize)> {
+        let varies = |path: &Path| has_case_variant(self.call.arguments, path);
+        let rule = |rule: &Rule| rule.conditions.iter().any(|condition| varies(&condition.path));
+        let limit = |limit: &Limit| {
+            let increment = match &limit.increment {
+                Increment::From(path) => Some(path),
+                Increment::By(_) => None,
+            };
+            increment.into_iter().chain(&limit.distinct).any(varies)
+        };
+        let asks = || checks.ask_if.iter().position(|one| rule(&one.rule));
+        let require = checks.require.iter().position(rule).map(|at| (List::Require, at));
+        require
+            .or_else(|| checks.deny_if.iter().position(rule).map(|at| (List::DenyIf, at)))
+            .or_else(|| asks().map(|at| (List::AskIf, at)))
+            .or_else(|| checks.limits.iter().position(limit).map(|at| (List::Limits, at)))
     }
 
     /// What stops the call, or counts it.

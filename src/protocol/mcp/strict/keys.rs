@@ -137,7 +137,7 @@ fn fold(key: &str) -> String {
 }
 
 /// Whether the key is this name, but for case.
-pub(in crate::protocol::mcp) fn folds_to(key: &str, name: &str) -> bool {
+pub fn folds_to(key: &str, name: &str) -> bool {
     if key.is_ascii() { key.eq_ignore_ascii_case(name) } else { fold(key) == fold(name) }
 }
 

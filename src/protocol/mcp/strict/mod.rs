@@ -21,7 +21,7 @@ use crate::protocol::mcp::{
 };
 
 pub use crate::protocol::mcp::strict::fault::{Fault, Reason};
-pub(in crate::protocol::mcp) use crate::protocol::mcp::strict::keys::folds_to;
+pub use crate::protocol::mcp::strict::keys::folds_to;
 
 /// How much of everything a text may have.
 #[derive(Clone, Copy, Debug)]
