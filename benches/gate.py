@@ -200,7 +200,8 @@ insert into grants (org_id, id, label, user_id, all_servers, class_ceiling, crea
     from grants g, generate_series({have} + 1, {want}) n where g.label = 'load';
 insert into grant_tokens (org_id, id, grant_id, label, token_hash, tail, created_at, expires_at)
     select org_id, gen_random_uuid(), id, 'grown', sha256(id::text::bytea), 'grown', now(), now() + interval '1 day'
-    from grants g where label = 'grown' and not exists (select from grant_tokens t where t.grant_id = g.id);
+    from grants g where label = 'grown'
+        and not exists (select from grant_tokens t where t.org_id = g.org_id and t.grant_id = g.id);
 insert into tools select (jsonb_populate_record(t, jsonb_build_object('name', 'grown_' || n))).*
     from tools t, generate_series({have} + 1, {want}) n where t.name = 'small';
 update orgs set epoch = epoch + 1 where slug = 'acme';
@@ -214,8 +215,10 @@ def grow(load, site, way, args):
     have, lines = 0, []
     for want in args.growth:
         for statement in GROW.format(have=have, want=want).split(";\n"):
-            if statement.strip() and site.postgres.sql(statement) is None:
-                sys.exit(f"cannot grow: {statement}")
+            words = [f"{site.postgres.bin}/psql", "-h", site.postgres.folder, "-U", "super", "-d", "portreeve", "-qc"]
+            done = subprocess.run([*words, statement], env=ENV, cwd="/", capture_output=True, text=True)
+            if done.returncode:
+                sys.exit(f"cannot grow: {done.stderr}")
         have = want
         for callers in args.callers:
             line = measure(load, way, "small", callers, args.seconds)
