@@ -8,6 +8,7 @@
 
 mod canonical;
 mod fault;
+mod limits;
 mod read;
 mod rules;
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::{
         document::{
             Action, Checks, Document, Fault, MAX_BYTES, Mode, ToolRules, Unreviewed,
             fault::{Faults, Place, meant},
-            rules,
+            limits, rules,
         },
         pattern::Pattern,
     },
@@ -142,14 +142,14 @@ impl Reader {
         self.known(raw, place, &known);
         let mut checks = self.checks(raw, place);
         checks.limits.extend(
-            raw.get("rate_limit").and_then(|raw| rules::rate_limit(self, raw, &place.key("rate_limit"))),
+            raw.get("rate_limit").and_then(|raw| limits::rate_limit(self, raw, &place.key("rate_limit"))),
         );
         ToolRules {
             action: self.choice(raw, place, "action", &ACTIONS),
             reason: self.sentence(raw, place, "reason"),
             checks,
             concurrency: self.count(raw, place, "concurrency", 1, 100_000),
-            redact: rules::redact(self, raw, place),
+            redact: limits::redact(self, raw, place),
         }
     }
 
@@ -166,7 +166,7 @@ impl Reader {
             require: rules::rules(self, raw, place, "require"),
             deny_if: rules::rules(self, raw, place, "deny_if"),
             ask_if: rules::ask_rules(self, raw, place),
-            limits: rules::limits(self, raw, place),
+            limits: limits::limits(self, raw, place),
         }
     }
 

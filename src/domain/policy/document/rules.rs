@@ -1,4 +1,4 @@
-//! Rules, conditions and limits, as documents write them.
+//! Rules and conditions, as documents write them.
 
 use ipnet::IpNet;
 use regex::RegexBuilder;
@@ -7,8 +7,8 @@ use time::{OffsetDateTime, Time, format_description::well_known::Rfc3339, macros
 use crate::{
     domain::policy::{
         document::{
-            Approvers, Ask, AskRule, Bound, Condition, Increment, Limit, MAX_CONDITIONS, OnExceed, Order,
-            Quantifier, Rule, Schema, Scope, Test, ValueType, Window, WindowKind, address,
+            Approvers, Ask, AskRule, Bound, Condition, MAX_CONDITIONS, Order, Quantifier, Rule, Schema, Test,
+            ValueType, address,
             fault::{Place, meant},
             read::{Reader, capital},
         },
@@ -16,17 +16,17 @@ use crate::{
         number::Number,
         path::{Field, NotAPath, Path},
     },
-    protocol::mcp::raw::{Kind, Raw},
+    protocol::mcp::raw::Raw,
 };
 
 /// How many rules, limits or conditions one list may have.
-const MOST: usize = 1_000;
+pub(super) const MOST: usize = 1_000;
 /// How many values a condition may compare with.
 const MOST_VALUES: usize = 10_000;
 /// How long a pattern of `regex` may be, and how large what it is compiled to.
 const MAX_REGEX: (usize, usize) = (1_000, 256 * 1024);
 /// The longest window, and the longest time to wait for somebody: a year, in seconds.
-const MAX_SECONDS: u32 = 366 * 24 * 3600;
+pub(super) const MAX_SECONDS: u32 = 366 * 24 * 3600;
 
 const OPERATORS: [&str; 19] = [
     "eq",
@@ -161,7 +161,7 @@ fn condition(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Option<Conditi
     Some(Condition { path: path?, test: test?, quantifier })
 }
 
-fn path(reader: &mut Reader, raw: Raw<'_>, place: &Place, key: &str) -> Option<Path> {
+pub(super) fn path(reader: &mut Reader, raw: Raw<'_>, place: &Place, key: &str) -> Option<Path> {
     let text = reader.text(raw, place, key)?;
     match Path::parse(&text) {
         Ok(path) => Some(path),
@@ -371,217 +371,4 @@ impl ValueType {
             Self::Object => "object",
         }
     }
-}
-
-/// The limits of a list.
-pub(super) fn limits(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Vec<Limit> {
-    let all = reader.list(raw, place, "limits", MOST);
-    let place = place.key("limits");
-    let all = all.into_iter().enumerate();
-    all.filter_map(|(at, one)| limit(reader, one, &place.at(at))).collect()
-}
-
-fn limit(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Option<Limit> {
-    if !reader.object(raw, place) {
-        return None;
-    }
-    let known = [
-        "counter",
-        "window",
-        "kind",
-        "max",
-        "scope",
-        "increment",
-        "increment_from",
-        "distinct",
-        "count_errors",
-        "on_exceed",
-        "on_deny",
-    ];
-    reader.known(raw, place, &known);
-    let counter = reader.text(raw, place, "counter").unwrap_or_default();
-    if counter.is_empty() || counter.chars().count() > 100 {
-        reader.faults.add(&place.key("counter"), "A limit names its counter, in at most 100 characters.");
-    }
-    let window = window(reader, raw, place);
-    let scope = scope(reader, raw, place);
-    let max = amount(reader, raw, place, "max");
-    let increment = increment(reader, raw, place);
-    Some(Limit {
-        counter,
-        window: window?,
-        kind: reader.choice(
-            raw,
-            place,
-            "kind",
-            &[("fixed", WindowKind::Fixed), ("sliding", WindowKind::Sliding)],
-        ),
-        max: max?,
-        scope: scope?,
-        increment,
-        distinct: raw.get("distinct").and_then(|_| args_path(reader, raw, place, "distinct")),
-        count_errors: count_errors(reader, raw, place),
-        on_exceed: reader.choice(
-            raw,
-            place,
-            "on_exceed",
-            &[("deny", OnExceed::Deny), ("require_approval", OnExceed::RequireApproval)],
-        ),
-        on_deny: reader.sentence(raw, place, "on_deny"),
-    })
-}
-
-fn window(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Option<Window> {
-    let reason = "The window is minute, hour, day, month, or a number of seconds such as 90s.";
-    let Some(text) = reader.text(raw, place, "window") else {
-        if raw.get("window").is_none() {
-            reader.faults.add(place, reason);
-        }
-        return None;
-    };
-    let window = match text.as_str() {
-        "minute" => Some(Window::Minute),
-        "hour" => Some(Window::Hour),
-        "day" => Some(Window::Day),
-        "month" => Some(Window::Month),
-        other => other
-            .strip_suffix('s')
-            .and_then(|count| count.parse().ok())
-            .filter(|seconds| (1..=MAX_SECONDS).contains(seconds))
-            .map(Window::Seconds),
-    };
-    if window.is_none() {
-        let suggestion = meant(&text, ["minute", "hour", "day", "month"]);
-        reader.faults.add_with(&place.key("window"), reason, suggestion);
-    }
-    window
-}
-
-fn scope(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Option<Scope> {
-    let Some(text) = reader.text(raw, place, "scope") else {
-        if raw.get("scope").is_none() {
-            reader
-                .faults
-                .add(place, "A limit says by scope who shares it: grant, user, team, client, server or org.");
-        }
-        return None;
-    };
-    let scope = Scope::ALL.into_iter().find(|scope| scope.as_str() == text);
-    if scope.is_none() {
-        let all = Scope::ALL.map(Scope::as_str);
-        let reason = format!("This is one of: {}.", all.join(", "));
-        reader.faults.add_with(&place.key("scope"), reason, meant(&text, all));
-    }
-    scope
-}
-
-impl Scope {
-    /// All scopes, the narrowest first.
-    pub const ALL: [Self; 6] = [Self::Grant, Self::User, Self::Team, Self::Client, Self::Server, Self::Org];
-
-    /// As documents write it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Grant => "grant",
-            Self::User => "user",
-            Self::Team => "team",
-            Self::Client => "client",
-            Self::Server => "server",
-            Self::Org => "org",
-        }
-    }
-}
-
-/// A number that is not negative.
-fn amount(reader: &mut Reader, raw: Raw<'_>, place: &Place, key: &str) -> Option<Number> {
-    let Some(said) = raw.get(key) else {
-        reader.faults.add(place, format!("The number {key} is missing."));
-        return None;
-    };
-    let number = (said.kind() == Kind::Number).then(|| Number::parse(said.text()).ok()).flatten();
-    let number = number.filter(|number| !number.is_negative());
-    if number.is_none() {
-        reader.faults.add(&place.key(key), "This has to be a number that is not negative.");
-    }
-    number
-}
-
-fn increment(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Increment {
-    match (raw.get("increment"), raw.get("increment_from")) {
-        (None, None) => Increment::By(Number::from(1)),
-        (Some(_), None) => Increment::By(amount(reader, raw, place, "increment").unwrap_or(Number::ZERO)),
-        (None, Some(_)) => args_path(reader, raw, place, "increment_from")
-            .map_or(Increment::By(Number::ZERO), Increment::From),
-        (Some(_), Some(_)) => {
-            reader.faults.add(place, "Write either increment or increment_from.");
-            Increment::By(Number::ZERO)
-        }
-    }
-}
-
-/// A path to one value in the arguments.
-fn args_path(reader: &mut Reader, raw: Raw<'_>, place: &Place, key: &str) -> Option<Path> {
-    let path = path(reader, raw, place, key)?;
-    if matches!(path, Path::Args(_)) && !path.is_plural() {
-        return Some(path);
-    }
-    reader.faults.add(&place.key(key), "This leads to one value in the arguments, such as args.amount.");
-    None
-}
-
-fn count_errors(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> bool {
-    let Some(said) = raw.get("count_errors") else { return true };
-    said.boolean().unwrap_or_else(|| {
-        reader.faults.add(&place.key("count_errors"), "This is true or false.");
-        true
-    })
-}
-
-/// The short form of a limit: so many calls of the grant in so many seconds.
-pub(super) fn rate_limit(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Option<Limit> {
-    if !reader.object(raw, place) {
-        return None;
-    }
-    reader.known(raw, place, &["max", "window"]);
-    let max = amount(reader, raw, place, "max");
-    let seconds = match raw.get("window") {
-        Some(_) => reader.count(raw, place, "window", 1, MAX_SECONDS),
-        None => {
-            reader.faults.add(place, "The number window is missing: how many seconds.");
-            None
-        }
-    };
-    Some(Limit {
-        counter: "rate_limit".to_owned(),
-        window: Window::Seconds(seconds?),
-        kind: WindowKind::Fixed,
-        max: max?,
-        scope: Scope::Grant,
-        increment: Increment::By(Number::from(1)),
-        distinct: None,
-        count_errors: true,
-        on_exceed: OnExceed::Deny,
-        on_deny: None,
-    })
-}
-
-/// Places that are masked: keys, indexes, `*` for any key and `**` for any depth, below `args` or `result`.
-pub(super) fn redact(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Vec<String> {
-    let all = reader.list(raw, place, "redact", MOST);
-    let place = place.key("redact");
-    let mut paths = Vec::new();
-    for (at, one) in all.into_iter().enumerate() {
-        let Some(text) = reader.text_of(one, &place.at(at)) else { continue };
-        let mut steps = text.split('.');
-        let has_root = matches!(steps.next(), Some("args" | "result"));
-        let rest: Vec<&str> = steps.collect();
-        if has_root && !rest.is_empty() && rest.len() <= 32 && rest.iter().all(|step| !step.is_empty()) {
-            paths.push(text);
-        } else {
-            let reason =
-                "A place to mask begins with args. or result., such as args.token or result.**.email.";
-            reader.faults.add(&place.at(at), reason);
-        }
-    }
-    paths
 }
