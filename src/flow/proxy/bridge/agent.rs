@@ -53,6 +53,8 @@ pub(super) struct Mouth {
     pub(super) open: Option<OpenCall>,
     /// Where a person reads of it.
     pub(super) link: String,
+    /// How many bytes it was told.
+    pub(super) received: usize,
 }
 
 /// The agent of a bridged call.
@@ -77,72 +79,23 @@ pub(super) struct Agent {
     pub(super) desk: Arc<Desk>,
     pub(super) handles: Handles,
     pub(super) holder: Holder,
-    received: usize,
 }
 
 /// The agent is gone, or has called the request off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Gone;
 
-/// What an agent is made of.
-pub(super) struct AgentParts {
-    pub(super) era: Era,
-    pub(super) mouth: Mouth,
-    pub(super) capabilities: Value,
-    pub(super) wants_log: bool,
-    pub(super) progress: Option<String>,
-    pub(super) digest: Digest,
-    pub(super) is_tool_call: bool,
-    pub(super) server: Arc<str>,
-    pub(super) editor: Editor,
-    pub(super) desk: Arc<Desk>,
-    pub(super) handles: Handles,
-    pub(super) holder: Holder,
-}
-
 impl Agent {
-    pub(super) fn new(parts: AgentParts) -> Self {
-        let AgentParts {
-            era,
-            mouth,
-            capabilities,
-            wants_log,
-            progress,
-            digest,
-            is_tool_call,
-            server,
-            editor,
-            desk,
-            handles,
-            holder,
-        } = parts;
-        Self {
-            era,
-            mouth,
-            capabilities,
-            wants_log,
-            progress,
-            digest,
-            is_tool_call,
-            server,
-            editor,
-            desk,
-            handles,
-            holder,
-            received: 0,
-        }
-    }
-
     /// Passes on what a server tells.
     pub(super) async fn tell(&mut self, message: Vec<u8>) -> Result<(), Gone> {
-        self.received += message.len();
+        self.mouth.received += message.len();
         let edited = self.editor.edit(&message).ok().flatten();
         self.mouth.pieces.send(Piece::Told(edited.unwrap_or(message))).await.map_err(|_| Gone)
     }
 
     /// Ends the call with a message in the agent's own words.
     pub(super) async fn end(&mut self, message: Vec<u8>, is_error: bool) {
-        self.received += message.len();
+        self.mouth.received += message.len();
         let Ok(edited) = self.editor.edit(&message) else {
             return self.fail("upstream_answer_invalid", "the server's list cannot be read", None).await;
         };
@@ -178,7 +131,7 @@ impl Agent {
 
     fn close(&mut self, ending: &Ending, status: Option<u16>) {
         if let Some(open) = self.mouth.open.take() {
-            open.close(ending, status, self.received);
+            open.close(ending, status, self.mouth.received);
         }
     }
 
@@ -246,13 +199,12 @@ impl Agent {
             asked.collect::<Vec<_>>().join(","),
             json!(self.handles.seal(HandleKind::State, self.holder, id.to_string().as_bytes())),
         );
-        self.received += message.len();
+        self.mouth.received += message.len();
         self.close(&Ending::Answered, Some(200));
         let ended = Piece::Ended(StatusCode::OK, message.into_bytes());
         self.mouth.pieces.send(ended).await.map_err(|_| Gone)?;
         let resumed = tokio::time::timeout(PATIENCE, resumed).await.map_err(|_| Gone)?.map_err(|_| Gone)?;
         self.mouth = resumed.mouth;
-        self.received = 0;
         Ok(resumed.words)
     }
 }

@@ -35,7 +35,7 @@ use crate::{
         admit::Admitted,
         ask::{Answer, Ask},
         bridge::{
-            agent::{Agent, AgentParts, Mouth, Word},
+            agent::{Agent, Mouth, Word},
             desk::{Desk, NotResumed, Resumed},
             dress::Sender,
             job::{Cut, Job},
@@ -373,6 +373,7 @@ async fn carry(
         pieces: outlet,
         open,
         link: gateway.explanation(ask.origin.request),
+        received: 0,
     };
     let holder = admitted.holder(&call.server);
     let digest = digest_of(request);
@@ -389,7 +390,7 @@ async fn carry(
     }
     let target = credential.attach(&mut carried, target);
     let sender = sender(call, request);
-    let agent = Agent::new(AgentParts {
+    let agent = Agent {
         era: call.era,
         mouth,
         capabilities: serde_json::from_str(&sender.capabilities).unwrap_or_default(),
@@ -403,7 +404,7 @@ async fn carry(
         desk: Arc::clone(&gateway.bridge.desk),
         handles: gateway.handles.clone(),
         holder,
-    });
+    };
     let line = Line { egress: gateway.egress.clone(), target, carried, is_old: is_old(call) };
     let job =
         Job { body, line, server: Arc::clone(&call.server), sender, agent, off: CancellationToken::new() };
