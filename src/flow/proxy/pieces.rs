@@ -3,12 +3,16 @@
 use std::{
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use http_body::{Body, Frame as BodyFrame};
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, Interval, interval_at},
+};
 
 use crate::{
     flow::proxy::{
@@ -30,8 +34,19 @@ pub enum Piece {
     Ended(StatusCode, Vec<u8>),
 }
 
+/// The member of a message that says to which subscription it belongs.
+pub const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+/// How long a stream without an end of its own lasts; whoever wants more begins another, which is judged anew.
+pub const LASTS: Duration = Duration::from_secs(3600);
+/// How often a silent stream says that it is still there.
+const HUM: Duration = Duration::from_secs(25);
 /// How many pieces may wait for a slow agent before the server is read no further.
 const AHEAD: usize = 16;
+
+/// When a silent stream is to say that it is still there.
+pub fn humming() -> Interval {
+    interval_at(Instant::now() + HUM, HUM)
+}
 
 /// Both ends of the way to an agent.
 pub fn channel() -> (mpsc::Sender<Piece>, mpsc::Receiver<Piece>) {

@@ -6,10 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
-use tokio::{
-    sync::mpsc,
-    time::{Instant, Interval, interval_at},
-};
+use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
     domain::servers::Declared,
@@ -24,7 +21,7 @@ use crate::{
         },
         dispatch,
         edit::Editor,
-        pieces::Piece,
+        pieces::{LASTS, Piece, SUBSCRIPTION, humming},
     },
     protocol::mcp::{
         message::{self, Message, Notification, Request},
@@ -36,15 +33,10 @@ use crate::{
     },
 };
 
-const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 /// How many streams this replica keeps open; beyond, nobody gets another.
 pub(super) const MOST: usize = 10_000;
 /// How many resources one subscription follows; the rest is not acknowledged.
 const MOST_ADDRESSES: usize = 100;
-/// How often a silent stream says that it is still there.
-const HUM: Duration = Duration::from_secs(25);
-/// How long a stream lasts; whoever wants more begins another, which is judged anew.
-const LASTS: Duration = Duration::from_secs(3600);
 /// How often a stream that broke off is taken up.
 const TAKEN_UP: usize = 100;
 /// How long to wait before that, where the server does not say, and at the most, in milliseconds.
@@ -246,10 +238,6 @@ pub(super) fn too_many() -> Silent {
 async fn rest(milliseconds: u64) -> Result<(), Silent> {
     tokio::time::sleep(Duration::from_millis(milliseconds)).await;
     Ok(())
-}
-
-fn humming() -> Interval {
-    interval_at(Instant::now() + HUM, HUM)
 }
 
 /// A notification that says to which subscription it belongs.

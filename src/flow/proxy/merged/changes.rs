@@ -3,12 +3,12 @@
 //! The list of tools is made here, of what was reviewed, so it is also known here when it changes: no server is asked.
 //! Prompts and resources are listed by their servers, and of their changes nothing is promised.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use serde_json::json;
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, interval_at},
+    time::Instant,
 };
 
 use crate::{
@@ -18,18 +18,12 @@ use crate::{
         ask::{Answer, Ask},
         gateway::Gateway,
         merged::{heard::Heard, own},
-        pieces::{self, Piece},
+        pieces::{self, LASTS, Piece, SUBSCRIPTION, humming},
         snapshot::OrgSnapshot,
         tether::{Tether, Tethers},
     },
     protocol::mcp::{message::Request, method::Method, raw::Kind},
 };
-
-const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
-/// How often a silent stream says that it is still there.
-const HUM: Duration = Duration::from_secs(25);
-/// How long a stream lasts; whoever wants more begins another.
-const LASTS: Duration = Duration::from_secs(3600);
 
 /// Whether a subscription asks for changes of the tools.
 ///
@@ -126,7 +120,7 @@ impl Stream {
             return;
         }
         let is_deaf = self.subscription.as_ref().is_some_and(|subscription| !subscription.wants_tools);
-        let (ends, mut hum) = (Instant::now() + LASTS, interval_at(Instant::now() + HUM, HUM));
+        let (ends, mut hum) = (Instant::now() + LASTS, humming());
         while !is_deaf && Instant::now() < ends {
             tokio::select! {
                 () = self.outlet.closed() => return,
