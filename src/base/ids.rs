@@ -69,6 +69,10 @@ kinds! {
     GrantId Grant "grt";
     /// One carried token of a grant.
     GrantTokenId GrantToken "gtk";
+    /// A policy.
+    PolicyId Policy "pol";
+    /// A promise that a policy is held to.
+    PolicyTestId PolicyTest "ptt";
     /// Any sealed row that has no noun of its own.
     SealedId Sealed "sea";
 }

@@ -13,6 +13,7 @@ pub mod ids;
 pub mod leaver;
 pub mod page;
 pub mod permission;
+pub mod reference;
 pub mod risk;
 pub mod secret;
 pub mod slug;

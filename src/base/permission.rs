@@ -142,6 +142,8 @@ permissions! {
     ServersWrite "servers:write" "Add, change, review and delete servers" [Owner, Admin];
     GrantsRead "grants:read" "See the grants of everybody" [Owner, Admin];
     GrantsWrite "grants:write" "Create, suspend and revoke grants" [Owner, Admin];
+    PoliciesRead "policies:read" "See policies, their versions and what they decide" [Owner, Admin, PolicyManager, Auditor];
+    PoliciesWrite "policies:write" "Write, publish and attach policies" [Owner, Admin, PolicyManager];
     GateRead "gate:read" "See the gate and who it affects" [Owner, Admin];
     GateWrite "gate:write" "Close and open the gate" [Owner, Admin];
     AuditRead "audit:read" "Read the audit log" [Owner, Admin, PolicyManager, Auditor];

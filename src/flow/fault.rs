@@ -6,7 +6,10 @@ use time::Duration;
 
 use crate::{
     base::{faults::Faults, permission::Permission, update::Update},
-    domain::{grants::GrantRefusal, tenancy::TenancyRefusal, vault::VaultError},
+    domain::{
+        grants::GrantRefusal, policy::document::Fault as DocumentFault, tenancy::TenancyRefusal,
+        vault::VaultError,
+    },
     io::db::DbError,
 };
 
@@ -19,6 +22,9 @@ pub enum ActionError {
     /// Some fields cannot be accepted; each says why and what to do.
     #[error("some fields need attention")]
     Fields(Faults),
+    /// A policy's document cannot be accepted; each fault says where, why and what to write instead.
+    #[error("the document has faults")]
+    Document(Vec<DocumentFault>),
     /// The thing does not exist, or the caller may not know of it.
     #[error("not found")]
     NotFound,
@@ -95,6 +101,7 @@ impl ActionError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Fields(_) => "invalid_fields",
+            Self::Document(_) => "invalid_document",
             Self::NotFound => "not_found",
             Self::Forbidden(_) => "forbidden",
             Self::Refused(refused) => refused.code,

@@ -5,6 +5,7 @@
 pub mod actions;
 pub mod catalogue;
 pub mod cx;
+pub mod decision;
 pub mod enter;
 pub mod fault;
 pub mod jobs;

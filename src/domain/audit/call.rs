@@ -3,11 +3,13 @@
 //! Arguments themselves are not here: their names and a digest are, so that two calls can be compared and an approval
 //! bound, and nothing an agent sent can be read out of the record.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     base::{
-        ids::{EventId, GrantId, GrantTokenId, ServerId},
+        ids::{EventId, GrantId, GrantTokenId, PolicyId, ServerId},
         risk::Class,
         trace::Trace,
     },
@@ -30,6 +32,9 @@ pub struct CallPart {
     /// The stable code of a refusal or failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// The part of a policy that decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<PolicyPart>,
     /// The reviewed definition that was called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<Hash>,
@@ -42,6 +47,9 @@ pub struct CallPart {
     /// The method of the protocol.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
+    /// What policies that are only observed would have done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub observed: Vec<PolicyPart>,
     /// The server it was for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerId>,
@@ -62,6 +70,22 @@ pub struct CallPart {
     /// How the exchange with the server went, where this is how it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream: Option<UpstreamPart>,
+}
+
+/// What a part of a policy does with a call. Members are declared in canonical order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyPart {
+    /// `allow`, `ask`, `deny`, `hide` or `limit`.
+    pub effect: Cow<'static, str>,
+    /// The layer: `org`, `team`, `server` or `grant`.
+    pub layer: Cow<'static, str>,
+    /// The policy.
+    pub policy: PolicyId,
+    /// The part of its document, as a JSON pointer (RFC 6901).
+    pub rule: String,
+    /// The version that was in force.
+    pub version: i32,
 }
 
 /// The arguments of a call, without their values.
@@ -108,10 +132,12 @@ impl CallPart {
             class: None,
             client: None,
             code: None,
+            decided: None,
             fingerprint: None,
             grant: None,
             intent: None,
             method: None,
+            observed: Vec::new(),
             server: None,
             session: None,
             subject: None,

@@ -209,12 +209,12 @@ mod tests {
     use crate::{
         base::{
             actor::{Actor, Origin},
-            ids::{GrantId, GrantTokenId, ServerId},
+            ids::{GrantId, GrantTokenId, PolicyId, ServerId},
             risk::Class,
             trace::{Finding, Fixer, Step, Trace},
         },
         domain::audit::{
-            call::{ArgumentsPart, ClientPart, UpstreamPart},
+            call::{ArgumentsPart, ClientPart, PolicyPart, UpstreamPart},
             chain::Hex,
             entry::{Entry, Who},
         },
@@ -243,6 +243,16 @@ mod tests {
             )
     }
 
+    fn policy(effect: &'static str) -> PolicyPart {
+        PolicyPart {
+            effect: effect.into(),
+            layer: "grant".into(),
+            policy: PolicyId::from_uuid(uuid::Uuid::from_u128(10)),
+            rule: "/default".to_owned(),
+            version: 3,
+        }
+    }
+
     fn full_call() -> CallPart {
         let digest = Hex([7; 32]);
         CallPart {
@@ -250,10 +260,12 @@ mod tests {
             class: Some(Class::Write),
             client: Some(ClientPart { name: "curl".to_owned(), version: Some("8".to_owned()) }),
             code: Some("class_above_ceiling".to_owned()),
+            decided: Some(policy("deny")),
             fingerprint: Some(digest),
             grant: Some(GrantId::from_uuid(uuid::Uuid::from_u128(6))),
             intent: Some(EventId::from_uuid(uuid::Uuid::from_u128(7))),
             method: Some("tools/call".to_owned()),
+            observed: vec![policy("ask")],
             server: Some(ServerId::from_uuid(uuid::Uuid::from_u128(8))),
             session: Some(digest),
             subject: Some("create_issue".to_owned()),

@@ -23,7 +23,7 @@ mod line;
 mod store;
 mod verify;
 
-pub use call::{ArgumentsPart, CallPart, ClientPart, UpstreamPart};
+pub use call::{ArgumentsPart, CallPart, ClientPart, PolicyPart, UpstreamPart};
 pub use canon::{ActorPart, NotCanonical, OriginPart, Record, TargetPart};
 pub use chain::{ChainHead, CheckpointBody, Hash, Hex, PublicKey, SignedCheckpoint, Signer};
 pub use checkpoint::{Urgency, checkpoint, checkpoint_instance};

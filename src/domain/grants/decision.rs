@@ -8,7 +8,8 @@ use crate::{
     base::{
         actor::Principal,
         crypto::digest::{self, Digest},
-        ids::{GrantId, GrantTokenId, ServerId},
+        ids::{GrantId, GrantTokenId, PolicyId, ServerId},
+        permission::Role,
         risk::Class,
     },
     domain::grants::{Bindings, GrantState, ServersOf, Stop, TokenState},
@@ -33,6 +34,10 @@ pub struct DecisionGrant {
     pub servers: ServersOf,
     /// The strongest class of tools.
     pub ceiling: Class,
+    /// The policy of its own layer.
+    pub policy: Option<PolicyId>,
+    /// The person's role in the organization; none where it acts in nobody's name.
+    pub role: Option<Role>,
     /// When it ends.
     pub expires_at: Option<OffsetDateTime>,
     /// Since when it rests, and why.

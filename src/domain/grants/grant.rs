@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use crate::{
     base::{
         actor::Principal,
-        ids::{GrantId, ServerId, UserId},
+        ids::{GrantId, PolicyId, ServerId, UserId},
         risk::Class,
     },
     domain::grants::{Bindings, LastUse},
@@ -56,6 +56,8 @@ pub struct Grant {
     pub servers: ServersOf,
     /// The strongest class of tools that may be called.
     pub ceiling: Class,
+    /// The policy of its own layer; those of the layers above hold as well.
+    pub policy: Option<PolicyId>,
     /// When it ends; never, where nobody said.
     pub expires_at: Option<OffsetDateTime>,
     /// From where and with which software.
@@ -177,6 +179,10 @@ pub struct GrantEntry {
     pub revoked_by_name: Option<String>,
     /// How many of its tokens are neither revoked nor expired.
     pub live_tokens: i64,
+    /// The short name of its policy.
+    pub policy_slug: Option<String>,
+    /// The name of its policy.
+    pub policy_name: Option<String>,
     /// The last call with any of its tokens.
     pub last_use: Option<LastUse>,
 }
@@ -209,6 +215,7 @@ mod tests {
             principal: Principal::User(UserId::fresh()),
             servers: ServersOf::All,
             ceiling: Class::Read,
+            policy: None,
             expires_at: Some(NOW + Duration::DAY),
             bindings: Bindings::default(),
             created_by: None,

@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use crate::{
-    base::{actor::Principal, faults::Faults, risk::Class},
+    base::{actor::Principal, faults::Faults, ids::PolicyId, risk::Class},
     domain::grants::{Bindings, Grant, ServersOf, rules},
 };
 
@@ -16,6 +16,8 @@ pub struct GrantForm<'a> {
     pub servers: ServersOf,
     /// The name of the strongest class of tools.
     pub class_ceiling: &'a str,
+    /// The policy of its own layer.
+    pub policy: Option<PolicyId>,
     /// When it ends; never, where nobody says.
     pub expires_at: Option<OffsetDateTime>,
     /// Networks.
@@ -30,6 +32,7 @@ pub(super) struct Terms {
     pub(super) label: String,
     pub(super) servers: ServersOf,
     pub(super) ceiling: Class,
+    pub(super) policy: Option<PolicyId>,
     pub(super) expires_at: Option<OffsetDateTime>,
     pub(super) bindings: Bindings,
 }
@@ -92,8 +95,8 @@ impl Terms {
         });
         match (label, ceiling) {
             (Some(label), Some(ceiling)) => {
-                let (servers, expires_at) = (form.servers, form.expires_at);
-                faults.into_result(Self { label, servers, ceiling, expires_at, bindings })
+                let (servers, policy, expires_at) = (form.servers, form.policy, form.expires_at);
+                faults.into_result(Self { label, servers, ceiling, policy, expires_at, bindings })
             }
             _ => Err(faults),
         }
@@ -116,6 +119,7 @@ mod tests {
             label: " Claude Code ",
             servers: ServersOf::All,
             class_ceiling: "write",
+            policy: None,
             expires_at: None,
             cidrs: &[],
             clients: &[],
@@ -141,6 +145,7 @@ mod tests {
             label: "",
             servers: ServersOf::Some(BTreeSet::new()),
             class_ceiling: "everything",
+            policy: None,
             expires_at: Some(NOW),
             cidrs: &bad,
             clients: &["\0".to_owned()],
@@ -158,6 +163,7 @@ mod tests {
             principal: Principal::User(UserId::fresh()),
             servers: ServersOf::Some(BTreeSet::new()),
             ceiling: Class::Read,
+            policy: None,
             expires_at: Some(NOW - Duration::DAY),
             bindings: Bindings::default(),
             created_by: None,

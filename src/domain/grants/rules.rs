@@ -201,6 +201,7 @@ mod tests {
             principal,
             servers: ServersOf::All,
             ceiling: Class::Read,
+            policy: None,
             expires_at: None,
             bindings: Bindings::default(),
             created_by: None,

@@ -310,6 +310,7 @@ mod tests {
             principal: Principal::User(UserId::fresh()),
             servers: ServersOf::All,
             ceiling: Class::Read,
+            policy: None,
             expires_at,
             bindings: Bindings::default(),
             created_by: None,

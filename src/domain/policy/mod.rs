@@ -3,15 +3,20 @@
 //! [`document`] reads what people wrote and tells them everything that is wrong with it at once; [`engine`] compiles it
 //! and decides about calls. [`cases`] hold both to their word.
 //!
-//! Lacks on purpose: where documents are kept, who publishes them, and what limits and approvals have counted so far.
+//! Owns the tables `policies`, `policy_versions` and `policy_layers`. [`kept`] says what a policy is beside its document.
+//!
+//! Lacks on purpose: who may publish, and what limits and approvals have counted so far.
 //!
 //! Invariant: deciding is pure. The same documents, call, facts and moment give the same decision and the same trace.
+//! Invariant: a version is never changed; a rollback is a new version with an old text.
 //! Invariant: what cannot be read is a fault of the document, never a rule that is passed over.
 
 pub mod cases;
 pub mod document;
 pub mod engine;
+pub mod kept;
 pub mod literal;
 pub mod number;
 pub mod path;
 pub mod pattern;
+pub mod store;

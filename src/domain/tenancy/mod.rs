@@ -30,6 +30,6 @@ pub use members::{Joined, Member, MemberFilter, Owners, Reach, is_touch_due};
 pub use name::{Description, Name, NotADescription, NotAName};
 pub use orgs::TELL_ORG;
 pub use orgs::{NewOrg, NotAReason, OperatorOrg, Org, OrgFilter, OrgSettings, OrgState, PersonsOrg, Reason};
-pub use reference::{NotAReference, OrgRef, Ref, TeamRef};
+pub use reference::{OrgRef, TeamRef};
 pub use refusal::TenancyRefusal;
 pub use teams::{NewTeam, PersonsTeam, PlaceInTeam, Team, TeamAddition, TeamFilter, TeamMember, TeamReach};

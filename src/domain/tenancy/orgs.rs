@@ -9,9 +9,10 @@ use crate::{
         faults::Faults,
         ids::{OrgId, UserId},
         permission::Role,
+        reference::new_slug,
         slug::Slug,
     },
-    domain::tenancy::{Name, reference::new_slug},
+    domain::tenancy::Name,
 };
 
 /// The kind of job that tells an organization's own record what the operator did to it.

@@ -7,9 +7,10 @@ use crate::{
         faults::Faults,
         ids::{TeamId, UserId},
         permission::{Permission, Role, TeamRole},
+        reference::new_slug,
         slug::Slug,
     },
-    domain::tenancy::{Description, Name, reference::new_slug},
+    domain::tenancy::{Description, Name},
 };
 
 /// A team.

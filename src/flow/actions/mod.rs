@@ -24,6 +24,7 @@ pub mod org_deletion;
 pub mod orgs;
 pub mod overview;
 pub mod passkey;
+pub mod policies;
 pub mod prove;
 pub mod recover;
 pub mod servers;

@@ -16,13 +16,13 @@ use crate::{
         servers::Transport,
     },
     flow::{
+        decision::{Caller, OrgSnapshot, ServerFacts},
         fault::{ActionError, ActionResult},
         proxy::{
             ask::{Ask, Endpoint},
             gateway::Gateway,
             handles::Holder,
             refusal::{Refusal, Refused},
-            snapshot::{OrgSnapshot, ServerFacts},
         },
     },
     io::db::OrgScope,
@@ -69,6 +69,16 @@ impl Admitted {
         }
     }
 
+    /// The agent as policies may look at it.
+    pub fn caller<'a>(&'a self, client: Option<&'a ClientPart>, ip: Option<IpAddr>) -> Caller<'a> {
+        Caller { snapshot: &self.snapshot, grant: &self.grant, client, ip, now: self.now }
+    }
+
+    /// From where it called.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.who.origin.as_ref().and_then(|origin| origin.ip)
+    }
+
     /// To whom a handle for a server belongs.
     pub fn holder(&self, server: &ServerFacts) -> Holder {
         Holder { org: self.snapshot.org(), grant: self.grant.id, server: Some(server.server.id) }
@@ -82,7 +92,7 @@ impl Admitted {
     /// A refusal of which nothing but the agent is known.
     pub fn refused(&self, refusal: Refusal) -> Box<Refused> {
         Box::new(Refused {
-            part: CallPart::new(refusal.trace()),
+            part: CallPart { decided: refusal.policy_part().cloned(), ..CallPart::new(refusal.trace()) },
             known: Some(self.known()),
             id: match &refusal {
                 Refusal::Malformed { id, .. } => id.clone(),

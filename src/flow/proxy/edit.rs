@@ -3,29 +3,32 @@
 //! Towards the server a sealed handle is opened; towards the agent the server's own is sealed, and a list shows what this
 //! agent may call. All other bytes stay as they are.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 
 use crate::{
-    base::{ids::ServerId, risk::Class},
-    flow::proxy::{
-        admit::Admitted,
-        gateway::Gateway,
-        handles::{HandleKind, Handles, Holder},
-        judge::Permit,
-        lists,
-        merged::{cursor::Cursor, places},
-        refusal::Refusal,
-        route::Merged,
-        snapshot::ServerFacts,
-        watch::Watch,
+    base::ids::ServerId,
+    domain::audit::ClientPart,
+    flow::{
+        decision::{Caller, ServerFacts},
+        proxy::{
+            admit::Admitted,
+            gateway::Gateway,
+            handles::{HandleKind, Handles, Holder},
+            judge::Permit,
+            lists,
+            merged::{cursor::Cursor, places},
+            refusal::Refusal,
+            route::Merged,
+            watch::Watch,
+        },
     },
     io::db::OrgScope,
     protocol::mcp::{
         headers,
         list::Listing,
-        message::{self, Message, Outcome, Request},
+        message::{self, Message, Outcome, Request, Response},
         method::{ListKind, Method, Target},
         params::BadParam,
         raw::Raw,
@@ -112,8 +115,19 @@ pub struct Editor {
 pub struct Visible {
     /// The server as it was judged by.
     pub server: Arc<ServerFacts>,
-    /// The grant's ceiling.
-    pub ceiling: Class,
+    /// The agent.
+    pub admitted: Admitted,
+    /// The software that calls.
+    pub client: Option<ClientPart>,
+    /// From where.
+    pub ip: Option<IpAddr>,
+}
+
+impl Visible {
+    /// Who asks.
+    pub fn caller(&self) -> Caller<'_> {
+        self.admitted.caller(self.client.as_ref(), self.ip)
+    }
 }
 
 /// Without one of these words there is nothing to change in a message that is no list.
@@ -127,7 +141,12 @@ impl Editor {
             Target::List(kind) => Some(kind),
             _ => None,
         });
-        let visible = || Visible { server: Arc::clone(&call.server), ceiling: admitted.grant.ceiling };
+        let visible = || Visible {
+            server: Arc::clone(&call.server),
+            admitted: admitted.clone(),
+            client: call.client.clone(),
+            ip: admitted.ip(),
+        };
         Self {
             handles: gateway.handles.clone(),
             holder: admitted.holder(&call.server),
@@ -170,7 +189,7 @@ impl Editor {
         match &message {
             Message::Response(response) => match response.outcome {
                 Outcome::Result(result) => match &self.merged {
-                    Some(merged) => self.merge_list(body, result, kind, merged).map(Some),
+                    Some(merged) => self.merge_list(body, result, kind, visible, merged).map(Some),
                     None => self.filter(body, result, kind, visible),
                 },
                 Outcome::Error(_) => Ok(None),
@@ -195,6 +214,25 @@ impl Editor {
 
     /// A page of one server's list as a page of the merged one.
     fn merge_list(
+        &self,
+        body: &[u8],
+        result: Raw<'_>,
+        kind: ListKind,
+        visible: &Visible,
+        merged: &Merged,
+    ) -> Result<Vec<u8>, Unreadable> {
+        let filtered = self.filter(body, result, kind, visible)?;
+        let Some(body) = filtered.as_deref() else { return self.rename_list(body, result, kind, merged) };
+        let message = message::parse(body, &Limits::of(body.len())).map_err(|_| Unreadable)?;
+        match &message {
+            Message::Response(Response { outcome: Outcome::Result(result), .. }) => {
+                self.rename_list(body, *result, kind, merged)
+            }
+            _ => Err(Unreadable),
+        }
+    }
+
+    fn rename_list(
         &self,
         body: &[u8],
         result: Raw<'_>,

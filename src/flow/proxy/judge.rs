@@ -2,18 +2,23 @@
 
 use crate::{
     base::risk::Class,
-    domain::servers::{DecisionTool, Fingerprint, ToolState},
-    flow::proxy::{
-        admit::Admitted,
-        ask::Ask,
-        refusal::{Absence, Refusal, Refused},
-        route::{Call, Payload},
-        snapshot::ServerFacts,
+    domain::{
+        policy::engine::Tool,
+        servers::{Fingerprint, ToolState},
+    },
+    flow::{
+        decision::{Absence, Caller, Ruling, ServerFacts, Stopped, as_policies_see, names},
+        proxy::{
+            admit::Admitted,
+            ask::Ask,
+            refusal::{Refusal, Refused},
+            route::{Call, Payload},
+        },
     },
     protocol::mcp::{
         headers::{self, Mirror},
         message::{Message, Request},
-        method::{Method, Target},
+        method::{ListKind, Method, Target},
         version::Era,
     },
 };
@@ -24,6 +29,7 @@ pub struct Permit<'a> {
     call: Call<'a>,
     class: Option<Class>,
     fingerprint: Option<Fingerprint>,
+    ruling: Ruling,
 }
 
 impl<'a> Permit<'a> {
@@ -41,6 +47,11 @@ impl<'a> Permit<'a> {
     pub const fn fingerprint(&self) -> Option<Fingerprint> {
         self.fingerprint
     }
+
+    /// What the policies say of it.
+    pub const fn ruling(&self) -> &Ruling {
+        &self.ruling
+    }
 }
 
 /// Judges a call.
@@ -49,37 +60,54 @@ impl<'a> Permit<'a> {
 /// Why it may not be made.
 pub fn judge<'a>(admitted: &Admitted, ask: &Ask, call: Call<'a>) -> Result<Permit<'a>, Box<Refused>> {
     match weigh(admitted, ask, &call) {
-        Ok((class, fingerprint)) => Ok(Permit { call, class, fingerprint }),
+        Ok(Weight { class, fingerprint, ruling }) => Ok(Permit { call, class, fingerprint, ruling }),
         Err(refusal) => Err(call.refused(admitted, refusal)),
     }
 }
 
-type Weighed = Result<(Option<Class>, Option<Fingerprint>), Refusal>;
+/// What was found of a call that may be made.
+#[derive(Default)]
+struct Weight {
+    class: Option<Class>,
+    fingerprint: Option<Fingerprint>,
+    ruling: Ruling,
+}
+
+type Weighed = Result<Weight, Refusal>;
 
 fn weigh(admitted: &Admitted, ask: &Ask, call: &Call<'_>) -> Weighed {
     let request = match &call.payload {
         Payload::Message(Message::Request(request)) => request,
         Payload::Message(Message::Notification(note)) => return note_of(note.method()),
-        Payload::Message(Message::Response(_)) | Payload::Listen | Payload::End => return Ok((None, None)),
+        Payload::Message(Message::Response(_)) | Payload::Listen | Payload::End => {
+            return Ok(Weight::default());
+        }
     };
     let name = request.params.name().map_err(|bad| Refusal::BadParams { what: bad.to_string() })?;
     if call.era == Era::Modern {
         let mirrors = name.as_deref().map(|name| call.server.mirrors(name)).unwrap_or_default();
         check_modern(ask, request, mirrors)?;
     }
+    let caller = admitted.caller(call.client.as_ref(), ask.origin.ip);
     match request.method().target() {
-        Target::Tool => {
-            let name = name.ok_or_else(|| missing("name"))?;
-            let tool = tool(admitted, &call.server, &name)?;
-            Ok((Some(tool.class), tool.accepted_fingerprint))
+        Target::Tool => called(&caller, &call.server, request, name.ok_or_else(|| missing("name"))?.as_ref()),
+        Target::Unknown => unknown_method(&caller, &call.server, request),
+        Target::Prompt => read(&caller, &call.server, ListKind::Prompts, name.as_deref(), "name"),
+        Target::Resource => {
+            let uri = request.params.uri().map_err(|bad| Refusal::BadParams { what: bad.to_string() })?;
+            read(&caller, &call.server, ListKind::Resources, uri.as_deref(), "uri")
         }
-        Target::Unknown => unknown_method(admitted, request),
-        Target::Prompt | Target::Resource | Target::Reference | Target::List(_) => {
-            Ok((Some(Class::Read), None))
+        Target::Reference => {
+            let (key, named) =
+                request.params.reference().map_err(|bad| Refusal::BadParams { what: bad.to_string() })?;
+            let kind = if key == "name" { ListKind::Prompts } else { ListKind::Templates };
+            read(&caller, &call.server, kind, Some(&named), "ref")
         }
+        // What a list shows is decided for each of its items.
+        Target::List(_) => Ok(Weight { class: Some(Class::Read), ..Weight::default() }),
         // Behind one credential a server cannot tell whose tasks are whose, so a list would show those of others.
         Target::Tasks => Err(Refusal::MethodUnserved { method: request.method().name().to_owned() }),
-        Target::Task | Target::Changes | Target::Nothing => Ok((None, None)),
+        Target::Task | Target::Changes | Target::Nothing => Ok(Weight::default()),
     }
 }
 
@@ -98,45 +126,56 @@ pub fn check_modern(ask: &Ask, request: &Request<'_>, mirrors: &[Mirror]) -> Res
 /// carry out unseen.
 fn note_of(method: Method<'_>) -> Weighed {
     if method.name().starts_with("notifications/") {
-        return Ok((None, None));
+        return Ok(Weight::default());
     }
     Err(Refusal::BadParams { what: format!("{} is a request and needs an id", method.name()) })
 }
 
+/// A tool that is called: by its state, its class, and by what the policies say.
+fn called(caller: &Caller<'_>, server: &ServerFacts, request: &Request<'_>, name: &str) -> Weighed {
+    let tool = server
+        .callable(name, caller.grant.ceiling)
+        .map_err(|why| Refusal::ToolUnknown { tool: name.to_owned(), why })?;
+    let arguments = request.params.arguments().map_err(|bad| Refusal::BadParams { what: bad.to_string() })?;
+    let ruling = caller
+        .rule(server, as_policies_see(tool), arguments)
+        .map_err(|what| stopped(what, name, tool.state))?;
+    Ok(Weight { class: Some(tool.class), fingerprint: tool.accepted_fingerprint, ruling })
+}
+
+/// Something that is read, and named by a list of this kind.
+fn read(caller: &Caller<'_>, server: &ServerFacts, kind: ListKind, name: Option<&str>, key: &str) -> Weighed {
+    let name = names::name_in(kind, name.ok_or_else(|| missing(key))?);
+    let tool = Tool { name: &name, class: Class::Read, is_reviewed: true };
+    let ruling = caller.rule(server, tool, None).map_err(|what| stopped(what, &name, ToolState::Reviewed))?;
+    Ok(Weight { class: Some(Class::Read), ruling, ..Weight::default() })
+}
+
 /// A method of an extension may do anything, so it asks for more than the mildest grant.
-fn unknown_method(admitted: &Admitted, request: &Request<'_>) -> Weighed {
+fn unknown_method(caller: &Caller<'_>, server: &ServerFacts, request: &Request<'_>) -> Weighed {
+    let method = request.method().name();
     let is_reaching_for_the_agent = matches!(request.method(), Method::Other(_));
-    if is_reaching_for_the_agent && !Class::Write.is_within(admitted.grant.ceiling) {
-        return Err(Refusal::MethodUnserved { method: request.method().name().to_owned() });
+    if is_reaching_for_the_agent && !Class::Write.is_within(caller.grant.ceiling) {
+        return Err(Refusal::MethodUnserved { method: method.to_owned() });
     }
-    Ok((Some(Class::Write), None))
+    let name = format!("method:{method}");
+    let tool = Tool { name: &name, class: Class::Write, is_reviewed: true };
+    let ruling = caller.rule(server, tool, None).map_err(|what| stopped(what, &name, ToolState::Reviewed))?;
+    Ok(Weight { class: Some(Class::Write), ruling, ..Weight::default() })
+}
+
+/// Why a call does not go on that something stops.
+fn stopped(stopped: Stopped, name: &str, state: ToolState) -> Refusal {
+    match stopped {
+        Stopped::Unreviewed if state == ToolState::New => {
+            Refusal::ToolUnknown { tool: name.to_owned(), why: Absence::New }
+        }
+        Stopped::Unreviewed => Refusal::ToolChanged { tool: name.to_owned() },
+        Stopped::Denied(denial) => Refusal::Denied(denial),
+        Stopped::Hidden(denial) => Refusal::Hidden(denial),
+    }
 }
 
 fn missing(key: &str) -> Refusal {
     Refusal::BadParams { what: format!("params.{key} is missing") }
-}
-
-/// The tool, where this agent may call it.
-///
-/// # Errors
-/// Why it may not.
-pub fn tool<'s>(
-    admitted: &Admitted,
-    server: &'s ServerFacts,
-    name: &str,
-) -> Result<&'s DecisionTool, Refusal> {
-    let absent = |why| Refusal::ToolUnknown { tool: name.to_owned(), why };
-    let tool = server.tool(name).ok_or_else(|| absent(Absence::Nowhere))?;
-    let ceiling = admitted.grant.ceiling;
-    if !tool.class.is_within(ceiling) {
-        return Err(absent(Absence::AboveCeiling(tool.class, ceiling)));
-    }
-    match tool.state {
-        ToolState::Reviewed if tool.is_enabled => Ok(tool),
-        ToolState::Reviewed => Err(absent(Absence::Disabled)),
-        ToolState::New => Err(absent(Absence::New)),
-        ToolState::Refused => Err(absent(Absence::Refused)),
-        ToolState::Gone => Err(absent(Absence::Gone)),
-        ToolState::Changed => Err(Refusal::ToolChanged { tool: name.to_owned() }),
-    }
 }

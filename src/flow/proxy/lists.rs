@@ -1,8 +1,15 @@
 //! Lists as an agent may see them: a tool that it may not call is not there.
 
 use crate::{
-    domain::servers::{DecisionTool, Fingerprint, ToolName, ToolState},
-    flow::proxy::edit::{Unreadable, Visible},
+    base::risk::Class,
+    domain::{
+        policy::engine::Tool,
+        servers::{DecisionTool, Fingerprint, ToolName, ToolState},
+    },
+    flow::{
+        decision::{as_policies_see, names},
+        proxy::edit::{Unreadable, Visible},
+    },
     protocol::mcp::{
         list::{Item, Listing},
         method::ListKind,
@@ -25,25 +32,34 @@ pub fn filter(
     era: Era,
     visible: &Visible,
 ) -> Result<(Option<Vec<u8>>, Otherwise), Unreadable> {
-    // Whoever may reach the server may read what it has to read.
-    if kind != ListKind::Tools {
-        return Ok((None, Otherwise::new()));
-    }
     let listing = Listing::read(kind, result).map_err(|_| Unreadable)?;
     let mut otherwise = Otherwise::new();
-    let filtered = listing.filter(body, era, |item| is_visible(visible, item, &mut otherwise));
+    let filtered = listing.filter(body, era, |item| match kind {
+        ListKind::Tools => is_visible(visible, item, &mut otherwise),
+        _ => is_readable(visible, kind, item),
+    });
     Ok((Some(filtered.map_err(|_| Unreadable)?), otherwise))
 }
 
-/// Whether a tool is one that was reviewed as the server shows it, and within the ceiling.
+/// Whether policies let a prompt, resource or skill be read.
+fn is_readable(visible: &Visible, kind: ListKind, item: &Item<'_>) -> bool {
+    let name = names::name_in(kind, &item.name);
+    let tool = Tool { name: &name, class: Class::Read, is_reviewed: true };
+    visible.caller().lists(&visible.server, &tool)
+}
+
+/// Whether a tool is one that was reviewed as the server shows it, within the ceiling, and not barred by a policy.
 fn is_visible(visible: &Visible, item: &Item<'_>, otherwise: &mut Otherwise) -> bool {
-    let Some(tool) = visible.server.tool(&item.name) else { return false };
-    if tool.state != ToolState::Reviewed || !tool.is_enabled {
+    let Ok(tool) = visible.server.callable(&item.name, visible.admitted.grant.ceiling) else {
         return false;
+    };
+    let is_listed = || visible.caller().lists(&visible.server, &as_policies_see(tool));
+    if tool.state != ToolState::Reviewed {
+        return is_listed();
     }
     let text = item.raw.text();
     if is_as_reviewed(tool, text) {
-        return tool.class.is_within(visible.ceiling);
+        return is_listed();
     }
     if let Ok(shown) = Fingerprint::of(text) {
         otherwise.push((tool.name.clone(), shown));

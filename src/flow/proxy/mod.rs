@@ -3,7 +3,7 @@
 //! Each step takes the value of the step before and returns the next, so that types hold the order: no [`judge::Permit`],
 //! no credential; no [`record::Pass`], no upstream.
 //!
-//! Lacks on purpose: HTTP routing and rendering, which are `web/mcp.rs`; and deciding by documents, which is the policy
+//! Lacks on purpose: HTTP routing and rendering, which are `web/mcp.rs`; and what documents mean, which is the policy
 //! engine's part.
 //!
 //! Invariant: nothing reaches an upstream unless it was admitted, judged and put on record at the organization's present
@@ -30,7 +30,6 @@ pub mod relay;
 pub mod reply;
 pub mod route;
 pub mod seen;
-pub mod snapshot;
 pub mod snapshots;
 pub mod strangers;
 pub mod tether;

@@ -249,6 +249,8 @@ impl OpenCall {
         let part = CallPart {
             arguments: request.and_then(arguments),
             class: permit.class(),
+            decided: permit.ruling().decided.clone(),
+            observed: permit.ruling().observed.clone(),
             client: call.client.clone(),
             fingerprint: permit.fingerprint().map(|fingerprint| Hex(fingerprint.0)),
             grant: known.grant,

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use crate::{
-    base::{
-        risk::Class,
-        trace::{Finding, Fixer, Step, Trace},
+    base::trace::{Finding, Fixer, Step, Trace},
+    domain::audit::{CallPart, PolicyPart},
+    flow::{
+        decision::{Absence, Denial},
+        proxy::admit::Known,
     },
-    domain::audit::CallPart,
-    flow::proxy::admit::Known,
     io::net::error::EgressError,
     protocol::mcp::{headers::HeaderMismatch, message::BadMessage},
 };
@@ -130,6 +130,10 @@ pub enum Refusal {
         /// Its name.
         tool: String,
     },
+    /// A policy says that there is no such thing, as far as this agent may know.
+    Hidden(Box<Denial>),
+    /// A policy does not allow it.
+    Denied(Box<Denial>),
     /// A value that the server asks for cannot be had.
     CredentialMissing {
         /// The server's name.
@@ -139,23 +143,6 @@ pub enum Refusal {
     RecordAway,
     /// The database is away, and nothing can be judged.
     Away,
-}
-
-/// Why a tool is unknown to an agent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Absence {
-    /// There is none of that name.
-    Nowhere,
-    /// It is new and was not reviewed.
-    New,
-    /// An admin refused it.
-    Refused,
-    /// The server no longer has it.
-    Gone,
-    /// An admin switched it off.
-    Disabled,
-    /// Its class is above the grant's ceiling.
-    AboveCeiling(Class, Class),
 }
 
 /// How a refusal is answered.
@@ -203,6 +190,7 @@ impl Refusal {
                 Step::Role
             }
             Self::ToolUnknown { .. } => Step::Tool,
+            Self::Hidden(denial) | Self::Denied(denial) => denial.step,
             Self::CredentialMissing { .. } => Step::Connection,
             Self::RecordAway | Self::Away => Step::Record,
         }
@@ -237,6 +225,9 @@ impl Refusal {
             Self::Unlisted { .. } => "name_unknown",
             Self::VersionUnserved { .. } => "version_unserved",
             Self::ToolChanged { .. } => "tool_changed",
+            Self::Hidden(_) => "tool_hidden",
+            Self::Denied(denial) if denial.part.is_none() => "no_policy",
+            Self::Denied(_) => "policy_denied",
             Self::CredentialMissing { .. } => "credential_missing",
             Self::RecordAway => "record_away",
             Self::Away => "database_away",
@@ -263,12 +254,16 @@ impl Refusal {
             | Self::BadParams { .. }
             | Self::VersionUnserved { .. }
             | Self::TasksUndeclared => Form::BadRequest,
-            Self::ToolUnknown { .. } | Self::Unlisted { .. } | Self::MethodUnserved { .. } => Form::Absent,
+            Self::ToolUnknown { .. }
+            | Self::Hidden(_)
+            | Self::Unlisted { .. }
+            | Self::MethodUnserved { .. } => Form::Absent,
             Self::GateClosed { .. }
             | Self::GrantSuspended { .. }
             | Self::ServerDisabled { .. }
             | Self::TransportUnserved { .. }
             | Self::ToolChanged { .. }
+            | Self::Denied(_)
             | Self::CredentialMissing { .. } => Form::Denied,
             Self::RecordAway | Self::Away => Form::Unavailable,
         }
@@ -333,11 +328,22 @@ impl Refusal {
             Self::ToolChanged { tool } => {
                 format!("The definition of {tool} has changed and waits for an admin's review.").into()
             }
+            Self::Hidden(denial) if denial.kind == "method" => "Method not found".into(),
+            Self::Hidden(denial) => format!("Unknown {}: {}", denial.kind, denial.subject).into(),
+            Self::Denied(denial) => denial.sentence().into(),
             Self::CredentialMissing { server } => {
                 format!("A value that the server {server} asks for cannot be read. Tell an admin.").into()
             }
             Self::RecordAway => "The call could not be put on record, so it was not made. Try again soon.".into(),
             Self::Away => "Calls cannot be judged right now, so none is made. Try again soon.".into(),
+        }
+    }
+
+    /// The part of a policy that it rests on.
+    pub fn policy_part(&self) -> Option<&PolicyPart> {
+        match self {
+            Self::Hidden(denial) | Self::Denied(denial) => denial.part.as_ref(),
+            _ => None,
         }
     }
 
@@ -355,6 +361,7 @@ impl Refusal {
     fn fact(&self) -> Cow<'static, str> {
         match self {
             Self::ToolUnknown { tool, why } => why.fact(tool),
+            Self::Hidden(denial) | Self::Denied(denial) => denial.fact().into(),
             Self::ClientNotBound { client: Some(client) } => {
                 format!("the client calls itself {client}").into()
             }
@@ -399,34 +406,11 @@ impl Refusal {
             Self::ToolUnknown { .. } | Self::ToolChanged { .. } => {
                 ("a definition that was reviewed", Fixer::Admin)
             }
+            Self::Hidden(_) => ("a policy that does not hide it", Fixer::Admin),
+            Self::Denied(denial) if denial.part.is_none() => ("a policy in some layer", Fixer::Admin),
+            Self::Denied(_) => ("a call that every policy allows", Fixer::Admin),
             Self::CredentialMissing { .. } => ("a value that can be read", Fixer::Admin),
             Self::RecordAway | Self::Away => ("a database that answers", Fixer::Operator),
-        }
-    }
-}
-
-impl Absence {
-    const fn code(self) -> &'static str {
-        match self {
-            Self::Nowhere => "tool_unknown",
-            Self::New => "tool_unreviewed",
-            Self::Refused => "tool_refused",
-            Self::Gone => "tool_gone",
-            Self::Disabled => "tool_disabled",
-            Self::AboveCeiling(..) => "class_above_ceiling",
-        }
-    }
-
-    fn fact(self, tool: &str) -> Cow<'static, str> {
-        match self {
-            Self::Nowhere => format!("the server has no tool {tool}").into(),
-            Self::New => format!("{tool} is new and was not reviewed").into(),
-            Self::Refused => format!("an admin refused {tool}").into(),
-            Self::Gone => format!("the server no longer has {tool}").into(),
-            Self::Disabled => format!("{tool} is switched off").into(),
-            Self::AboveCeiling(class, ceiling) => {
-                format!("{tool} is of the class {class}, the grant's ceiling is {ceiling}").into()
-            }
         }
     }
 }
@@ -447,6 +431,26 @@ pub fn failure(error: &EgressError) -> (&'static str, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::{ids::PolicyId, risk::Class};
+
+    fn denial(policy: Option<&str>) -> Box<Denial> {
+        let part = policy.map(|_| PolicyPart {
+            effect: "deny".into(),
+            layer: "grant".into(),
+            policy: PolicyId::fresh(),
+            rule: "/default".to_owned(),
+            version: 1,
+        });
+        Box::new(Denial {
+            step: Step::Listed,
+            kind: "tool",
+            subject: "create_issue".to_owned(),
+            policy: policy.map(str::to_owned),
+            part,
+            name: None,
+            words: None,
+        })
+    }
 
     fn all() -> Vec<Refusal> {
         let tool = || "create_issue".to_owned();
@@ -480,6 +484,10 @@ mod tests {
             absent(Absence::Refused),
             absent(Absence::Gone),
             absent(Absence::Disabled),
+            absent(Absence::Reserved),
+            Refusal::Hidden(denial(Some("read-only"))),
+            Refusal::Denied(denial(Some("read-only"))),
+            Refusal::Denied(denial(None)),
             absent(Absence::AboveCeiling(Class::Write, Class::Read)),
             Refusal::ToolChanged { tool: tool() },
             Refusal::CredentialMissing { server: tool() },
@@ -505,7 +513,7 @@ mod tests {
     fn whatever_hides_a_tool_sounds_like_there_were_none() {
         let sentences: std::collections::BTreeSet<_> = all()
             .into_iter()
-            .filter(|refusal| matches!(refusal, Refusal::ToolUnknown { .. }))
+            .filter(|refusal| matches!(refusal, Refusal::ToolUnknown { .. } | Refusal::Hidden(_)))
             .map(|refusal| (refusal.sentence(), format!("{:?}", refusal.form())))
             .collect();
         assert_eq!(sentences.len(), 1);

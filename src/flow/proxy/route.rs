@@ -5,14 +5,16 @@ use std::{borrow::Cow, sync::Arc};
 use crate::{
     base::ids::ServerId,
     domain::audit::{CallPart, ClientPart},
-    flow::proxy::{
-        admit::Admitted,
-        ask::{Ask, Endpoint, MAX_BODY, Verb},
-        edit::{self, Opened},
-        gateway::Gateway,
-        handles::Session,
-        refusal::{Refusal, Refused},
-        snapshot::ServerFacts,
+    flow::{
+        decision::ServerFacts,
+        proxy::{
+            admit::Admitted,
+            ask::{Ask, Endpoint, MAX_BODY, Verb},
+            edit::{self, Opened},
+            gateway::Gateway,
+            handles::Session,
+            refusal::{Refusal, Refused},
+        },
     },
     protocol::mcp::{
         message::{self, Message, Request},
@@ -206,6 +208,7 @@ impl Facts {
     fn refused(self, admitted: &Admitted, refusal: Refusal) -> Box<Refused> {
         let mut refused = admitted.refused(refusal);
         refused.part = CallPart {
+            decided: refused.part.decided,
             method: self.method,
             subject: self.subject,
             client: self.client,

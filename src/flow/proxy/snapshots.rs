@@ -17,7 +17,10 @@ use crate::{
         ids::{GrantTokenId, OrgId},
     },
     domain::{grants, tenancy},
-    flow::{fault::ActionResult, proxy::snapshot::OrgSnapshot},
+    flow::{
+        decision::{OrgSnapshot, Programs},
+        fault::ActionResult,
+    },
     io::{
         db::{Db, OrgScope, OrgTx, SystemTx, Tx},
         net::address::AddressPolicy,
@@ -44,6 +47,7 @@ pub struct Snapshots {
     db: Db,
     clock: Clock,
     orgs: RwLock<HashMap<OrgId, Arc<OrgSnapshot>>>,
+    programs: Programs,
     tokens: RwLock<HashMap<GrantTokenId, OrgId>>,
     /// One reading at a time for each organization, whoever else waits takes what it brought.
     loads: std::sync::Mutex<HashMap<OrgId, Arc<Mutex<()>>>>,
@@ -56,6 +60,7 @@ impl Snapshots {
             db,
             clock,
             orgs: RwLock::default(),
+            programs: Programs::default(),
             tokens: RwLock::default(),
             loads: std::sync::Mutex::default(),
         }
@@ -104,7 +109,8 @@ impl Snapshots {
         if let Some(kept) = self.kept(scope.org()).filter(is_fit) {
             return Ok(Some(kept));
         }
-        let loaded = OrgSnapshot::load(&self.db, scope, policy, self.clock.now()).await?.map(Arc::new);
+        let loaded =
+            OrgSnapshot::load(&self.db, scope, policy, &self.programs, self.clock.now()).await?.map(Arc::new);
         let mut orgs = self.orgs.write().unwrap_or_else(PoisonError::into_inner);
         if orgs.len() >= MAX_KEPT {
             orgs.clear();

@@ -22,12 +22,12 @@ use crate::{
     base::{clock::Clock, ids::OrgId},
     domain::audit::ClientPart,
     flow::{
+        decision::{Caller, OrgSnapshot},
         fault::ActionResult,
         proxy::{
             admit::Admitted,
             ask::{Answer, AnswerBody, Ask, Endpoint},
             route::{Call, Payload},
-            snapshot::OrgSnapshot,
             snapshots::Snapshots,
         },
     },
@@ -89,6 +89,11 @@ impl Tether {
     pub fn new(ask: &Ask, admitted: &Admitted, client: Option<ClientPart>) -> Self {
         let (endpoint, ip) = (ask.endpoint.clone(), ask.origin.ip);
         Self { admitted: admitted.clone(), endpoint, ip, client }
+    }
+
+    /// Who listens, by what is in force for them.
+    pub fn caller<'a>(&'a self, admitted: &'a Admitted) -> Caller<'a> {
+        admitted.caller(self.client.as_ref(), self.ip)
     }
 
     /// The agent by what is in force now, where that would still let the stream be opened.

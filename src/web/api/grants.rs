@@ -11,11 +11,8 @@ use time::OffsetDateTime;
 use crate::{
     base::{permission::Permission, risk::Class},
     domain::grants::GrantState,
-    flow::{
-        actions::grants::{
-            self, GrantFound, GrantInput, GrantListFilter, GrantPatch, PrincipalInput, ServersInput,
-        },
-        fault::ActionError,
+    flow::actions::grants::{
+        self, GrantFound, GrantInput, GrantListFilter, GrantPatch, PrincipalInput, ServersInput,
     },
     web::{
         api::grants::views::{GrantView, State},
@@ -205,10 +202,10 @@ struct GrantBody {
     label: String,
     principal: PrincipalBody,
     servers: ServersBody,
-    /// Not yet: only null. The class ceiling alone decides which tools may be called.
+    /// Its policy, by slug or id; without one, what the layers above allow, and nothing where there is none.
     #[serde(default)]
-    #[schemars(with = "Option<()>")]
-    policy: Option<serde_json::Value>,
+    #[schemars(length(min = 1, max = 100))]
+    policy: Option<String>,
     /// The strongest class of tools that may be called.
     class_ceiling: Class,
     /// When it ends; never, when left out or null.
@@ -220,18 +217,18 @@ struct GrantBody {
 }
 
 impl GrantBody {
-    fn input(self) -> Result<GrantInput, ActionError> {
-        no_policy(self.policy.as_ref())?;
-        Ok(GrantInput {
+    fn input(self) -> GrantInput {
+        GrantInput {
             id: None,
             label: self.label,
             principal: self.principal.into(),
             servers: self.servers.into(),
             class_ceiling: self.class_ceiling.to_string(),
+            policy: self.policy,
             expires_at: self.expires_at,
             cidrs: self.bindings.cidrs,
             clients: self.bindings.clients,
-        })
+        }
     }
 }
 
@@ -243,10 +240,10 @@ struct GrantChangeBody {
     #[schemars(length(min = 1, max = 100))]
     label: Option<String>,
     servers: Option<ServersBody>,
-    /// Not yet: only null.
-    #[serde(default)]
-    #[schemars(with = "Option<()>")]
-    policy: Option<serde_json::Value>,
+    /// Its policy, by slug or id; null for none of its own.
+    #[serde(default, deserialize_with = "maybe_null")]
+    #[schemars(with = "Option<String>", length(min = 1, max = 100))]
+    policy: Option<Option<String>>,
     class_ceiling: Option<Class>,
     /// When it ends; null for never.
     #[serde(default, deserialize_with = "maybe_moment")]
@@ -261,27 +258,24 @@ fn maybe_moment<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<Off
     time::serde::rfc3339::option::deserialize(value).map(Some)
 }
 
+/// A text that was given, even where it is null.
+fn maybe_null<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::<String>::deserialize(value).map(Some)
+}
+
 impl GrantChangeBody {
-    fn patch(self) -> Result<GrantPatch, ActionError> {
-        no_policy(self.policy.as_ref())?;
+    fn patch(self) -> GrantPatch {
         let (cidrs, clients) = self.bindings.map(|bindings| (bindings.cidrs, bindings.clients)).unzip();
-        Ok(GrantPatch {
+        GrantPatch {
             label: self.label,
             servers: self.servers.map(Into::into),
             class_ceiling: self.class_ceiling.map(|class| class.to_string()),
+            policy: self.policy,
             expires_at: self.expires_at,
             cidrs,
             clients,
-        })
+        }
     }
-}
-
-fn no_policy(policy: Option<&serde_json::Value>) -> Result<(), ActionError> {
-    if policy.is_some_and(|policy| !policy.is_null()) {
-        let message = "there are no policies yet; leave it out or send null, and the class ceiling decides";
-        return Err(ActionError::field("policy", message));
-    }
-    Ok(())
 }
 
 /// Why a grant is suspended or revoked.
@@ -307,7 +301,7 @@ async fn list(cx: KeyAsk, Params(query): Params<GrantQuery>) -> ApiResult {
 }
 
 async fn create(cx: KeyAsk, Body(body): Body<GrantBody>) -> ApiResult {
-    let found = grants::create(&cx, &body.input()?).await?;
+    let found = grants::create(&cx, &body.input()).await?;
     Ok(json::one(StatusCode::CREATED, &GrantView::from(found)))
 }
 
@@ -321,7 +315,7 @@ async fn change(
     IfMatch(seen): IfMatch,
     Body(body): Body<GrantChangeBody>,
 ) -> ApiResult {
-    let found = grants::update(&cx, &grant, body.patch()?, seen).await?;
+    let found = grants::update(&cx, &grant, body.patch(), seen).await?;
     Ok(json::one(StatusCode::OK, &GrantView::from(found)))
 }
 

@@ -8,6 +8,7 @@ pub mod invitations;
 pub mod me;
 pub mod members;
 pub mod orgs;
+pub mod policies;
 pub mod reference;
 pub mod roles;
 pub mod servers;
@@ -28,6 +29,7 @@ pub fn routes() -> Routes {
         .and(me::routes())
         .and(members::routes())
         .and(orgs::routes())
+        .and(policies::routes())
         .and(reference::routes())
         .and(roles::routes())
         .and(servers::routes())

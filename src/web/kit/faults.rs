@@ -14,6 +14,7 @@ use axum::{
 
 use crate::{
     base::{actor::Origin, ids::RequestId},
+    domain::policy::document::Fault as DocumentFault,
     flow::fault::ActionError,
     web::{
         Doors,
@@ -62,7 +63,7 @@ impl Fault {
             Self::Protocol { status, .. } => *status,
             Self::Body { .. } | Self::Query { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Action(error) => match error {
-                ActionError::Fields(_) => StatusCode::UNPROCESSABLE_ENTITY,
+                ActionError::Fields(_) | ActionError::Document(_) => StatusCode::UNPROCESSABLE_ENTITY,
                 ActionError::NotFound => StatusCode::NOT_FOUND,
                 ActionError::Forbidden(_) | ActionError::NeedsProof | ActionError::NeedsSecondFactor => {
                     StatusCode::FORBIDDEN
@@ -98,6 +99,7 @@ impl Fault {
             Self::Query { .. } => "The query of the address cannot be read; see errors.".to_owned(),
             Self::Action(error) => match error {
                 ActionError::Fields(_) => "Some fields cannot be accepted; see errors.".to_owned(),
+                ActionError::Document(_) => "The document cannot be accepted; see errors.".to_owned(),
                 ActionError::NotFound => "There is nothing here, or nothing that you may see.".to_owned(),
                 ActionError::Forbidden(permission) => {
                     let roles: Vec<&str> = permission.held_by().iter().map(|role| role.label()).collect();
@@ -149,6 +151,7 @@ impl Fault {
             Self::Action(ActionError::Fields(faults)) => {
                 faults.iter().map(|fault| (fault.field.to_owned(), fault.message.clone())).collect()
             }
+            Self::Action(ActionError::Document(faults)) => faults.iter().map(document_fault).collect(),
             _ => Vec::new(),
         }
     }
@@ -169,6 +172,12 @@ impl Pending {
     pub(super) fn is_settled(&self) -> bool {
         !matches!(*self.0, Fault::Action(ActionError::Unsettled(_)))
     }
+}
+
+/// A fault of a document, at its place in the body.
+fn document_fault(fault: &DocumentFault) -> (String, String) {
+    let suggestion = fault.suggestion.as_deref().map(|text| format!(" {text}")).unwrap_or_default();
+    (format!("document{}", fault.path), format!("{}{suggestion}", fault.reason))
 }
 
 /// A duration as people say it.

@@ -18,6 +18,7 @@ const UNDIVIDED: [&str; 2] = ["base", "app"];
 const SHARED: &[(&str, &str, &str)] = &[
     ("flow", "catalogue", "actions and jobs read what a server offers, and a caller's list may ask for it"),
     ("flow", "cx", "who asks is the first argument of whatever happens"),
+    ("flow", "decision", "a simulated call is decided as a real one"),
     ("flow", "enter", "somebody who has just signed in or signed up becomes known there"),
     ("flow", "fault", "how an action fails is one type for all of them"),
     ("flow", "jobs", "actions leave work behind and wake the workers"),

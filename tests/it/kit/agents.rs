@@ -3,23 +3,50 @@
 use portreeve::{
     base::{
         actor::Principal,
-        ids::{GrantId, GrantTokenId, ServerId},
+        ids::{GrantId, GrantTokenId, PolicyId, ServerId},
         risk::Class,
+        update::Update,
     },
     domain::{
         audit::{self, Unrecorded},
         grants::{
             GrantForm, IssuedToken, NewGrant, NewToken, ServersOf, TokenExpiry, TokenForm, store as grants,
         },
+        policy::{
+            document,
+            kept::{NewVersion, PolicyForm, PolicyTerms},
+            store::policies,
+        },
         servers::{Declared, NewServer, SeenTool, ServerForm, Snapshot, store as servers},
         tenancy::store as tenancy,
     },
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::kit::{app::TestApp, people::PlantedOrg};
 
 impl TestApp {
+    /// A policy that allows everything.
+    pub(crate) async fn open_policy(&self, org: &PlantedOrg) -> PolicyId {
+        self.policy(org, &json!({ "version": "1", "default": "allow" })).await
+    }
+
+    /// A published policy with this document.
+    pub(crate) async fn policy(&self, org: &PlantedOrg, document: &Value) -> PolicyId {
+        let document = document::read(document.to_string().as_bytes()).unwrap();
+        let slug = format!("policy-{}", PolicyId::fresh().to_string().split_at(20).1);
+        let form = PolicyForm { name: &slug, slug: &slug, description: "", server: None };
+        let terms = PolicyTerms::parse(form).unwrap();
+        let now = self.clock.now();
+        let mut tx = self.org_tx(org.id).await;
+        let id = policies::insert(&mut tx, &terms, None, None, now).await.unwrap();
+        let new =
+            NewVersion { document: &document, note: "", author: None, author_name: "Test", restores: None };
+        assert!(matches!(policies::publish(&mut tx, id, &new, None, now).await.unwrap(), Update::Done(_)));
+        audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();
+        id
+    }
+
     /// A server at this address, switched on.
     pub(crate) async fn server_at(&self, org: &PlantedOrg, slug: &str, url: &str) -> ServerId {
         self.server_over(org, slug, "http", url).await
@@ -81,6 +108,7 @@ impl TestApp {
             label: "Test agent",
             servers: ServersOf::All,
             class_ceiling: ceiling.as_str(),
+            policy: Some(self.open_policy(org).await),
             expires_at: None,
             cidrs: &[],
             clients: &[],
@@ -109,6 +137,7 @@ impl TestApp {
             label,
             servers: ServersOf::All,
             class_ceiling: "write",
+            policy: Some(self.open_policy(org).await),
             expires_at: None,
             cidrs: &[],
             clients: &[],

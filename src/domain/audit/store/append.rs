@@ -38,6 +38,8 @@ pub enum Unrecorded {
     Replica,
     /// One batch of re-wrapped or re-sealed keys; start and end of a rotation are recorded.
     Resealing,
+    /// What is being written and puts nothing in force; its publication is recorded.
+    Draft,
     /// A person's own view: theme, dismissed hints, the organization last visited.
     Preference,
     /// The request turned out to change nothing.

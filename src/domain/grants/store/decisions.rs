@@ -7,7 +7,8 @@ use time::{Duration, OffsetDateTime};
 use crate::{
     base::{
         crypto::digest::Digest,
-        ids::{GrantId, GrantTokenId, ServerId, ServiceAccountId, TeamId, UserId},
+        ids::{GrantId, GrantTokenId, PolicyId, ServerId, ServiceAccountId, TeamId, UserId},
+        permission::Role,
     },
     domain::grants::{
         DecisionGrant, DecisionToken, ServersOf,
@@ -32,7 +33,7 @@ pub async fn load_for_decisions(tx: &mut OrgTx, now: OffsetDateTime) -> DbResult
     let rows = sqlx::query!(
         r#"select g.id as "id: GrantId", g.label, g.user_id as "user_id: UserId", g.team_id as "team_id: TeamId",
             g.service_account_id as "service_account_id: ServiceAccountId", g.all_servers, g.class_ceiling,
-            g.expires_at, g.cidrs::text[] as "cidrs!", g.clients, g.suspended_at,
+            g.policy_id as "policy_id: PolicyId", m.role as "role?", g.expires_at, g.cidrs::text[] as "cidrs!", g.clients, g.suspended_at,
             g.suspended_by as "suspended_by: UserId", g.suspended_reason, g.revoked_at,
             g.revoked_by as "revoked_by: UserId", g.revoked_reason,
             coalesce(u.name, t.name, a.name, '') as "principal_name!",
@@ -62,6 +63,8 @@ pub async fn load_for_decisions(tx: &mut OrgTx, now: OffsetDateTime) -> DbResult
             is_principal_active: r.is_principal_active,
             servers: if r.all_servers { ServersOf::All } else { ServersOf::Some(some) },
             ceiling: read(&r.class_ceiling)?,
+            policy: r.policy_id,
+            role: r.role.as_deref().map(read::<Role>).transpose()?,
             expires_at: r.expires_at,
             suspension: stop(r.suspended_at, r.suspended_by, r.suspended_reason),
             revocation: stop(r.revoked_at, r.revoked_by, r.revoked_reason),

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     base::{
         actor::Principal,
-        ids::{GrantId, ServerId, ServiceAccountId, TeamId, UserId},
+        ids::{GrantId, PolicyId, ServerId, ServiceAccountId, TeamId, UserId},
         page::{Page, PageRequest},
         update::{Change, Update, is_current},
     },
@@ -26,6 +26,8 @@ pub const PERSON_IS_HERE: &str = "grants_person_is_here";
 pub const TEAM_IS_HERE: &str = "grants_team_is_here";
 /// The rule that a grant for an unknown service account breaks.
 pub const ACCOUNT_IS_HERE: &str = "grants_account_is_here";
+/// The rule that a grant under an unknown policy breaks.
+pub const POLICY_IS_HERE: &str = "grants_policy_is_here";
 /// The rule that a second grant with the same id breaks.
 pub const ID_IS_FREE: &str = "grants_pkey";
 
@@ -55,8 +57,8 @@ pub async fn insert(
     let terms = &new.terms;
     sqlx::query!(
         "insert into grants (org_id, id, label, user_id, team_id, service_account_id, all_servers, class_ceiling,
-            expires_at, cidrs, clients, created_by, created_at, updated_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text[]::cidr[], $11, $12, $13, $13)",
+            expires_at, cidrs, clients, created_by, created_at, updated_at, policy_id)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text[]::cidr[], $11, $12, $13, $13, $14)",
         tx.org().uuid(),
         id.uuid(),
         terms.label,
@@ -69,7 +71,8 @@ pub async fn insert(
         &terms.bindings.cidr_texts(),
         terms.bindings.clients(),
         by.map(UserId::uuid),
-        now
+        now,
+        terms.policy.map(PolicyId::uuid)
     )
     .execute(tx.conn())
     .await?;
@@ -81,6 +84,7 @@ pub async fn insert(
         principal: new.principal,
         servers: terms.servers.clone(),
         ceiling: terms.ceiling,
+        policy: terms.policy,
         expires_at: terms.expires_at,
         bindings: terms.bindings.clone(),
         created_by: by,
@@ -168,6 +172,7 @@ async fn entries(
                 as "servers!",
             coalesce(u.name, t.name, a.name, '') as "principal_name!",
             coalesce(u.email, t.slug, a.slug, '') as "principal_handle!",
+            g.policy_id as "policy_id: PolicyId", p.slug as "policy_slug?", p.name as "policy_name?",
             coalesce(u.disabled_at, a.disabled_at) is null as "is_principal_active!",
             (select c.name from memberships m join users c on c.id = m.user_id
                 where m.org_id = g.org_id and m.user_id = g.created_by) as "created_by_name?",
@@ -183,6 +188,7 @@ async fn entries(
         left join users u on u.id = g.user_id
         left join teams t on t.org_id = g.org_id and t.id = g.team_id
         left join service_accounts a on a.org_id = g.org_id and a.id = g.service_account_id
+        left join policies p on p.org_id = g.org_id and p.id = g.policy_id
         left join lateral (select k.last_used_at, k.last_used_ip, k.last_client_name, k.last_client_version
             from grant_tokens k where k.org_id = g.org_id and k.grant_id = g.id and k.last_used_at is not null
             order by k.last_used_at desc limit 1) l on true
@@ -237,7 +243,7 @@ pub async fn update(
     let terms = &change.terms;
     sqlx::query!(
         "update grants set label = $3, all_servers = $4, class_ceiling = $5, expires_at = $6,
-            cidrs = $7::text[]::cidr[], clients = $8, updated_at = $9, version = version + 1
+            cidrs = $7::text[]::cidr[], clients = $8, updated_at = $9, policy_id = $10, version = version + 1
         where org_id = $1 and id = $2",
         tx.org().uuid(),
         id.uuid(),
@@ -247,7 +253,8 @@ pub async fn update(
         terms.expires_at,
         &terms.bindings.cidr_texts(),
         terms.bindings.clients(),
-        now
+        now,
+        terms.policy.map(PolicyId::uuid)
     )
     .execute(tx.conn())
     .await?;
@@ -309,6 +316,7 @@ impl Terms {
             label: grant.label.clone(),
             servers: grant.servers.clone(),
             ceiling: grant.ceiling,
+            policy: grant.policy,
             expires_at: grant.expires_at,
             bindings: grant.bindings.clone(),
         }
@@ -323,6 +331,9 @@ struct Row {
     service_account_id: Option<ServiceAccountId>,
     all_servers: bool,
     class_ceiling: String,
+    policy_id: Option<PolicyId>,
+    policy_slug: Option<String>,
+    policy_name: Option<String>,
     expires_at: Option<OffsetDateTime>,
     cidrs: Vec<String>,
     clients: Vec<String>,
@@ -359,6 +370,7 @@ impl Row {
             principal: principal(self.user_id, self.team_id, self.service_account_id)?,
             servers: if self.all_servers { ServersOf::All } else { ServersOf::Some(servers) },
             ceiling: read(&self.class_ceiling)?,
+            policy: self.policy_id,
             expires_at: self.expires_at,
             bindings: bindings(&self.cidrs, self.clients)?,
             created_by: self.created_by,
@@ -377,6 +389,8 @@ impl Row {
             suspended_by_name: self.suspended_by_name,
             revoked_by_name: self.revoked_by_name,
             live_tokens: self.live_tokens,
+            policy_slug: self.policy_slug,
+            policy_name: self.policy_name,
             last_use: last_use(
                 self.last_used_at,
                 self.last_used_ip.as_deref(),

@@ -6,9 +6,12 @@ use crate::{
     base::{
         actor::Principal,
         faults::Faults,
-        ids::{GrantId, ServerId},
+        ids::{GrantId, PolicyId, ServerId},
     },
-    domain::grants::{Grant, GrantChange, GrantFilter, GrantForm, GrantState, NewGrant, ServersOf},
+    domain::{
+        grants::{Grant, GrantChange, GrantFilter, GrantForm, GrantState, NewGrant, ServersOf},
+        policy::store::policies,
+    },
     flow::{
         actions::grants::{principals, reach},
         cx::OrgCx,
@@ -52,6 +55,8 @@ pub struct GrantInput {
     pub servers: ServersInput,
     /// The name of the strongest class of tools.
     pub class_ceiling: String,
+    /// Its policy, by id or slug.
+    pub policy: Option<String>,
     /// When it ends; never, where nobody says.
     pub expires_at: Option<OffsetDateTime>,
     /// Networks.
@@ -69,6 +74,8 @@ pub struct GrantPatch {
     pub servers: Option<ServersInput>,
     /// The name of the strongest class of tools.
     pub class_ceiling: Option<String>,
+    /// Its policy, by id or slug; `Some(None)` for none of its own.
+    pub policy: Option<Option<String>>,
     /// When it ends; `Some(None)` for never.
     pub expires_at: Option<Option<OffsetDateTime>>,
     /// Networks.
@@ -95,10 +102,12 @@ pub(super) async fn new_grant(cx: &OrgCx, tx: &mut OrgTx, input: &GrantInput) ->
     let mut faults = Faults::default();
     let principal = principals::find(tx, &input.principal, &mut faults).await?;
     let servers = reach::find(tx, &input.servers, &mut faults).await?;
+    let policy = policy(tx, input.policy.as_deref(), &mut faults).await?;
     let form = GrantForm {
         label: &input.label,
         servers: servers.unwrap_or(ServersOf::All),
         class_ceiling: &input.class_ceiling,
+        policy,
         expires_at: input.expires_at,
         cidrs: &input.cidrs,
         clients: &input.clients,
@@ -126,12 +135,17 @@ pub(super) async fn change(
         }
         None => grant.servers.clone(),
     };
+    let policy = match &patch.policy {
+        Some(named) => policy(tx, named.as_deref(), &mut faults).await?,
+        None => grant.policy,
+    };
     let cidrs = patch.cidrs.unwrap_or_else(|| grant.bindings.cidr_texts());
     let clients = patch.clients.unwrap_or_else(|| grant.bindings.clients().to_vec());
     let form = GrantForm {
         label: patch.label.as_deref().unwrap_or(&grant.label),
         servers,
         class_ceiling: patch.class_ceiling.as_deref().unwrap_or_else(|| grant.ceiling.as_str()),
+        policy,
         expires_at: patch.expires_at.unwrap_or(grant.expires_at),
         cidrs: &cidrs,
         clients: &clients,
@@ -143,6 +157,23 @@ pub(super) async fn change(
             Err(faults.into())
         }
     }
+}
+
+/// The policy that somebody names; a published one, for one that never was would deny everything.
+async fn policy(tx: &mut OrgTx, named: Option<&str>, faults: &mut Faults) -> ActionResult<Option<PolicyId>> {
+    let Some(named) = named.map(str::trim).filter(|named| !named.is_empty()) else { return Ok(None) };
+    let found = match named.parse() {
+        Ok(named) => policies::find(tx, &named).await?,
+        Err(_) => None,
+    };
+    match found {
+        None => faults.add("policy", "there is no policy of this name; use its slug or its id"),
+        Some(policy) if policy.live.is_none() => {
+            faults.add("policy", "this policy was never published; publish it first");
+        }
+        Some(policy) => return Ok(Some(policy.id)),
+    }
+    Ok(None)
 }
 
 /// What the store filters by.

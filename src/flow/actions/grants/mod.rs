@@ -36,7 +36,7 @@ use crate::{
 pub use input::{GrantInput, GrantListFilter, GrantPatch, PrincipalInput, ServersInput};
 pub use principals::{PrincipalChoice, PrincipalOffer};
 pub use reach::{NamedServers, ServerReach};
-pub use sheet::{GrantForms, GrantSheet, GrantsOverview, changeable, offer, overview, sheet};
+pub use sheet::{GrantForms, GrantSheet, GrantsOverview, NamedPolicy, changeable, offer, overview, sheet};
 pub use stops::{resume, revoke, suspend};
 
 use principals::refusal_of;
@@ -59,6 +59,7 @@ pub(super) struct GrantRecord {
     principal: String,
     servers: Vec<String>,
     class_ceiling: &'static str,
+    policy: Option<String>,
     expires_at: Option<String>,
     cidrs: Vec<String>,
     clients: Vec<String>,
@@ -73,6 +74,7 @@ impl GrantRecord {
             principal: grant.principal.id_text(),
             servers: names.texts(),
             class_ceiling: grant.ceiling.as_str(),
+            policy: grant.policy.map(|policy| policy.to_string()),
             expires_at: grant.expires_at.and_then(|at| at.format(&Rfc3339).ok()),
             cidrs: grant.bindings.cidr_texts(),
             clients: grant.bindings.clients().to_vec(),

@@ -3,12 +3,16 @@
 use crate::{
     base::{
         ids::{GrantId, GrantTokenId},
-        page::{Page, PageRequest},
+        page::{MAX_LIMIT, Page, PageRequest},
         permission::Permission,
     },
     domain::{
         audit::{self, EventFilter, EventKind, EventRow},
         grants::{Deed, GrantToken, NamedServer, Standing, store},
+        policy::{
+            kept::Policy,
+            store::policies::{self, PolicyFilter},
+        },
     },
     flow::{
         actions::grants::{
@@ -48,6 +52,17 @@ pub struct GrantForms {
     pub principals: PrincipalOffer,
     /// The servers to choose from.
     pub servers: Vec<NamedServer>,
+    /// The policies to choose from.
+    pub policies: Vec<NamedPolicy>,
+}
+
+/// A policy by its names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedPolicy {
+    /// Its short name.
+    pub slug: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// One grant with its reach and its tokens.
@@ -108,8 +123,12 @@ pub async fn offer(cx: &OrgCx) -> ActionResult<GrantForms> {
     let mut tx = cx.tx().await?;
     let principals = principals::offer(cx, &mut tx).await?;
     let servers = reach::offer(&mut tx).await?;
+    let page = PageRequest { limit: MAX_LIMIT, after: None };
+    let policies = policies::list(&mut tx, &PolicyFilter::default(), &page).await?.items;
     tx.done().await?;
-    Ok(GrantForms { principals, servers })
+    let named = |policy: Policy| NamedPolicy { slug: policy.slug, name: policy.name };
+    let policies = policies.into_iter().filter(|policy| policy.live.is_some()).map(named).collect();
+    Ok(GrantForms { principals, servers, policies })
 }
 
 /// What the list of grants shows.

@@ -6,13 +6,13 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    flow::proxy::{
-        bridge::{
+    flow::{
+        decision::ServerFacts,
+        proxy::bridge::{
             agent::{Agent, Gone},
             dress::Sender,
             talk::{Line, Silent},
         },
-        snapshot::ServerFacts,
     },
     protocol::mcp::{
         message::{self, Message, Request},

@@ -13,14 +13,16 @@ use tokio::{
 
 use crate::{
     base::crypto::digest::{self, Digest},
-    flow::proxy::{
-        admit::Admitted,
-        ask::{Answer, Ask},
-        gateway::Gateway,
-        merged::{heard::Heard, own},
-        pieces::{self, LASTS, Piece, SUBSCRIPTION, humming},
-        snapshot::OrgSnapshot,
-        tether::{Tether, Tethers},
+    flow::{
+        decision::OrgSnapshot,
+        proxy::{
+            admit::Admitted,
+            ask::{Answer, Ask},
+            gateway::Gateway,
+            merged::{heard::Heard, own},
+            pieces::{self, LASTS, Piece, SUBSCRIPTION, humming},
+            tether::{Tether, Tethers},
+        },
     },
     protocol::mcp::{message::Request, method::Method, raw::Kind},
 };
@@ -68,7 +70,7 @@ fn begin(
     let stream = Stream {
         looks: gateway.tethers.looks(admitted.snapshot.scope),
         tethers: Arc::clone(&gateway.tethers),
-        last: digest_of(admitted),
+        last: digest_of(admitted, &tether),
         tether,
         subscription,
         outlet,
@@ -143,7 +145,7 @@ impl Stream {
 
     /// Says that the tools are others, where they are.
     async fn tell(&mut self, admitted: &Admitted) -> Result<(), Gone> {
-        let now = digest_of(admitted);
+        let now = digest_of(admitted, &self.tether);
         if std::mem::replace(&mut self.last, now) == now {
             return Ok(());
         }
@@ -164,9 +166,9 @@ impl Stream {
 struct Gone;
 
 /// Of all that the list of tools shows the agent.
-fn digest_of(admitted: &Admitted) -> Digest {
+fn digest_of(admitted: &Admitted, tether: &Tether) -> Digest {
     let mut all = Vec::new();
-    for (name, _, definition) in own::callable(admitted) {
+    for (name, _, definition) in own::callable(admitted, &tether.caller(admitted)) {
         all.extend_from_slice(&digest::sha256(name.as_bytes()));
         all.extend_from_slice(&digest::sha256(definition.as_bytes()));
     }

@@ -5,18 +5,19 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     domain::servers::DecisionTool,
-    flow::proxy::{
-        admit::Admitted,
-        ask::{Answer, Ask},
-        bridge::Bridged,
-        gateway::Gateway,
-        handles::Session,
-        judge,
-        merged::{Problem, changes, cursor::Cursor, heard::Heard, names, places},
-        record::{self, Recorded},
-        refusal::Refusal,
-        reply,
-        snapshot::ServerFacts,
+    flow::{
+        decision::{Caller, ServerFacts, as_policies_see},
+        proxy::{
+            admit::Admitted,
+            ask::{Answer, Ask},
+            bridge::Bridged,
+            gateway::Gateway,
+            handles::Session,
+            merged::{Problem, changes, cursor::Cursor, heard::Heard, names, places},
+            record::{self, Recorded},
+            refusal::Refusal,
+            reply,
+        },
     },
     protocol::mcp::{
         error,
@@ -102,7 +103,8 @@ impl Own<'_> {
 
     /// The tools of all servers that this agent may call, as they were reviewed.
     pub(super) async fn tools(&self) -> Result<Recorded, Problem> {
-        let all = callable(self.admitted);
+        let client = self.heard.client.as_ref();
+        let all = callable(self.admitted, &self.admitted.caller(client, self.ask.origin.ip));
         let start = self.start(&all)?;
         let page = &all[start..all.len().min(start + PAGE)];
         let mut list = String::with_capacity(page.len() * 1024);
@@ -185,11 +187,17 @@ impl Own<'_> {
 }
 
 /// Name, server and definition of every tool that an agent may call, by name.
-pub(super) fn callable(admitted: &Admitted) -> Vec<(String, &ServerFacts, &str)> {
+pub(super) fn callable<'a>(
+    admitted: &'a Admitted,
+    caller: &Caller<'_>,
+) -> Vec<(String, &'a ServerFacts, &'a str)> {
     let mut all = Vec::new();
     for facts in admitted.servers() {
         let slug = facts.server.slug.as_str();
-        let shown = |tool: &DecisionTool| judge::tool(admitted, facts, tool.name.as_str()).is_ok();
+        let shown = |tool: &DecisionTool| {
+            facts.callable(tool.name.as_str(), caller.grant.ceiling).is_ok()
+                && caller.lists(facts, &as_policies_see(tool))
+        };
         for tool in facts.server.tools.iter().filter(|tool| shown(tool)) {
             if let Some(definition) = tool.accepted_definition.as_deref() {
                 all.push((names::merged(slug, tool.name.as_str()), facts.as_ref(), definition));

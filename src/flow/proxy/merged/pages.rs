@@ -7,21 +7,23 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 
 use crate::{
-    flow::proxy::{
-        self,
-        admit::Admitted,
-        ask::{Answer, AnswerBody, Ask, Endpoint},
-        gateway::Gateway,
-        merged::{
-            Problem,
-            cursor::{self, Cursor},
-            heard::Heard,
-            own::Own,
-            within,
+    flow::{
+        decision::ServerFacts,
+        proxy::{
+            self,
+            admit::Admitted,
+            ask::{Answer, AnswerBody, Ask, Endpoint},
+            gateway::Gateway,
+            merged::{
+                Problem,
+                cursor::{self, Cursor},
+                heard::Heard,
+                own::Own,
+                within,
+            },
+            record::Recorded,
+            refusal::Refusal,
         },
-        record::Recorded,
-        refusal::Refusal,
-        snapshot::ServerFacts,
     },
     protocol::mcp::{
         message::{self, Message, Outcome, Request},

@@ -7,6 +7,7 @@ use crate::{
     base::page::PageRequest,
     domain::servers::{self, ItemKind},
     flow::{
+        decision::{Absence, ServerFacts},
         fault::ActionResult,
         proxy::{
             admit::Admitted,
@@ -14,8 +15,7 @@ use crate::{
             gateway::Gateway,
             handles::HandleKind,
             merged::{heard::Heard, names, places},
-            refusal::{Absence, Refusal, Refused},
-            snapshot::ServerFacts,
+            refusal::{Refusal, Refused},
         },
     },
     io::db::{OrgTx, Tx},

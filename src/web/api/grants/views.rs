@@ -163,8 +163,8 @@ pub(super) struct GrantView {
     label: String,
     principal: PrincipalView,
     servers: ServersView,
-    /// Always null for now.
-    policy: Option<()>,
+    /// The slug of its policy; null where it has none of its own.
+    policy: Option<String>,
     class_ceiling: Class,
     #[serde(with = "time::serde::rfc3339::option")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
@@ -195,7 +195,7 @@ impl From<GrantFound> for GrantView {
             label: grant.label,
             principal: PrincipalView::of(grant.principal, entry.principal_name),
             servers: servers.into(),
-            policy: None,
+            policy: entry.policy_slug,
             class_ceiling: grant.ceiling,
             expires_at: grant.expires_at,
             bindings: BindingsView {

@@ -6,7 +6,9 @@ use crate::{
     base::{ids::GrantId, risk::Class},
     domain::grants::NamedServer,
     flow::{
-        actions::grants::{GrantFound, GrantInput, GrantPatch, NamedServers, PrincipalInput, ServersInput},
+        actions::grants::{
+            GrantFound, GrantInput, GrantPatch, NamedPolicy, NamedServers, PrincipalInput, ServersInput,
+        },
         fault::ActionError,
     },
     web::kit::parts::Choice,
@@ -29,6 +31,7 @@ pub(super) struct GrantFields {
     pub(super) reach: String,
     pub(super) servers: Vec<String>,
     pub(super) class_ceiling: String,
+    pub(super) policy: String,
     pub(super) expires_at: String,
     pub(super) expires_on: String,
     pub(super) networks: String,
@@ -65,6 +68,7 @@ impl GrantFields {
             reach: reach.to_owned(),
             servers,
             class_ceiling: grant.ceiling.as_str().to_owned(),
+            policy: found.entry.policy_slug.clone().unwrap_or_default(),
             expires_at: KEPT.to_owned(),
             networks: grant.bindings.cidr_texts().join("\n"),
             clients: grant.bindings.clients().join("\n"),
@@ -85,6 +89,7 @@ impl GrantFields {
                 "reach" => form.reach = value,
                 "servers" => form.servers.push(value),
                 "class_ceiling" => form.class_ceiling = value,
+                "policy" => form.policy = value,
                 "expires_at" => form.expires_at = value,
                 "expires_on" => form.expires_on = value,
                 "bindings.cidrs" => form.networks = value,
@@ -103,6 +108,7 @@ impl GrantFields {
             principal: PrincipalInput::Named(self.principal.clone()),
             servers: self.chosen_servers()?,
             class_ceiling: self.class_ceiling.clone(),
+            policy: Some(self.policy.clone()),
             expires_at: self.expiry(now)?.flatten(),
             cidrs: lines(&self.networks),
             clients: lines(&self.clients),
@@ -115,6 +121,7 @@ impl GrantFields {
             label: Some(self.label.clone()),
             servers: Some(self.chosen_servers()?),
             class_ceiling: Some(self.class_ceiling.clone()),
+            policy: Some(Some(self.policy.clone())),
             expires_at: self.expiry(now)?,
             cidrs: Some(lines(&self.networks)),
             clients: Some(lines(&self.clients)),
@@ -177,6 +184,13 @@ impl GrantFields {
             Choice::new(class.as_str(), label).hint(hint).chosen_by(&self.class_ceiling)
         };
         Class::ALL.into_iter().map(choice).collect()
+    }
+
+    /// The policies to choose from, and none.
+    pub(super) fn policies(&self, policies: &[NamedPolicy]) -> Vec<Choice> {
+        let none = Choice::new("", "None of its own: what the layers above allow");
+        let named = policies.iter().map(|policy| Choice::new(&policy.slug, &policy.name));
+        std::iter::once(none).chain(named).map(|choice| choice.chosen_by(&self.policy)).collect()
     }
 
     /// When it may end.

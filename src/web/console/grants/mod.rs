@@ -85,6 +85,7 @@ struct GrantFormPage {
     servers: Vec<Choice>,
     new_server: String,
     ceilings: Vec<Choice>,
+    policies: Vec<Choice>,
     expiries: Vec<Choice>,
     form: GrantFields,
     faults: FormFaults,
@@ -206,7 +207,7 @@ async fn form_page(
     form: GrantFields,
     faults: FormFaults,
 ) -> PageResult {
-    let GrantForms { principals, servers } = grants::offer(&ask.cx).await?;
+    let GrantForms { principals, servers, policies } = grants::offer(&ask.cx).await?;
     let title =
         found.map_or_else(|| "New grant".to_owned(), |found| format!("Change {}", found.entry.grant.label));
     let mut shell = shell_of::org(ask, title).await?;
@@ -234,6 +235,7 @@ async fn form_page(
             servers: form.server_choices(&servers),
             new_server: format!("/o/{}/servers/new", ask.cx.org.slug),
             ceilings: form.ceilings(),
+            policies: form.policies(&policies),
             expiries: form.expiries(),
             form,
             faults,

@@ -21,7 +21,15 @@ use time::OffsetDateTime;
 use crate::rooms::{NOW, World, drop_it, keep};
 
 fn form(label: &str, servers: ServersOf) -> GrantForm<'_> {
-    GrantForm { label, servers, class_ceiling: "write", expires_at: None, cidrs: &[], clients: &[] }
+    GrantForm {
+        label,
+        servers,
+        class_ceiling: "write",
+        policy: None,
+        expires_at: None,
+        cidrs: &[],
+        clients: &[],
+    }
 }
 
 fn stop(by: Option<UserId>, reason: &str) -> Stop {

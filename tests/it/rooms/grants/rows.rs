@@ -31,6 +31,7 @@ async fn a_grant_reads_back_as_it_was_stored() {
         BTreeSet::from([server_of(&world, org, "github").await, server_of(&world, org, "slack").await]);
     let form = GrantForm {
         class_ceiling: "destructive",
+        policy: None,
         expires_at: Some(NOW + Duration::days(500)),
         cidrs: &["192.0.2.0/24".to_owned(), "2001:db8::/32".to_owned()],
         clients: &["Claude-Code".to_owned()],

@@ -1,20 +1,25 @@
 //! What an organization's calls are judged by, as of one epoch, in memory.
-//!
-//! Invariant: a snapshot never changes. A newer epoch is another snapshot.
 
 use std::{collections::HashMap, sync::Arc};
 
 use time::OffsetDateTime;
 
 use crate::{
-    base::ids::{GrantTokenId, OrgId, ServerId},
+    base::{
+        actor::Principal,
+        ids::{GrantTokenId, OrgId, PolicyId, ServerId, TeamId, UserId},
+    },
     domain::{
         gate::{self, Gate},
         grants::{self, DecisionGrant},
+        policy::{self, engine::LayerName, kept::Layers},
         servers::{self, DecisionServer, DecisionTool},
         tenancy::store as tenancy,
     },
-    flow::fault::ActionResult,
+    flow::{
+        decision::{InForce, Programs},
+        fault::ActionResult,
+    },
     io::{
         db::{Db, OrgScope, OrgTx, Tx},
         net::{address::AddressPolicy, target::Target},
@@ -44,6 +49,19 @@ pub struct OrgSnapshot {
     grants: Vec<Arc<DecisionGrant>>,
     /// Which grant a token belongs to.
     tokens: HashMap<GrantTokenId, usize>,
+    layers: Layers,
+    policies: HashMap<PolicyId, Arc<InForce>>,
+    /// The teams of each person in whose name an agent acts.
+    teams: HashMap<UserId, Vec<(TeamId, String)>>,
+}
+
+/// A policy that has a say about a call, and in which layer.
+#[derive(Clone, Copy, Debug)]
+pub struct Say<'s> {
+    /// The layer.
+    pub layer: LayerName,
+    /// The policy; none where the layer names one of which nothing is in force.
+    pub policy: Option<&'s Arc<InForce>>,
 }
 
 /// A server, ready to be called.
@@ -96,6 +114,7 @@ impl OrgSnapshot {
         db: &Db,
         scope: OrgScope,
         policy: &AddressPolicy,
+        programs: &Programs,
         now: OffsetDateTime,
     ) -> ActionResult<Option<Self>> {
         let mut tx = OrgTx::begin(db, scope).await?;
@@ -107,6 +126,9 @@ impl OrgSnapshot {
         let gate = gate::find(&mut tx).await?;
         let servers = servers::store::decisions::load_for_decisions(&mut tx).await?;
         let grants = grants::store::decisions::load_for_decisions(&mut tx, now).await?;
+        let layers = policy::store::layers::find(&mut tx).await?;
+        let policies = programs.load(&mut tx).await?;
+        let teams = policy::store::decisions::teams_of_principals(&mut tx).await?;
         tx.done().await?;
         let servers: HashMap<_, _> = servers
             .into_iter()
@@ -130,6 +152,9 @@ impl OrgSnapshot {
             slugs,
             grants,
             tokens,
+            layers,
+            policies,
+            teams,
         }))
     }
 
@@ -157,6 +182,44 @@ impl OrgSnapshot {
     /// All servers, in no order.
     pub fn servers(&self) -> impl Iterator<Item = &Arc<ServerFacts>> {
         self.servers.values()
+    }
+
+    /// The teams of whoever an agent acts for: those of a person, or the team itself.
+    pub fn teams_of(&self, principal: Principal) -> &[(TeamId, String)] {
+        match principal {
+            Principal::User(user) => self.teams.get(&user).map_or(&[], Vec::as_slice),
+            Principal::Team(_) | Principal::ServiceAccount(_) => &[],
+        }
+    }
+
+    /// Notes the teams of a person in whose name no agent acts yet.
+    pub fn add_teams(&mut self, user: UserId, teams: Vec<(TeamId, String)>) {
+        self.teams.insert(user, teams);
+    }
+
+    /// The policies that have a say when a grant calls a server, the highest layer first.
+    pub fn says(&self, grant: &DecisionGrant, server: ServerId) -> impl Iterator<Item = Say<'_>> {
+        let own = match grant.principal {
+            Principal::Team(team) => Some(team),
+            Principal::User(_) | Principal::ServiceAccount(_) => None,
+        };
+        let teams = self.teams_of(grant.principal).iter().map(|(team, _)| *team).chain(own);
+        let org = self.layers.org.map(|policy| (LayerName::Org, policy));
+        let teams = teams.filter_map(|team| Some((LayerName::Team, *self.layers.teams.get(&team)?)));
+        let server = self.layers.servers.get(&server).map(|policy| (LayerName::Server, *policy));
+        let grant = grant.policy.map(|policy| (LayerName::Grant, policy));
+        let all = org.into_iter().chain(teams).chain(server).chain(grant);
+        all.map(|(layer, policy)| Say { layer, policy: self.policies.get(&policy) })
+    }
+
+    /// The grants, those included that ended lately.
+    pub fn grants(&self) -> impl Iterator<Item = &Arc<DecisionGrant>> {
+        self.grants.iter()
+    }
+
+    /// The policy of that id, where a version of it is in force.
+    pub fn policy(&self, id: PolicyId) -> Option<&Arc<InForce>> {
+        self.policies.get(&id)
     }
 
     /// The grant a token belongs to.

@@ -1,0 +1,225 @@
+//! Policies as they are kept: a name, a draft, versions, and the places where they are in force.
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+
+use crate::{
+    base::{
+        faults::Faults,
+        ids::{PolicyId, ServerId, TeamId, UserId},
+        reference::{Ref, new_slug},
+        slug::Slug,
+        wording,
+    },
+    domain::policy::document::Document,
+};
+
+/// A policy named by id or slug.
+pub type PolicyRef = Ref<PolicyId>;
+
+/// The longest note of a version.
+const LONGEST_NOTE: usize = 500;
+
+/// A policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Its id.
+    pub id: PolicyId,
+    /// Its short name.
+    pub slug: String,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// The server whose tools it is about.
+    pub server: Option<ServerId>,
+    /// The number of the version in force; none until it is published.
+    pub live: Option<i32>,
+    /// What is being written.
+    pub draft: Option<Draft>,
+    /// Where it is in force.
+    pub places: Places,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// When it last changed.
+    pub updated_at: OffsetDateTime,
+    /// Rises with every change, also of the draft.
+    pub version: i64,
+}
+
+impl Policy {
+    /// Whether the draft was begun from a version that is no longer in force.
+    pub fn is_draft_stale(&self) -> bool {
+        self.draft.as_ref().is_some_and(|draft| draft.from != self.live)
+    }
+}
+
+/// What is being written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// The document, in its canonical form.
+    pub document: String,
+    /// The version it was begun from.
+    pub from: Option<i32>,
+    /// Who saved it last.
+    pub by: Option<UserId>,
+    /// Their name, while they are a member.
+    pub by_name: Option<String>,
+    /// When.
+    pub at: OffsetDateTime,
+}
+
+/// Where a policy is in force.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// Whether it is the organization's guardrail.
+    pub is_org: bool,
+    /// Of how many teams.
+    pub teams: i64,
+    /// Of how many servers.
+    pub servers: i64,
+    /// Of how many grants.
+    pub grants: i64,
+}
+
+impl Places {
+    /// Whether it is in force nowhere.
+    pub const fn is_none(self) -> bool {
+        !self.is_org && self.teams == 0 && self.servers == 0 && self.grants == 0
+    }
+}
+
+/// A version of a policy, without its document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Counted from one.
+    pub number: i32,
+    /// What its author says of it.
+    pub note: String,
+    /// Who published it.
+    pub author: Option<UserId>,
+    /// Their name then.
+    pub author_name: String,
+    /// When.
+    pub created_at: OffsetDateTime,
+    /// The version whose text it took up again.
+    pub restores: Option<i32>,
+}
+
+/// What becomes a version.
+#[derive(Clone, Copy, Debug)]
+pub struct NewVersion<'a> {
+    /// The document.
+    pub document: &'a Document,
+    /// What its author says of it.
+    pub note: &'a str,
+    /// Who publishes it.
+    pub author: Option<UserId>,
+    /// Their name.
+    pub author_name: &'a str,
+    /// The version whose text it takes up again.
+    pub restores: Option<i32>,
+}
+
+/// What people type about a policy.
+#[derive(Clone, Copy, Debug)]
+pub struct PolicyForm<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its short name; made from the name where it is empty.
+    pub slug: &'a str,
+    /// What it is for.
+    pub description: &'a str,
+    /// The server whose tools it is about.
+    pub server: Option<ServerId>,
+}
+
+/// What a policy is called and about, in a form that can be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyTerms {
+    pub(super) name: String,
+    pub(super) slug: Slug,
+    pub(super) description: String,
+    pub(super) server: Option<ServerId>,
+}
+
+impl PolicyTerms {
+    /// Takes what somebody typed.
+    ///
+    /// # Errors
+    /// Every fault with its field: `name`, `slug`, `description`.
+    pub fn parse(form: PolicyForm<'_>) -> Result<Self, Faults> {
+        let mut faults = Faults::default();
+        let name = faults.check("name", wording::parse_name(form.name));
+        let slug = match form.slug.trim() {
+            "" => Slug::suggest(form.name, "policy"),
+            slug => slug.to_owned(),
+        };
+        let slug = faults.check("slug", new_slug(&slug));
+        let description = faults.check("description", wording::parse_description(form.description));
+        match (name, slug, description) {
+            (Some(name), Some(slug), Some(description)) => {
+                faults.into_result(Self { name, slug, description, server: form.server })
+            }
+            _ => Err(faults),
+        }
+    }
+}
+
+/// Why a text is no note.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("use at most 500 characters, without control characters")]
+pub struct BadNote;
+
+/// Reads what an author says of a version.
+///
+/// # Errors
+/// Where it is too long or cannot be shown.
+pub fn parse_note(text: &str) -> Result<String, BadNote> {
+    let text = text.trim().replace("\r\n", "\n");
+    let is_shown = |c: char| !c.is_control() || c == '\n';
+    if text.chars().count() > LONGEST_NOTE || !text.chars().all(is_shown) {
+        return Err(BadNote);
+    }
+    Ok(text)
+}
+
+/// Which policy stands in which layer above the grants.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layers {
+    /// The organization's guardrail.
+    pub org: Option<PolicyId>,
+    /// Those of teams.
+    pub teams: BTreeMap<TeamId, PolicyId>,
+    /// The baselines of servers.
+    pub servers: BTreeMap<ServerId, PolicyId>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_name_is_made_where_none_is_given_and_every_fault_is_told() {
+        let form = PolicyForm { name: " Engineering on GitHub ", slug: "", description: "", server: None };
+        let terms = PolicyTerms::parse(form).expect("good");
+        assert_eq!(
+            (terms.name.as_str(), terms.slug.as_str()),
+            ("Engineering on GitHub", "engineering-on-github")
+        );
+        let bad = PolicyForm { name: "", slug: "A B", description: "\u{7}", server: None };
+        let faults = PolicyTerms::parse(bad).expect_err("faults");
+        assert_eq!(
+            faults.iter().map(|fault| fault.field).collect::<Vec<_>>(),
+            ["name", "slug", "description"]
+        );
+    }
+
+    #[test]
+    fn notes_may_have_lines_and_end_somewhere() {
+        assert_eq!(parse_note(" a\r\nb ").as_deref(), Ok("a\nb"));
+        assert_eq!(parse_note(&"x".repeat(501)), Err(BadNote));
+        assert_eq!(parse_note("\0"), Err(BadNote));
+    }
+}

@@ -1,0 +1,207 @@
+//! Drafts and versions: what is being written, what is in force, and what was.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::{
+    base::{
+        ids::PolicyId,
+        page::{Page, PageRequest},
+        permission::Permission,
+        update::{Change, Update},
+    },
+    domain::{
+        audit::{self, Entry, Unrecorded},
+        policy::{
+            document::Document,
+            kept::{NewVersion, Policy, Version},
+            store::{policies, versions as store},
+        },
+    },
+    flow::{
+        actions::policies::{PolicySheet, about, input, keep, named, read, sheet},
+        cx::OrgCx,
+        fault::{ActionError, ActionResult, settled},
+    },
+    io::db::{OrgTx, Tx},
+};
+
+/// What is said of a version that comes into force.
+#[derive(Clone, Copy, Debug)]
+pub struct Publication<'a> {
+    /// What its author says of it.
+    pub note: &'a str,
+    /// The version whose text it takes up again.
+    pub restores: Option<i32>,
+}
+
+/// What the record keeps of what is in force.
+#[derive(Serialize)]
+struct InForceRecord<'a> {
+    version: Option<i32>,
+    document: Option<&'a RawValue>,
+}
+
+/// Keeps what is being written. Nothing that is in force changes.
+///
+/// # Errors
+/// All that is wrong with the document; `Changed` where someone else was faster than the version seen.
+pub async fn save_draft(
+    cx: &OrgCx,
+    name: &str,
+    document: &str,
+    seen: Option<i64>,
+) -> ActionResult<PolicySheet> {
+    cx.require(Permission::PoliciesWrite)?;
+    let document = read(document)?;
+    let mut tx = cx.tx().await?;
+    let policy = named(&mut tx, name).await?;
+    let outcome = policies::set_draft(&mut tx, policy.id, Some(&document), cx.user(), seen, cx.now()).await?;
+    drafted(tx, outcome).await
+}
+
+/// Drops what is being written.
+///
+/// # Errors
+/// `Changed` where someone else was faster than the version seen.
+pub async fn drop_draft(cx: &OrgCx, name: &str, seen: Option<i64>) -> ActionResult<PolicySheet> {
+    cx.require(Permission::PoliciesWrite)?;
+    let mut tx = cx.tx().await?;
+    let policy = named(&mut tx, name).await?;
+    let outcome = policies::set_draft(&mut tx, policy.id, None, cx.user(), seen, cx.now()).await?;
+    drafted(tx, outcome).await
+}
+
+/// Says that the draft takes into account what was published since it was begun.
+///
+/// # Errors
+/// `Changed` where someone else was faster than the version seen.
+pub async fn rebase(cx: &OrgCx, name: &str, seen: Option<i64>) -> ActionResult<PolicySheet> {
+    cx.require(Permission::PoliciesWrite)?;
+    let mut tx = cx.tx().await?;
+    let policy = named(&mut tx, name).await?;
+    let outcome = policies::rebase_draft(&mut tx, policy.id, seen, cx.now()).await?;
+    drafted(tx, outcome).await
+}
+
+/// Drafts are saved with every few letters and put nothing in force: they are no events.
+async fn drafted(mut tx: OrgTx, outcome: Update<Change<Policy>>) -> ActionResult<PolicySheet> {
+    let Change { after, .. } = settled(outcome)?;
+    let sheet = sheet(&mut tx, after).await?;
+    audit::commit_unrecorded(tx, Unrecorded::Draft).await?;
+    Ok(sheet)
+}
+
+/// Puts the draft in force as the next version.
+///
+/// # Errors
+/// A refusal where there is no draft, or where another version came into force since it was begun; `Changed` where
+/// someone else was faster than the version seen.
+pub async fn publish(cx: &OrgCx, name: &str, note: &str, seen: Option<i64>) -> ActionResult<PolicySheet> {
+    cx.require(Permission::PoliciesWrite)?;
+    let note = input::checked_note(note)?;
+    let mut tx = cx.tx().await?;
+    let policy = named(&mut tx, name).await?;
+    let Some(draft) = &policy.draft else {
+        return Err(ActionError::refused("no_draft", "There is no draft to publish. Save one first."));
+    };
+    if policy.is_draft_stale() {
+        let sentence = "Another version came into force since this draft was begun. Compare the two, then say that the \
+                        draft takes it into account.";
+        return Err(ActionError::refused("draft_stale", sentence));
+    }
+    let document = read(&draft.document)?;
+    let publication = Publication { note: &note, restores: None };
+    // The draft that is published is the one that was read: whoever saved another meanwhile made another version of the row.
+    let seen = seen.or(Some(policy.version));
+    let Change { before, after } = put_in_force(cx, &mut tx, policy.id, &document, publication, seen).await?;
+    let entry = published(cx, &before, &after, &note, &document);
+    keep(cx, tx, entry, after).await
+}
+
+/// Puts the text of an earlier version in force again, as the next version. A draft that is being written is dropped.
+///
+/// # Errors
+/// A fault of `version` where there is none; a refusal where it is in force already.
+pub async fn rollback(
+    cx: &OrgCx,
+    name: &str,
+    number: i32,
+    note: &str,
+    seen: Option<i64>,
+) -> ActionResult<PolicySheet> {
+    cx.require(Permission::PoliciesWrite)?;
+    let note = input::checked_note(note)?;
+    let mut tx = cx.tx().await?;
+    let policy = named(&mut tx, name).await?;
+    let Some((_, text)) = store::find(&mut tx, policy.id, number).await? else {
+        return Err(ActionError::field("version", "there is no such version of this policy"));
+    };
+    if policy.live == Some(number) {
+        return Err(ActionError::refused("version_in_force", "This version is in force already."));
+    }
+    let document = read(&text)?;
+    let publication = Publication { note: &note, restores: Some(number) };
+    let Change { before, after } = put_in_force(cx, &mut tx, policy.id, &document, publication, seen).await?;
+    let entry = published(cx, &before, &after, &note, &document);
+    keep(cx, tx, entry, after).await
+}
+
+/// The versions of a policy, the newest first.
+pub async fn versions(
+    cx: &OrgCx,
+    name: &str,
+    page: &PageRequest<i32>,
+) -> ActionResult<(Policy, Page<Version>)> {
+    cx.require(Permission::PoliciesRead)?;
+    let mut tx = cx.tx().await?;
+    let policy = named(&mut tx, name).await?;
+    let found = store::list(&mut tx, policy.id, page).await?;
+    tx.done().await?;
+    Ok((policy, found))
+}
+
+/// One version with its document.
+pub async fn version(cx: &OrgCx, name: &str, number: i32) -> ActionResult<(Policy, Version, String)> {
+    cx.require(Permission::PoliciesRead)?;
+    let mut tx = cx.tx().await?;
+    let policy = named(&mut tx, name).await?;
+    let (version, document) = store::find(&mut tx, policy.id, number).await?.ok_or(ActionError::NotFound)?;
+    tx.done().await?;
+    Ok((policy, version, document))
+}
+
+/// Puts a document in force.
+pub(super) async fn put_in_force(
+    cx: &OrgCx,
+    tx: &mut OrgTx,
+    id: PolicyId,
+    document: &Document,
+    publication: Publication<'_>,
+    seen: Option<i64>,
+) -> ActionResult<Change<Policy>> {
+    let who = cx.who();
+    let new = NewVersion {
+        document,
+        note: publication.note,
+        author: cx.user(),
+        author_name: &who.name,
+        restores: publication.restores,
+    };
+    settled(policies::publish(tx, id, &new, seen, cx.now()).await?)
+}
+
+/// The event of a publication, with the document that came into force.
+pub(super) fn published(
+    cx: &OrgCx,
+    before: &Policy,
+    after: &Policy,
+    note: &str,
+    document: &Document,
+) -> Entry {
+    let text = RawValue::from_string(document.canonical()).ok();
+    let was = InForceRecord { version: before.live, document: None };
+    let is = InForceRecord { version: after.live, document: text.as_deref() };
+    let entry = about(Entry::admin("policy.published", &cx.who()), after).changed(&was, &is);
+    if note.is_empty() { entry } else { entry.note(note) }
+}

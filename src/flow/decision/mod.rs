@@ -1,0 +1,22 @@
+//! What calls are decided by: an organization's servers, grants and policies as of one epoch, and the facts of a caller.
+//!
+//! The proxy decides real calls by it, the console simulated ones; so both come to the same.
+//!
+//! Lacks on purpose: what an agent is answered, and the record; those are the proxy's.
+//!
+//! Invariant: a snapshot never changes. A newer epoch is another snapshot.
+
+mod absence;
+mod caller;
+mod denial;
+pub mod names;
+mod programs;
+mod ruling;
+mod snapshot;
+
+pub use absence::Absence;
+pub use caller::{Caller, Decision};
+pub use denial::Denial;
+pub use programs::{InForce, Programs};
+pub use ruling::{Ruling, Stopped, as_policies_see};
+pub use snapshot::{OrgSnapshot, Say, ServerFacts};
