@@ -93,7 +93,7 @@ impl FromStr for Role {
     }
 }
 
-use Role::{Admin, Auditor, Owner, PolicyManager};
+use Role::{Admin, Approver, Auditor, Member, Owner, PolicyManager};
 
 macro_rules! permissions {
     ($($name:ident $scope:literal $label:literal [$($role:ident),*];)*) => {
@@ -144,6 +144,8 @@ permissions! {
     GrantsWrite "grants:write" "Create, suspend and revoke grants" [Owner, Admin];
     PoliciesRead "policies:read" "See policies, their versions and what they decide" [Owner, Admin, PolicyManager, Auditor];
     PoliciesWrite "policies:write" "Write, publish and attach policies" [Owner, Admin, PolicyManager];
+    ApprovalsRead "approvals:read" "See every call that waits for a human" [Owner, Admin, PolicyManager, Approver, Auditor];
+    ApprovalsDecide "approvals:decide" "Decide calls that wait for a human, where a rule names them" [Owner, Admin, PolicyManager, Approver, Auditor, Member];
     GateRead "gate:read" "See the gate and who it affects" [Owner, Admin];
     GateWrite "gate:write" "Close and open the gate" [Owner, Admin];
     AuditRead "audit:read" "Read the audit log" [Owner, Admin, PolicyManager, Auditor];

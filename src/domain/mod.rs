@@ -2,6 +2,7 @@
 //!
 //! Invariant: rooms on this floor never import each other; they meet in `flow`.
 
+pub mod approvals;
 pub mod audit;
 pub mod automation;
 pub mod gate;
@@ -9,6 +10,7 @@ pub mod grants;
 pub mod identity;
 pub mod instance;
 pub mod jobs;
+pub mod limits;
 pub mod outbox;
 pub mod policy;
 pub mod servers;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     base::{
-        ids::{EventId, GrantId, GrantTokenId, PolicyId, ServerId},
+        ids::{ApprovalId, EventId, GrantId, GrantTokenId, PolicyId, ServerId},
         risk::Class,
         trace::Trace,
     },
@@ -20,6 +20,9 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CallPart {
+    /// The approval that it used, or that it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalId>,
     /// The arguments, without their values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments: Option<ArgumentsPart>,
@@ -128,6 +131,7 @@ impl CallPart {
     /// A call of which nothing is known but how far it came.
     pub const fn new(trace: Trace) -> Self {
         Self {
+            approval: None,
             arguments: None,
             class: None,
             client: None,

@@ -209,7 +209,7 @@ mod tests {
     use crate::{
         base::{
             actor::{Actor, Origin},
-            ids::{GrantId, GrantTokenId, PolicyId, ServerId},
+            ids::{ApprovalId, GrantId, GrantTokenId, PolicyId, ServerId},
             risk::Class,
             trace::{Finding, Fixer, Step, Trace},
         },
@@ -256,6 +256,7 @@ mod tests {
     fn full_call() -> CallPart {
         let digest = Hex([7; 32]);
         CallPart {
+            approval: Some(ApprovalId::from_uuid(uuid::Uuid::from_u128(11))),
             arguments: Some(ArgumentsPart { digest, keys: vec!["title".to_owned()] }),
             class: Some(Class::Write),
             client: Some(ClientPart { name: "curl".to_owned(), version: Some("8".to_owned()) }),

@@ -3,6 +3,7 @@
 //! Invariant: an action on an organization begins with `cx.require(…)`, and a change ends with `audit::commit`.
 
 pub mod api_keys;
+pub mod approvals;
 pub mod calls;
 pub mod events;
 pub mod export;

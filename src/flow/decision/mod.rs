@@ -8,6 +8,7 @@
 
 mod absence;
 mod caller;
+mod claims;
 mod denial;
 pub mod names;
 mod programs;
@@ -16,7 +17,8 @@ mod snapshot;
 
 pub use absence::Absence;
 pub use caller::{Caller, Decision};
+pub use claims::Claimed;
 pub use denial::Denial;
 pub use programs::{InForce, Programs};
-pub use ruling::{Ruling, Stopped, as_policies_see};
+pub use ruling::{Asked, Ruling, Stopped, as_policies_see};
 pub use snapshot::{OrgSnapshot, Say, ServerFacts};

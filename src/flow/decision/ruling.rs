@@ -1,13 +1,20 @@
 //! What the policies of all layers say of one call.
 
 use crate::{
+    base::{
+        crypto::digest::{self, Digest},
+        ids::PolicyId,
+    },
     domain::{
         audit::PolicyPart,
-        policy::engine::{Effect, Need, Outcome, Part, Reservation, Slots, Tool, Trace, Verdict},
+        limits::Counted,
+        policy::document::{Ask, OnExceed},
+        policy::engine::{Effect, Need, Outcome, Part, Tool, Trace, Verdict},
         servers::{DecisionTool, ToolState},
     },
     flow::decision::{
-        Caller, Decision, Denial, Say, ServerFacts,
+        Caller, Claimed, Decision, Denial, Say, ServerFacts,
+        claims::claims,
         denial::{part_of, word_of},
     },
     protocol::mcp::raw::Raw,
@@ -20,12 +27,25 @@ pub struct Ruling {
     pub decided: Option<PolicyPart>,
     /// What parts that are only observed would have done.
     pub observed: Vec<PolicyPart>,
-    /// What the call counts.
-    pub reservations: Vec<Reservation>,
-    /// Where only so many calls may be under way.
-    pub slots: Vec<Slots>,
+    /// What the call counts, and what is said where there is no room.
+    pub claims: Vec<Claimed>,
     /// Who has to agree.
-    pub needs: Vec<Need>,
+    pub needs: Vec<Asked>,
+    /// The digest of the policies that had a say, in their versions.
+    pub policies: Digest,
+}
+
+/// Somebody who has to agree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// What the engine says.
+    pub need: Need,
+    /// The policy's id.
+    pub id: PolicyId,
+    /// The policy that asks.
+    pub policy: String,
+    /// Its version.
+    pub version: i32,
 }
 
 /// What stops a call.
@@ -51,16 +71,35 @@ impl Caller<'_> {
         arguments: Option<Raw<'_>>,
     ) -> Result<Ruling, Stopped> {
         let says = self.says(server);
-        Ruling::of(&tool, self.decide_by(says, server, tool, arguments))
+        let decision = self.decide_by(says, server, tool, arguments);
+        Ruling::of(self, server, &tool, decision)
     }
 }
 
 impl Ruling {
+    /// A human is asked beyond this limit; whether it asks for that, and can be counted without stopping.
+    pub fn ask_beyond(&mut self, at: usize) -> bool {
+        let Some(claimed) = self.claims.get_mut(at) else { return false };
+        let Counted::Amount { is_observed, .. } = &mut claimed.claim.counted else { return false };
+        if claimed.on_exceed != OnExceed::RequireApproval || *is_observed {
+            return false;
+        }
+        *is_observed = true;
+        let asked = Asked::beyond(claimed);
+        self.needs.push(asked);
+        true
+    }
+
     /// What a decision comes to; without one, no policy has a say.
     ///
     /// # Errors
     /// What stops the call.
-    pub fn of(tool: &Tool<'_>, decision: Option<Decision<'_>>) -> Result<Self, Stopped> {
+    pub fn of(
+        caller: &Caller<'_>,
+        server: &ServerFacts,
+        tool: &Tool<'_>,
+        decision: Option<Decision<'_>>,
+    ) -> Result<Self, Stopped> {
         let Some(Decision { verdict, says }) = decision else {
             return Err(Stopped::Denied(Box::new(Denial::without_policy(tool))));
         };
@@ -79,8 +118,42 @@ impl Ruling {
             }
         };
         let (decided, observed) = (passed(&trace, &says), observed(&trace, &says));
-        Ok(Self { decided, observed, reservations, slots, needs })
+        let claims = claims(caller, server, &says, &reservations, &slots);
+        let needs = needs.into_iter().filter_map(|need| Asked::of(need, &says)).collect();
+        Ok(Self { decided, observed, claims, needs, policies: digest_of(&says) })
     }
+}
+
+impl Asked {
+    /// Where a limit has a human asked beyond it.
+    fn beyond(claimed: &Claimed) -> Self {
+        let need = Need {
+            seat: 0,
+            layer: claimed.layer,
+            part: claimed.part.clone(),
+            name: Some(claimed.claim.counter.clone()),
+            ask: Ask::default(),
+        };
+        Self { need, id: claimed.claim.policy, policy: claimed.policy.clone(), version: claimed.version }
+    }
+
+    fn of(need: Need, says: &[Say<'_>]) -> Option<Self> {
+        let policy = says.get(need.seat)?.policy?;
+        Some(Self { id: policy.id, policy: policy.slug.clone(), version: policy.number, need })
+    }
+}
+
+/// Whoever agrees to a call agrees to it under these policies and no others.
+fn digest_of(says: &[Say<'_>]) -> Digest {
+    let mut bytes = Vec::with_capacity(says.len() * 24);
+    for say in says {
+        if let Some(policy) = say.policy {
+            bytes.extend_from_slice(say.layer.as_str().as_bytes());
+            bytes.extend_from_slice(policy.id.uuid().as_bytes());
+            bytes.extend_from_slice(&policy.number.to_be_bytes());
+        }
+    }
+    digest::sha256(&bytes)
 }
 
 /// A tool as policies see it.

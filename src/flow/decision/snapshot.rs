@@ -60,6 +60,8 @@ pub struct OrgSnapshot {
 pub struct Say<'s> {
     /// The layer.
     pub layer: LayerName,
+    /// Whose layer it is, where it is a team's.
+    pub team: Option<TeamId>,
     /// The policy; none where the layer names one of which nothing is in force.
     pub policy: Option<&'s Arc<InForce>>,
 }
@@ -204,12 +206,13 @@ impl OrgSnapshot {
             Principal::User(_) | Principal::ServiceAccount(_) => None,
         };
         let teams = self.teams_of(grant.principal).iter().map(|(team, _)| *team).chain(own);
-        let org = self.layers.org.map(|policy| (LayerName::Org, policy));
-        let teams = teams.filter_map(|team| Some((LayerName::Team, *self.layers.teams.get(&team)?)));
-        let server = self.layers.servers.get(&server).map(|policy| (LayerName::Server, *policy));
-        let grant = grant.policy.map(|policy| (LayerName::Grant, policy));
+        let org = self.layers.org.map(|policy| (LayerName::Org, None, policy));
+        let teams =
+            teams.filter_map(|team| Some((LayerName::Team, Some(team), *self.layers.teams.get(&team)?)));
+        let server = self.layers.servers.get(&server).map(|policy| (LayerName::Server, None, *policy));
+        let grant = grant.policy.map(|policy| (LayerName::Grant, None, policy));
         let all = org.into_iter().chain(teams).chain(server).chain(grant);
-        all.map(|(layer, policy)| Say { layer, policy: self.policies.get(&policy) })
+        all.map(|(layer, team, policy)| Say { layer, team, policy: self.policies.get(&policy) })
     }
 
     /// The grants, those included that ended lately.

@@ -65,13 +65,6 @@ fn unknown(intent: EventId, now: OffsetDateTime) -> CallEntry {
         ..CallPart::new(Trace::failed(Step::Outcome, finding))
     };
     let entry = Entry::call("call.unknown", &Who::system("call recovery"), part).ended(Decision::Unknown);
-    CallEntry {
-        id: EventId::fresh(),
-        at: now,
-        entry,
-        epoch: None,
-        opens: false,
-        closes: Some(intent),
-        again: false,
-    }
+    // Whatever it held is free again; what it counted stays counted.
+    CallEntry { closes: Some(intent), settles: Some(false), ..CallEntry::new(EventId::fresh(), now, entry) }
 }

@@ -7,6 +7,7 @@ use crate::{
         automation::store as automation,
         identity::{attempts::Limits, store as identity},
         jobs::{rules, store},
+        limits::store as counts,
         servers::store::checks,
     },
     flow::jobs::JobError,
@@ -47,8 +48,9 @@ pub async fn sweep_expired(db: &Db, clock: &Clock, limits: &Limits) -> Result<()
     let ceremonies = identity::ceremonies::sweep(&mut tx, now).await?;
     let counters = identity::attempts::sweep(&mut tx, limits.sign_in_to_account, now).await?;
     let answers = automation::idempotency::delete_expired(&mut tx, now, ANSWERS).await?;
+    let counts = counts::sweep(&mut tx, now).await?;
     let looks = checks::sweep(&mut tx, now, CHECKS).await?;
     audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await?;
-    tracing::debug!(looks, sessions, links, ceremonies, counters, answers, "swept what has run out");
+    tracing::debug!(looks, counts, sessions, links, ceremonies, counters, answers, "swept what has run out");
     Ok(())
 }

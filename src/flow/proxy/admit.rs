@@ -92,7 +92,11 @@ impl Admitted {
     /// A refusal of which nothing but the agent is known.
     pub fn refused(&self, refusal: Refusal) -> Box<Refused> {
         Box::new(Refused {
-            part: CallPart { decided: refusal.policy_part().cloned(), ..CallPart::new(refusal.trace()) },
+            part: CallPart {
+                approval: refusal.approval(),
+                decided: refusal.policy_part().cloned(),
+                ..CallPart::new(refusal.trace())
+            },
             known: Some(self.known()),
             id: match &refusal {
                 Refusal::Malformed { id, .. } => id.clone(),

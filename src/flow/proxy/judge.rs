@@ -1,8 +1,10 @@
 //! From a call to a [`Permit`], or a [`Refusal`]: the same judgment for a call and for what a list shows.
 
 use crate::{
-    base::risk::Class,
+    base::{ids::ApprovalId, risk::Class},
     domain::{
+        audit::Lack,
+        limits::Claim,
         policy::engine::Tool,
         servers::{Fingerprint, ToolState},
     },
@@ -11,6 +13,7 @@ use crate::{
         proxy::{
             admit::Admitted,
             ask::Ask,
+            reached::Reached,
             refusal::{Refusal, Refused},
             route::{Call, Payload},
         },
@@ -30,6 +33,7 @@ pub struct Permit<'a> {
     class: Option<Class>,
     fingerprint: Option<Fingerprint>,
     ruling: Ruling,
+    approval: Option<ApprovalId>,
 }
 
 impl<'a> Permit<'a> {
@@ -52,6 +56,42 @@ impl<'a> Permit<'a> {
     pub const fn ruling(&self) -> &Ruling {
         &self.ruling
     }
+
+    /// The approval that it uses.
+    pub const fn approval(&self) -> Option<ApprovalId> {
+        self.approval
+    }
+
+    /// The same with the approval that it is to use.
+    #[must_use]
+    pub(super) fn approved_by(mut self, approval: ApprovalId) -> Self {
+        self.approval = Some(approval);
+        self
+    }
+
+    /// Has a human asked beyond a limit that says so; otherwise why the call is not made.
+    pub(super) fn beyond(mut self, admitted: &Admitted, lack: Lack) -> Result<Self, Box<Refused>> {
+        match lack {
+            // It was used, or its time was over: another one is asked for.
+            Lack::Approval => {
+                self.approval = None;
+                Ok(self)
+            }
+            Lack::Limit { at, .. } if self.ruling.ask_beyond(at) => Ok(self),
+            Lack::Limit { at, used, retry_after } => {
+                let reached =
+                    self.ruling.claims.get(at).map(|claimed| Reached::of(claimed, used, retry_after));
+                let refusal =
+                    reached.map_or(Refusal::RecordAway, |reached| Refusal::Limit(Box::new(reached)));
+                Err(self.call.refused(admitted, refusal))
+            }
+        }
+    }
+
+    /// What the call counts in limits.
+    pub fn claims(&self) -> Vec<Claim> {
+        self.ruling.claims.iter().map(|claimed| claimed.claim.clone()).collect()
+    }
 }
 
 /// Judges a call.
@@ -60,7 +100,9 @@ impl<'a> Permit<'a> {
 /// Why it may not be made.
 pub fn judge<'a>(admitted: &Admitted, ask: &Ask, call: Call<'a>) -> Result<Permit<'a>, Box<Refused>> {
     match weigh(admitted, ask, &call) {
-        Ok(Weight { class, fingerprint, ruling }) => Ok(Permit { call, class, fingerprint, ruling }),
+        Ok(Weight { class, fingerprint, ruling }) => {
+            Ok(Permit { call, class, fingerprint, ruling, approval: None })
+        }
         Err(refusal) => Err(call.refused(admitted, refusal)),
     }
 }

@@ -13,6 +13,7 @@
 
 pub mod ask;
 pub mod admit;
+pub mod approve;
 pub mod bridge;
 pub mod credential;
 pub mod dispatch;
@@ -23,6 +24,7 @@ pub mod judge;
 pub mod lists;
 pub mod merged;
 pub mod pieces;
+pub mod reached;
 pub mod record;
 pub mod recorder;
 pub mod refusal;
@@ -40,7 +42,7 @@ use crate::{
         admit::Admitted,
         ask::{Answer, Ask, Endpoint, Verb},
         gateway::Gateway,
-        record::Recorded,
+        record::{Admission, Recorded},
         refusal::{Refusal, Refused},
         route::Call,
         tether::Tether,
@@ -117,11 +119,16 @@ async fn pass(
     call: Call<'_>,
 ) -> Result<Recorded, Box<Refused>> {
     let tether = Tether::of(ask, admitted, &call);
-    let permit = judge::judge(admitted, ask, call)?;
-    let credential = credential::open(gateway, admitted, &permit).await?;
-    let pass = match record::admit(gateway, ask, admitted, permit).await? {
-        Ok(pass) => pass,
-        Err(stale) => return Ok(stale),
+    let mut permit = judge::judge(admitted, ask, call)?;
+    let (pass, credential) = loop {
+        permit = approve::agreed(gateway, ask, admitted, permit).await?;
+        let credential = credential::open(gateway, admitted, &permit).await?;
+        match record::admit(gateway, ask, admitted, permit).await? {
+            Admission::Pass(pass) => break (pass, credential),
+            Admission::Stale(stale) => return Ok(stale),
+            // Each round has one limit less that could stop it, or ends with the wait for a human.
+            Admission::Lacking(lacking, lack) => permit = lacking.beyond(admitted, lack)?,
+        }
     };
     let answer = dispatch::dispatch(gateway, ask, admitted, pass, credential).await;
     Ok(Recorded::Answer(Box::new(gateway.tethers.hold(tether, answer))))

@@ -10,8 +10,11 @@ use crate::{
         ids::EventId,
         trace::{Finding, Fixer, Step, Trace},
     },
-    domain::audit::{
-        ArgumentsPart, CallEntry, CallPart, ClientPart, Decision, Entry, Hex, UpstreamPart, Who,
+    domain::{
+        audit::{
+            ArgumentsPart, CallEntry, CallPart, ClientPart, Decision, Entry, Hex, Lack, UpstreamPart, Who,
+        },
+        limits,
     },
     flow::proxy::{
         admit::Admitted,
@@ -62,6 +65,8 @@ pub struct OpenCall {
     sent: usize,
     began: Instant,
     at: OffsetDateTime,
+    /// Whether it holds something of limits until it ends.
+    holds: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -82,7 +87,18 @@ pub enum Ending {
     Failed(&'static str, String),
 }
 
-/// Puts a permitted call on record; the outer error refuses it, the inner one says that it must be judged anew.
+/// What came of putting a permitted call on record.
+#[derive(Debug)]
+pub enum Admission<'a> {
+    /// It is, and may leave.
+    Pass(Pass<'a>),
+    /// It was judged by what is no longer so, and must be judged anew.
+    Stale(Recorded),
+    /// It lacks room in a limit, or its approval is used or over.
+    Lacking(Permit<'a>, Lack),
+}
+
+/// Puts a permitted call on record.
 ///
 /// # Errors
 /// Where the record could not be made: then the call must not leave.
@@ -91,26 +107,26 @@ pub async fn admit<'a>(
     ask: &Ask,
     admitted: &Admitted,
     permit: Permit<'a>,
-) -> Result<Result<Pass<'a>, Recorded>, Box<Refused>> {
+) -> Result<Admission<'a>, Box<Refused>> {
     if !is_recorded(permit.call()) {
         return unrecorded(gateway, admitted, permit).await;
     }
     let open = OpenCall::of(gateway, ask, admitted, &permit);
+    let intent = open.entry("call.allowed", open.part.clone()).ended(Decision::Allowed);
     let entry = CallEntry {
-        id: open.intent,
-        at: open.at,
-        entry: open.entry("call.allowed", open.part.clone()).ended(Decision::Allowed),
         epoch: Some(admitted.snapshot.epoch),
         opens: true,
-        closes: None,
-        again: false,
+        limits: limits::write(&permit.claims()),
+        approval: permit.approval(),
+        ..CallEntry::new(open.intent, open.at, intent)
     };
     match gateway.recorder.record(admitted.snapshot.scope, entry).await {
         Ok(Stand::Kept) => {
             gateway.seen.note(admitted, ask.origin.ip, permit.call().client.as_ref());
-            Ok(Ok(Pass { permit, open: Some(open) }))
+            Ok(Admission::Pass(Pass { permit, open: Some(open) }))
         }
-        Ok(Stand::Stale(epoch)) => Ok(Err(Recorded::Stale(epoch))),
+        Ok(Stand::Stale(epoch)) => Ok(Admission::Stale(Recorded::Stale(epoch))),
+        Ok(Stand::Lacks(lack)) => Ok(Admission::Lacking(permit, lack)),
         Err(Away) => Err(permit.call().refused(admitted, Refusal::RecordAway)),
     }
 }
@@ -125,10 +141,10 @@ async fn unrecorded<'a>(
     gateway: &Gateway,
     admitted: &Admitted,
     permit: Permit<'a>,
-) -> Result<Result<Pass<'a>, Recorded>, Box<Refused>> {
+) -> Result<Admission<'a>, Box<Refused>> {
     match in_force(gateway, admitted).await {
-        Ok(None) => Ok(Ok(Pass { permit, open: None })),
-        Ok(Some(stale)) => Ok(Err(stale)),
+        Ok(None) => Ok(Admission::Pass(Pass { permit, open: None })),
+        Ok(Some(stale)) => Ok(Admission::Stale(stale)),
         Err(refusal) => Err(permit.call().refused(admitted, refusal)),
     }
 }
@@ -171,15 +187,9 @@ pub async fn answered(
     };
     let entry = Entry::call("call.answered", &known.who, part);
     let entry = entry.target("server", "", method.name()).ended(Decision::Done);
-    let (id, at) = (EventId::fresh(), gateway.clock.now());
     let call = CallEntry {
-        id,
-        at,
-        entry,
         epoch: Some(admitted.snapshot.epoch),
-        opens: false,
-        closes: None,
-        again: false,
+        ..CallEntry::new(EventId::fresh(), gateway.clock.now(), entry)
     };
     match gateway.recorder.record(known.scope, call).await {
         Ok(Stand::Kept) => {
@@ -187,7 +197,7 @@ pub async fn answered(
             Ok(None)
         }
         Ok(Stand::Stale(epoch)) => Ok(Some(Recorded::Stale(epoch))),
-        Err(Away) => Err(Refusal::RecordAway),
+        Ok(Stand::Lacks(_)) | Err(Away) => Err(Refusal::RecordAway),
     }
 }
 
@@ -210,13 +220,8 @@ pub async fn refuse(gateway: &Gateway, ask: &Ask, mut refused: Refused) -> Recor
     let (kind, id, name) = target_of(&part);
     let entry = Entry::call("call.refused", &known.who, part).target(kind, id, name).refused();
     let call = CallEntry {
-        id: EventId::fresh(),
-        at: gateway.clock.now(),
-        entry,
         epoch: refused.refusal.depends_on_epoch().then_some(known.epoch),
-        opens: false,
-        closes: None,
-        again: false,
+        ..CallEntry::new(EventId::fresh(), gateway.clock.now(), entry)
     };
     if refused.refusal.form() == Form::Unavailable {
         // The record is what is away; it is tried again behind the agent's back.
@@ -226,7 +231,7 @@ pub async fn refuse(gateway: &Gateway, ask: &Ask, mut refused: Refused) -> Recor
     match gateway.recorder.record(known.scope, call).await {
         Ok(Stand::Stale(epoch)) => Recorded::Stale(epoch),
         Ok(Stand::Kept) => Recorded::Answer(Box::new(reply::refusal(gateway, ask, &refused))),
-        Err(Away) => {
+        Ok(Stand::Lacks(_)) | Err(Away) => {
             let refused = Refused { refusal: Refusal::RecordAway, ..refused };
             Recorded::Answer(Box::new(reply::refusal(gateway, ask, &refused)))
         }
@@ -248,6 +253,7 @@ impl OpenCall {
         let known = admitted.known();
         let part = CallPart {
             arguments: request.and_then(arguments),
+            approval: permit.approval(),
             class: permit.class(),
             decided: permit.ruling().decided.clone(),
             observed: permit.ruling().observed.clone(),
@@ -285,6 +291,7 @@ impl OpenCall {
             sent: ask.body.len(),
             began: Instant::now(),
             at: gateway.clock.now(),
+            holds: permit.ruling().claims.iter().any(|one| one.claim.is_held()),
         }
     }
 
@@ -321,14 +328,11 @@ impl OpenCall {
             upstream: Some(upstream),
             ..CallPart::new(trace)
         };
+        let is_error = *ending != Ending::Answered || status.is_some_and(|status| status >= 400);
         let call = CallEntry {
-            id: EventId::fresh(),
-            at: self.at + elapsed,
-            entry: self.entry(action, part).ended(decision),
-            epoch: None,
-            opens: false,
             closes: Some(self.intent),
-            again: false,
+            settles: self.holds.then_some(is_error),
+            ..CallEntry::new(EventId::fresh(), self.at + elapsed, self.entry(action, part).ended(decision))
         };
         self.recorder.record_soon(self.scope, call);
     }

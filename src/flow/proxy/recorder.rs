@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     base::ids::{OrgId, ReplicaId},
-    domain::audit::{self, CallEntry},
+    domain::audit::{self, CallEntry, Lack},
     io::db::{Db, OrgScope},
 };
 
@@ -26,10 +26,12 @@ const MAX_LATE: usize = 10_000;
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Whether a record stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stand {
     /// It does.
     Kept,
+    /// It does not, for it lacks room in a limit, or an approval.
+    Lacks(Lack),
     /// It was judged at another epoch than this, which is the organization's; none where it is gone.
     Stale(Option<i64>),
 }
@@ -114,8 +116,12 @@ impl Recorder {
                 .collect();
             match audit::record_calls(&self.db, scope, self.replica, calls).await {
                 Ok(kept) => {
-                    for (answer, stands) in answers.into_iter().zip(kept.stands) {
-                        let stand = if stands { Stand::Kept } else { Stand::Stale(kept.epoch) };
+                    for ((answer, stands), lack) in answers.into_iter().zip(kept.stands).zip(kept.lacks) {
+                        let stand = match lack {
+                            Some(lack) => Stand::Lacks(lack),
+                            None if stands => Stand::Kept,
+                            None => Stand::Stale(kept.epoch),
+                        };
                         let _ = answer.map(|answer| answer.send(Ok(stand)));
                     }
                 }

@@ -3,11 +3,14 @@
 use std::borrow::Cow;
 
 use crate::{
-    base::trace::{Finding, Fixer, Step, Trace},
+    base::{
+        ids::ApprovalId,
+        trace::{Finding, Fixer, Step, Trace},
+    },
     domain::audit::{CallPart, PolicyPart},
     flow::{
         decision::{Absence, Denial},
-        proxy::admit::Known,
+        proxy::{admit::Known, approve::Waiting, reached::Reached},
     },
     io::net::error::EgressError,
     protocol::mcp::{headers::HeaderMismatch, message::BadMessage},
@@ -134,6 +137,10 @@ pub enum Refusal {
     Hidden(Box<Denial>),
     /// A policy does not allow it.
     Denied(Box<Denial>),
+    /// A limit has no room.
+    Limit(Box<Reached>),
+    /// A human has to agree, and has not, or did not.
+    Approval(Box<Waiting>),
     /// A value that the server asks for cannot be had.
     CredentialMissing {
         /// The server's name.
@@ -191,6 +198,8 @@ impl Refusal {
             }
             Self::ToolUnknown { .. } => Step::Tool,
             Self::Hidden(denial) | Self::Denied(denial) => denial.step,
+            Self::Limit(_) => Step::Limits,
+            Self::Approval(_) => Step::Approval,
             Self::CredentialMissing { .. } => Step::Connection,
             Self::RecordAway | Self::Away => Step::Record,
         }
@@ -228,6 +237,9 @@ impl Refusal {
             Self::Hidden(_) => "tool_hidden",
             Self::Denied(denial) if denial.part.is_none() => "no_policy",
             Self::Denied(_) => "policy_denied",
+            Self::Limit(_) => "limit_reached",
+            Self::Approval(waiting) if waiting.denied.is_some() => "approval_denied",
+            Self::Approval(_) => "approval_needed",
             Self::CredentialMissing { .. } => "credential_missing",
             Self::RecordAway => "record_away",
             Self::Away => "database_away",
@@ -264,6 +276,8 @@ impl Refusal {
             | Self::TransportUnserved { .. }
             | Self::ToolChanged { .. }
             | Self::Denied(_)
+            | Self::Limit(_)
+            | Self::Approval(_)
             | Self::CredentialMissing { .. } => Form::Denied,
             Self::RecordAway | Self::Away => Form::Unavailable,
         }
@@ -331,6 +345,8 @@ impl Refusal {
             Self::Hidden(denial) if denial.kind == "method" => "Method not found".into(),
             Self::Hidden(denial) => format!("Unknown {}: {}", denial.kind, denial.subject).into(),
             Self::Denied(denial) => denial.sentence().into(),
+            Self::Limit(reached) => reached.sentence().into(),
+            Self::Approval(waiting) => waiting.sentence().into(),
             Self::CredentialMissing { server } => {
                 format!("A value that the server {server} asks for cannot be read. Tell an admin.").into()
             }
@@ -343,7 +359,44 @@ impl Refusal {
     pub fn policy_part(&self) -> Option<&PolicyPart> {
         match self {
             Self::Hidden(denial) | Self::Denied(denial) => denial.part.as_ref(),
+            Self::Limit(reached) => Some(&reached.part),
+            Self::Approval(waiting) => Some(&waiting.part),
             _ => None,
+        }
+    }
+
+    /// The short name of the policy that it rests on.
+    pub fn policy(&self) -> Option<&str> {
+        match self {
+            Self::Hidden(denial) | Self::Denied(denial) => denial.policy.as_deref(),
+            Self::Limit(reached) => Some(&reached.policy),
+            Self::Approval(waiting) => Some(&waiting.policy),
+            _ => None,
+        }
+    }
+
+    /// The approval that is waited for.
+    pub fn approval(&self) -> Option<ApprovalId> {
+        match self {
+            Self::Approval(waiting) => Some(waiting.id),
+            _ => None,
+        }
+    }
+
+    /// In how many seconds another try may pass.
+    pub fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::Limit(reached) => Some(reached.retry_after),
+            _ => None,
+        }
+    }
+
+    /// With what its text for a model begins.
+    pub const fn mark(&self) -> &'static str {
+        match self {
+            Self::Limit(_) => "[LIMIT]",
+            Self::Approval(waiting) if waiting.denied.is_none() => "[APPROVAL NEEDED]",
+            _ => "[PORTREEVE DENIED]",
         }
     }
 
@@ -362,6 +415,9 @@ impl Refusal {
         match self {
             Self::ToolUnknown { tool, why } => why.fact(tool),
             Self::Hidden(denial) | Self::Denied(denial) => denial.fact().into(),
+            Self::Limit(reached) => reached.fact().into(),
+            Self::Approval(waiting) if waiting.denied.is_some() => "a human did not agree".into(),
+            Self::Approval(waiting) => format!("it waits for {}", waiting.approvers).into(),
             Self::ClientNotBound { client: Some(client) } => {
                 format!("the client calls itself {client}").into()
             }
@@ -409,6 +465,8 @@ impl Refusal {
             Self::Hidden(_) => ("a policy that does not hide it", Fixer::Admin),
             Self::Denied(denial) if denial.part.is_none() => ("a policy in some layer", Fixer::Admin),
             Self::Denied(_) => ("a call that every policy allows", Fixer::Admin),
+            Self::Limit(_) => ("room in every limit", Fixer::Agent),
+            Self::Approval(_) => ("an approval of exactly this call", Fixer::Person),
             Self::CredentialMissing { .. } => ("a value that can be read", Fixer::Admin),
             Self::RecordAway | Self::Away => ("a database that answers", Fixer::Operator),
         }

@@ -213,12 +213,24 @@ fn absent(refused: &Refused, sentence: &str, body: impl Fn(Code, &str) -> Vec<u8
 
 fn denied(gateway: &Gateway, ask: &Ask, refused: &Refused, era: Era) -> Answer {
     let link = gateway.explanation(ask.origin.request);
-    let text = format!("[PORTREEVE DENIED] {} {link}", refused.refusal.sentence());
-    let decision = json!({
-        "code": refused.refusal.code(),
+    let refusal = &refused.refusal;
+    let text = format!("{} {} {link}", refusal.mark(), refusal.sentence());
+    let mut decision = json!({
+        "code": refusal.code(),
         "request_id": ask.origin.request,
         "url": link,
     });
+    if let Some(part) = refusal.policy_part() {
+        decision["rule"] = json!(part.rule);
+        decision["policy"] = json!(refusal.policy());
+        decision["version"] = json!(part.version);
+    }
+    if let Some(approval) = refusal.approval() {
+        decision["approval"] = json!(approval);
+    }
+    if let Some(seconds) = refusal.retry_after() {
+        decision["retry_after"] = json!(seconds);
+    }
     let decision = decision.to_string();
     let raw: Option<Raw<'_>> = strict::check(decision.as_bytes(), &Limits::of(4096)).ok();
     let body = with_id(refused.id.as_deref(), |id| match id {

@@ -208,6 +208,7 @@ impl Facts {
     fn refused(self, admitted: &Admitted, refusal: Refusal) -> Box<Refused> {
         let mut refused = admitted.refused(refusal);
         refused.part = CallPart {
+            approval: refused.part.approval,
             decided: refused.part.decided,
             method: self.method,
             subject: self.subject,

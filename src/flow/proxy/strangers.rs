@@ -136,15 +136,7 @@ impl Strangers {
         };
         let who = Who::nobody(origin.clone());
         let entry = Entry::call("call.refused", &who, part).target("server", "", "with an unknown token");
-        let call = CallEntry {
-            id: EventId::fresh(),
-            at: self.clock.now(),
-            entry: entry.refused(),
-            epoch: None,
-            opens: false,
-            closes: None,
-            again: false,
-        };
+        let call = CallEntry::new(EventId::fresh(), self.clock.now(), entry.refused());
         self.recorder.record_soon(scope, call);
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The JSON API, one file per noun.
 
 pub mod api_keys;
+pub mod approvals;
 pub mod events;
 pub mod gate;
 pub mod grants;
@@ -22,6 +23,7 @@ use crate::web::kit::routes::Routes;
 pub fn routes() -> Routes {
     Routes::default()
         .and(api_keys::routes())
+        .and(approvals::routes())
         .and(events::routes())
         .and(gate::routes())
         .and(grants::routes())

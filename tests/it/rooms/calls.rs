@@ -25,15 +25,8 @@ fn who() -> Who {
 
 fn intent(epoch: i64) -> CallEntry {
     let entry = Entry::call("call.allowed", &who(), CallPart::new(Trace::passed(Step::Record)));
-    CallEntry {
-        id: EventId::fresh(),
-        at: NOW,
-        entry: entry.target("tool", "srv_1/create_issue", "github/create_issue").ended(Decision::Allowed),
-        epoch: Some(epoch),
-        opens: true,
-        closes: None,
-        again: false,
-    }
+    let entry = entry.target("tool", "srv_1/create_issue", "github/create_issue").ended(Decision::Allowed);
+    CallEntry { epoch: Some(epoch), opens: true, ..CallEntry::new(EventId::fresh(), NOW, entry) }
 }
 
 fn refusal() -> CallEntry {

@@ -40,6 +40,8 @@ pub enum Unrecorded {
     Resealing,
     /// What is being written and puts nothing in force; its publication is recorded.
     Draft,
+    /// A call that waits for a human; the record of the call names it.
+    Asked,
     /// A person's own view: theme, dismissed hints, the organization last visited.
     Preference,
     /// The request turned out to change nothing.

@@ -1,10 +1,11 @@
 //! Records of calls: many at once, in one round trip.
 
+use serde::Deserialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    base::ids::{EventId, OrgId, ReplicaId},
+    base::ids::{ApprovalId, EventId, OrgId, ReplicaId},
     domain::audit::{canon::to_micros, entry::Entry},
     io::db::{Db, DbResult, OrgScope, OrgStatement, OrgTx, SystemTx, Tx},
 };
@@ -26,6 +27,71 @@ pub struct CallEntry {
     pub closes: Option<EventId>,
     /// Whether it was handed in before and nobody knows whether it stands.
     pub again: bool,
+    /// What the call counts in limits, as `reserve_limits` reads it: it stands only where all of them have room.
+    pub limits: Option<String>,
+    /// The approval that it uses: it stands only where that may still be used.
+    pub approval: Option<ApprovalId>,
+    /// Where the ended call held something of limits: whether it is given back.
+    pub settles: Option<bool>,
+}
+
+impl CallEntry {
+    /// A record on its own: no call begins or ends with it, and it stands at any epoch.
+    pub const fn new(id: EventId, at: OffsetDateTime, entry: Entry) -> Self {
+        Self {
+            id,
+            at,
+            entry,
+            epoch: None,
+            opens: false,
+            closes: None,
+            again: false,
+            limits: None,
+            approval: None,
+            settles: None,
+        }
+    }
+}
+
+/// Why a record does not stand that was judged at the right epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// A limit has no room.
+    Limit {
+        /// Its place among those of the call.
+        at: usize,
+        /// How much is used, as a decimal.
+        used: String,
+        /// In how many seconds there may be room.
+        retry_after: u32,
+    },
+    /// The approval is used, over or gone.
+    Approval,
+}
+
+#[derive(Deserialize)]
+struct WrittenLack {
+    at: Option<usize>,
+    used: Option<String>,
+    retry: Option<f64>,
+}
+
+impl Lack {
+    /// What cannot be read is no permission either.
+    fn read(text: &str) -> Self {
+        match serde_json::from_str(text) {
+            Ok(WrittenLack { at: Some(at), used: Some(used), retry }) => {
+                let seconds = retry.unwrap_or(1.0).clamp(1.0, f64::from(u32::MAX));
+                #[allow(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "clamped to what fits"
+                )]
+                Self::Limit { at, used, retry_after: seconds as u32 }
+            }
+            _ => Self::Approval,
+        }
+    }
 }
 
 /// What became of records handed in together.
@@ -33,8 +99,10 @@ pub struct CallEntry {
 pub struct Kept {
     /// The organization's epoch; none where the organization is gone.
     pub epoch: Option<i64>,
-    /// For each record, in order, whether it stands. One that does not was judged at another epoch.
+    /// For each record, in order, whether it stands. One that does not was judged at another epoch, or lacks something.
     pub stands: Vec<bool>,
+    /// For each record, in order, what it lacks.
+    pub lacks: Vec<Option<Lack>>,
 }
 
 /// The columns, as `unnest` takes them.
@@ -59,6 +127,10 @@ struct Columns {
     heads: Vec<Vec<u8>>,
     tails: Vec<Vec<u8>>,
     agains: Vec<bool>,
+    limits: Vec<Option<String>>,
+    approvals: Vec<Option<Uuid>>,
+    settled: Vec<Uuid>,
+    backs: Vec<bool>,
 }
 
 impl Columns {
@@ -85,6 +157,12 @@ impl Columns {
         self.heads.push(head);
         self.tails.push(tail);
         self.agains.push(call.again);
+        self.limits.push(call.limits);
+        self.approvals.push(call.approval.map(ApprovalId::uuid));
+        if let Some((intent, is_back)) = call.closes.zip(call.settles) {
+            self.settled.push(intent.uuid());
+            self.backs.push(is_back);
+        }
     }
 }
 
@@ -105,8 +183,9 @@ pub async fn record_calls(
     let mut statement = OrgStatement::begin(db, scope).await?;
     let org = statement.org().uuid();
     let kept = sqlx::query!(
-        r#"select epoch, seqs as "seqs!" from record_calls($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-            $14, $15, $16, $17, $18, $19, $20, $21)"#,
+        r#"select epoch, seqs as "seqs!", lacks as "lacks!: Vec<Option<String>>"
+        from record_calls($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+            $21, $22, $23, $24, $25)"#,
         org,
         replica.uuid(),
         &columns.ids,
@@ -128,10 +207,15 @@ pub async fn record_calls(
         &columns.heads,
         &columns.tails,
         &columns.agains,
+        &columns.limits as _,
+        &columns.approvals as _,
+        &columns.settled,
+        &columns.backs,
     )
     .fetch_one(statement.conn())
     .await?;
-    Ok(Kept { epoch: kept.epoch, stands: kept.seqs.iter().map(|seq| *seq > 0).collect() })
+    let lacks = kept.lacks.iter().map(|lack| lack.as_deref().map(Lack::read)).collect();
+    Ok(Kept { epoch: kept.epoch, stands: kept.seqs.iter().map(|seq| *seq > 0).collect(), lacks })
 }
 
 /// Organizations in which calls stand open that began before a moment on replicas that are no longer there.

@@ -12,7 +12,7 @@ mod read;
 
 pub use append::{Appended, Unrecorded, append, commit, commit_appended, commit_unrecorded};
 pub use batches::{Batch, StoredEvent, head, read_batch};
-pub use calls::{CallEntry, Kept, list_abandoned_calls, orgs_with_abandoned_calls, record_calls};
+pub use calls::{CallEntry, Kept, Lack, list_abandoned_calls, orgs_with_abandoned_calls, record_calls};
 pub use checkpoints::{CheckpointRow, chains, due_chains};
 pub(super) use checkpoints::{
     Sealing, all_heads, insert_checkpoint, last_checkpoint, last_global_at, lock_head,

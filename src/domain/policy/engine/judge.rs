@@ -95,9 +95,9 @@ pub fn decide(call: &Call<'_>, layers: &[Layer<'_>]) -> Verdict {
         trace: Trace { layers: Vec::with_capacity(layers.len()) },
     };
     let mut needs = Vec::new();
-    for layer in layers {
-        let mut found =
-            Found { call, layer, trace: LayerTrace::new(layer.name, layer.mode()), verdict: &mut verdict };
+    for (seat, layer) in layers.iter().enumerate() {
+        let trace = LayerTrace::new(layer.name, layer.mode());
+        let mut found = Found { call, seat, layer, trace, verdict: &mut verdict };
         found.judge(&mut needs);
         let trace = found.trace;
         verdict.trace.layers.push(trace);
@@ -137,6 +137,7 @@ impl Layer<'_> {
 /// What a layer has found so far.
 struct Found<'f, 'c> {
     call: &'f Call<'c>,
+    seat: usize,
     layer: &'f Layer<'f>,
     trace: LayerTrace,
     verdict: &'f mut Verdict,
@@ -185,6 +186,7 @@ impl Found<'_, '_> {
         if let (Some(most), Some(key)) = (own.concurrency, &key) {
             let part = Part::Concurrency(key.clone());
             self.verdict.slots.push(Slots {
+                seat: self.seat,
                 layer: self.layer.name,
                 part,
                 most,
@@ -207,7 +209,7 @@ impl Found<'_, '_> {
     ) {
         self.because(part.clone(), Effect::RequireApproval, name.clone(), words);
         if !self.trace.is_observed {
-            needs.push(Need { layer: self.layer.name, part, name, ask });
+            needs.push(Need { seat: self.seat, layer: self.layer.name, part, name, ask });
         }
     }
 
@@ -280,6 +282,7 @@ impl Found<'_, '_> {
     fn reservation(&self, limit: &Limit, part: Part, amount: Number) -> Reservation {
         let value = |path| find(self.call.arguments, path).and_then(key_of).unwrap_or_default();
         Reservation {
+            seat: self.seat,
             layer: self.layer.name,
             part,
             counter: limit.counter.clone(),

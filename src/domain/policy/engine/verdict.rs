@@ -38,6 +38,8 @@ pub enum Outcome {
 /// An agreement that is needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Need {
+    /// Where among the call's layers it is, counted from 0.
+    pub seat: usize,
     /// The layer that asks for it.
     pub layer: LayerName,
     /// The part of its document.
@@ -64,6 +66,8 @@ pub struct Blocked {
 /// What a call counts in one limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reservation {
+    /// Where among the call's layers it is, counted from 0.
+    pub seat: usize,
     /// The layer that the limit is of.
     pub layer: LayerName,
     /// The part of its document.
@@ -95,6 +99,8 @@ pub struct Reservation {
 /// How many calls may be under way at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slots {
+    /// Where among the call's layers it is, counted from 0.
+    pub seat: usize,
     /// The layer.
     pub layer: LayerName,
     /// The part of its document.

@@ -280,7 +280,8 @@ pub async fn rebase_draft(
     settle(tx, before).await
 }
 
-/// Puts a document in force as the next version, drops the draft and raises the epoch.
+/// Puts a document in force as the next version and raises the epoch. The draft that became it is gone; one that is being
+/// written while somebody goes back to an earlier version stays.
 ///
 /// # Errors
 /// When the database refuses.
@@ -312,13 +313,16 @@ pub async fn publish(
     .fetch_one(tx.conn())
     .await?;
     sqlx::query!(
-        "update policies set live = $3, draft = null, draft_from = null, draft_by = null, draft_at = null,
-            updated_at = $4, version = version + 1
+        "update policies set live = $3, updated_at = $4, version = version + 1,
+            draft = case when $5 then draft end, draft_from = case when $5 then draft_from end,
+            draft_by = case when $5 then draft_by end, draft_at = case when $5 then draft_at end
         where org_id = $1 and id = $2",
         tx.org().uuid(),
         id.uuid(),
         number,
-        now
+        now,
+        // Whoever goes back drops no work of others: their draft stays, and is stale.
+        new.restores.is_some()
     )
     .execute(tx.conn())
     .await?;

@@ -119,7 +119,7 @@ pub async fn publish(cx: &OrgCx, name: &str, note: &str, seen: Option<i64>) -> A
     keep(cx, tx, entry, after).await
 }
 
-/// Puts the text of an earlier version in force again, as the next version. A draft that is being written is dropped.
+/// Puts the text of an earlier version in force again, as the next version. A draft that is being written stays.
 ///
 /// # Errors
 /// A fault of `version` where there is none; a refusal where it is in force already.

@@ -18,7 +18,7 @@ use crate::{
     domain::{
         audit::ClientPart,
         grants::{Bindings, DecisionGrant, GrantState, ServersOf},
-        policy::engine::{LayerName, LayerTrace, Need, Program, Reservation, Slots, Tool},
+        policy::engine::{LayerName, LayerTrace, Program, Tool},
         servers::ToolState,
         tenancy::{Member, store as tenancy},
     },
@@ -26,8 +26,8 @@ use crate::{
         actions::policies::{named, read},
         cx::OrgCx,
         decision::{
-            Absence, Caller, Decision, InForce, OrgSnapshot, Programs, Ruling, Say, ServerFacts, Stopped,
-            as_policies_see,
+            Absence, Asked, Caller, Claimed, Decision, InForce, OrgSnapshot, Programs, Ruling, Say,
+            ServerFacts, Stopped, as_policies_see,
         },
         fault::{ActionError, ActionResult},
     },
@@ -87,11 +87,9 @@ pub struct Decided {
     /// What each layer found.
     pub layers: Vec<LayerTrace>,
     /// What it would count.
-    pub reservations: Vec<Reservation>,
-    /// Where only so many calls may be under way.
-    pub slots: Vec<Slots>,
+    pub claims: Vec<Claimed>,
     /// Who would have to agree.
-    pub needs: Vec<Need>,
+    pub needs: Vec<Asked>,
 }
 
 /// What would become of a call under a policy: under `document` where one is sent.
@@ -270,7 +268,7 @@ impl Trial<'_> {
             }
         }
         if !is_among {
-            says.push(Say { layer: LayerName::Grant, policy: Some(policy) });
+            says.push(Say { layer: LayerName::Grant, team: None, policy: Some(policy) });
         }
         let seen = as_policies_see(tool);
         self.decided(&seen, tool.state, self.caller.decide_by(says, self.server, seen, self.arguments))
@@ -303,7 +301,7 @@ impl Trial<'_> {
             let (layer, reason) = decision.verdict.trace.decisive()?;
             Some((layer, reason.part.to_string()))
         });
-        match Ruling::of(tool, decision) {
+        match Ruling::of(self.caller, self.server, tool, decision) {
             Ok(ruling) => {
                 let is_asked = !ruling.needs.is_empty();
                 let (layer, rule) = match (is_asked, asked, &ruling.decided) {
@@ -331,8 +329,7 @@ impl Trial<'_> {
                         Trace::passed(Step::Approval)
                     },
                     layers,
-                    reservations: ruling.reservations,
-                    slots: ruling.slots,
+                    claims: ruling.claims,
                     needs: ruling.needs,
                 }
             }
@@ -376,8 +373,7 @@ impl Decided {
             message,
             trace,
             layers: Vec::new(),
-            reservations: Vec::new(),
-            slots: Vec::new(),
+            claims: Vec::new(),
             needs: Vec::new(),
         }
     }

@@ -11,6 +11,7 @@ use crate::{
         permission::Permission,
         trace::{Fixer, Step, StepRow, StepState},
     },
+    domain::limits::Counted,
     flow::actions::policies::{self, Decided, SimulatedCall},
     web::kit::{
         ask::KeyAsk,
@@ -110,8 +111,10 @@ struct CountView {
     layer: &'static str,
     /// Where it stands in the document, as a JSON pointer.
     rule: String,
-    /// How much the call would count.
-    amount: String,
+    /// Whose count it is: `grant`, `user`, `team`, `client`, `server` or `org`.
+    scope: &'static str,
+    /// How much the call would count; null where calls under way are counted.
+    amount: Option<String>,
     /// How much is allowed.
     max: String,
 }
@@ -136,12 +139,16 @@ struct DecisionView {
 
 impl From<Decided> for DecisionView {
     fn from(decided: Decided) -> Self {
-        let counts = decided.reservations.iter().map(|one| CountView {
-            counter: one.counter.clone(),
+        let counts = decided.claims.iter().map(|one| CountView {
+            counter: one.claim.counter.clone(),
             layer: one.layer.as_str(),
             rule: one.part.to_string(),
-            amount: one.amount.to_string(),
-            max: one.max.to_string(),
+            scope: one.claim.owner.scope,
+            amount: match &one.claim.counted {
+                Counted::Amount { amount, .. } => Some(amount.clone()),
+                Counted::Place => None,
+            },
+            max: one.claim.most.clone(),
         });
         Self {
             verdict: decided.verdict,

@@ -1,0 +1,20 @@
+//! Approvals: exact calls that wait for a human, and what was decided about them.
+//!
+//! Owns the tables `approvals` and `approval_votes`. That one is used up stands in the statement that records the call,
+//! which is the audit room's.
+//!
+//! Lacks on purpose: which calls need one, which is the policies' part; and sealing the arguments, which is the vault's.
+//!
+//! Invariant: an approval is for one call: of one grant, on one server, of one tool in one definition, with one set of
+//! arguments, under one set of policies. Any change, and it is another call.
+//! Invariant: whoever asks never decides.
+//! Invariant: what was decided is final; what nobody decided in time was not agreed to.
+
+mod approval;
+mod rules;
+pub mod store;
+
+pub use approval::{
+    Approval, ApprovalFilter, ApprovalState, Exact, NewApproval, NotAnApprovalState, Vote, WrittenNeed,
+};
+pub use rules::{ApprovalRefusal, Judge, LONGEST_FOR, Outcome, Verdict, may_decide, outcome, parse_reason};

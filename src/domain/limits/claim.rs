@@ -1,0 +1,229 @@
+//! What a call counts, in the form that the record's statement reads.
+
+use serde::Serialize;
+
+use crate::base::{crypto::digest, ids::PolicyId};
+
+/// In which span is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Span {
+    /// `minute`, `hour`, `day` or `month` of the calendar, UTC.
+    Calendar(&'static str),
+    /// So many seconds.
+    Seconds(u32),
+}
+
+impl std::fmt::Display for Span {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Calendar(name) => f.write_str(name),
+            Self::Seconds(seconds) => write!(f, "{seconds}s"),
+        }
+    }
+}
+
+/// Whose count it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Owner {
+    /// `grant`, `user`, `team`, `client`, `server` or `org`.
+    pub scope: &'static str,
+    /// Which one.
+    pub id: String,
+}
+
+/// What is counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// Amounts in a span.
+    Amount {
+        /// In which span.
+        span: Span,
+        /// Whether the span ends now and began so long ago.
+        slides: bool,
+        /// How much, as a decimal.
+        amount: String,
+        /// Where different values are counted: this one.
+        value: Option<String>,
+        /// Whether it is given back where the call ends in an error.
+        gives_back: bool,
+        /// Whether it only counts, and stops nothing.
+        is_observed: bool,
+    },
+    /// Calls that are under way.
+    Place,
+}
+
+/// What a call counts in one limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The policy.
+    pub policy: PolicyId,
+    /// The counter; for places the part of the document.
+    pub counter: String,
+    /// Whose.
+    pub owner: Owner,
+    /// How much is allowed, as a decimal.
+    pub most: String,
+    /// What is counted.
+    pub counted: Counted,
+}
+
+/// A claim as the statement reads it; the letters are explained where the statement is.
+#[derive(Serialize)]
+struct Written<'a> {
+    k: String,
+    m: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    a: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    v: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    w: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    s: Option<u32>,
+    #[serde(skip_serializing_if = "is_false")]
+    g: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    b: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    o: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    l: bool,
+    p: uuid::Uuid,
+    c: &'a str,
+    t: &'static str,
+    y: &'a str,
+    n: String,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
+const fn is_false(is: &bool) -> bool {
+    !*is
+}
+
+impl Claim {
+    /// The digest that names the counter.
+    pub fn key(&self) -> digest::Digest {
+        let span = match &self.counted {
+            Counted::Amount { span, slides, value, .. } => {
+                format!("{span}{}{}", if *slides { "~" } else { "" }, if value.is_some() { "#" } else { "" })
+            }
+            Counted::Place => "now".to_owned(),
+        };
+        let policy = self.policy.to_string();
+        let parts = ["portreeve/limit/1", &policy, &self.counter, &span, self.owner.scope, &self.owner.id];
+        let mut bytes = Vec::with_capacity(160);
+        for part in parts {
+            bytes.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            bytes.extend_from_slice(part.as_bytes());
+        }
+        digest::sha256(&bytes)
+    }
+
+    /// Whether something is held until the call ends.
+    pub const fn is_held(&self) -> bool {
+        matches!(self.counted, Counted::Place | Counted::Amount { gives_back: true, .. })
+    }
+
+    fn written(&self) -> Written<'_> {
+        let mut written = Written {
+            k: hex(&self.key()),
+            m: &self.most,
+            a: None,
+            v: None,
+            w: None,
+            s: None,
+            g: false,
+            b: false,
+            o: false,
+            l: false,
+            p: self.policy.uuid(),
+            c: &self.counter,
+            t: self.owner.scope,
+            y: &self.owner.id,
+            n: String::new(),
+        };
+        match &self.counted {
+            Counted::Amount { span, slides, amount, value, gives_back, is_observed } => {
+                written.a = Some(amount);
+                written.v = value.as_ref().map(|value| hex(&digest::sha256(value.as_bytes())));
+                match span {
+                    Span::Calendar(name) => written.w = Some(name),
+                    Span::Seconds(seconds) => written.s = Some(*seconds),
+                }
+                (written.g, written.b, written.o) = (*slides, *gives_back, *is_observed);
+                written.n = span.to_string();
+            }
+            Counted::Place => written.l = true,
+        }
+        written
+    }
+}
+
+/// All claims of a call, for the statement that takes them; nothing where there are none.
+///
+/// Their places in the text are those in the slice.
+pub fn write(claims: &[Claim]) -> Option<String> {
+    if claims.is_empty() {
+        return None;
+    }
+    let written: Vec<_> = claims.iter().map(Claim::written).collect();
+    serde_json::to_string(&written).ok()
+}
+
+fn hex(digest: &digest::Digest) -> String {
+    use std::fmt::Write;
+    let mut text = String::with_capacity(64);
+    for byte in digest {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claim(counter: &str, id: &str) -> Claim {
+        Claim {
+            policy: PolicyId::from_uuid(uuid::Uuid::from_u128(1)),
+            counter: counter.to_owned(),
+            owner: Owner { scope: "grant", id: id.to_owned() },
+            most: "20".to_owned(),
+            counted: Counted::Amount {
+                span: Span::Calendar("hour"),
+                slides: false,
+                amount: "1".to_owned(),
+                value: None,
+                gives_back: false,
+                is_observed: false,
+            },
+        }
+    }
+
+    #[test]
+    fn counters_are_told_apart_by_all_that_names_them() {
+        let (a, b) = (claim("merges", "grt_1"), claim("merges", "grt_1"));
+        assert_eq!(a.key(), b.key());
+        let moved = Claim {
+            counter: "mergesg".to_owned(),
+            owner: Owner { scope: "grant", id: "rt_1".to_owned() },
+            ..a.clone()
+        };
+        for other in [claim("merge", "grt_1"), claim("merges", "grt_2"), moved] {
+            assert_ne!(a.key(), other.key());
+        }
+        assert_ne!(a.key(), Claim { counted: Counted::Place, ..b }.key());
+    }
+
+    #[test]
+    fn a_value_is_written_as_its_digest_only() {
+        let mut one = claim("people", "grt_1");
+        if let Counted::Amount { value, .. } = &mut one.counted {
+            *value = Some("mara@example.com".to_owned());
+        }
+        let text = write(&[one]).expect("claims");
+        assert!(!text.contains("mara") && text.contains(r#""v":""#), "{text}");
+        assert_eq!(write(&[]), None);
+    }
+}

@@ -1,0 +1,209 @@
+//! Calls that need a human's agreement: it is found, or asked for.
+//!
+//! Only calls that policies ask about come here, so only they pay for a look at the database. That an approval is used
+//! once is held by the statement that records the call.
+
+use time::{Duration, OffsetDateTime};
+
+use crate::{
+    base::{actor::Principal, crypto::digest, ids::ApprovalId},
+    domain::{
+        approvals::{Approval, ApprovalState, Exact, NewApproval, WrittenNeed, store},
+        audit::{self, PolicyPart, Unrecorded},
+        policy::{document::Approvers, engine::LayerName},
+        vault::Cell,
+    },
+    flow::{
+        decision::Asked,
+        fault::{ActionError, ActionResult},
+        proxy::{
+            admit::Admitted,
+            ask::Ask,
+            gateway::Gateway,
+            judge::Permit,
+            refusal::{Refusal, Refused},
+        },
+    },
+    io::db::{OrgTx, Tx},
+    protocol::mcp::canonical::canonical,
+};
+
+/// A call that waits for a human, or that one did not agree to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The approval.
+    pub id: ApprovalId,
+    /// What was called.
+    pub subject: String,
+    /// Who may agree, in words.
+    pub approvers: String,
+    /// Until when it may be decided.
+    pub expires_at: OffsetDateTime,
+    /// Whether somebody did not agree, and what they said.
+    pub denied: Option<String>,
+    /// The short name of the policy.
+    pub policy: String,
+    /// The part of it that asks.
+    pub part: PolicyPart,
+}
+
+impl Waiting {
+    fn of(approval: &Approval, asked: &Asked, part: PolicyPart) -> Self {
+        let approvers: Vec<_> = approval.needs.iter().map(said).collect();
+        Self {
+            id: approval.id,
+            subject: approval.tool.clone(),
+            approvers: approvers.join(" and "),
+            expires_at: approval.expires_at,
+            denied: (approval.state == ApprovalState::Denied).then(|| approval.reason.clone()),
+            policy: asked.policy.clone(),
+            part,
+        }
+    }
+
+    /// One sentence for the agent: why, and what to do.
+    pub fn sentence(&self) -> String {
+        let Self { subject, approvers, policy, .. } = self;
+        match &self.denied {
+            Some(reason) if reason.is_empty() => {
+                format!("This call of {subject} was asked for, and it was denied. Do not ask for it again.")
+            }
+            Some(reason) => format!(
+                "This call of {subject} was asked for, and it was denied: {reason} Do not ask for it again as it is."
+            ),
+            None => format!(
+                "The policy {policy} asks a human before {subject} is called with these arguments: {approvers}. They were \
+                 asked and may decide until {}. Call it again with exactly the same arguments when they have agreed.",
+                clock(self.expires_at)
+            ),
+        }
+    }
+}
+
+fn clock(at: OffsetDateTime) -> String {
+    format!("{:02}:{:02} UTC", at.hour(), at.minute())
+}
+
+/// Who may agree, in words.
+fn said(need: &WrittenNeed) -> String {
+    let count = need.quorum.max(1);
+    match need.approvers.split_once(':') {
+        Some(("role", role)) if count == 1 => format!("anyone with the role {role}"),
+        Some(("role", role)) => format!("any {count} with the role {role}"),
+        Some(("team", team)) if count == 1 => format!("anyone of the team {team}"),
+        Some(("team", team)) => format!("any {count} of the team {team}"),
+        Some(("user", user)) => user.to_owned(),
+        _ => "an admin".to_owned(),
+    }
+}
+
+/// The permit with the approval that the call is to use, where it needs one.
+///
+/// # Errors
+/// That it waits, or that somebody did not agree.
+pub async fn agreed<'a>(
+    gateway: &Gateway,
+    ask: &Ask,
+    admitted: &Admitted,
+    permit: Permit<'a>,
+) -> Result<Permit<'a>, Box<Refused>> {
+    let Some(first) = permit.ruling().needs.first() else { return Ok(permit) };
+    let part = part_of(first);
+    match find_or_ask(gateway, ask, admitted, &permit).await {
+        Ok(approval) if approval.is_usable(admitted.now) => Ok(permit.approved_by(approval.id)),
+        Ok(approval) => {
+            let waiting = Waiting::of(&approval, first, part);
+            Err(permit.call().refused(admitted, Refusal::Approval(Box::new(waiting))))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "an approval can be neither found nor asked for");
+            Err(permit.call().refused(admitted, Refusal::Away))
+        }
+    }
+}
+
+fn part_of(asked: &Asked) -> PolicyPart {
+    PolicyPart {
+        effect: "ask".into(),
+        layer: asked.need.layer.as_str().into(),
+        policy: asked.id,
+        rule: asked.need.part.to_string(),
+        version: asked.version,
+    }
+}
+
+async fn find_or_ask(
+    gateway: &Gateway,
+    ask: &Ask,
+    admitted: &Admitted,
+    permit: &Permit<'_>,
+) -> ActionResult<Approval> {
+    let call = permit.call();
+    let raw = call.request().and_then(|request| request.params.arguments().ok().flatten());
+    let arguments = raw.map_or_else(|| b"{}".to_vec(), canonical);
+    let subject = call.subject().unwrap_or_default();
+    let exact = Exact {
+        grant: admitted.grant.id,
+        server: call.server.server.id,
+        tool: &subject,
+        fingerprint: permit.fingerprint().map(|fingerprint| fingerprint.0).unwrap_or_default(),
+        arguments: digest::sha256(&arguments),
+        policies: permit.ruling().policies,
+    };
+    let scope = admitted.snapshot.scope;
+    let mut tx = OrgTx::begin(&gateway.db, scope).await?;
+    if let Some(found) = store::find_exact(&mut tx, &exact, admitted.now).await? {
+        tx.done().await?;
+        return Ok(found);
+    }
+    let id = ApprovalId::fresh();
+    let cell = Cell::new("approvals", "sealed_arguments", id);
+    let sealed = gateway.vault.seal(&mut tx, cell, &arguments).await?;
+    let needs: Vec<_> = permit.ruling().needs.iter().map(written).collect();
+    let within = permit.ruling().needs.iter().map(|asked| asked.need.ask.within).min().unwrap_or_default();
+    let new = NewApproval {
+        id,
+        exact,
+        grant_label: &admitted.grant.label,
+        user: match admitted.grant.principal {
+            Principal::User(user) => Some(user),
+            Principal::Team(_) | Principal::ServiceAccount(_) => None,
+        },
+        requester_name: &admitted.grant.principal_name,
+        client_name: call.client.as_ref().map(|client| client.name.as_str()),
+        server_slug: call.server.server.slug.as_str(),
+        class: permit.class().map_or("", crate::base::risk::Class::as_str),
+        sealed_arguments: &sealed.bytes,
+        key: sealed.key,
+        needs: &needs,
+        request: ask.origin.request,
+        expires_at: admitted.now + Duration::seconds(within.into()),
+    };
+    let is_new = store::insert(&mut tx, &new, admitted.now).await?;
+    let found = if is_new { store::find(&mut tx, id).await? } else { None };
+    let found = match found {
+        Some(found) => Some(found),
+        // Somebody asked the same a moment ago.
+        None => store::find_exact(&mut tx, &exact, admitted.now).await?,
+    };
+    // The refused call, which names the approval, is the event of the request.
+    audit::commit_unrecorded(tx, Unrecorded::Asked).await?;
+    found.ok_or(ActionError::Changed)
+}
+
+fn written(asked: &Asked) -> WrittenNeed {
+    let need = &asked.need;
+    WrittenNeed {
+        layer: LayerName::as_str(need.layer).to_owned(),
+        policy: asked.policy.clone(),
+        version: asked.version,
+        rule: need.part.to_string(),
+        name: need.name.clone(),
+        approvers: match &need.ask.approvers {
+            Approvers::Role(role) => format!("role:{role}"),
+            Approvers::Team(team) => format!("team:{team}"),
+            Approvers::User(user) => format!("user:{user}"),
+        },
+        quorum: need.ask.quorum,
+    }
+}
