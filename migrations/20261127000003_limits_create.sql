@@ -231,7 +231,7 @@ begin
         if p_approvals[i] is not null then
             update approvals a set uses = a.uses + 1, used_at = clock_timestamp(), version = a.version + 1
             where a.org_id = p_org and a.id = p_approvals[i] and a.state = 'approved'
-                and a.valid_until > clock_timestamp() and (not a.is_single or a.uses = 0);
+                and a.valid_until > p_ats[i] and (not a.is_single or a.uses = 0);
             if not found then
                 v_lacks[i] := '{"approval": true}';
                 continue;

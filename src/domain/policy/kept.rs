@@ -185,6 +185,15 @@ pub fn parse_note(text: &str) -> Result<String, BadNote> {
     Ok(text)
 }
 
+/// Which policies a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct PolicyFilter {
+    /// A part of the name or the slug.
+    pub q: Option<String>,
+    /// Only those about this server.
+    pub server: Option<ServerId>,
+}
+
 /// Which policy stands in which layer above the grants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Layers {

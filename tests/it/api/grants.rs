@@ -156,14 +156,14 @@ async fn every_fault_of_a_grant_is_told_at_once_with_its_remedy() {
 }
 
 #[tokio::test]
-async fn a_policy_is_refused_until_there_are_policies() {
+async fn a_policy_that_nobody_knows_is_refused() {
     let app = TestApp::start().await;
     let (_, ada, key) = acme(&app).await;
     let mut with = body(json!({ "user": ada.email }));
     with["policy"] = json!("read-only");
     let answer = key.post(GRANTS, with).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(paths(&answer), ["policy"]);
-    assert!(answer.text("/errors/0/message").contains("class ceiling"));
+    assert!(answer.text("/errors/0/message").contains("no policy of this name"));
 }
 
 #[tokio::test]

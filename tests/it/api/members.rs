@@ -115,5 +115,8 @@ async fn any_key_reads_what_the_roles_carry() {
     let key = app.key_of(&org, ada.id, Role::Admin, &["gate:read"]).await;
     let roles = key.get("/api/v1/orgs/acme/roles").await.expect(StatusCode::OK);
     assert_eq!((roles.text("/items/0/role"), roles.text("/items/5/role")), ("owner", "member"));
-    assert_eq!(roles.body["items"][4]["permissions"], json!(["audit:read", "audit:export"]));
+    assert_eq!(
+        roles.body["items"][4]["permissions"],
+        json!(["policies:read", "approvals:read", "approvals:decide", "audit:read", "audit:export"])
+    );
 }

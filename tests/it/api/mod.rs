@@ -7,6 +7,7 @@ mod invitations;
 mod me;
 mod members;
 mod orgs;
+mod policies;
 mod servers;
 mod service_accounts;
 mod team_members;

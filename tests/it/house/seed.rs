@@ -60,7 +60,7 @@ fn made_up(column: &Column) -> String {
         "boolean" => "true".to_owned(),
         "jsonb" => "'{}'".to_owned(),
         "inet" => "'192.0.2.1'".to_owned(),
-        "smallint" | "integer" | "bigint" => "1".to_owned(),
+        "smallint" | "integer" | "bigint" | "numeric" => "1".to_owned(),
         other => panic!("teach seed.rs a value of type {other}, for {}", column.name),
     }
 }

@@ -3,11 +3,12 @@
 use portreeve::{
     base::{
         actor::Principal,
-        ids::{GrantId, GrantTokenId, PolicyId, ServerId},
+        ids::{ApprovalId, GrantId, GrantTokenId, PolicyId, RequestId, ServerId},
         risk::Class,
         update::Update,
     },
     domain::{
+        approvals::{Exact, NewApproval, WrittenNeed, store as approvals},
         audit::{self, Unrecorded},
         grants::{
             GrantForm, IssuedToken, NewGrant, NewToken, ServersOf, TokenExpiry, TokenForm, store as grants,
@@ -19,9 +20,11 @@ use portreeve::{
         },
         servers::{Declared, NewServer, SeenTool, ServerForm, Snapshot, store as servers},
         tenancy::store as tenancy,
+        vault::Cell,
     },
 };
 use serde_json::{Value, json};
+use time::Duration;
 
 use crate::kit::{app::TestApp, people::PlantedOrg};
 
@@ -45,6 +48,60 @@ impl TestApp {
         assert!(matches!(policies::publish(&mut tx, id, &new, None, now).await.unwrap(), Update::Done(_)));
         audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();
         id
+    }
+
+    /// A call of a grant that waits for an approver.
+    pub(crate) async fn approval(&self, org: &PlantedOrg, grant: GrantId, server: ServerId) -> ApprovalId {
+        let id = ApprovalId::fresh();
+        let mut tx = self.org_tx(org.id).await;
+        let cell = Cell::new("approvals", "sealed_arguments", id);
+        let sealed = self.ports.vault.seal(&mut tx, cell, b"{\"title\":\"hello\"}").await.unwrap();
+        let need = WrittenNeed {
+            layer: "grant".to_owned(),
+            policy: "crew".to_owned(),
+            version: 1,
+            rule: "/default".to_owned(),
+            name: None,
+            approvers: "role:approver".to_owned(),
+            quorum: 1,
+        };
+        let tool = format!("tool-{}", org.slug);
+        let new = NewApproval {
+            id,
+            exact: Exact {
+                grant,
+                server,
+                tool: &tool,
+                fingerprint: [1; 32],
+                arguments: [2; 32],
+                policies: [3; 32],
+            },
+            grant_label: "Test agent",
+            user: None,
+            requester_name: "Robot",
+            client_name: None,
+            server_slug: "upstream",
+            class: "write",
+            sealed_arguments: &sealed.bytes,
+            key: sealed.key,
+            needs: &[need],
+            request: RequestId::fresh(),
+            expires_at: self.clock.now() + Duration::HOUR,
+        };
+        assert!(approvals::insert(&mut tx, &new, self.clock.now()).await.unwrap());
+        audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();
+        id
+    }
+
+    /// What a server shows at another look; nobody reviews it.
+    pub(crate) async fn see_tools(&self, org: &PlantedOrg, server: ServerId, tools: &[Value]) {
+        let tools = tools.iter().map(|tool| SeenTool::read(&tool.to_string()).unwrap()).collect();
+        let seen = Snapshot { declared: Declared::default(), tools, items: Vec::new() };
+        let now = self.clock.now();
+        let mut tx = self.org_tx(org.id).await;
+        servers::catalogue::apply(&mut tx, server, &seen, now, now).await.unwrap();
+        tenancy::orgs::bump_epoch(&mut tx).await.unwrap();
+        audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();
     }
 
     /// A server at this address, switched on.

@@ -215,6 +215,20 @@ impl Script {
         self.send(Method::POST, path, &[], Some(body)).await
     }
 
+    /// Sends a text as JSON by POST, as it is.
+    pub(crate) async fn post_text(&self, path: &str, text: &str) -> Answer {
+        let request =
+            self.client.post(format!("{}{path}", self.base)).header("content-type", "application/json");
+        let request = match &self.bearer {
+            Some(bearer) => request.bearer_auth(bearer),
+            None => request,
+        };
+        let answer =
+            request.body(text.to_owned()).send().await.unwrap_or_else(|error| panic!("{path}: {error}"));
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        Answer { status, headers, body: answer.json().await.unwrap() }
+    }
+
     /// Only the status, whatever the body is.
     pub(crate) async fn send_raw(&self, method: Method, path: &str, body: Option<Value>) -> StatusCode {
         self.ask(method, path, body.as_ref()).await.status()

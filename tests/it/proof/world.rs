@@ -106,7 +106,12 @@ async fn parameters(app: &TestApp, org: &PlantedOrg, user: ids::UserId) -> BTree
     let invitation = app.invitation(org, user).await;
     let server = app.server(org, "upstream").await;
     let (grant, grant_token) = app.named_grant(org, Principal::User(user), "Claude Code").await;
+    let policy = app.policy(org, &serde_json::json!({ "version": "1", "default": "deny" })).await;
+    let approval = app.approval(org, grant, server).await;
     let mut all = BTreeMap::new();
+    all.insert("policy", policy.to_string());
+    all.insert("number", "1".to_owned());
+    all.insert("approval", approval.to_string());
     all.insert("grant", grant.to_string());
     all.insert("grant_token", grant_token.to_string());
     all.insert("event", events[0].to_string());

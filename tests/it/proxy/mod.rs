@@ -1,11 +1,14 @@
 //! The gate at work: real requests through the real router to a scripted server, and what the record says of them.
 
 mod answers;
+mod approvals;
 mod bridge;
 mod handles;
+mod limits;
 mod lists;
 mod merged;
 mod opening;
+mod policies;
 mod record;
 mod stage;
 mod stops;

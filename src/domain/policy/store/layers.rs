@@ -29,6 +29,17 @@ pub async fn find(tx: &mut OrgTx) -> DbResult<Layers> {
     Ok(layers)
 }
 
+/// Lets one change of the layers come after the other.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn lock(tx: &mut OrgTx) -> DbResult<()> {
+    sqlx::query!("select epoch from orgs where id = $1 for update", tx.org().uuid())
+        .fetch_optional(tx.conn())
+        .await?;
+    Ok(())
+}
+
 /// Puts policies into the layers in place of those that stood there, and raises the epoch.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use crate::{
     },
     domain::policy::{
         document::Document,
-        kept::{Draft, NewVersion, Places, Policy, PolicyRef, PolicyTerms},
+        kept::{Draft, NewVersion, Places, Policy, PolicyFilter, PolicyRef, PolicyTerms},
         store::{bump_epoch, sought},
     },
     io::db::{DbResult, OrgTx, Tx},
@@ -18,15 +18,6 @@ use crate::{
 
 /// The rule that a second policy with the same slug breaks.
 pub const SLUG_IS_FREE: &str = "policies_slug_is_free";
-
-/// Which policies a list shows.
-#[derive(Clone, Debug, Default)]
-pub struct PolicyFilter {
-    /// A part of the name or the slug.
-    pub q: Option<String>,
-    /// Only those about this server.
-    pub server: Option<ServerId>,
-}
 
 struct Row {
     id: PolicyId,

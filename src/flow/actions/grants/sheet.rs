@@ -10,8 +10,8 @@ use crate::{
         audit::{self, EventFilter, EventKind, EventRow},
         grants::{Deed, GrantToken, NamedServer, Standing, store},
         policy::{
-            kept::Policy,
-            store::policies::{self, PolicyFilter},
+            kept::{Policy, PolicyFilter},
+            store::policies,
         },
     },
     flow::{

@@ -6,24 +6,26 @@ use serde::Serialize;
 
 use crate::{
     base::{
+        crypto::digest,
         faults::Faults,
         ids::PolicyId,
         page::{MAX_LIMIT, PageRequest},
         permission::Permission,
+        update::is_current,
     },
     domain::{
         audit::{self, Entry, Unrecorded},
         policy::{
-            kept::{Layers, PolicyRef},
-            store::{
-                layers as store,
-                policies::{self, PolicyFilter},
-            },
+            kept::{Layers, PolicyFilter, PolicyRef},
+            store::{layers as store, policies},
         },
         servers::{ServerRef, store as servers},
         tenancy::{TeamRef, store as tenancy},
     },
-    flow::{cx::OrgCx, fault::ActionResult},
+    flow::{
+        cx::OrgCx,
+        fault::{ActionError, ActionResult},
+    },
     io::db::{OrgTx, Tx},
 };
 
@@ -49,6 +51,15 @@ pub struct NamedLayers {
     pub servers: BTreeMap<String, String>,
 }
 
+impl NamedLayers {
+    /// Another for other layers, so that whoever changes them can say which they saw.
+    pub fn version(&self) -> i64 {
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        let [a, b, c, d, e, f, ..] = digest::sha256(&text);
+        i64::from_be_bytes([0, 0, a, b, c, d, e, f])
+    }
+}
+
 /// Which policy stands in which layer.
 pub async fn layers(cx: &OrgCx) -> ActionResult<NamedLayers> {
     cx.require(Permission::PoliciesRead)?;
@@ -62,13 +73,17 @@ pub async fn layers(cx: &OrgCx) -> ActionResult<NamedLayers> {
 /// Puts policies into the layers in place of all that stood there.
 ///
 /// # Errors
-/// Every name that is none, with its field: `org`, `teams`, `servers`.
-pub async fn set_layers(cx: &OrgCx, input: &LayerInput) -> ActionResult<NamedLayers> {
+/// Every name that is none, with its field: `org`, `teams`, `servers`; `Changed` where someone else was faster.
+pub async fn set_layers(cx: &OrgCx, input: &LayerInput, seen: Option<i64>) -> ActionResult<NamedLayers> {
     cx.require(Permission::PoliciesWrite)?;
     let mut tx = cx.tx().await?;
+    store::lock(&mut tx).await?;
     let new = parse(&mut tx, input).await?;
     let old = store::find(&mut tx).await?;
     let before = names(&mut tx, &old).await?;
+    if !is_current(seen, before.version()) {
+        return Err(ActionError::Changed);
+    }
     if old == new {
         audit::commit_unrecorded(tx, Unrecorded::NothingChanged).await?;
         return Ok(before);

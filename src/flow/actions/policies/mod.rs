@@ -22,9 +22,9 @@ use crate::{
         audit::{self, Entry, Unrecorded},
         policy::{
             document,
-            kept::{Policy, PolicyRef},
+            kept::{Policy, PolicyFilter, PolicyRef},
             store::{
-                policies::{self, PolicyFilter, SLUG_IS_FREE},
+                policies::{self, SLUG_IS_FREE},
                 versions,
             },
         },

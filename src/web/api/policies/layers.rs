@@ -11,7 +11,7 @@ use crate::{
     flow::actions::policies::{self, LayerInput, NamedLayers},
     web::kit::{
         ask::KeyAsk,
-        json::{self, ApiResult, Body},
+        json::{self, ApiResult, Body, IfMatch, Versioned},
         openapi::Operation,
         routes::{Effect, Routes},
     },
@@ -47,11 +47,19 @@ struct LayersView {
     teams: BTreeMap<String, String>,
     /// The baselines of servers, by the slug of the server.
     servers: BTreeMap<String, String>,
+    /// Another for other layers.
+    version: i64,
 }
 
 impl From<NamedLayers> for LayersView {
     fn from(layers: NamedLayers) -> Self {
-        Self { org: layers.org, teams: layers.teams, servers: layers.servers }
+        Self { version: layers.version(), org: layers.org, teams: layers.teams, servers: layers.servers }
+    }
+}
+
+impl Versioned for LayersView {
+    fn version(&self) -> i64 {
+        self.version
     }
 }
 
@@ -69,10 +77,10 @@ struct LayersBody {
 }
 
 async fn read(cx: KeyAsk) -> ApiResult {
-    Ok(json::plain(StatusCode::OK, &LayersView::from(policies::layers(&cx).await?)))
+    Ok(json::one(StatusCode::OK, &LayersView::from(policies::layers(&cx).await?)))
 }
 
-async fn set(cx: KeyAsk, Body(body): Body<LayersBody>) -> ApiResult {
+async fn set(cx: KeyAsk, IfMatch(seen): IfMatch, Body(body): Body<LayersBody>) -> ApiResult {
     let input = LayerInput { org: body.org, teams: body.teams, servers: body.servers };
-    Ok(json::plain(StatusCode::OK, &LayersView::from(policies::set_layers(&cx, &input).await?)))
+    Ok(json::one(StatusCode::OK, &LayersView::from(policies::set_layers(&cx, &input, seen).await?)))
 }

@@ -11,10 +11,7 @@ use serde::Deserialize;
 
 use crate::{
     base::permission::Permission,
-    domain::policy::{
-        kept::{Policy, Version},
-        store::policies::PolicyFilter,
-    },
+    domain::policy::kept::{Policy, PolicyFilter, Version},
     flow::{actions::policies, fault::ActionError},
     web::{
         api::policies::{
@@ -101,6 +98,18 @@ pub fn routes() -> Routes {
             .needs(write)
             .gives::<PolicyView>(StatusCode::OK),
             drop_draft,
+        )
+        .api(
+            Operation::post(
+                "/orgs/{org}/policies/{policy}/draft/rebase",
+                "rebasePolicyDraft",
+                Effect::Unrecorded(DRAFT),
+            )
+            .about(TAG, "Say that the draft takes into account what was published since it was begun")
+            .needs(write)
+            .versioned()
+            .gives::<PolicyView>(StatusCode::OK),
+            rebase_draft,
         )
         .api(
             Operation::post(
@@ -212,6 +221,14 @@ async fn drop_draft(
     IfMatch(seen): IfMatch,
 ) -> ApiResult {
     Ok(json::one(StatusCode::OK, &PolicyView::from(policies::drop_draft(&cx, &policy, seen).await?)))
+}
+
+async fn rebase_draft(
+    cx: KeyAsk,
+    Path((_, policy)): Path<(String, String)>,
+    IfMatch(seen): IfMatch,
+) -> ApiResult {
+    Ok(json::one(StatusCode::OK, &PolicyView::from(policies::rebase(&cx, &policy, seen).await?)))
 }
 
 async fn publish(

@@ -1,0 +1,139 @@
+//! Limits: exactly as many calls pass as they allow, on any number of replicas, and what is given back is given back.
+
+use futures_util::future::join_all;
+use http::{Method, StatusCode};
+use portreeve::base::{permission::Role, risk::Class};
+use serde_json::{Value, json};
+
+use crate::{
+    kit::{app::TestApp, http::Script},
+    proxy::stage::{Reply, Stage},
+};
+
+/// The stage with its grant under a policy in which `get_issue` has these rules.
+async fn under(rules: Value) -> (Stage, Script) {
+    let stage = Stage::with_ceiling(Class::Financial).await;
+    let admin = stage.app.member(&stage.org, "Admin", Role::Admin).await;
+    let key = stage.app.key_of(&stage.org, admin.id, Role::Admin, &["*"]).await;
+    let document = json!({ "version": "1", "default": "allow", "tools": { "get_issue": rules } });
+    let new = json!({ "name": "Crew", "slug": "crew", "document": document, "publish": true });
+    key.post("/api/v1/orgs/acme/policies", new).await.expect(StatusCode::CREATED);
+    let grant = format!("/api/v1/orgs/acme/grants/{}", stage.grant);
+    let attach = json!({ "policy": "crew" });
+    key.send(Method::PATCH, &grant, &[], Some(attach)).await.expect(StatusCode::OK);
+    (stage, key)
+}
+
+fn limit(max: u32, more: Value) -> Value {
+    let mut limit = json!({ "counter": "issues", "window": "day", "max": max, "scope": "grant" });
+    for (key, value) in more.as_object().unwrap() {
+        limit[key] = value.clone();
+    }
+    json!({ "limits": [limit] })
+}
+
+fn is_done(reply: &Reply) -> bool {
+    reply.words() == "done"
+}
+
+#[tokio::test]
+async fn a_call_beyond_a_limit_is_told_what_is_used_and_when_to_come_back() {
+    let (stage, _) = under(limit(2, json!({ "on_deny": "Be patient." }))).await;
+    for _ in 0..2 {
+        assert!(is_done(&stage.agent.call("get_issue").await));
+    }
+    let reply = stage.agent.call("get_issue").await;
+    let words = reply.words();
+    assert!(words.starts_with("[LIMIT] Be patient. The policy crew allows 2 issues per day"), "{words}");
+    assert!(words.contains("2 are used. Try again in"), "{words}");
+    let decision = &reply.json()["result"]["_meta"]["portreeve/decision"];
+    assert_eq!(
+        (&decision["code"], &decision["rule"]),
+        (&json!("limit_reached"), &json!("/tools/get_issue/limits/0"))
+    );
+    assert!(decision["retry_after"].as_u64().is_some_and(|seconds| (1..=86_400).contains(&seconds)));
+    assert!(is_done(&stage.agent.call("create_issue").await), "other tools are not limited");
+    assert_eq!(stage.reached().len(), 3);
+    // The span is over: what was counted in it counts no more.
+    stage.app.change("update limit_counts set began_at = began_at - interval '1 day'").await;
+    assert!(is_done(&stage.agent.call("get_issue").await));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn exactly_as_many_pass_as_the_limit_allows_on_three_replicas_at_once() {
+    let (stage, _) = under(limit(25, json!({}))).await;
+    let (second, third) = (TestApp::beside(&stage.app).await, TestApp::beside(&stage.app).await);
+    let agents = [
+        stage.agent.clone(),
+        stage.agent.at(&format!("{}/mcp/acme/github", second.origin())),
+        stage.agent.at(&format!("{}/mcp/acme/github", third.origin())),
+    ];
+    let calls = (0..90).map(|at| agents[at % 3].call("get_issue"));
+    let passed = join_all(calls).await.iter().filter(|reply| is_done(reply)).count();
+    assert_eq!((passed, stage.reached().len()), (25, 25));
+    assert_eq!(stage.app.number("select used::bigint from limit_counts").await, 25);
+}
+
+#[tokio::test]
+async fn sums_are_exact_and_an_amount_that_does_not_fit_leaves_room_for_one_that_does() {
+    let rules = json!({ "limits": [{ "counter": "spent", "window": "month", "max": 1, "scope": "user",
+        "increment_from": "args.amount" }] });
+    let (stage, _) = under(rules).await;
+    let pay = async |amount: Value| {
+        stage.agent.ask("tools/call", json!({ "name": "get_issue", "arguments": { "amount": amount } })).await
+    };
+    for _ in 0..9 {
+        assert!(is_done(&pay(json!(0.1)).await));
+    }
+    assert!(pay(json!(0.2)).await.words().starts_with("[LIMIT]"));
+    assert!(is_done(&pay(json!(0.1)).await), "ten tenths are one, not a little more");
+    assert!(pay(json!(0.01)).await.words().starts_with("[LIMIT]"));
+    assert!(pay(json!(-1)).await.words().starts_with("[PORTREEVE DENIED]"));
+    assert!(pay(json!("0")).await.words().starts_with("[PORTREEVE DENIED]"));
+}
+
+#[tokio::test]
+async fn different_values_are_counted_once_each() {
+    let (stage, _) =
+        under(limit(2, json!({ "distinct": "args.title", "kind": "sliding", "window": "hour" }))).await;
+    let titled = async |title: &str| {
+        stage.agent.ask("tools/call", json!({ "name": "get_issue", "arguments": { "title": title } })).await
+    };
+    for title in ["a", "b", "a", "b", "a"] {
+        assert!(is_done(&titled(title).await), "{title}");
+    }
+    assert!(titled("c").await.words().starts_with("[LIMIT]"));
+    let kept =
+        stage.app.number("select count(*) from limit_values where encode(value, 'escape') like '%a%'").await;
+    assert!(kept <= 2, "values are digests");
+}
+
+#[tokio::test]
+async fn an_observed_limit_counts_and_stops_nothing() {
+    let (stage, key) = under(limit(1, json!({}))).await;
+    let document = json!({ "version": "1", "mode": "observe", "default": "allow",
+        "tools": { "get_issue": limit(1, json!({})) } });
+    let draft = json!({ "document": document });
+    key.send(Method::PUT, "/api/v1/orgs/acme/policies/crew/draft", &[], Some(draft))
+        .await
+        .expect(StatusCode::OK);
+    key.post("/api/v1/orgs/acme/policies/crew/publish", json!({})).await.expect(StatusCode::OK);
+    for _ in 0..3 {
+        assert!(is_done(&stage.agent.call("get_issue").await));
+    }
+    assert_eq!(stage.app.number("select used::bigint from limit_counts").await, 3);
+}
+
+#[tokio::test]
+async fn beyond_a_limit_a_human_is_asked_where_it_says_so() {
+    let (stage, key) = under(limit(1, json!({ "on_exceed": "require_approval" }))).await;
+    assert!(is_done(&stage.agent.call("get_issue").await));
+    let asked = stage.agent.call("get_issue").await;
+    assert!(asked.words().starts_with("[APPROVAL NEEDED]"), "{}", asked.words());
+    let id = asked.json()["result"]["_meta"]["portreeve/decision"]["approval"].as_str().unwrap().to_owned();
+    let decide = format!("/api/v1/orgs/acme/approvals/{id}/decide");
+    key.post(&decide, json!({ "decision": "approve_once" })).await.expect(StatusCode::OK);
+    assert!(is_done(&stage.agent.call("get_issue").await));
+    assert!(stage.agent.call("get_issue").await.words().starts_with("[APPROVAL NEEDED]"));
+    assert_eq!(stage.reached().len(), 2);
+}
