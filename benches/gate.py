@@ -128,7 +128,14 @@ class Site:
         self.put("servers/stub/credentials", [token])
         self.ask("servers/stub/refresh", {})
         self.ask("servers/stub/tools/accept", {"tools": ["*"]})
-        grant = {"label": "load", "principal": {"user": made["user"]["id"]}, "servers": "all", "class_ceiling": "financial"}
+        # As policies are: conditions on arguments, and a limit that never stops the measurement.
+        rule = {"conditions": [{"path": "args.text", "op": "eq", "value": "never"}]}
+        limit = {"counter": "calls", "window": "hour", "max": 1_000_000_000, "scope": "grant"}
+        rules = {"deny_if": [rule, {"conditions": [{"path": "args.n", "op": "gt", "value": 1_000_000}]}], "limits": [limit]}
+        document = {"version": "1", "default": "allow", "tools": {"*": {}, "small*": rules, "large*": rules}}
+        self.ask("policies", {"name": "Measured", "document": document, "publish": True})
+        grant = {"label": "load", "principal": {"user": made["user"]["id"]}, "servers": "all", "policy": "measured",
+                 "class_ceiling": "financial"}
         self.grant = self.ask("grants", grant)["id"]
         self.token = self.ask(f"grants/{self.grant}/tokens", {"label": "load"})["token"]
 
@@ -195,8 +202,8 @@ def compare(load, ways, args):
 GROW = """
 insert into orgs (id, slug, name, created_at, updated_at)
     select gen_random_uuid(), 'grown-' || n, 'Grown', now(), now() from generate_series({have} + 1, {want}) n;
-insert into grants (org_id, id, label, user_id, all_servers, class_ceiling, created_at, updated_at)
-    select g.org_id, gen_random_uuid(), 'grown', g.user_id, true, 'read', now(), now()
+insert into grants (org_id, id, label, user_id, all_servers, class_ceiling, created_at, updated_at, policy_id)
+    select g.org_id, gen_random_uuid(), 'grown', g.user_id, true, 'read', now(), now(), g.policy_id
     from grants g, generate_series({have} + 1, {want}) n where g.label = 'load';
 insert into grant_tokens (org_id, id, grant_id, label, token_hash, tail, created_at, expires_at)
     select org_id, gen_random_uuid(), id, 'grown', sha256(id::text::bytea), 'grown', now(), now() + interval '1 day'

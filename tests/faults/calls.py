@@ -95,7 +95,9 @@ class Trial:
         self.ask("POST", "servers", server)
         self.ask("POST", "servers/notes/refresh", {})
         self.ask("POST", "servers/notes/tools/accept", {"tools": ["*"]})
-        grant = {"label": "load", "principal": {"user": made["user"]["id"]}, "servers": "all",
+        policy = {"name": "Open", "document": {"version": "1", "default": "allow"}, "publish": True}
+        self.ask("POST", "policies", policy)
+        grant = {"label": "load", "principal": {"user": made["user"]["id"]}, "servers": "all", "policy": "open",
                  "class_ceiling": "financial"}
         self.steady = self.mint(self.ask("POST", "grants", grant)["id"])
         self.grant = self.ask("POST", "grants", grant | {"label": "taken back"})["id"]

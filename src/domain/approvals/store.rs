@@ -251,7 +251,7 @@ pub async fn vote(
     now: OffsetDateTime,
 ) -> DbResult<()> {
     sqlx::query!(
-        "insert into approval_votes as v (org_id, approval_id, user_id, is_approved, reason, at)
+        "insert into approval_votes (org_id, approval_id, user_id, is_approved, reason, at)
         values ($1, $2, $3, $4, $5, $6)
         on conflict (org_id, approval_id, user_id)
             do update set is_approved = excluded.is_approved, reason = excluded.reason, at = excluded.at",

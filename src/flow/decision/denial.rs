@@ -79,7 +79,7 @@ impl Denial {
                 "No policy speaks for this grant, so it may do nothing. Ask an admin to give it one; {subject} was not called."
             );
         };
-        let rule = self.name.as_deref().map(|name| format!(", rule {name}")).unwrap_or_default();
+        let rule = self.name.as_deref().map(|name| format!(", rule {name},")).unwrap_or_default();
         let why = self.words.as_deref().map(|words| format!(" {}", stopped(words))).unwrap_or_default();
         let help = match self.step {
             Step::Require | Step::Deny | Step::Limits => "Other arguments may pass.",

@@ -76,7 +76,7 @@ async fn a_policy_is_written_published_changed_rolled_back_and_deleted_and_each_
     assert_eq!(versions.body["items"][0]["restores"], json!(1));
     let cursor = versions.text("/next_cursor").to_owned();
     let rest = key.get(&format!("{CREW}/versions?cursor={cursor}")).await.expect(StatusCode::OK);
-    assert_eq!((rest.text("/items/0/note"), rest.text("/items/0/author_name")), ("First", "Ada Admin"));
+    assert_eq!((rest.text("/items/0/note"), rest.text("/items/0/author_name")), ("First", "test key"));
     assert_eq!(rest.text("/items/0/author"), ada.id.to_string());
     let first = key.get(&format!("{CREW}/versions/2")).await.expect(StatusCode::OK);
     assert_eq!(first.body["document"], locked);

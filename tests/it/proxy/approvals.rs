@@ -159,11 +159,11 @@ async fn only_who_is_named_decides_and_never_for_an_agent_of_their_own() {
     let mut leads = Vec::new();
     for name in ["Lea Lead", "Leo Lead"] {
         let lead = app.member(&asking.stage.org, name, Role::Member).await;
-        let new = json!({ "user": lead.id.to_string(), "role": "member" });
+        let new = json!({ "person": lead.id.to_string(), "role": "member" });
         asking.admin.post(&members, new).await.expect(StatusCode::CREATED);
         leads.push(app.key_of(&asking.stage.org, lead.id, Role::Member, &["*"]).await);
     }
-    let own = json!({ "user": asking.stage.person.to_string(), "role": "member" });
+    let own = json!({ "person": asking.stage.person.to_string(), "role": "member" });
     asking.admin.post(&members, own).await.expect(StatusCode::CREATED);
     let own = app.key_of(&asking.stage.org, asking.stage.person, Role::Member, &["*"]).await;
     let id = asking.asked("a").await;

@@ -107,7 +107,7 @@ async fn all_layers_must_allow_and_the_strictest_answers() {
     let (stage, key) = under(json!({ "version": "1", "default": "allow" })).await;
     let team = stage.app.team(&stage.org, "crew").await;
     let members = format!("/api/v1/orgs/acme/teams/{team}/members");
-    let member = json!({ "user": stage.person.to_string(), "role": "member" });
+    let member = json!({ "person": stage.person.to_string(), "role": "member" });
     key.post(&members, member).await.expect(StatusCode::CREATED);
     let deny =
         |tool: &str| json!({ "version": "1", "default": "allow", "tools": { tool: { "action": "deny" } } });

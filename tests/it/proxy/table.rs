@@ -175,6 +175,18 @@ impl Asker {
             "a client that the grant is not bound to" => "update grants set clients = '{other}'",
             "a suspended grant" => "update grants set suspended_at = now(), suspended_reason = 'lunch'",
             "a server that is switched off" => "update servers set enabled = false",
+            "a grant that no policy speaks for" => "update grants set policy_id = null",
+            "a tool that a policy hides" => return Some(self.under(stage, r#""hide":["*"]"#).await),
+            "a call that a policy denies" => {
+                return Some(self.under(stage, r#""tools":{"*":{"action":"deny"}}"#).await);
+            }
+            "a call beyond a limit" => {
+                let none = r#""all_tools":{"limits":[{"counter":"x","window":"day","max":0,"scope":"grant"}]}"#;
+                return Some(self.under(stage, none).await);
+            }
+            "a call that a human is asked about" => {
+                return Some(self.under(stage, r#""tools":{"*":{"action":"require_approval"}}"#).await);
+            }
             "a tool that has changed since it was reviewed" => {
                 "update tools set state = 'changed', fingerprint = sha256('other'::bytea)"
             }
@@ -204,6 +216,21 @@ impl Asker {
         let reply = self.call(&stage.agent).await;
         assert!(stage.reached().is_empty(), "{request}");
         Some(reply)
+    }
+
+    /// A call under a policy with these rules.
+    async fn under(&self, stage: &Stage, rules: &str) -> Reply {
+        let document = format!(r#"{{"version":"1","default":"allow",{rules}}}"#);
+        let publish = format!(
+            "with version as (insert into policy_versions (org_id, policy_id, number, document, author_name, created_at)
+                select org_id, id, 2, '{document}', 'Test', now() from policies)
+            update policies set live = 2"
+        );
+        stage.app.change(&publish).await;
+        stage.app.change("update orgs set epoch = epoch + 1").await;
+        let reply = self.call(&stage.agent).await;
+        assert!(stage.reached().is_empty(), "{rules}");
+        reply
     }
 
     // Requests that are none.
