@@ -34,6 +34,7 @@ pub mod snapshot;
 pub mod snapshots;
 pub mod strangers;
 pub mod tether;
+pub mod throttle;
 pub mod watch;
 
 use crate::{

@@ -2,6 +2,8 @@
 
 use portreeve::{
     base::{
+        crypto::token::{Token, TokenKind},
+        ids::GrantTokenId,
         risk::Class,
         trace::{Step, StepState},
     },
@@ -71,6 +73,51 @@ async fn who_comes_with_an_unknown_token_is_on_record_once_and_then_counted() {
     let told = format!("{:?}", summary.call.as_ref().unwrap().trace);
     assert!(told.contains("3 requests within a minute"), "{told}");
     assert!(stage.reached().is_empty());
+}
+
+#[tokio::test]
+async fn whoever_tries_too_many_tokens_is_turned_away_without_the_database_and_the_others_are_served() {
+    let stage = Stage::with_ceiling(Class::Read).await;
+    assert_eq!(stage.agent.call("get_issue").await.words(), "done");
+    let made_up = || Token::issue(TokenKind::Grant, GrantTokenId::fresh()).text().expose().clone();
+    for _ in 0..60 {
+        let answer = stage.agent.carrying(&made_up()).call("get_issue").await;
+        assert_eq!(answer.status, http::StatusCode::UNAUTHORIZED);
+    }
+    // Known, though none carried it to this replica before: the organization's snapshot has it.
+    let principal = portreeve::base::actor::Principal::User(stage.person);
+    let (_, second) = stage.app.grant(&stage.org, principal, Class::Read).await;
+    assert_eq!(stage.agent.call("get_issue").await.words(), "done", "the snapshot is read anew");
+    assert_eq!(stage.agent.carrying(&second).call("get_issue").await.words(), "done");
+    stage.app.clock.advance(time::Duration::seconds(2));
+    for _ in 0..2 {
+        let answer = stage.agent.carrying(&made_up()).call("get_issue").await;
+        assert_eq!(answer.status, http::StatusCode::UNAUTHORIZED, "an attempt comes back each second");
+    }
+    stage.app.ports.db.close().await;
+    let guess = stage.agent.carrying(&made_up());
+    for agent in [&guess, &guess.at(&format!("{}/mcp/elsewhere", stage.app.origin()))] {
+        let answer = agent.call("get_issue").await;
+        assert_eq!(answer.status, http::StatusCode::TOO_MANY_REQUESTS, "{answer:?}");
+        assert_eq!(answer.headers.get("retry-after").unwrap(), "1");
+    }
+    let broken = stage.agent.carrying("prg_broken").call("get_issue").await;
+    assert_eq!(broken.status, http::StatusCode::TOO_MANY_REQUESTS);
+    let known = stage.agent.call("get_issue").await;
+    assert_eq!(known.status, http::StatusCode::SERVICE_UNAVAILABLE, "known, and told what is really wrong");
+}
+
+#[tokio::test]
+async fn tokens_that_have_to_be_looked_up_and_are_ours_use_nothing_up() {
+    let stage = Stage::with_ceiling(Class::Read).await;
+    let principal = portreeve::base::actor::Principal::User(stage.person);
+    for _ in 0..70 {
+        let (_, token) = stage.app.grant(&stage.org, principal, Class::Read).await;
+        assert_eq!(stage.agent.carrying(&token).call("get_issue").await.words(), "done");
+    }
+    let guess = Token::issue(TokenKind::Grant, GrantTokenId::fresh()).text().expose().clone();
+    let answer = stage.agent.carrying(&guess).call("get_issue").await;
+    assert_eq!(answer.status, http::StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

@@ -197,6 +197,15 @@ impl Asker {
                 assert_eq!((unknown.status, unknown.text), (foreign.status, foreign.text.clone()));
                 return Some(foreign);
             }
+            "unknown tokens, more than a network may try" => {
+                let stranger = stage.agent.carrying("prg_made-up");
+                for _ in 0..60 {
+                    assert_eq!(self.call(&stranger).await.status, StatusCode::UNAUTHORIZED);
+                }
+                let reply = self.call(&stranger).await;
+                assert_eq!(reply.headers.get("retry-after").unwrap(), "1");
+                return Some(reply);
+            }
             _ => return None,
         };
         stage.app.change(change).await;
