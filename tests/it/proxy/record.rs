@@ -167,6 +167,27 @@ async fn a_call_explains_itself_to_its_person_and_to_nobody_else() {
 }
 
 #[tokio::test]
+async fn a_grants_page_shows_its_latest_calls_with_their_server_and_leads_to_all_of_them() {
+    let stage = Stage::with_ceiling(Class::Read).await;
+    for _ in 0..22 {
+        stage.agent.call("delete_repository").await;
+    }
+    let role = portreeve::base::permission::Role::Admin;
+    let mut admin = stage.app.member(&stage.org, "Ada Admin", role).await.browser;
+    let page = admin.get(&format!("/o/acme/agents/{}", stage.grant)).await.expect(http::StatusCode::OK);
+    assert_eq!(page.body.matches("href=\"/c/req_").count(), 20, "{}", page.body);
+    assert!(page.says("github/delete_repository"), "{}", page.body);
+    let log = format!("/o/acme/audit?kind=call&q=person%3A{}", stage.grant);
+    assert!(page.body.contains(&log.replace('&', "&#38;")), "{log}: {}", page.body);
+    let page = admin.get(&log).await.expect(http::StatusCode::OK);
+    assert!(page.body.matches("delete_repository").count() >= 22, "{}", page.body);
+    // To the person it belongs to, the same page says the same.
+    let mut owner = stage.app.signed_in(stage.person).await;
+    let page = owner.get(&format!("/me/agents/acme/{}", stage.grant)).await.expect(http::StatusCode::OK);
+    assert_eq!(page.body.matches("href=\"/c/req_").count(), 20);
+}
+
+#[tokio::test]
 async fn the_first_call_is_noticed_with_its_client() {
     let stage = Stage::with_ceiling(Class::Read).await;
     stage.agent.call("get_issue").await;
