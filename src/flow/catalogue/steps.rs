@@ -49,6 +49,11 @@ impl StepName {
         }
     }
 
+    /// The step of that name in the API.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|name| name.as_str() == text)
+    }
+
     /// The name on a page.
     pub const fn label(self) -> &'static str {
         match self {

@@ -8,7 +8,7 @@ use crate::{
     domain::servers::{Check, Checked, Server, ToolName},
     flow::{
         actions::servers,
-        catalogue::{Onlooker, Refresh, StepReport},
+        catalogue::{Onlooker, Refresh, StepName, StepReport},
     },
     web::{
         console::{
@@ -147,7 +147,10 @@ impl From<Check> for CheckRow {
     fn from(check: Check) -> Self {
         let (is_ok, step, cause) = match check.outcome {
             Checked::Well => (true, String::new(), String::new()),
-            Checked::Failed { step, cause } => (false, step, shown(&cause)),
+            Checked::Failed { step, cause } => {
+                let label = StepName::parse(&step).map(|name| name.label().to_owned());
+                (false, label.unwrap_or(step), shown(&cause))
+            }
         };
         Self { at: check.at, is_ok, latency: format!("{} ms", check.latency_ms), step, cause }
     }
