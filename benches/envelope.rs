@@ -3,10 +3,11 @@
 //! Prints nanoseconds, the best of several rounds, so that a figure is of the code and not of what else the machine
 //! does. For comparison it also reads each message with `serde_json` into a tree.
 
+mod timing;
+
 use std::{
     hint::black_box,
     io::{self, Write},
-    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -18,6 +19,8 @@ use portreeve::protocol::mcp::{
     strict::Limits,
     version::Era,
 };
+
+use timing::time;
 
 fn main() -> io::Result<()> {
     let mut out = io::stdout().lock();
@@ -58,21 +61,6 @@ fn split(stream: &Bytes) {
             black_box(event);
         }
     }
-}
-
-/// Nanoseconds of one run, in the best of twenty rounds.
-fn time(run: impl Fn()) -> f64 {
-    let round = |times: u32| {
-        let start = Instant::now();
-        (0..times).for_each(|_| run());
-        start.elapsed()
-    };
-    let mut times = 1;
-    while round(times) < Duration::from_millis(5) {
-        times *= 2;
-    }
-    let best = (0..20).map(|_| round(times)).min().unwrap_or_default();
-    best.as_nanos() as f64 / f64::from(times)
 }
 
 /// A modern call as clients send it, of some 600 bytes.

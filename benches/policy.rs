@@ -3,11 +3,12 @@
 //! Prints nanoseconds, the best of several rounds. The cost of a call is not to grow with the number of tools that a
 //! document names, only with what it says of the one that is called.
 
+mod timing;
+
 use std::{
     hint::black_box,
     io::{self, Write},
     sync::Arc,
-    time::{Duration, Instant},
 };
 
 use portreeve::{
@@ -18,6 +19,8 @@ use portreeve::{
     },
     protocol::mcp::strict::{self, Limits},
 };
+
+use timing::time;
 
 fn main() -> io::Result<()> {
     let mut out = io::stdout().lock();
@@ -69,19 +72,4 @@ fn policy(tools: usize) -> String {
         )
     });
     format!(r#"{{"version":"1","default":"deny","tools":{{{}}}}}"#, rules.collect::<Vec<_>>().join(","))
-}
-
-/// Nanoseconds of one run, in the best of twenty rounds.
-fn time(run: impl Fn()) -> f64 {
-    let round = |times: u32| {
-        let start = Instant::now();
-        (0..times).for_each(|_| run());
-        start.elapsed()
-    };
-    let mut times = 1;
-    while round(times) < Duration::from_millis(5) {
-        times *= 2;
-    }
-    let best = (0..20).map(|_| round(times)).min().unwrap_or_default();
-    best.as_nanos() as f64 / f64::from(times)
 }

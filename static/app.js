@@ -232,6 +232,27 @@
     }
     announce(one("[data-announce]")?.dataset.announce);
   });
+  // ----------------------------------------------------------- told piece by piece
+  // A button with data-live has its form answered in pieces. Where a page comes instead, as when the person was signed
+  // out meanwhile, the form is sent as it would be without script, and that page is shown whole.
+  const live = (event) => {
+    const source = event.detail?.ctx?.sourceElement;
+    return source?.matches?.("[data-live]") ? source : null;
+  };
+  on("htmx:before:request", (event) => {
+    const button = live(event);
+    button?.setAttribute("aria-busy", "true");
+    button?.setAttribute("aria-disabled", "true");
+  });
+  on("htmx:before:swap", (event) => {
+    const button = live(event);
+    const kind = event.detail?.ctx?.response?.raw?.headers.get("Content-Type") ?? "";
+    if (!button || kind.includes("text/event-stream")) return;
+    event.preventDefault();
+    const form = button.form;
+    form.action = button.getAttribute("hx-post");
+    form.submit();
+  });
   on("htmx:finally:request", () => release());
   on("htmx:error", () => announce("That did not work. The page still shows what was there before."));
   dress();

@@ -79,6 +79,7 @@ pub async fn open(app: Arc<App>) -> Result<Opened, Fault> {
     app.tasks.spawn(measure(Arc::clone(&app), Arc::clone(&ports)));
     app.tasks.spawn(sweep(Arc::clone(&app), ports.egress.clone()));
     let gateway = Arc::new(gateway(&app, &ports));
+    app.metrics.watch_strangers(gateway.throttle.gauges());
     let doors = Doors::new(Arc::clone(&ports), gateway, app.config.web.trusted_proxies.clone());
     Ok(Opened { router: router(Arc::new(doors)), checks: vec![("keys", keys_check(app, vault))], first_run })
 }

@@ -17,7 +17,7 @@ use http::{Method, StatusCode};
 
 use crate::{
     domain::{jobs::JobState, outbox::LetterState, vault::MasterState},
-    flow::{actions::ops::health::Figures, jobs::JobGauges},
+    flow::{actions::ops::health::Figures, jobs::JobGauges, proxy::throttle::StrangerGauges},
 };
 
 /// Upper bounds of the latency histogram, in milliseconds.
@@ -29,6 +29,7 @@ pub struct Metrics {
     requests: RwLock<BTreeMap<RequestLabels, Arc<Latency>>>,
     in_flight: AtomicI64,
     jobs: OnceLock<Arc<JobGauges>>,
+    strangers: OnceLock<Arc<StrangerGauges>>,
     figures: RwLock<Option<Figures>>,
 }
 
@@ -84,6 +85,11 @@ impl Metrics {
         let _ = self.jobs.set(gauges);
     }
 
+    /// Shows who comes with unknown tokens from now on.
+    pub fn watch_strangers(&self, gauges: Arc<StrangerGauges>) {
+        let _ = self.strangers.set(gauges);
+    }
+
     /// Shows these counts of the installation until newer ones come.
     pub fn set_figures(&self, figures: Figures) {
         *self.figures.write().unwrap_or_else(PoisonError::into_inner) = Some(figures);
@@ -107,6 +113,9 @@ impl Metrics {
         );
         if let Some(gauges) = self.jobs.get() {
             render_workers(&mut out, gauges);
+        }
+        if let Some(gauges) = self.strangers.get() {
+            render_strangers(&mut out, gauges);
         }
         if let Some(figures) = read(&self.figures).as_ref() {
             render_figures(&mut out, figures);
@@ -153,6 +162,14 @@ fn render_workers(out: &mut String, gauges: &JobGauges) {
     let name = "portreeve_job_queue_errors_total";
     head(out, name, "counter", "Times that the queue could not be read or written.");
     line(out, format_args!("{name} {}", gauges.queue_errors.load(Relaxed)));
+}
+
+fn render_strangers(out: &mut String, gauges: &StrangerGauges) {
+    let name = "portreeve_unknown_tokens_total";
+    head(out, name, "counter", "Requests of agents with unknown tokens on this replica, by answer.");
+    for (answer, count) in [("refused", &gauges.refused), ("limited", &gauges.limited)] {
+        line(out, format_args!("{name}{{answer=\"{answer}\"}} {}", count.load(Relaxed)));
+    }
 }
 
 /// Counts of the whole installation: every replica tells the same.
@@ -287,5 +304,16 @@ mod tests {
         gauges.finished.fetch_add(2, Relaxed);
         metrics.watch_jobs(gauges);
         assert!(metrics.render((0, 0)).contains("portreeve_job_attempts_total{outcome=\"done\"} 2\n"));
+    }
+
+    #[test]
+    fn who_comes_with_unknown_tokens_is_shown_by_how_they_were_answered() {
+        let metrics = Metrics::default();
+        let gauges = Arc::new(StrangerGauges::default());
+        gauges.limited.fetch_add(3, Relaxed);
+        metrics.watch_strangers(gauges);
+        let text = metrics.render((0, 0));
+        assert!(text.contains("portreeve_unknown_tokens_total{answer=\"refused\"} 0\n"), "{text}");
+        assert!(text.contains("portreeve_unknown_tokens_total{answer=\"limited\"} 3\n"), "{text}");
     }
 }

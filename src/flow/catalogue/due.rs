@@ -16,7 +16,10 @@ use crate::{
         servers::store::servers,
     },
     flow::{
-        catalogue::refresh::{Occasion, run},
+        catalogue::{
+            refresh::{Occasion, run},
+            steps::Onlooker,
+        },
         cx::Ports,
         fault::ActionError,
         jobs::{JobError, Waker},
@@ -66,7 +69,7 @@ pub async fn refresh_due(ports: &Ports) -> Result<(), JobError> {
 pub async fn refresh_one(ports: &Ports, due: DueServer) -> Result<(), JobError> {
     let who = Who::system(REFRESH_SERVER);
     let scope = OrgScope::proven(due.org);
-    match run(ports, scope, due.server, &who, Occasion::Due, WITHIN).await {
+    match run(ports, scope, due.server, &who, Occasion::Due, (WITHIN, Onlooker::default())).await {
         // Whoever changed the server meanwhile made it due again.
         Ok(_) | Err(ActionError::NotFound | ActionError::Changed) => Ok(()),
         Err(error) => Err(JobError::again(error)),

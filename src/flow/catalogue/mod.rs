@@ -25,4 +25,4 @@ pub use due::{
 };
 pub use reading::{Reading, Spoken, read};
 pub use refresh::{Refresh, refresh, refresh_first};
-pub use steps::{StepName, StepReport, StepState};
+pub use steps::{Onlooker, StepName, StepReport, StepState};

@@ -11,7 +11,7 @@ use crate::{
         carried::Carried,
         era::{self, FIRST, Opened},
         lists::{self, Catalogue},
-        steps::{StepName, StepReport, StepState, Steps, of_talk, unasked},
+        steps::{Onlooker, StepName, StepReport, StepState, Steps, of_talk, unasked},
         talk::{Heard, TalkError, Talker},
     },
     io::net::{
@@ -60,8 +60,9 @@ pub async fn read(
     carried: &Carried,
     wanted: Option<Transport>,
     within: Duration,
+    onlooker: Onlooker,
 ) -> Reading {
-    let mut steps = Steps::default();
+    let mut steps = Steps::before(onlooker);
     let mut latency = Duration::ZERO;
     let found = go(egress, carried, wanted, within, &mut steps, &mut latency).await;
     Reading { steps: steps.finish(), latency, found }
@@ -77,7 +78,7 @@ async fn go(
 ) -> Option<Spoken> {
     let is_old = wanted == Some(Transport::Sse);
     let mut first_id = 0;
-    let walk = stages::walk(egress, carried.url(), |target| {
+    let request = |target| {
         let mut talker = Talker::new(egress, carried, target, MOST_BYTES);
         if is_old {
             return talker.stream_request();
@@ -85,12 +86,10 @@ async fn go(
         let (id, request) = talker.request(FIRST, Map::new());
         first_id = id;
         request
-    })
-    .await;
+    };
+    let walk =
+        stages::walk(egress, carried.url(), request, |step| steps.walked(step, carried.has_any())).await;
     *latency = walk.steps.last().map_or(Duration::ZERO, |step| step.took);
-    if !steps.walked(&walk.steps, carried.has_any()) {
-        return None;
-    }
     let (Some(target), Some(reply)) = (walk.target, walk.reply) else { return None };
     let mut talker = Talker::new(egress, carried, target, MOST_BYTES);
     let ends = Instant::now() + within;

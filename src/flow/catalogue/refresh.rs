@@ -20,7 +20,7 @@ use crate::{
             carried::Carried,
             due::REFRESH_SERVER,
             reading::{Reading, Spoken, read},
-            steps::StepReport,
+            steps::{Onlooker, StepReport},
         },
         cx::Ports,
         fault::{ActionError, ActionResult},
@@ -67,8 +67,9 @@ pub async fn refresh(
     server: ServerId,
     who: &Who,
     within: Duration,
+    onlooker: Onlooker,
 ) -> ActionResult<Refresh> {
-    run(ports, scope, server, who, Occasion::Asked, within).await
+    run(ports, scope, server, who, Occasion::Asked, (within, onlooker)).await
 }
 
 /// Reads the catalogue of a server that was just added, while whoever added it waits; the adding itself was recorded.
@@ -77,7 +78,9 @@ pub async fn refresh(
 /// `NotFound`; `Changed` where the server was changed meanwhile.
 pub async fn refresh_first(ports: &Ports, scope: OrgScope, server: ServerId) -> ActionResult<()> {
     let who = Who::system(REFRESH_SERVER);
-    run(ports, scope, server, &who, Occasion::Due, Duration::from_secs(30)).await.map(drop)
+    run(ports, scope, server, &who, Occasion::Due, (Duration::from_secs(30), Onlooker::default()))
+        .await
+        .map(drop)
 }
 
 pub(super) async fn run(
@@ -86,14 +89,14 @@ pub(super) async fn run(
     server: ServerId,
     who: &Who,
     occasion: Occasion,
-    within: Duration,
+    (within, onlooker): (Duration, Onlooker),
 ) -> ActionResult<Refresh> {
     let mut tx = OrgTx::begin(&ports.db, scope).await?;
     let seen = servers::find(&mut tx, &server.into()).await?.ok_or(ActionError::NotFound)?;
     let stored = credentials::list(&mut tx, server).await?;
     let carried = Carried::opened(&ports.vault, &mut tx, &seen.url, &stored).await?;
     tx.done().await?;
-    let reading = read(&ports.egress, &carried, Some(seen.transport), within).await;
+    let reading = read(&ports.egress, &carried, Some(seen.transport), within, onlooker).await;
     drop(carried);
     keep(ports, scope, &seen, reading, who, occasion).await
 }

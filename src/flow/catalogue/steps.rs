@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::{
     flow::catalogue::talk::TalkError,
     io::net::{
@@ -45,6 +47,11 @@ impl StepName {
             Self::Protocol => "protocol",
             Self::Tools => "tools",
         }
+    }
+
+    /// The step of that name in the API.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|name| name.as_str() == text)
     }
 
     /// The name on a page.
@@ -100,61 +107,83 @@ pub struct StepReport {
     pub took: Duration,
 }
 
+/// Who follows a reading while it goes on; by default nobody does.
+#[derive(Debug, Default)]
+pub struct Onlooker(Option<watch::Sender<Vec<StepReport>>>);
+
+impl Onlooker {
+    /// Somebody who sees the steps that were taken so far.
+    pub fn watching() -> (Self, watch::Receiver<Vec<StepReport>>) {
+        let (teller, seen) = watch::channel(Vec::new());
+        (Self(Some(teller)), seen)
+    }
+}
+
 /// The steps as they are taken.
 #[derive(Debug, Default)]
-pub(super) struct Steps(Vec<StepReport>);
+pub(super) struct Steps {
+    taken: Vec<StepReport>,
+    onlooker: Onlooker,
+}
 
 impl Steps {
+    /// No step yet.
+    pub(super) const fn before(onlooker: Onlooker) -> Self {
+        Self { taken: Vec::new(), onlooker }
+    }
+
+    fn take(&mut self, step: StepReport) {
+        self.taken.push(step);
+        if let Onlooker(Some(teller)) = &self.onlooker {
+            teller.send_replace(self.taken.clone());
+        }
+    }
+
     /// A step went well.
     pub(super) fn passed(&mut self, name: StepName, took: Duration, fact: impl Into<String>) {
         let (state, fact) = (StepState::Passed, fact.into());
-        self.0.push(StepReport { name, state, fact, cause: None, fix: None, took });
+        self.take(StepReport { name, state, fact, cause: None, fix: None, took });
     }
 
     /// The way ends here.
     pub(super) fn failed(&mut self, name: StepName, took: Duration, (cause, fix): (String, String)) {
         let state = StepState::Failed;
         let (cause, fix) = (Some(cause), Some(fix));
-        self.0.push(StepReport { name, state, fact: String::new(), cause, fix, took });
+        self.take(StepReport { name, state, fact: String::new(), cause, fix, took });
     }
 
-    /// What the way to the server tells of itself, up to the connection that is ready for a request; whether it was
-    /// gone to the end.
-    pub(super) fn walked(&mut self, steps: &[Step], has_credentials: bool) -> bool {
-        for step in steps {
-            let name = match step.stage {
-                Stage::Address => StepName::Address,
-                Stage::Dns => StepName::Dns,
-                Stage::Tcp => StepName::Tcp,
-                Stage::Tls => StepName::Tls,
-                Stage::Http => StepName::Auth,
-            };
-            match &step.outcome {
-                // What the answer means is told by whoever reads it.
-                Ok(Fact::Answered { .. }) => {}
-                Ok(fact) => self.passed(name, step.took, told(fact)),
-                Err(error) => {
-                    let name = if name == StepName::Auth { StepName::Protocol } else { name };
-                    if name == StepName::Protocol {
-                        self.passed(StepName::Auth, Duration::ZERO, unasked(has_credentials));
-                    }
-                    self.failed(name, step.took, of_egress(error));
-                    return false;
+    /// What the way to the server tells of itself, up to the connection that is ready for a request.
+    pub(super) fn walked(&mut self, step: &Step, has_credentials: bool) {
+        let name = match step.stage {
+            Stage::Address => StepName::Address,
+            Stage::Dns => StepName::Dns,
+            Stage::Tcp => StepName::Tcp,
+            Stage::Tls => StepName::Tls,
+            Stage::Http => StepName::Auth,
+        };
+        match &step.outcome {
+            // What the answer means is told by whoever reads it.
+            Ok(Fact::Answered { .. }) => {}
+            Ok(fact) => self.passed(name, step.took, told(fact)),
+            Err(error) => {
+                let name = if name == StepName::Auth { StepName::Protocol } else { name };
+                if name == StepName::Protocol {
+                    self.passed(StepName::Auth, Duration::ZERO, unasked(has_credentials));
                 }
+                self.failed(name, step.took, of_egress(error));
             }
         }
-        true
     }
 
     /// All steps; those after the last one taken as not reached.
     pub(super) fn finish(mut self) -> Vec<StepReport> {
-        let taken = self.0.len();
+        let taken = self.taken.len();
         for name in StepName::ALL.into_iter().skip(taken) {
             let state = StepState::NotReached;
             let took = Duration::ZERO;
-            self.0.push(StepReport { name, state, fact: String::new(), cause: None, fix: None, took });
+            self.taken.push(StepReport { name, state, fact: String::new(), cause: None, fix: None, took });
         }
-        self.0
+        self.taken
     }
 }
 
@@ -236,7 +265,9 @@ mod tests {
             Step { stage: Stage::Address, took: Duration::ZERO, outcome: Ok(Fact::Fit) },
             Step { stage: Stage::Dns, took: Duration::ZERO, outcome: Err(EgressError::Lookup) },
         ];
-        assert!(!steps.walked(&walked, false));
+        for step in &walked {
+            steps.walked(step, false);
+        }
         let steps = steps.finish();
         assert_eq!(steps.iter().map(|step| step.name).collect::<Vec<_>>(), StepName::ALL);
         assert_eq!((steps[0].state, steps[1].state), (StepState::Passed, StepState::Failed));
@@ -247,9 +278,23 @@ mod tests {
     fn a_server_that_hangs_up_on_the_first_request_fails_at_the_protocol() {
         let mut steps = Steps::default();
         let outcome = Err(EgressError::Timeout(Phase::FirstByte));
-        assert!(!steps.walked(&[Step { stage: Stage::Http, took: Duration::ZERO, outcome }], true));
-        let last = steps.0.last().expect("a step");
+        steps.walked(&Step { stage: Stage::Http, took: Duration::ZERO, outcome }, true);
+        let last = steps.taken.last().expect("a step");
         assert_eq!((last.name, last.state), (StepName::Protocol, StepState::Failed));
+    }
+
+    #[test]
+    fn an_onlooker_sees_each_step_when_it_is_taken() {
+        let (onlooker, seen) = Onlooker::watching();
+        let mut steps = Steps::before(onlooker);
+        assert!(seen.borrow().is_empty());
+        steps.passed(StepName::Address, Duration::ZERO, "");
+        assert_eq!(seen.borrow().len(), 1);
+        steps.failed(StepName::Dns, Duration::ZERO, of_egress(&EgressError::Lookup));
+        assert_eq!(
+            seen.borrow().iter().map(|step| step.state).collect::<Vec<_>>(),
+            [StepState::Passed, StepState::Failed]
+        );
     }
 
     #[test]

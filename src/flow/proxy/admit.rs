@@ -23,6 +23,7 @@ use crate::{
             gateway::Gateway,
             handles::Holder,
             refusal::{Refusal, Refused},
+            throttle::Attempt,
         },
     },
     io::db::OrgScope,
@@ -125,12 +126,56 @@ impl Admitted {
 /// Why the agent may not be here.
 pub async fn admit(gateway: &Gateway, ask: &Ask, newest: Option<i64>) -> Result<Admitted, Box<Refused>> {
     let Some(bearer) = ask.bearer() else { return Err(unknown(Refusal::NoToken)) };
-    let token = Token::parse(TokenKind::Grant, bearer).ok_or_else(|| unknown(Refusal::UnknownToken))?;
-    let found = find(gateway, &token, newest).await.map_err(away)?;
-    let (snapshot, grant) = found.ok_or_else(|| unknown(Refusal::UnknownToken))?;
-    let admitted = Admitted::of(snapshot, grant, &token, ask, gateway.clock.now())?;
+    let Some(token) = Token::parse(TokenKind::Grant, bearer) else { return Err(turned_away(gateway, ask)) };
+    let admitted = match gateway.snapshots.kept_grant(token.row(), ask.endpoint.org()) {
+        Some((snapshot, grant)) => {
+            let known = Admitted::of(snapshot, grant, &token, ask, gateway.clock.now());
+            renew(gateway, known.ok_or_else(|| turned_away(gateway, ask))?, newest).await?
+        }
+        None => look_up(gateway, ask, &token, newest).await?,
+    };
     admitted.check(&ask.endpoint, ask.origin.ip).map_err(|refusal| admitted.refused(refusal))?;
     Ok(admitted)
+}
+
+/// What somebody is answered whose token is none, as can be told without a look into the database.
+fn turned_away(gateway: &Gateway, ask: &Ask) -> Box<Refused> {
+    unknown(gateway.throttle.take(ask.origin.ip).map_or_else(|refusal| refusal, Attempt::failed))
+}
+
+/// The same agent by a snapshot that is new enough.
+async fn renew(gateway: &Gateway, known: Admitted, newest: Option<i64>) -> Result<Admitted, Box<Refused>> {
+    if newest.is_none_or(|newest| known.snapshot.epoch >= newest) {
+        return Ok(known);
+    }
+    let fresh = gateway.snapshots.get(known.snapshot.scope, newest, gateway.egress.policy()).await;
+    let renewed = fresh.map_err(away)?.and_then(|fresh| known.renewed(fresh, known.now));
+    renewed.ok_or_else(|| unknown(Refusal::UnknownToken))
+}
+
+/// Looks for a token that nobody here has in mind. Whoever tries many in vain is not looked for at last.
+async fn look_up(
+    gateway: &Gateway,
+    ask: &Ask,
+    token: &Token,
+    newest: Option<i64>,
+) -> Result<Admitted, Box<Refused>> {
+    let attempt = gateway.throttle.take(ask.origin.ip).map_err(unknown)?;
+    let found = match find(gateway, token, newest).await {
+        Ok(found) => found,
+        Err(error) => {
+            attempt.give_back();
+            return Err(away(error));
+        }
+    };
+    let now = gateway.clock.now();
+    match found.and_then(|(snapshot, grant)| Admitted::of(snapshot, grant, token, ask, now)) {
+        Some(admitted) => {
+            attempt.give_back();
+            Ok(admitted)
+        }
+        None => Err(unknown(attempt.failed())),
+    }
 }
 
 /// The token's organization and grant; read anew where the token is younger than what is kept.
@@ -171,21 +216,22 @@ fn away(error: ActionError) -> Box<Refused> {
 }
 
 impl Admitted {
+    /// The agent that carries a token of this grant; none where it only knows which there are.
     fn of(
         snapshot: Arc<OrgSnapshot>,
         grant: Arc<DecisionGrant>,
         token: &Token,
         ask: &Ask,
         now: OffsetDateTime,
-    ) -> Result<Self, Box<Refused>> {
+    ) -> Option<Self> {
         let carried = grant.tokens.iter().find(|one| one.id == token.row());
         // The secret decides whether the caller is who the row says; before, nothing of the grant is known of them.
         if !carried.is_some_and(|one| one.matches(&token.hash())) {
-            return Err(unknown(Refusal::UnknownToken));
+            return None;
         }
         let actor = Actor::Grant { grant: grant.id, principal: grant.principal };
         let who = Who::asking(actor, grant.label.as_str(), ask.origin.clone());
-        Ok(Self { token: token.row(), snapshot, grant, now, who })
+        Some(Self { token: token.row(), snapshot, grant, now, who })
     }
 
     /// The same agent by a newer snapshot and a later moment; none where its grant or token is not in it.

@@ -20,6 +20,7 @@ use crate::{
             snapshots::Snapshots,
             strangers::Strangers,
             tether::{TetherParts, Tethers},
+            throttle::Throttle,
             watch::Watch,
         },
     },
@@ -47,6 +48,8 @@ pub struct Gateway {
     pub recorder: Arc<Recorder>,
     /// Counts who comes with a token that is none.
     pub strangers: Arc<Strangers>,
+    /// Holds back who tries many such tokens.
+    pub throttle: Throttle,
     /// Notes the use of tokens.
     pub seen: Arc<Seen>,
     /// Follows what servers say of their catalogues.
@@ -101,6 +104,7 @@ impl Gateway {
             watch: Watch::new(db.clone(), clock.clone(), waker, tasks.clone()),
             bridge: Bridge::new(tasks),
             strangers,
+            throttle: Throttle::new(clock.clone()),
             recorder,
             handles: Handles::new(vault.clone()),
             db,

@@ -35,6 +35,7 @@ pub mod seen;
 pub mod snapshots;
 pub mod strangers;
 pub mod tether;
+pub mod throttle;
 pub mod watch;
 
 use crate::{

@@ -205,8 +205,10 @@ pub async fn answered(
 pub async fn refuse(gateway: &Gateway, ask: &Ask, mut refused: Refused) -> Recorded {
     route::describe(ask, &mut refused);
     let Some(known) = refused.known.clone() else {
-        if refused.refusal == Refusal::UnknownToken {
-            gateway.strangers.came(ask);
+        match refused.refusal {
+            Refusal::UnknownToken => gateway.strangers.came(ask),
+            Refusal::TooManyUnknown { .. } => gateway.strangers.came_again(ask),
+            _ => {}
         }
         return Recorded::Answer(Box::new(reply::refusal(gateway, ask, &refused)));
     };

@@ -47,6 +47,11 @@ pub enum Refusal {
     NoToken,
     /// What was carried is no token of ours, or none that we know.
     UnknownToken,
+    /// Too many such tokens came from the same network.
+    TooManyUnknown {
+        /// When to come back, in seconds.
+        retry_after: u32,
+    },
     /// The token has ended.
     TokenExpired,
     /// The token was revoked.
@@ -167,6 +172,8 @@ pub enum Form {
     Absent,
     /// A result that a model reads, where a tool was called; an error of JSON-RPC elsewhere.
     Denied,
+    /// HTTP 429 with a time to come back.
+    TooMany,
     /// HTTP 503 with a time to come back.
     Unavailable,
 }
@@ -176,7 +183,11 @@ impl Refusal {
     pub const fn step(&self) -> Step {
         match self {
             Self::GateClosed { .. } | Self::OrgSuspended => Step::Gate,
-            Self::NoToken | Self::UnknownToken | Self::TokenExpired | Self::TokenRevoked => Step::Credential,
+            Self::NoToken
+            | Self::UnknownToken
+            | Self::TooManyUnknown { .. }
+            | Self::TokenExpired
+            | Self::TokenRevoked => Step::Credential,
             Self::ForeignEndpoint | Self::ClientNotBound { .. } | Self::NetworkNotBound => Step::Binding,
             Self::GrantSuspended { .. }
             | Self::GrantExpired
@@ -212,6 +223,7 @@ impl Refusal {
             Self::OrgSuspended => "org_suspended",
             Self::NoToken => "token_missing",
             Self::UnknownToken => "token_unknown",
+            Self::TooManyUnknown { .. } => "tokens_unknown",
             Self::TokenExpired => "token_expired",
             Self::TokenRevoked => "token_revoked",
             Self::ForeignEndpoint => "token_of_another_org",
@@ -279,6 +291,7 @@ impl Refusal {
             | Self::Limit(_)
             | Self::Approval(_)
             | Self::CredentialMissing { .. } => Form::Denied,
+            Self::TooManyUnknown { .. } => Form::TooMany,
             Self::RecordAway | Self::Away => Form::Unavailable,
         }
     }
@@ -288,6 +301,7 @@ impl Refusal {
         !matches!(
             self,
             Self::NoToken
+                | Self::TooManyUnknown { .. }
                 | Self::Malformed { .. }
                 | Self::HeaderMismatch(_)
                 | Self::BadParams { .. }
@@ -311,6 +325,10 @@ impl Refusal {
             Self::OrgSuspended => "The organization is suspended by the operator of this installation.".into(),
             Self::NoToken => "Send the grant's token as `Authorization: Bearer prg_…`.".into(),
             Self::UnknownToken | Self::ForeignEndpoint => "The token is not known at this endpoint.".into(),
+            Self::TooManyUnknown { retry_after } => format!(
+                "Too many unknown tokens came from this network. Try again in {retry_after} s."
+            )
+            .into(),
             Self::TokenExpired => "The token has expired. Ask for a new one under Agents.".into(),
             Self::TokenRevoked => "The token was revoked. Ask for a new one under Agents.".into(),
             Self::ClientNotBound { .. } => "The grant may not be used with this client.".into(),
@@ -432,7 +450,7 @@ impl Refusal {
         match self {
             Self::GateClosed { .. } => ("the gate is open", Fixer::Admin),
             Self::OrgSuspended => ("the organization is not suspended", Fixer::Operator),
-            Self::NoToken | Self::UnknownToken | Self::ForeignEndpoint => {
+            Self::NoToken | Self::UnknownToken | Self::TooManyUnknown { .. } | Self::ForeignEndpoint => {
                 ("a token of a grant of this organization", Fixer::Agent)
             }
             Self::TokenExpired | Self::TokenRevoked => ("a token that is live", Fixer::Person),
@@ -518,6 +536,7 @@ mod tests {
             Refusal::OrgSuspended,
             Refusal::NoToken,
             Refusal::UnknownToken,
+            Refusal::TooManyUnknown { retry_after: 2 },
             Refusal::TokenExpired,
             Refusal::TokenRevoked,
             Refusal::ForeignEndpoint,

@@ -47,6 +47,7 @@ pub fn refusal(gateway: &Gateway, ask: &Ask, refused: &Refused) -> Answer {
         Form::BadRequest => json_answer(StatusCode::BAD_REQUEST, body(bad_request_code(refusal), &sentence)),
         Form::Absent => absent(refused, &sentence, body),
         Form::Denied => denied(gateway, ask, refused, era),
+        Form::TooMany => too_many(refusal, body(Code::InvalidRequest, &sentence)),
         Form::Unavailable => unavailable(body(Code::InternalError, &sentence)),
     }
 }
@@ -135,6 +136,14 @@ pub fn no_stream() -> Answer {
         error::error(Era::Modern, None, Code::InvalidRequest, message, None),
     );
     answer.headers.insert(header::ALLOW, HeaderValue::from_static("POST, DELETE"));
+    answer
+}
+
+fn too_many(refusal: &Refusal, body: Vec<u8>) -> Answer {
+    let mut answer = json_answer(StatusCode::TOO_MANY_REQUESTS, body);
+    if let Refusal::TooManyUnknown { retry_after } = refusal {
+        answer.headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after));
+    }
     answer
 }
 

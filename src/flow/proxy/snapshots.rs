@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
 
 use tokio::sync::Mutex;
@@ -16,7 +16,10 @@ use crate::{
         crypto::token::Token,
         ids::{GrantTokenId, OrgId},
     },
-    domain::{grants, tenancy},
+    domain::{
+        grants::{self, DecisionGrant},
+        tenancy,
+    },
     flow::{
         decision::{OrgSnapshot, Programs},
         fault::ActionResult,
@@ -49,6 +52,8 @@ pub struct Snapshots {
     orgs: RwLock<HashMap<OrgId, Arc<OrgSnapshot>>>,
     programs: Programs,
     tokens: RwLock<HashMap<GrantTokenId, OrgId>>,
+    /// Which organization a path means, as of the snapshots.
+    names: RwLock<HashMap<String, OrgId>>,
     /// One reading at a time for each organization, whoever else waits takes what it brought.
     loads: std::sync::Mutex<HashMap<OrgId, Arc<Mutex<()>>>>,
 }
@@ -62,8 +67,23 @@ impl Snapshots {
             orgs: RwLock::default(),
             programs: Programs::default(),
             tokens: RwLock::default(),
+            names: RwLock::default(),
             loads: std::sync::Mutex::default(),
         }
+    }
+
+    /// The grant of a carried token, as far as it is in mind, at whatever epoch: nothing is read. A token that was never
+    /// here before is found where the snapshot of the organization that the path names has it.
+    pub fn kept_grant(
+        &self,
+        token: GrantTokenId,
+        named: Option<&str>,
+    ) -> Option<(Arc<OrgSnapshot>, Arc<DecisionGrant>)> {
+        let org = read(&self.tokens).get(&token).copied();
+        let org = org.or_else(|| named.and_then(|named| read(&self.names).get(named).copied()))?;
+        let kept = self.kept(org)?;
+        let grant = Arc::clone(kept.grant_of(token)?);
+        Some((kept, grant))
     }
 
     /// The organization of a carried token; none where the token is none that we know.
@@ -72,7 +92,7 @@ impl Snapshots {
     /// When the database is away.
     pub async fn org_of(&self, token: &Token) -> ActionResult<Option<OrgScope>> {
         let id: GrantTokenId = token.row();
-        if let Some(org) = self.tokens.read().unwrap_or_else(PoisonError::into_inner).get(&id) {
+        if let Some(org) = read(&self.tokens).get(&id) {
             return Ok(Some(OrgScope::proven(*org)));
         }
         let mut tx = SystemTx::begin(&self.db).await?;
@@ -116,7 +136,10 @@ impl Snapshots {
             orgs.clear();
         }
         match &loaded {
-            Some(snapshot) => drop(orgs.insert(scope.org(), Arc::clone(snapshot))),
+            Some(snapshot) => {
+                self.name(snapshot);
+                drop(orgs.insert(scope.org(), Arc::clone(snapshot)));
+            }
             None => drop(orgs.remove(&scope.org())),
         }
         self.loads.lock().unwrap_or_else(PoisonError::into_inner).remove(&scope.org());
@@ -134,7 +157,19 @@ impl Snapshots {
         Ok(org.map(|org| org.epoch))
     }
 
-    fn kept(&self, org: OrgId) -> Option<Arc<OrgSnapshot>> {
-        self.orgs.read().unwrap_or_else(PoisonError::into_inner).get(&org).cloned()
+    fn name(&self, snapshot: &OrgSnapshot) {
+        let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
+        if names.len() >= MAX_KEPT {
+            names.clear();
+        }
+        names.insert(snapshot.slug.clone(), snapshot.org());
     }
+
+    fn kept(&self, org: OrgId) -> Option<Arc<OrgSnapshot>> {
+        read(&self.orgs).get(&org).cloned()
+    }
+}
+
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
 }

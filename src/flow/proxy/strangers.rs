@@ -54,6 +54,14 @@ struct Place {
     ip: Option<IpAddr>,
 }
 
+impl Place {
+    /// Who names no organization comes to nobody's door.
+    fn of(ask: &Ask) -> Option<Self> {
+        let door = ask.endpoint.org()?.parse().ok()?;
+        Some(Self { door, ip: ask.origin.ip })
+    }
+}
+
 /// How many came to each place since its last record.
 #[derive(Debug, Default)]
 struct Counts(HashMap<Place, u64>);
@@ -73,6 +81,15 @@ impl Counts {
         }
         self.0.insert(place.clone(), 0);
         Some(place)
+    }
+
+    /// Counts one more where a place is followed already.
+    fn add_again(&mut self, place: &Place) {
+        let any = Place { ip: None, ..place.clone() };
+        let followed = if self.0.contains_key(place) { place } else { &any };
+        if let Some(count) = self.0.get_mut(followed) {
+            *count += 1;
+        }
     }
 
     /// How many came since the last time; a place where nobody did is forgotten.
@@ -99,11 +116,16 @@ impl Strangers {
 
     /// Somebody came to an organization's door with a token that is none of its own.
     pub fn came(self: &Arc<Self>, ask: &Ask) {
-        // Who names no organization comes to nobody's door.
-        let Some(door) = ask.endpoint.org().and_then(|org| org.parse().ok()) else { return };
-        let Some(place) = self.counts().add(Place { door, ip: ask.origin.ip }) else { return };
+        let Some(place) = Place::of(ask).and_then(|place| self.counts().add(place)) else { return };
         let (strangers, origin) = (Arc::clone(self), Origin { ip: place.ip, ..ask.origin.clone() });
         self.tasks.spawn(async move { strangers.follow(&place, &origin).await });
+    }
+
+    /// Somebody came who was turned away unheard: counted where they are on record already, and nothing is begun for it.
+    pub fn came_again(&self, ask: &Ask) {
+        if let Some(place) = Place::of(ask) {
+            self.counts().add_again(&place);
+        }
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -156,7 +178,10 @@ mod tests {
         assert_eq!(counts.add(place(1)), Some(place(1)));
         assert_eq!((counts.add(place(1)), counts.add(place(1))), (None, None));
         assert_eq!(counts.add(place(2)), Some(place(2)));
-        assert_eq!((counts.take(&place(1)), counts.take(&place(2))), (2, 0));
+        counts.add_again(&place(1));
+        counts.add_again(&place(3));
+        assert_eq!((counts.take(&place(1)), counts.take(&place(2))), (3, 0));
+        assert_eq!(counts.take(&place(3)), 0, "nobody is followed who was turned away unheard");
         assert_eq!(counts.add(place(2)), Some(place(2)), "a forgotten place begins anew");
         assert_eq!(counts.add(place(1)), None, "a place that is followed does not");
         assert_eq!((counts.take(&place(1)), counts.take(&place(1))), (1, 0));

@@ -98,27 +98,38 @@ impl Walk {
     }
 }
 
-/// Goes to a URL with the request that is made for it, and tells about every step.
-pub async fn walk(egress: &Egress, url: &str, request: impl FnOnce(Target) -> Request + Send) -> Walk {
-    let mut walk = Walk::default();
+/// Goes to a URL with the request that is made for it, and tells about every step, to `told` as soon as it was taken.
+pub async fn walk(
+    egress: &Egress,
+    url: &str,
+    request: impl FnOnce(Target) -> Request + Send,
+    mut told: impl FnMut(&Step) + Send,
+) -> Walk {
+    let mut notes = Notes { walk: Walk::default(), told: &mut told };
     // The steps have noted why it ended.
-    let _: Option<()> = go(egress, url, request, &mut walk).await;
-    walk
+    let _: Option<()> = go(egress, url, request, &mut notes).await;
+    notes.walk
+}
+
+/// A walk that is under way.
+struct Notes<'a> {
+    walk: Walk,
+    told: &'a mut (dyn FnMut(&Step) + Send),
 }
 
 async fn go(
     egress: &Egress,
     url: &str,
     request: impl FnOnce(Target) -> Request + Send,
-    walk: &mut Walk,
+    notes: &mut Notes<'_>,
 ) -> Option<()> {
     let began = Instant::now();
     let target =
-        walk.note(Stage::Address, began, egress.target(url).map_err(EgressError::from), |_| Fact::Fit)?;
-    walk.target = Some(target.clone());
+        notes.note(Stage::Address, began, egress.target(url).map_err(EgressError::from), |_| Fact::Fit)?;
+    notes.walk.target = Some(target.clone());
 
     let began = Instant::now();
-    let cleared = walk.note(Stage::Dns, began, egress.resolve(&target).await, |cleared| Fact::Found {
+    let cleared = notes.note(Stage::Dns, began, egress.resolve(&target).await, |cleared| Fact::Found {
         addresses: cleared.addresses().iter().map(SocketAddr::ip).collect(),
         refused: cleared.dropped(),
     })?;
@@ -128,17 +139,18 @@ async fn go(
         let peer = stream.peer_addr().map_err(|error| EgressError::of_connect(&error))?;
         Ok((stream, peer))
     });
-    let (stream, _) = walk.note(Stage::Tcp, began, connected, |(_, peer)| Fact::Connected { peer: *peer })?;
+    let (stream, _) =
+        notes.note(Stage::Tcp, began, connected, |(_, peer)| Fact::Connected { peer: *peer })?;
 
     let began = Instant::now();
     let wire = match target.protection() {
-        Protection::Plain => walk.note(Stage::Tls, began, Ok(Wire::Plain(stream)), |_| Fact::Unprotected)?,
+        Protection::Plain => notes.note(Stage::Tls, began, Ok(Wire::Plain(stream)), |_| Fact::Unprotected)?,
         Protection::Tls => {
             let witness = Witness::default();
             let secured = egress.secure(stream, &target, egress.tls().witnessed(&witness)).await;
-            walk.certificate = witness.seen();
-            let certificate = walk.certificate.clone();
-            walk.note(Stage::Tls, began, secured, |wire| Fact::Secured {
+            notes.walk.certificate = witness.seen();
+            let certificate = notes.walk.certificate.clone();
+            notes.note(Stage::Tls, began, secured, |wire| Fact::Secured {
                 version: wire.version(),
                 certificate,
             })?
@@ -150,12 +162,12 @@ async fn go(
         Ok(link) => egress.ask_over(link, request(target)).await,
         Err(error) => Err(error),
     };
-    let reply = walk.note(Stage::Http, began, answered, |reply| Fact::Answered { status: reply.status })?;
-    walk.reply = Some(reply);
+    let reply = notes.note(Stage::Http, began, answered, |reply| Fact::Answered { status: reply.status })?;
+    notes.walk.reply = Some(reply);
     Some(())
 }
 
-impl Walk {
+impl Notes<'_> {
     fn note<T>(
         &mut self,
         stage: Stage,
@@ -168,7 +180,9 @@ impl Walk {
             Ok(value) => (Ok(fact(&value)), Some(value)),
             Err(error) => (Err(error), None),
         };
-        self.steps.push(Step { stage, took, outcome });
+        let step = Step { stage, took, outcome };
+        (self.told)(&step);
+        self.walk.steps.push(step);
         value
     }
 }

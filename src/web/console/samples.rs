@@ -151,6 +151,7 @@ fn samples() -> Vec<Sample> {
     let files = [
         console::api_docs::samples,
         console::api_keys::samples,
+        console::api_keys::new_samples,
         console::api_keys::rotation_samples,
         console::audit::samples,
         console::calls::samples,

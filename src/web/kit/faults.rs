@@ -201,6 +201,12 @@ impl PageError {
         Self(Fault::Action(ActionError::defect(error)))
     }
 
+    /// What happened and what to do, for a page that is there already; logs what is our own fault.
+    pub(super) fn told(&self) -> String {
+        log(&self.0);
+        self.0.detail()
+    }
+
     /// A parameter of the address cannot be read.
     pub(super) fn query(name: String, message: String) -> Self {
         Self(Fault::Query { name, message })

@@ -19,6 +19,7 @@ pub mod hosts;
 pub mod idempotency;
 pub mod json;
 pub mod listing;
+pub mod live;
 pub mod moment;
 pub mod openapi;
 pub mod origin;

@@ -68,7 +68,7 @@ const ORGANIZATION: Plan = &[
 const ACCOUNT: Plan = &[
     (
         "Your account",
-        &[Place("Your agents", "/agents", "bot", None), Place("Activity", "/activity", "log", None)],
+        &[Place("My agents", "/agents", "bot", None), Place("Activity", "/activity", "log", None)],
     ),
     ("You", &[Place("Profile", "/profile", "user", None), Place("Organizations", "/orgs", "org", None)]),
     (

@@ -3,6 +3,7 @@
 mod api_docs;
 mod api_keys;
 mod audit;
+mod crowded;
 mod door;
 mod gate;
 mod grants;

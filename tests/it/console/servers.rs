@@ -1,11 +1,15 @@
 //! Servers on their pages, against servers of somebody else on loopback.
 
+use std::sync::{Arc, Mutex};
+
 use http::StatusCode;
 use portreeve::base::permission::Role;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::kit::{
     app::TestApp,
+    browser::Browser,
+    fake_server::{FakeServer, Script},
     http::{Page, Visitor},
     people::PlantedOrg,
     upstream::{Speaks, Upstream, tool},
@@ -271,4 +275,112 @@ async fn the_second_of_two_editors_is_told() {
     let page = ada.submit(&second, &edit, &[("description", "his")]).await;
     let page = page.expect(StatusCode::UNPROCESSABLE_ENTITY);
     assert!(page.says("Someone else changed this while you were typing") && page.body.contains("his"));
+}
+
+/// Answers as a small server does, but keeps its tools back until it is told to show them.
+async fn hesitant() -> (FakeServer, Arc<Mutex<bool>>) {
+    let shows = Arc::new(Mutex::new(false));
+    let heard = Arc::clone(&shows);
+    let server = FakeServer::answering(move |asked| {
+        let message: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
+        let result = match message["method"].as_str().unwrap_or_default() {
+            "tools/list" if !*heard.lock().unwrap() => return Script::silence(),
+            "tools/list" => json!({ "tools": [tool("get_issue", "Reads an issue.", &["id"])],
+                "resultType": "complete", "ttlMs": 1000, "cacheScope": "public" }),
+            "server/discover" => {
+                json!({ "supportedVersions": ["2026-07-28"], "capabilities": { "tools": {} },
+                "resultType": "complete", "ttlMs": 0, "cacheScope": "public" })
+            }
+            _ => json!({ "resultType": "complete" }),
+        };
+        Script::json(&json!({ "jsonrpc": "2.0", "id": message["id"], "result": result }).to_string())
+    });
+    (server.await, shows)
+}
+
+#[tokio::test]
+async fn a_check_tells_its_steps_while_it_goes_on_to_whoever_asks_for_pieces() {
+    let app = TestApp::start().await;
+    let (org, ada) = acme(&app).await;
+    let (upstream, shows) = hesitant().await;
+    app.server_at(&org, "fake", &upstream.url("/mcp")).await;
+    let check = format!("{ONE}/check");
+    let mut answer = ada.begin(&check, &[("csrf", &ada.csrf())]).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.headers()["content-type"], "text/event-stream");
+    let mut said = String::new();
+    while !said.contains("by streamable HTTP.") {
+        let chunk = answer.chunk().await.unwrap().expect("the answer goes on");
+        said.push_str(std::str::from_utf8(&chunk).unwrap());
+    }
+    assert!(
+        said.contains("Under way") && said.contains("Not reached yet") && !said.contains("id=\"checked\"")
+    );
+    assert!(app.recorded(&org).await.is_empty(), "it is not over");
+    drop(answer);
+    *shows.lock().unwrap() = true;
+    let whole = ada.begin(&check, &[("csrf", &ada.csrf())]).await.text().await.unwrap();
+    let last = whole.trim_end().rsplit("\n\n").next().unwrap();
+    for words in
+        ["id=\"checked\" hx-swap-oob=\"true\"", "The catalogue was read", "1 tool found.", "get_issue"]
+    {
+        assert!(last.contains(words), "{words}: {last}");
+    }
+    assert_eq!(app.recorded(&org).await, ["server.refreshed"]);
+    // Whoever may not is answered before anything begins.
+    let member = app.member(&org, "Max Member", Role::Member).await.browser;
+    let refused = member.begin(&check, &[("csrf", &member.csrf())]).await;
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    let forged = ada.begin(&check, &[("csrf", "made-up")]).await;
+    assert_eq!(forged.status(), StatusCode::CONFLICT);
+    assert_eq!(app.recorded(&org).await, ["server.refreshed"]);
+}
+
+#[tokio::test]
+async fn steps_appear_one_after_the_other_in_a_browser() {
+    let Some(browser) = Browser::open().await else {
+        return;
+    };
+    let app = TestApp::start().await;
+    let (_, ada) = acme(&app).await;
+    let (upstream, shows) = hesitant().await;
+    browser.goto(&format!("{}/login", app.origin())).await;
+    browser.console().await;
+    let session = ada.cookie("portreeve_session").unwrap();
+    let cookie = json!({ "name": "portreeve_session", "value": session, "url": app.origin() });
+    browser.cdp("Network.setCookie", cookie).await;
+    browser.resize(1440, 900).await;
+    browser.goto(&format!("{}{NEW}", app.origin())).await;
+    browser.fill("[name=url]", "ftp://example.com/").await;
+    browser.click("#check-it").await;
+    browser.see(".summary", "an address begins with https://").await;
+    browser.fill("[name=url]", &upstream.url("/mcp")).await;
+    browser.click("#check-it").await;
+    browser.see("#run .now", "Catalogue").await;
+    browser.see("#run .ok", "Revision 2026-07-28 by streamable HTTP.").await;
+    assert!(browser.has("#check-it[aria-busy]").await, "the button says that it is at work");
+    assert_eq!(browser.axe().await, []);
+    browser.goto(&format!("{}{NEW}", app.origin())).await;
+    *shows.lock().unwrap() = true;
+    browser.fill("[name=url]", &upstream.url("/mcp")).await;
+    browser.click("#check-it").await;
+    browser.see("#run", "The server answers").await;
+    browser.wait_for("!document.querySelector('#check-it[aria-busy]')").await;
+    browser.fill("[name=name]", "Fake").await;
+    browser.click("#trial .btn-p").await;
+    browser.see("h1", "Fake").await;
+    browser.goto(&format!("{}{ONE}/check", app.origin())).await;
+    browser.click("[data-live]").await;
+    browser.see("#run", "The catalogue was read").await;
+    browser.wait_for("!document.querySelector('[data-live][aria-busy]')").await;
+    browser.click("[data-live]").await;
+    browser.see("#run", "The catalogue was read").await;
+    // Whoever was signed out meanwhile is shown the way in, as without script.
+    browser.cdp("Network.clearBrowserCookies", json!({})).await;
+    browser.click("[data-live]").await;
+    browser
+        .wait_for("location.pathname == '/login' || document.body.innerText.includes('another session')")
+        .await;
+    browser.console().await;
+    browser.finish().await;
 }

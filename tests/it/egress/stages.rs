@@ -22,7 +22,7 @@ use crate::kit::{
 };
 
 async fn go(egress: &Egress, url: &str) -> Walk {
-    walk(egress, url, |target| Request::new(Method::GET, target)).await
+    walk(egress, url, |target| Request::new(Method::GET, target), |_| ()).await
 }
 
 fn stages(walk: &Walk) -> Vec<Stage> {

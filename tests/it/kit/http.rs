@@ -86,6 +86,20 @@ impl Visitor {
         self.send(path, request).await
     }
 
+    /// Sends a form as the page's own script does that wants to be told piece by piece; the answer is still on its way.
+    pub(crate) async fn begin(&self, path: &str, fields: &[(&str, &str)]) -> reqwest::Response {
+        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let request = self
+            .client
+            .post(self.url(path))
+            .header(header::ORIGIN, &self.base)
+            .header("sec-fetch-site", "same-origin")
+            .header("hx-request", "true")
+            .header(header::ACCEPT, "text/html, text/event-stream")
+            .header("cookie", cookies.join("; "));
+        request.form(fields).send().await.unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
     /// Follows redirects within our own origin, ten at the most.
     pub(crate) async fn follow(&mut self, mut page: Page) -> Page {
         for _ in 0..10 {

@@ -2,6 +2,8 @@
 
 use portreeve::{
     base::{
+        crypto::token::{Token, TokenKind},
+        ids::GrantTokenId,
         risk::Class,
         trace::{Step, StepState},
     },
@@ -74,6 +76,51 @@ async fn who_comes_with_an_unknown_token_is_on_record_once_and_then_counted() {
 }
 
 #[tokio::test]
+async fn whoever_tries_too_many_tokens_is_turned_away_without_the_database_and_the_others_are_served() {
+    let stage = Stage::with_ceiling(Class::Read).await;
+    assert_eq!(stage.agent.call("get_issue").await.words(), "done");
+    let made_up = || Token::issue(TokenKind::Grant, GrantTokenId::fresh()).text().expose().clone();
+    for _ in 0..60 {
+        let answer = stage.agent.carrying(&made_up()).call("get_issue").await;
+        assert_eq!(answer.status, http::StatusCode::UNAUTHORIZED);
+    }
+    // Known, though none carried it to this replica before: the organization's snapshot has it.
+    let principal = portreeve::base::actor::Principal::User(stage.person);
+    let (_, second) = stage.app.grant(&stage.org, principal, Class::Read).await;
+    assert_eq!(stage.agent.call("get_issue").await.words(), "done", "the snapshot is read anew");
+    assert_eq!(stage.agent.carrying(&second).call("get_issue").await.words(), "done");
+    stage.app.clock.advance(time::Duration::seconds(2));
+    for _ in 0..2 {
+        let answer = stage.agent.carrying(&made_up()).call("get_issue").await;
+        assert_eq!(answer.status, http::StatusCode::UNAUTHORIZED, "an attempt comes back each second");
+    }
+    stage.app.ports.db.close().await;
+    let guess = stage.agent.carrying(&made_up());
+    for agent in [&guess, &guess.at(&format!("{}/mcp/elsewhere", stage.app.origin()))] {
+        let answer = agent.call("get_issue").await;
+        assert_eq!(answer.status, http::StatusCode::TOO_MANY_REQUESTS, "{answer:?}");
+        assert_eq!(answer.headers.get("retry-after").unwrap(), "1");
+    }
+    let broken = stage.agent.carrying("prg_broken").call("get_issue").await;
+    assert_eq!(broken.status, http::StatusCode::TOO_MANY_REQUESTS);
+    let known = stage.agent.call("get_issue").await;
+    assert_eq!(known.status, http::StatusCode::SERVICE_UNAVAILABLE, "known, and told what is really wrong");
+}
+
+#[tokio::test]
+async fn tokens_that_have_to_be_looked_up_and_are_ours_use_nothing_up() {
+    let stage = Stage::with_ceiling(Class::Read).await;
+    let principal = portreeve::base::actor::Principal::User(stage.person);
+    for _ in 0..70 {
+        let (_, token) = stage.app.grant(&stage.org, principal, Class::Read).await;
+        assert_eq!(stage.agent.carrying(&token).call("get_issue").await.words(), "done");
+    }
+    let guess = Token::issue(TokenKind::Grant, GrantTokenId::fresh()).text().expose().clone();
+    let answer = stage.agent.carrying(&guess).call("get_issue").await;
+    assert_eq!(answer.status, http::StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
 async fn a_token_of_another_organization_is_on_record_where_it_was_tried() {
     let stage = Stage::with_ceiling(Class::Read).await;
     let other = stage.app.org("other").await;
@@ -117,6 +164,27 @@ async fn a_call_explains_itself_to_its_person_and_to_nobody_else() {
         stage.app.member(&stage.org, "Other Member", portreeve::base::permission::Role::Member).await;
     let mut stranger = stranger.browser;
     stranger.get(&path).await.expect(http::StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_grants_page_shows_its_latest_calls_with_their_server_and_leads_to_all_of_them() {
+    let stage = Stage::with_ceiling(Class::Read).await;
+    for _ in 0..22 {
+        stage.agent.call("delete_repository").await;
+    }
+    let role = portreeve::base::permission::Role::Admin;
+    let mut admin = stage.app.member(&stage.org, "Ada Admin", role).await.browser;
+    let page = admin.get(&format!("/o/acme/agents/{}", stage.grant)).await.expect(http::StatusCode::OK);
+    assert_eq!(page.body.matches("href=\"/c/req_").count(), 20, "{}", page.body);
+    assert!(page.says("github/delete_repository"), "{}", page.body);
+    let log = format!("/o/acme/audit?kind=call&q=person%3A{}", stage.grant);
+    assert!(page.body.contains(&log.replace('&', "&#38;")), "{log}: {}", page.body);
+    let page = admin.get(&log).await.expect(http::StatusCode::OK);
+    assert!(page.body.matches("delete_repository").count() >= 22, "{}", page.body);
+    // To the person it belongs to, the same page says the same.
+    let mut owner = stage.app.signed_in(stage.person).await;
+    let page = owner.get(&format!("/me/agents/acme/{}", stage.grant)).await.expect(http::StatusCode::OK);
+    assert_eq!(page.body.matches("href=\"/c/req_").count(), 20);
 }
 
 #[tokio::test]

@@ -181,7 +181,8 @@ impl Asker {
                 return Some(self.under(stage, r#""tools":{"*":{"action":"deny"}}"#).await);
             }
             "a call beyond a limit" => {
-                let none = r#""all_tools":{"limits":[{"counter":"x","window":"day","max":0,"scope":"grant"}]}"#;
+                let none =
+                    r#""all_tools":{"limits":[{"counter":"x","window":"day","max":0,"scope":"grant"}]}"#;
                 return Some(self.under(stage, none).await);
             }
             "a call that a human is asked about" => {
@@ -208,6 +209,15 @@ impl Asker {
                 let foreign = self.call(&stage.agent.carrying(&foreign)).await;
                 assert_eq!((unknown.status, unknown.text), (foreign.status, foreign.text.clone()));
                 return Some(foreign);
+            }
+            "unknown tokens, more than a network may try" => {
+                let stranger = stage.agent.carrying("prg_made-up");
+                for _ in 0..60 {
+                    assert_eq!(self.call(&stranger).await.status, StatusCode::UNAUTHORIZED);
+                }
+                let reply = self.call(&stranger).await;
+                assert_eq!(reply.headers.get("retry-after").unwrap(), "1");
+                return Some(reply);
             }
             _ => return None,
         };

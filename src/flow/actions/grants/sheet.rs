@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How many of the latest calls a page shows.
-const CALLS: usize = 8;
+const CALLS: usize = 20;
 
 /// One grant with all that its page shows.
 #[derive(Debug)]

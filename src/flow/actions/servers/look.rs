@@ -44,7 +44,9 @@ pub struct ServerSheet {
     pub counts: Vec<(ToolState, i64)>,
     /// Tools whose names look like others of the organization.
     pub lookalikes: Vec<Alike>,
-    /// The tag of all tools that wait for a look.
+    /// The tools that wait for a look.
+    pub waiting: Vec<ToolName>,
+    /// The tag of all of them.
     pub review: String,
     /// What requests carry; values stay sealed.
     pub credentials: Vec<Credential>,
@@ -155,6 +157,7 @@ pub async fn sheet(
     tx.done().await?;
     Ok(ServerSheet {
         drifts: tools.items.iter().filter_map(|tool| Some((tool.name.clone(), drift_of(tool)?))).collect(),
+        waiting: waiting.iter().map(|(name, _)| name.clone()).collect(),
         review: review_tag(waiting.iter().map(|(name, fingerprint)| (name, *fingerprint))),
         health: health.unwrap_or_else(|| days(Vec::new(), now)),
         last_check: last.items.into_iter().next(),

@@ -15,7 +15,7 @@ use crate::{
             CredentialInput,
             draft::{self, TriedCredential},
         },
-        catalogue::{self, Carried, StepReport},
+        catalogue::{self, Carried, Onlooker, StepReport},
         cx::OrgCx,
         fault::ActionResult,
     },
@@ -73,7 +73,7 @@ struct ProbeRecord<'a> {
 pub async fn probe(cx: &OrgCx, input: &ProbeInput) -> ActionResult<Probe> {
     cx.require(Permission::ServersWrite)?;
     let credentials = NewCredential::parse_all(&input.credentials)?;
-    look(cx, &input.url, &input.transport, &credentials).await
+    look(cx, &input.url, &input.transport, &credentials, Onlooker::default()).await
 }
 
 /// Tries an address with what was typed on the page of a new server.
@@ -85,11 +85,12 @@ pub async fn probe_tried(
     url: &str,
     transport: &str,
     tried: &TriedCredential,
+    onlooker: Onlooker,
 ) -> ActionResult<Probe> {
     cx.require(Permission::ServersWrite)?;
     let credential = tried.read(cx).await?;
     let credentials: Vec<NewCredential> = credential.into_iter().collect();
-    let probe = look(cx, url, transport, &credentials).await?;
+    let probe = look(cx, url, transport, &credentials, onlooker).await?;
     let draft = match credentials.first().and_then(|credential| credential.value.as_ref()) {
         Some(value) => draft::seal(cx, value).await?,
         None => String::new(),
@@ -97,13 +98,19 @@ pub async fn probe_tried(
     Ok(Probe { draft, ..probe })
 }
 
-async fn look(cx: &OrgCx, url: &str, transport: &str, credentials: &[NewCredential]) -> ActionResult<Probe> {
+async fn look(
+    cx: &OrgCx,
+    url: &str,
+    transport: &str,
+    credentials: &[NewCredential],
+    onlooker: Onlooker,
+) -> ActionResult<Probe> {
     let mut faults = Faults::default();
     let url = faults.check("url", parse_url(url));
     let wanted = faults.check("transport", parse_transport(transport));
     let (Some(url), Some(wanted)) = (url, wanted) else { return Err(faults.into()) };
     let carried = Carried::typed(url.as_str(), credentials);
-    let reading = catalogue::read(&cx.ports.egress, &carried, wanted, WITHIN).await;
+    let reading = catalogue::read(&cx.ports.egress, &carried, wanted, WITHIN, onlooker).await;
     drop(carried);
     let entry = Entry::admin("server.probed", &cx.who())
         .target("org", cx.id(), &cx.org.name)

@@ -6,7 +6,7 @@ use crate::{
     base::permission::Permission,
     flow::{
         actions::servers::named,
-        catalogue::{self, Refresh},
+        catalogue::{self, Onlooker, Refresh},
         cx::OrgCx,
         fault::ActionResult,
     },
@@ -20,10 +20,10 @@ const WITHIN: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// `NotFound`; `Changed` where the server was changed meanwhile.
-pub async fn refresh(cx: &OrgCx, name: &str) -> ActionResult<Refresh> {
+pub async fn refresh(cx: &OrgCx, name: &str, onlooker: Onlooker) -> ActionResult<Refresh> {
     cx.require(Permission::ServersWrite)?;
     let mut tx = cx.tx().await?;
     let server = named(&mut tx, name).await?;
     tx.done().await?;
-    catalogue::refresh(&cx.ports, cx.scope, server.id, &cx.who(), WITHIN).await
+    catalogue::refresh(&cx.ports, cx.scope, server.id, &cx.who(), WITHIN, onlooker).await
 }

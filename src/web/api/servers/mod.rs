@@ -15,7 +15,7 @@ use crate::{
     domain::servers::{ServerEntry, ServerFilter, Transport},
     flow::{
         actions::servers::{self, ServerChange, ServerInput},
-        catalogue::Refresh,
+        catalogue::{Onlooker, Refresh},
     },
     web::{
         api::servers::views::{ChangeView, ServerView, StepView},
@@ -267,7 +267,7 @@ async fn enable(cx: KeyAsk, Path((_, server)): Path<(String, String)>, IfMatch(s
 }
 
 async fn refresh(cx: KeyAsk, Path((_, server)): Path<(String, String)>) -> ApiResult {
-    let refresh = servers::refresh(&cx, &server).await?;
+    let refresh = servers::refresh(&cx, &server, Onlooker::default()).await?;
     Ok(json::plain(StatusCode::OK, &RefreshView::from(refresh)))
 }
 

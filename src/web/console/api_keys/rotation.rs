@@ -11,7 +11,7 @@ use crate::{
     flow::actions::api_keys,
     web::{
         console::{
-            api_keys::{crumb, list_href, made_page},
+            api_keys::{crumb, list_href, new::made_page},
             shell_of,
         },
         kit::{

@@ -1,5 +1,6 @@
 //! The audit log: a list with filters, one event beside it or on its own page, downloads.
 
+mod asked;
 mod panel;
 mod tokens;
 pub(in crate::web::console) mod words;
@@ -10,24 +11,20 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use time::OffsetDateTime;
 
 use crate::{
-    base::{
-        faults::Faults,
-        page::PageRequest,
-        permission::{Permission, Role},
-    },
-    domain::audit::{Decision, EventRow},
+    base::permission::Permission,
+    domain::audit::Decision,
     flow::actions::{
-        events::{self, Log, Turn},
+        events::{self, Log},
         export::{self, Format},
     },
     web::{
         console::{
             audit::{
+                asked::{Asked, Chip, Row},
                 panel::Panel,
-                tokens::{Bad, Token, Tokens},
+                tokens::{Bad, Token},
             },
             shell_of,
         },
@@ -92,38 +89,6 @@ struct EventPage {
     panel: Panel,
 }
 
-/// A filter in use, and where the list without it is.
-struct Chip {
-    key: &'static str,
-    value: String,
-    text: String,
-    href: String,
-}
-
-/// One event in the list.
-struct Row {
-    href: String,
-    at: OffsetDateTime,
-    tone: &'static str,
-    glyph: &'static str,
-    outcome: &'static str,
-    who: String,
-    note: &'static str,
-    deed: String,
-    current: bool,
-}
-
-/// What the address of the list says.
-struct Asked {
-    base: String,
-    kind: Option<String>,
-    tokens: Tokens,
-    turn: Turn,
-    /// As in the address, to be repeated by links within the page.
-    cursor: Vec<(&'static str, String)>,
-    event: Option<String>,
-}
-
 /// How an event ended: tone, glyph, word.
 pub(in crate::web::console) const fn outcome(
     decision: Decision,
@@ -137,179 +102,8 @@ pub(in crate::web::console) const fn outcome(
     }
 }
 
-const SPANS: [(&str, &str); 4] =
-    [("1h", "Last hour"), ("24h", "Last 24 hours"), ("7d", "Last 7 days"), ("30d", "Last 30 days")];
-
 const ONE_FILTER: &str = "Together the filters leave nothing. Without this one there is something to see:";
 const NO_SINGLE_FILTER: &str = "No single filter is to blame; taking all away shows the whole log.";
-
-impl Asked {
-    fn read(ask: &OrgPage, pairs: &[(String, String)]) -> Self {
-        let one = |name: &str| {
-            let value = pairs.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-            value.filter(|value| !value.is_empty())
-        };
-        let typed: Vec<&str> =
-            pairs.iter().filter(|(key, _)| key == "q").map(|(_, value)| value.as_str()).collect();
-        let mut tokens = Tokens::parse(&typed.join(" "));
-        let mut place = |name: &str| {
-            let cursor = one(name)?;
-            match PageRequest::<i64>::parse(None, Some(&cursor)) {
-                Ok(request) => request.after,
-                Err(_) => {
-                    tokens.bad.push(Bad {
-                        text: format!("{name}={cursor}"),
-                        why: "is no place that this log gave; it is shown from its newest event.".to_owned(),
-                    });
-                    None
-                }
-            }
-        };
-        let (turn, cursor) = match (place("cursor"), place("newer")) {
-            (Some(seq), _) => (Turn::Older(seq), one("cursor").map(|cursor| ("cursor", cursor))),
-            (None, Some(seq)) => (Turn::Newer(seq), one("newer").map(|cursor| ("newer", cursor))),
-            (None, None) => (Turn::First, None),
-        };
-        Self {
-            base: format!("/o/{}/audit", ask.cx.org.slug),
-            kind: one("kind"),
-            tokens,
-            turn,
-            cursor: cursor.into_iter().collect(),
-            event: one("event"),
-        }
-    }
-
-    /// Leaves out what the flow could not read, and says so.
-    fn reject(&mut self, faults: &Faults) {
-        self.tokens.reject(faults);
-        if let Some(fault) = faults.iter().find(|fault| fault.field == "kind") {
-            let kind = self.kind.take().unwrap_or_default();
-            let why = format!("kind {}.", fault.message);
-            self.tokens.bad.push(Bad { text: format!("kind={kind}"), why });
-        }
-    }
-
-    /// The list with these filters, from its start.
-    fn with(&self, filters: &str) -> String {
-        self.address("", self.kind.as_deref(), filters, &[])
-    }
-
-    /// The list as it is, with something more in its address.
-    fn here(&self, more: &[(&'static str, String)]) -> String {
-        self.address("", self.kind.as_deref(), &self.tokens.text_without(""), more)
-    }
-
-    fn address(
-        &self,
-        path: &str,
-        kind: Option<&str>,
-        filters: &str,
-        more: &[(&'static str, String)],
-    ) -> String {
-        let own = [("kind", kind.unwrap_or_default()), ("q", filters)];
-        let more = more.iter().map(|(name, value)| (*name, value.as_str()));
-        let pairs: Vec<_> = own.into_iter().chain(more).filter(|(_, value)| !value.is_empty()).collect();
-        let query = serde_urlencoded::to_string(pairs).unwrap_or_default();
-        let mark = if query.is_empty() { "" } else { "?" };
-        format!("{}{path}{mark}{query}", self.base)
-    }
-
-    fn event(&self, id: impl ToString) -> String {
-        let mut more = self.cursor.clone();
-        more.push(("event", id.to_string()));
-        self.here(&more)
-    }
-
-    fn tabs(&self) -> Vec<Tab> {
-        let tab = |label: &str, kind: Option<&str>| {
-            let href = self.address("", kind, &self.tokens.text_without(""), &[]);
-            Tab::new(label, href, self.kind.as_deref() == kind)
-        };
-        vec![
-            tab("All", None),
-            tab("Calls", Some("call")),
-            tab("Admin changes", Some("admin")),
-            tab("Sign-ins", Some("auth")),
-        ]
-    }
-
-    fn span(&self) -> Option<&Token> {
-        self.tokens
-            .good
-            .iter()
-            .find(|token| token.key == "from" && SPANS.iter().any(|(span, _)| *span == token.value))
-    }
-
-    fn spans(&self) -> Vec<Choice> {
-        let chosen = self.span().map(Token::text).unwrap_or_default();
-        let mut choices = vec![Choice::new("", "Any time")];
-        choices.extend(SPANS.map(|(span, label)| Choice::new(format!("from:{span}"), label)));
-        choices.into_iter().map(|choice| choice.chosen_by(&chosen)).collect()
-    }
-
-    /// A filter as a chip; an id is shown by the name that an event on the page gives it.
-    fn chip(&self, token: &Token, rows: &[EventRow]) -> Chip {
-        let of_actor = |row: &&EventRow| row.actor_id.as_deref() == Some(token.value.as_str());
-        let of_target = |row: &&EventRow| row.target_id.as_deref() == Some(token.value.as_str());
-        let named = match token.key {
-            "person" | "not_person" => rows.iter().find(of_actor).map(|row| row.actor_name.clone()),
-            "target" => rows.iter().find(of_target).and_then(|row| row.target_name.clone()),
-            _ => None,
-        };
-        Chip {
-            key: token.name(),
-            value: named.unwrap_or_else(|| token.value.clone()),
-            text: token.text(),
-            href: self.with(&self.tokens.text_without(token.key)),
-        }
-    }
-
-    fn drops(&self, log: &Log) -> Vec<Chip> {
-        let tokens = self.tokens.good.iter().filter(|token| log.droppable.contains(&token.key));
-        let mut drops: Vec<Chip> = tokens.map(|token| self.chip(token, &[])).collect();
-        if log.droppable.contains(&"kind") {
-            drops.push(Chip {
-                key: "kind",
-                value: String::new(),
-                text: "the choice of one kind".to_owned(),
-                href: self.address("", None, &self.tokens.text_without(""), &[]),
-            });
-        }
-        drops
-    }
-
-    fn row(&self, row: &EventRow) -> Row {
-        let (tone, glyph, outcome) = outcome(row.decision);
-        let id = row.id.to_string();
-        Row {
-            current: self.event.as_ref() == Some(&id),
-            href: self.event(id),
-            at: row.at,
-            tone,
-            glyph,
-            outcome,
-            who: words::actor(row),
-            note: words::actor_note(row),
-            deed: words::deed(row, None),
-        }
-    }
-
-    fn panel(&self, log: &Log, org: (&str, Role)) -> Option<Panel> {
-        let seen = log.seen.as_ref()?;
-        let at = log.rows.iter().position(|row| row.id == seen.detail.row.id);
-        let beside = |row: Option<&EventRow>| row.map(|row| self.event(row.id)).unwrap_or_default();
-        let mut panel = Panel::of(seen, org, &self.base, |key, value| {
-            let mut tokens = self.tokens.clone();
-            tokens.set(Token { key, value });
-            self.with(&tokens.text_without(""))
-        });
-        panel.newer = beside(at.and_then(|at| at.checked_sub(1)).and_then(|at| log.rows.get(at)));
-        panel.older = beside(at.and_then(|at| log.rows.get(at + 1)));
-        panel.close = self.here(&self.cursor);
-        Some(panel)
-    }
-}
 
 async fn list(ask: OrgPage, Query(pairs): Query<Vec<(String, String)>>) -> PageResult {
     let mut asked = Asked::read(&ask, &pairs);

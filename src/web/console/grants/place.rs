@@ -137,13 +137,13 @@ impl GrantPage {
             all_servers: servers == NamedServers::All,
             may,
             above,
+            calls: sheet.calls.iter().map(|call| rows::call_row(call, &sheet.reach)).collect(),
             reach: sheet.reach,
             servers: if place.people.is_empty() {
                 String::new()
             } else {
                 format!("{}/servers", place.people)
             },
-            calls: sheet.calls.iter().map(rows::call_row).collect(),
             log: log_href(&place.people, sheet.may_read_log, &grant.id.to_string()),
             networks: grant.bindings.cidr_texts(),
             clients: grant.bindings.clients().to_vec(),

@@ -6,7 +6,7 @@ use crate::{
     base::{actor::Principal, risk::Class},
     domain::audit::{Decision, EventRow},
     domain::grants::{Bindings, GrantEntry, GrantState, GrantToken, LastUse, TokenState},
-    flow::actions::grants::{GrantFound, NamedServers},
+    flow::actions::grants::{GrantFound, NamedServers, ServerReach},
     web::{console::audit::outcome, kit::parts::Choice},
 };
 
@@ -88,8 +88,8 @@ pub(in crate::web::console) fn grant_row(base: &str, found: GrantFound) -> Grant
     }
 }
 
-/// One call as a row of a grant's page.
-pub(in crate::web::console) fn call_row(event: &EventRow) -> CallRow {
+/// One call as a row of a grant's page, with the server where the grant reaches it.
+pub(in crate::web::console) fn call_row(event: &EventRow, reach: &[ServerReach]) -> CallRow {
     let (tone, glyph, outcome) = match event.decision {
         // Beside the other ends of calls, Done alone would not say what was.
         Decision::Done => ("allow", "ok", "Answered"),
@@ -98,10 +98,22 @@ pub(in crate::web::console) fn call_row(event: &EventRow) -> CallRow {
     CallRow {
         href: event.request.map(|request| format!("/c/{request}")).unwrap_or_default(),
         at: event.at,
-        what: event.target_name.clone().unwrap_or_default(),
+        what: called(event, reach),
         tone,
         glyph,
         outcome,
+    }
+}
+
+/// What was called, as `server/tool`; a refused call is on record under the tool's name alone.
+fn called(event: &EventRow, reach: &[ServerReach]) -> String {
+    let name = event.target_name.clone().unwrap_or_default();
+    let server = event.target_id.as_deref().and_then(|id| id.split('/').next());
+    match reach.iter().find(|one| Some(one.server.id.to_string().as_str()) == server) {
+        Some(one) if !name.starts_with(&format!("{}/", one.server.slug)) => {
+            format!("{}/{name}", one.server.slug)
+        }
+        _ => name,
     }
 }
 

@@ -88,7 +88,7 @@ async fn list(ask: PersonPage) -> PageResult {
     let email = ask.cx.user.email.to_string();
     let places: Vec<OrgAgents> = mine.into_iter().map(|mine| of_org(mine, &email)).collect();
     page(&AgentsPage {
-        shell: shell_of::person(&ask, "Your agents").await?,
+        shell: shell_of::person(&ask, "My agents").await?,
         is_empty: places.iter().all(|place| place.rows.is_empty()),
         places,
     })
@@ -102,7 +102,7 @@ fn of_org(mine: MyGrants, email: &str) -> OrgAgents {
         String::new()
     };
     OrgAgents {
-        caption: format!("Your agents in {}", mine.found.org.name),
+        caption: format!("My agents in {}", mine.found.org.name),
         name: mine.found.org.name.clone(),
         is_suspended: mine.found.org.state() == OrgState::Suspended,
         rows: grant_rows(&format!("{LIST}/{slug}"), mine.grants),
@@ -254,7 +254,7 @@ async fn revoke_token(
 }
 
 fn crumb() -> Crumb {
-    Crumb::to("Your agents", LIST)
+    Crumb::to("My agents", LIST)
 }
 
 fn base(org: &str) -> String {

@@ -7,19 +7,25 @@ use serde::Deserialize;
 use crate::{
     base::{permission::Permission, risk::Class, secret::Secret},
     domain::servers::{KnownServer, known_server, known_servers},
-    flow::actions::servers::{self, Probe, ServerInput, TriedCredential},
+    flow::{
+        actions::servers::{self, Probe, ServerInput, TriedCredential},
+        catalogue::{Onlooker, StepReport},
+    },
     web::{
         console::{
             servers::{
                 crumb, href, list_href,
+                under_way::under_way,
                 words::{StepRow, class_tone, shown, step_rows},
             },
             shell_of,
         },
         kit::{
             ask::OrgPage,
+            faults::PageError,
             flash::Toast,
             form::{self, Form, FormFaults},
+            live::{self, Live},
             page::{PageResult, go_saying, page_with},
             parts::{Choice, Crumb},
             shell::Shell,
@@ -35,10 +41,23 @@ const TEMPLATE: &str = "Bearer {value}";
 struct NewPage {
     shell: Shell,
     crumbs: Vec<Crumb>,
-    action: String,
-    back: String,
     known: &'static [KnownServer],
     checked_on: &'static str,
+    trial: Trial,
+}
+
+/// What a try found and the form with it, alone.
+#[derive(Template)]
+#[template(path = "console/servers/trial.html")]
+struct TrialPiece {
+    trial: Trial,
+}
+
+/// What a try found, where there was one, and the form.
+struct Trial {
+    action: String,
+    back: String,
+    csrf: String,
     chosen: Option<&'static KnownServer>,
     transports: Vec<Choice>,
     steps: Vec<StepRow>,
@@ -46,6 +65,30 @@ struct NewPage {
     found: Found,
     form: NewForm,
     faults: FormFaults,
+    is_piece: bool,
+}
+
+impl Trial {
+    fn of(ask: &OrgPage, form: NewForm, faults: FormFaults, probe: Option<&Probe>) -> Self {
+        let back = list_href(ask);
+        Self {
+            action: format!("{back}/new"),
+            back,
+            csrf: ask.browser.csrf.as_str().to_owned(),
+            chosen: known_server(&form.known),
+            transports: transports(&form.transport),
+            steps: probe.map(|probe| step_rows(&probe.steps)).unwrap_or_default(),
+            is_found: probe.is_some_and(Probe::is_ok),
+            found: probe.map(found).unwrap_or_default(),
+            form,
+            faults,
+            is_piece: false,
+        }
+    }
+
+    const fn title(&self) -> &'static str {
+        if self.is_found { "The server answers" } else { "The way ends before its tools" }
+    }
 }
 
 /// What a check found.
@@ -112,11 +155,33 @@ pub(super) async fn new(ask: OrgPage, Query(query): Query<NewQuery>) -> PageResu
         known.description.clone_into(&mut form.description);
         known.transport.as_str().clone_into(&mut form.transport);
     }
-    show(&ask, StatusCode::OK, form, FormFaults::default(), None).await
+    render(&ask, StatusCode::OK, Trial::of(&ask, form, FormFaults::default(), None)).await
 }
 
-pub(super) async fn check(ask: OrgPage, Form(mut form): Form<NewForm>) -> PageResult {
-    match servers::probe_tried(&ask.cx, &form.url, &form.transport, &form.tried()).await {
+pub(super) async fn check(ask: OrgPage, live: Live, Form(form): Form<NewForm>) -> PageResult {
+    if live.is_wanted {
+        return check_watched(ask, form);
+    }
+    let trial = tried(&ask, form, Onlooker::default()).await?;
+    let is_whole = trial.faults.is_empty();
+    render(&ask, if is_whole { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }, trial).await
+}
+
+/// Tries the address while the page shows each step.
+fn check_watched(ask: OrgPage, form: NewForm) -> PageResult {
+    ask.cx.require(Permission::ServersWrite)?;
+    let (onlooker, seen) = Onlooker::watching();
+    let work = async move {
+        let trial = tried(&ask, form, onlooker).await;
+        let last =
+            trial.and_then(|trial| live::piece(&TrialPiece { trial: Trial { is_piece: true, ..trial } }));
+        last.unwrap_or_else(|error| live::broken_off(error, ask.cx.origin.request))
+    };
+    Ok(live::pieces(seen, |taken: &Vec<StepReport>| under_way(taken), Box::pin(work)))
+}
+
+async fn tried(ask: &OrgPage, mut form: NewForm, onlooker: Onlooker) -> Result<Trial, PageError> {
+    match servers::probe_tried(&ask.cx, &form.url, &form.transport, &form.tried(), onlooker).await {
         Ok(probe) => {
             probe.draft.clone_into(&mut form.draft);
             if let Some(transport) = probe.transport {
@@ -125,12 +190,9 @@ pub(super) async fn check(ask: OrgPage, Form(mut form): Form<NewForm>) -> PageRe
             if let (true, Some(name)) = (form.name.trim().is_empty(), &probe.declared.name) {
                 form.name = name.chars().filter(|c| !c.is_control()).take(100).collect();
             }
-            show(&ask, StatusCode::OK, form, FormFaults::default(), Some(&probe)).await
+            Ok(Trial::of(ask, form, FormFaults::default(), Some(&probe)))
         }
-        Err(error) => {
-            let faults = form::faults_of(error)?;
-            show(&ask, StatusCode::UNPROCESSABLE_ENTITY, form, faults, None).await
-        }
+        Err(error) => Ok(Trial::of(ask, form, form::faults_of(error)?, None)),
     }
 }
 
@@ -150,39 +212,17 @@ pub(super) async fn create(ask: OrgPage, Form(form): Form<NewForm>) -> PageResul
         }
         Err(error) => {
             let faults = form::faults_of(error)?;
-            show(&ask, StatusCode::UNPROCESSABLE_ENTITY, form, faults, None).await
+            render(&ask, StatusCode::UNPROCESSABLE_ENTITY, Trial::of(&ask, form, faults, None)).await
         }
     }
 }
 
-async fn show(
-    ask: &OrgPage,
-    status: StatusCode,
-    form: NewForm,
-    faults: FormFaults,
-    probe: Option<&Probe>,
-) -> PageResult {
-    let back = list_href(ask);
+async fn render(ask: &OrgPage, status: StatusCode, trial: Trial) -> PageResult {
     let mut shell = shell_of::org(ask, "Add a server").await?;
-    shell.has_faults = !faults.is_empty();
-    page_with(
-        status,
-        &NewPage {
-            shell,
-            crumbs: vec![crumb(ask)],
-            action: format!("{back}/new"),
-            back,
-            known: known_servers(),
-            checked_on: known_servers().first().map_or("", |known| known.checked_on),
-            chosen: known_server(&form.known),
-            transports: transports(&form.transport),
-            steps: probe.map(|probe| step_rows(&probe.steps)).unwrap_or_default(),
-            is_found: probe.is_some_and(Probe::is_ok),
-            found: probe.map(found).unwrap_or_default(),
-            form,
-            faults,
-        },
-    )
+    shell.has_faults = !trial.faults.is_empty();
+    let known = known_servers();
+    let checked_on = known.first().map_or("", |known| known.checked_on);
+    page_with(status, &NewPage { shell, crumbs: vec![crumb(ask)], known, checked_on, trial })
 }
 
 fn transports(chosen: &str) -> Vec<Choice> {

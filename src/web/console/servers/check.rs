@@ -6,19 +6,25 @@ use axum::extract::Path;
 use crate::{
     base::{page::Page, permission::Permission},
     domain::servers::{Check, Checked, Server, ToolName},
-    flow::{actions::servers, catalogue::Refresh},
+    flow::{
+        actions::servers,
+        catalogue::{Onlooker, Refresh, StepName, StepReport},
+    },
     web::{
         console::{
             servers::{
                 crumb, href,
+                under_way::under_way,
                 words::{StepRow, shown, step_rows},
             },
             shell_of,
         },
         kit::{
             ask::OrgPage,
+            faults::PageError,
             form::Form,
             listing::{Asked, Listing},
+            live::{self, Live},
             page::{PageResult, page_with},
             parts::Crumb,
             shell::Shell,
@@ -32,6 +38,19 @@ use crate::{
 struct CheckPage {
     shell: Shell,
     crumbs: Vec<Crumb>,
+    checked: Outcome,
+    can_write: bool,
+}
+
+/// What a check found, alone.
+#[derive(Template)]
+#[template(path = "console/servers/checked.html")]
+struct CheckedPiece {
+    checked: Outcome,
+}
+
+/// What a check found, and the checks of the last days.
+struct Outcome {
     href: String,
     server: Server,
     steps: Vec<StepRow>,
@@ -39,7 +58,13 @@ struct CheckPage {
     changes: Vec<(&'static str, String)>,
     rows: Vec<CheckRow>,
     list: Listing,
-    can_write: bool,
+    is_piece: bool,
+}
+
+impl Outcome {
+    const fn title(&self) -> &'static str {
+        if self.is_ok { "The catalogue was read" } else { "The way ends before its tools" }
+    }
 }
 
 struct CheckRow {
@@ -62,41 +87,70 @@ pub(super) async fn run(
     ask: OrgPage,
     Path((_, name)): Path<(String, String)>,
     asked: Asked,
+    live: Live,
     Form(RunForm {}): Form<RunForm>,
 ) -> PageResult {
-    let refresh = servers::refresh(&ask.cx, &name).await?;
+    if live.is_wanted {
+        return run_watched(ask, name, asked).await;
+    }
+    let refresh = servers::refresh(&ask.cx, &name, Onlooker::default()).await?;
     render(&ask, refresh.server.clone(), asked, Some(refresh)).await
 }
 
-async fn render(ask: &OrgPage, server: Server, mut asked: Asked, refresh: Option<Refresh>) -> PageResult {
+/// Runs the check while the page shows each step.
+async fn run_watched(ask: OrgPage, name: String, asked: Asked) -> PageResult {
+    ask.cx.require(Permission::ServersWrite)?;
+    servers::find(&ask.cx, &name).await?;
+    let (onlooker, seen) = Onlooker::watching();
+    let work = async move {
+        let last = async {
+            let refresh = servers::refresh(&ask.cx, &name, onlooker).await?;
+            let server = refresh.server.clone();
+            let checked = Outcome { is_piece: true, ..outcome(&ask, server, asked, Some(refresh)).await? };
+            live::piece(&CheckedPiece { checked })
+        };
+        last.await.unwrap_or_else(|error| live::broken_off(error, ask.cx.origin.request))
+    };
+    Ok(live::pieces(seen, |taken: &Vec<StepReport>| under_way(taken), Box::pin(work)))
+}
+
+async fn render(ask: &OrgPage, server: Server, asked: Asked, refresh: Option<Refresh>) -> PageResult {
+    let mut shell = shell_of::org(ask, format!("Check of {}", server.name)).await?;
+    let checked = outcome(ask, server, asked, refresh).await?;
+    shell.has_faults = !checked.list.faults.is_empty();
+    let crumbs = vec![crumb(ask), Crumb::to(checked.server.name.clone(), checked.href.clone())];
+    let can_write = ask.cx.may(Permission::ServersWrite);
+    page_with(checked.list.status(), &CheckPage { shell, crumbs, checked, can_write })
+}
+
+async fn outcome(
+    ask: &OrgPage,
+    server: Server,
+    mut asked: Asked,
+    refresh: Option<Refresh>,
+) -> Result<Outcome, PageError> {
     let request = asked.page();
     let Page { items, next } = servers::health(&ask.cx, server.slug.as_str(), &request).await?;
-    let href = href(ask, server.slug.as_str());
-    let list = asked.listing(next.as_deref());
-    let mut shell = shell_of::org(ask, format!("Check of {}", server.name)).await?;
-    shell.has_faults = !list.faults.is_empty();
-    page_with(
-        list.status(),
-        &CheckPage {
-            shell,
-            crumbs: vec![crumb(ask), Crumb::to(server.name.clone(), href.clone())],
-            steps: refresh.as_ref().map(|refresh| step_rows(&refresh.steps)).unwrap_or_default(),
-            is_ok: refresh.as_ref().is_some_and(|refresh| refresh.change.is_some()),
-            changes: refresh.as_ref().map(changes).unwrap_or_default(),
-            rows: items.into_iter().map(CheckRow::from).collect(),
-            href,
-            server,
-            list,
-            can_write: ask.cx.may(Permission::ServersWrite),
-        },
-    )
+    Ok(Outcome {
+        href: href(ask, server.slug.as_str()),
+        steps: refresh.as_ref().map(|refresh| step_rows(&refresh.steps)).unwrap_or_default(),
+        is_ok: refresh.as_ref().is_some_and(|refresh| refresh.change.is_some()),
+        changes: refresh.as_ref().map(changes).unwrap_or_default(),
+        rows: items.into_iter().map(CheckRow::from).collect(),
+        server,
+        list: asked.listing(next.as_deref()),
+        is_piece: false,
+    })
 }
 
 impl From<Check> for CheckRow {
     fn from(check: Check) -> Self {
         let (is_ok, step, cause) = match check.outcome {
             Checked::Well => (true, String::new(), String::new()),
-            Checked::Failed { step, cause } => (false, step, shown(&cause)),
+            Checked::Failed { step, cause } => {
+                let label = StepName::parse(&step).map(|name| name.label().to_owned());
+                (false, label.unwrap_or(step), shown(&cause))
+            }
         };
         Self { at: check.at, is_ok, latency: format!("{} ms", check.latency_ms), step, cause }
     }

@@ -33,11 +33,33 @@ struct CredentialsPage {
     href: String,
     tabs: Vec<Tab>,
     server: Server,
-    credentials: Vec<Credential>,
+    credentials: Vec<CarriedRow>,
+    remove_action: String,
     targets: Vec<Choice>,
     form: CredentialForm,
     faults: FormFaults,
     can_write: bool,
+}
+
+/// A credential, and the dialog that removes it.
+struct CarriedRow {
+    name: String,
+    target: &'static str,
+    template: String,
+    dialog: String,
+    title: String,
+}
+
+impl CarriedRow {
+    fn of((at, credential): (usize, Credential)) -> Self {
+        Self {
+            title: format!("Remove {}?", credential.name),
+            dialog: format!("remove-{at}"),
+            target: credential.target.as_str(),
+            template: credential.template,
+            name: credential.name,
+        }
+    }
 }
 
 #[derive(Clone, Default, Deserialize)]
@@ -141,9 +163,10 @@ async fn render(
             shell,
             crumbs: vec![crumb(ask)],
             tabs: tabs(&href, "/credentials", None),
+            remove_action: format!("{href}/credentials/remove"),
             href,
             server,
-            credentials,
+            credentials: credentials.into_iter().enumerate().map(CarriedRow::of).collect(),
             targets: [("header", "Header"), ("query", "Query parameter")]
                 .into_iter()
                 .map(|(value, label)| Choice::new(value, label).chosen_by(&form.target))

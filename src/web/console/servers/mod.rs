@@ -7,6 +7,7 @@ mod credentials;
 mod list;
 mod show;
 mod tool;
+mod under_way;
 mod words;
 
 use crate::{

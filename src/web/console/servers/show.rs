@@ -46,7 +46,8 @@ struct ServerPage {
     classes: Vec<Choice>,
     is_filtered: bool,
     tools: Vec<ToolRow>,
-    waiting: i64,
+    waiting: Vec<String>,
+    accept_action: String,
     review: String,
     list: Listing,
     lookalikes: Vec<AlikeRow>,
@@ -116,7 +117,8 @@ pub(super) async fn show(
             classes: classes(&class),
             is_filtered: !(q.is_empty() && state.is_empty() && class.is_empty()),
             tools: rows(&href, &sheet),
-            waiting: waiting(&sheet),
+            waiting: sheet.waiting.iter().map(|name| shown(name.as_str())).collect(),
+            accept_action: format!("{href}/accept"),
             lookalikes: alike(&sheet),
             more_alike: sheet.lookalikes.len().saturating_sub(ALIKE),
             credentials: sheet.credentials.len(),
@@ -230,10 +232,6 @@ fn rows(href: &str, sheet: &ServerSheet) -> Vec<ToolRow> {
 
 fn offered(sheet: &ServerSheet) -> i64 {
     sheet.counts.iter().filter(|(state, _)| *state != ToolState::Gone).map(|(_, count)| count).sum()
-}
-
-fn waiting(sheet: &ServerSheet) -> i64 {
-    sheet.counts.iter().filter(|(state, _)| state.waits()).map(|(_, count)| count).sum()
 }
 
 fn software(server: &Server) -> String {

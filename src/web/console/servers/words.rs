@@ -7,7 +7,7 @@ use time::{format_description::StaticFormatDescription, macros::format_descripti
 use crate::{
     base::risk::Class,
     domain::servers::{DayHealth, Drift, Server, Severity, Tool, ToolName, ToolState},
-    flow::catalogue::{StepReport, StepState},
+    flow::catalogue::{StepName, StepReport, StepState},
 };
 
 const DAY: StaticFormatDescription = format_description!("[day padding:none] [month repr:short]");
@@ -273,6 +273,26 @@ pub(super) fn step_rows(steps: &[StepReport]) -> Vec<StepRow> {
         }
     };
     steps.iter().map(row).collect()
+}
+
+/// The steps of a check that is going on: those that were taken, the one that is being taken, and those to come.
+pub(super) fn rows_under_way(taken: &[StepReport]) -> Vec<StepRow> {
+    let mut rows = step_rows(taken);
+    let has_ended = taken.iter().any(|step| step.state == StepState::Failed);
+    for (at, name) in StepName::ALL.into_iter().enumerate().skip(taken.len()) {
+        let is_next = at == taken.len() && !has_ended;
+        let (class, glyph, text) =
+            if is_next { ("now", "clock", "Under way") } else { ("off", "dash", "Not reached yet") };
+        rows.push(StepRow {
+            class,
+            glyph,
+            label: name.label(),
+            took: String::new(),
+            text: text.to_owned(),
+            fix: String::new(),
+        });
+    }
+    rows
 }
 
 fn took(took: Duration) -> String {

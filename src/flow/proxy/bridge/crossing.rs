@@ -1,0 +1,199 @@
+//! One call on its way across: begun anew, or taken up where it waits for an answer.
+
+use std::{collections::HashMap, sync::Arc};
+
+use http::{HeaderMap, HeaderName, StatusCode};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    base::crypto::digest,
+    flow::proxy::{
+        admit::Admitted,
+        ask::{Answer, Ask},
+        bridge::{
+            Way,
+            agent::{Agent, Mouth, Word},
+            desk::{NotResumed, Resumed},
+            dress::{self, Sender},
+            is_old,
+            job::{self, Cut, Job},
+            listen::{self, Wanted},
+            talk::Line,
+            to_legacy, to_modern,
+        },
+        credential::Credential,
+        edit::Editor,
+        gateway::Gateway,
+        handles::Holder,
+        judge::Permit,
+        pieces,
+        record::OpenCall,
+        reply,
+        route::Call,
+    },
+    protocol::mcp::{
+        canonical::canonical,
+        error::{self, Code},
+        message::Request,
+        method::Method,
+        raw::Raw,
+        version::Era,
+    },
+};
+
+/// Makes the call at the server in the dress of its era, and answers with what comes back.
+pub(super) async fn carry(
+    gateway: &Gateway,
+    ask: &Ask,
+    admitted: &Admitted,
+    permit: &Permit<'_>,
+    open: Option<OpenCall>,
+    credential: Credential,
+    way: Way,
+) -> Answer {
+    let call = permit.call();
+    let (Some(request), Some(target)) = (call.request(), call.server.target.as_ref()) else {
+        return reply::no_stream();
+    };
+    let body = call.opened.body.clone().unwrap_or_else(|| ask.body.clone());
+    let (outlet, pieces) = pieces::channel();
+    let mouth = Mouth {
+        id: request.id.raw().text().to_owned(),
+        pieces: outlet,
+        open,
+        link: gateway.explanation(ask.origin.request),
+        received: 0,
+    };
+    let holder = admitted.holder(&call.server);
+    let digest = digest_of(request);
+    let mouth = match taken_up(gateway, holder, digest, &body, request, mouth) {
+        Ok(Some(mouth)) => mouth,
+        Ok(None) => return pieces::answer(pieces).await,
+        Err(refused) => return *refused,
+    };
+    let mut carried = HeaderMap::new();
+    for name in ["traceparent", "tracestate"] {
+        if let Some(value) = ask.headers.get(name) {
+            carried.insert(HeaderName::from_static(name), value.clone());
+        }
+    }
+    let target = credential.attach(&mut carried, target);
+    let sender = sender(call, request);
+    let agent = Agent {
+        era: call.era,
+        mouth,
+        capabilities: serde_json::from_str(&sender.capabilities).unwrap_or_default(),
+        wants_log: call.era == Era::Legacy
+            || request.params.meta("io.modelcontextprotocol/logLevel").is_some(),
+        progress: request.params.progress_token().ok().flatten().map(|token| token.raw().text().to_owned()),
+        digest,
+        is_tool_call: request.method() == Method::ToolsCall,
+        server: Arc::clone(&call.server.server.name),
+        editor: Editor::of(gateway, admitted, permit),
+        desk: Arc::clone(&gateway.bridge.desk),
+        handles: gateway.handles.clone(),
+        holder,
+    };
+    let line = Line { egress: gateway.egress.clone(), target, carried, is_old: is_old(call) };
+    let job =
+        Job { body, line, server: Arc::clone(&call.server), sender, agent, off: CancellationToken::new() };
+    set_going(gateway, job, named(ask, &request.id.key()), way);
+    pieces::answer(pieces).await
+}
+
+/// The id of a request, told apart from those of the grant's other sessions.
+pub(super) fn named(ask: &Ask, id: &str) -> String {
+    format!("{}/{id}", ask.header("mcp-session-id").unwrap_or_default())
+}
+
+fn set_going(gateway: &Gateway, mut job: Job, id: String, way: Way) {
+    let (desk, sessions) = (Arc::clone(&gateway.bridge.desk), Arc::clone(&gateway.bridge.sessions));
+    let now = gateway.clock.now();
+    let wanted = job::request(&job.body)
+        .filter(|request| request.method() == Method::SubscriptionsListen)
+        .and_then(|request| Wanted::of(&request).ok());
+    let room = wanted.as_ref().map(|_| Arc::clone(&gateway.bridge.listeners).try_acquire_owned());
+    gateway.bridge.tasks.spawn(async move {
+        let running = desk.run(job.agent.holder, id);
+        job.off = running.off.clone();
+        match (wanted, room) {
+            (Some(wanted), Some(Ok(_room))) => return listen::to_legacy(job, wanted).await,
+            (Some(_), _) => return job.settle(Err(Cut::Silent(listen::too_many()))).await,
+            (None, _) => {}
+        }
+        match way {
+            Way::ToLegacy => to_legacy::carry(job, sessions, now).await,
+            Way::ToModern => to_modern::carry(job).await,
+        }
+    });
+}
+
+/// Takes up a call that waits for what this request brings; the mouth comes back where it begins a new one.
+fn taken_up(
+    gateway: &Gateway,
+    holder: Holder,
+    digest: digest::Digest,
+    body: &[u8],
+    request: &Request<'_>,
+    mouth: Mouth,
+) -> Result<Option<Mouth>, Box<Answer>> {
+    // The state was opened in the body that is carried out, not in the one that came.
+    let state = job::request(body)
+        .and_then(|opened| opened.params.request_state().ok().flatten().map(std::borrow::Cow::into_owned));
+    let Some(state) = state else { return Ok(Some(mouth)) };
+    let responses = request.params.input_responses().ok().flatten();
+    let words: HashMap<_, _> = responses
+        .iter()
+        .flat_map(Raw::members)
+        .filter_map(|member| {
+            Some((member.key.string()?.into_owned(), Word::Result(member.value.text().to_owned())))
+        })
+        .collect();
+    let parked = state.parse().map_err(|_| NotResumed::Unknown);
+    let resumed =
+        parked.and_then(|id| gateway.bridge.desk.resume(holder, digest, id, Resumed { words, mouth }));
+    match resumed {
+        Ok(()) => Ok(None),
+        Err(NotResumed::Unknown) => Err(Box::new(begin_anew(request))),
+        Err(NotResumed::Lacks(key)) => {
+            let message = format!("params.inputResponses lacks {key}");
+            Err(Box::new(bad_params(request, &message)))
+        }
+    }
+}
+
+fn begin_anew(request: &Request<'_>) -> Answer {
+    bad_params(request, "This call no longer waits for an answer. Make it again without requestState.")
+}
+
+pub(super) fn bad_params(request: &Request<'_>, message: &str) -> Answer {
+    let body = error::error(Era::Modern, Some(request.id), Code::InvalidParams, message, None);
+    reply::json_answer(StatusCode::BAD_REQUEST, body)
+}
+
+/// A call is the same again where method, name and arguments are.
+fn digest_of(request: &Request<'_>) -> digest::Digest {
+    let mut said = request.method().name().as_bytes().to_vec();
+    for key in ["name", "uri", "arguments"] {
+        said.push(0);
+        if let Some(raw) = request.params.get(key) {
+            said.extend_from_slice(&canonical(raw));
+        }
+    }
+    digest::sha256(&said)
+}
+
+fn sender(call: &Call<'_>, request: &Request<'_>) -> Sender {
+    let bridged = call.session.as_ref().and_then(|session| session.bridged.as_ref());
+    match (bridged, request.params.self_description()) {
+        (Some(bridged), _) => Sender {
+            capabilities: dress::client_capabilities(&bridged.capabilities).to_string(),
+            client: bridged.client.clone(),
+        },
+        (None, Ok(said)) => Sender {
+            capabilities: said.capabilities.text().to_owned(),
+            client: said.client.map(|client| client.text().to_owned()),
+        },
+        (None, Err(_)) => Sender { capabilities: "{}".to_owned(), client: None },
+    }
+}
