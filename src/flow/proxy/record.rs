@@ -89,6 +89,7 @@ pub enum Ending {
 
 /// What came of putting a permitted call on record.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly every call passes, and a box would be made for each")]
 pub enum Admission<'a> {
     /// It is, and may leave.
     Pass(Pass<'a>),
