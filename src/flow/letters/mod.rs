@@ -15,7 +15,7 @@ mod render;
 mod words;
 
 pub use letter::{
-    ApiKeyCreated, EmailChanged, Invitation, InvitationExistingAccount, Letter, NewSignIn, OrgDeletionAsked,
+    ApiKeyCreated, ApprovalAsked, EmailChanged, Invitation, InvitationExistingAccount, Letter, NewSignIn, OrgDeletionAsked,
     OwnershipTransferred, PasskeyAdded, PasswordChanged, RemovedFromOrg, ResetPassword, SecondFactorChange,
     SecondFactorChanged, SignUpExisting, TestLetter, VerifyEmail,
 };

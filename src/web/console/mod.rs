@@ -2,6 +2,7 @@
 
 pub mod api_docs;
 pub mod api_keys;
+pub mod approvals;
 pub mod audit;
 pub mod calls;
 pub mod found;
@@ -39,6 +40,7 @@ pub fn routes() -> Routes {
     Routes::default()
         .and(api_docs::routes())
         .and(api_keys::routes())
+        .and(approvals::routes())
         .and(audit::routes())
         .and(calls::routes())
         .and(found::routes())

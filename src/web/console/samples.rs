@@ -153,6 +153,7 @@ fn samples() -> Vec<Sample> {
         console::api_keys::samples,
         console::api_keys::new_samples,
         console::api_keys::rotation_samples,
+        console::approvals::samples,
         console::audit::samples,
         console::calls::samples,
         console::found::samples,
