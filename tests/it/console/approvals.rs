@@ -15,17 +15,17 @@ async fn an_approver_reads_the_call_and_decides_it() {
     let id = app.approval(&org, grant, server).await;
     let mut ann = app.member(&org, "Ann Approver", Role::Approver).await;
     let list = ann.browser.visit("/o/acme/approvals").await;
-    assert!(list.html.contains("tool-acme") && list.html.contains("Test agent"));
+    assert!(list.body.contains("tool-acme") && list.body.contains("Test agent"));
     let one = ann.browser.visit(&format!("/o/acme/approvals/{id}")).await;
-    assert!(one.html.contains("&#34;title&#34;: &#34;hello&#34;"), "{}", one.html);
+    assert!(one.body.contains("&#34;title&#34;: &#34;hello&#34;"), "{}", one.body);
     let decide = format!("/o/acme/approvals/{id}/decide");
     let wrong = ann.browser.submit(&one, &decide, &[("decision", "maybe")]).await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     let done = ann.browser.submit(&one, &decide, &[("decision", "approve_once"), ("reason", "Fine.")]).await;
     let done = ann.browser.follow(done).await;
-    assert!(done.html.contains("Approved. The agent is let through") && done.html.contains("Nothing waits"));
+    assert!(done.body.contains("Approved. The agent is let through") && done.body.contains("Nothing waits"));
     let again = ann.browser.visit(&format!("/o/acme/approvals/{id}")).await;
-    assert!(again.html.contains("Ann Approver") && again.html.contains("Fine."));
+    assert!(again.body.contains("Ann Approver") && again.body.contains("Fine."));
     assert!(app.recorded(&org).await.contains(&"approval.approved".to_owned()));
 }
 
@@ -39,7 +39,7 @@ async fn who_neither_decides_nor_asks_finds_nothing() {
     let id = app.approval(&org, grant, server).await;
     let mut other = app.member(&org, "Other Member", Role::Member).await;
     let list = other.browser.visit("/o/acme/approvals").await;
-    assert!(list.html.contains("Nothing waits"));
+    assert!(list.body.contains("Nothing waits"));
     let one = other.browser.get(&format!("/o/acme/approvals/{id}")).await;
     assert_eq!(one.status, StatusCode::NOT_FOUND);
 }
