@@ -31,6 +31,7 @@ pub mod sign_in;
 pub mod sign_up;
 pub mod team_members;
 pub mod teams;
+pub mod usage;
 mod traces;
 
 use crate::web::kit::routes::Routes;
@@ -66,4 +67,5 @@ pub fn routes() -> Routes {
         .and(sign_up::routes())
         .and(team_members::routes())
         .and(teams::routes())
+        .and(usage::routes())
 }

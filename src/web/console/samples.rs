@@ -175,6 +175,7 @@ fn samples() -> Vec<Sample> {
         console::sign_up::samples,
         console::team_members::samples,
         console::teams::samples,
+        console::usage::samples,
     ];
     files.iter().flat_map(|samples| samples()).collect()
 }

@@ -121,6 +121,7 @@ pub(super) const PHRASES: &[Phrase] = &[
     phrase("letter.opened", "Letter read", "read", "read", "a letter in the outbox ({target})"),
     phrase("letter.resent", "Letter sent again", "send", "sent", "a letter again ({target})"),
     phrase("letter.test_sent", "Test letter sent", "send", "sent", "a test letter"),
+    phrase("limit.reset", "Limit reset", "reset", "reset", "what was counted of {target}"),
     phrase("member.added", "Member added", "add", "added", "{target} to the organization[ as {after.role}]"),
     phrase("member.left", "Member left", "leave", "left", "the organization"),
     phrase("member.offboarded", "Member off-boarded", "off-board", "off-boarded", "{target}"),
