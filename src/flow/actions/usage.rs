@@ -11,10 +11,7 @@ use crate::{
     domain::{
         audit::{self, Entry},
         limits::{Usage, UsageFilter, store},
-        policy::{
-            kept::PolicyRef,
-            store::policies,
-        },
+        policy::{kept::PolicyRef, store::policies},
     },
     flow::{
         cx::OrgCx,
@@ -101,15 +98,10 @@ pub async fn reset(cx: &OrgCx, key: &str) -> ActionResult<Usage> {
     let key = read_key(key).ok_or(ActionError::NotFound)?;
     let mut tx = cx.tx().await?;
     let usage = store::reset(&mut tx, &key).await?.ok_or(ActionError::NotFound)?;
-    let record = UsageRecord {
-        scope: &usage.scope,
-        scope_id: &usage.scope_id,
-        span: &usage.span,
-        used: &usage.used,
-    };
-    let entry = Entry::admin("limit.reset", &cx.who())
-        .target("policy", usage.policy, &usage.counter)
-        .before(&record);
+    let record =
+        UsageRecord { scope: &usage.scope, scope_id: &usage.scope_id, span: &usage.span, used: &usage.used };
+    let entry =
+        Entry::admin("limit.reset", &cx.who()).target("policy", usage.policy, &usage.counter).before(&record);
     audit::commit(tx, cx.now(), vec![entry]).await?;
     Ok(usage)
 }

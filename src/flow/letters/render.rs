@@ -9,8 +9,8 @@ use zeroize::Zeroize;
 use crate::flow::letters::{
     Letter,
     letter::{
-        ApiKeyCreated, ApprovalAsked, EmailChanged, Invitation, InvitationExistingAccount, NewSignIn, OrgDeletionAsked,
-        OwnershipTransferred, PasskeyAdded, PasswordChanged, RemovedFromOrg, ResetPassword,
+        ApiKeyCreated, ApprovalAsked, EmailChanged, Invitation, InvitationExistingAccount, NewSignIn,
+        OrgDeletionAsked, OwnershipTransferred, PasskeyAdded, PasswordChanged, RemovedFromOrg, ResetPassword,
         SecondFactorChanged, SignUpExisting, TestLetter, VerifyEmail,
     },
 };

@@ -29,10 +29,14 @@ pub fn routes() -> Routes {
             list,
         )
         .api(
-            Operation::post("/orgs/{org}/usage/{count}/reset", "resetUsage", Effect::Records(&["limit.reset"]))
-                .about("Usage", "Forget what was counted; the next call finds all the room there is")
-                .needs(Permission::PoliciesWrite)
-                .gives_nothing(),
+            Operation::post(
+                "/orgs/{org}/usage/{count}/reset",
+                "resetUsage",
+                Effect::Records(&["limit.reset"]),
+            )
+            .about("Usage", "Forget what was counted; the next call finds all the room there is")
+            .needs(Permission::PoliciesWrite)
+            .gives_nothing(),
             reset,
         )
 }

@@ -24,14 +24,12 @@ use crate::{
 
 /// The routes.
 pub fn routes() -> Routes {
-    Routes::default()
-        .page("/o/{org}/usage", Access::Org(Permission::PoliciesRead), list)
-        .form(
-            "/o/{org}/usage/{count}/reset",
-            Access::Org(Permission::PoliciesWrite),
-            Effect::Records(&["limit.reset"]),
-            reset,
-        )
+    Routes::default().page("/o/{org}/usage", Access::Org(Permission::PoliciesRead), list).form(
+        "/o/{org}/usage/{count}/reset",
+        Access::Org(Permission::PoliciesWrite),
+        Effect::Records(&["limit.reset"]),
+        reset,
+    )
 }
 
 /// The page.
@@ -39,7 +37,6 @@ pub fn routes() -> Routes {
 #[template(path = "console/usage/list.html")]
 struct UsagePage {
     shell: Shell,
-    base: String,
     policies: String,
     rows: Vec<UsageRow>,
     list: Listing,
@@ -47,7 +44,8 @@ struct UsagePage {
 }
 
 struct UsageRow {
-    key: String,
+    /// Where the reset is posted.
+    reset: String,
     dialog: String,
     title: String,
     policy: String,
@@ -69,20 +67,27 @@ async fn list(ask: OrgPage, mut asked: Asked) -> PageResult {
     let input = UsageInput::default();
     let Page { items, next } = usage::list(&ask.cx, &input, &asked.page()).await?;
     let list = asked.listing(next.as_deref());
+    let base = base_of(&ask);
     let page = UsagePage {
         shell: shell_of::org(&ask, "Usage").await?.with_faults(!list.faults.is_empty()),
-        base: base_of(&ask),
         policies: format!("/o/{}/policies", ask.cx.org.slug),
-        rows: items.into_iter().enumerate().map(|(at, found)| UsageRow::of(at, found)).collect(),
+        rows: items.into_iter().enumerate().map(|(at, found)| UsageRow::of(&base, at, found)).collect(),
         list,
         can_reset: ask.cx.may(Permission::PoliciesWrite),
     };
     page_with(page.list.status(), &page)
 }
 
-async fn reset(ask: OrgPage, Path((_, count)): Path<(String, String)>, Form(Press {}): Form<Press>) -> PageResult {
+async fn reset(
+    ask: OrgPage,
+    Path((_, count)): Path<(String, String)>,
+    Form(Press {}): Form<Press>,
+) -> PageResult {
     let usage = usage::reset(&ask.cx, &count).await?;
-    let said = format!("What was counted of {} is forgotten. The next call finds all the room there is.", usage.counter);
+    let said = format!(
+        "What was counted of {} is forgotten. The next call finds all the room there is.",
+        usage.counter
+    );
     Ok(go_saying(&base_of(&ask), Toast::say(said)))
 }
 
@@ -91,11 +96,11 @@ fn base_of(ask: &OrgPage) -> String {
 }
 
 impl UsageRow {
-    fn of(at: usize, found: UsageFound) -> Self {
+    fn of(base: &str, at: usize, found: UsageFound) -> Self {
         let UsageFound { usage, policy } = found;
         let share = share(&usage.used, &usage.most);
         Self {
-            key: usage::key_text(&usage.key),
+            reset: format!("{base}/{}/reset", usage::key_text(&usage.key)),
             dialog: format!("reset-{at}"),
             title: format!("Forget what was counted of {}?", usage.counter),
             policy,
@@ -132,7 +137,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
     };
 
     let row = |at: usize, text: &str, share| UsageRow {
-        key: "00".repeat(32),
+        reset: "/o/acme/usage/x/reset".into(),
         dialog: format!("reset-{at}"),
         title: text.into(),
         policy: text.into(),
@@ -147,7 +152,6 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
     };
     let page = |rows| UsagePage {
         shell: shell(Base::Organization, "Usage"),
-        base: "/o/acme/usage".into(),
         policies: "/o/acme/policies".into(),
         rows,
         list: list(),
@@ -166,6 +170,9 @@ mod tests {
 
     #[test]
     fn a_share_is_within_its_hundred() {
-        assert_eq!([share("3", "20"), share("20", "20"), share("30", "20"), share("0", "0")], [15, 100, 100, 100]);
+        assert_eq!(
+            [share("3", "20"), share("20", "20"), share("30", "20"), share("0", "0")],
+            [15, 100, 100, 100]
+        );
     }
 }

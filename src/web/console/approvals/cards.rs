@@ -71,7 +71,8 @@ impl Card {
             tool: approval.tool,
             server: approval.server_slug,
             class: class.map_or("", Class::label).to_owned(),
-            effect: class.map_or_else(String::new, |class| format!("Tools of this class {}.", class.meaning())),
+            effect: class
+                .map_or_else(String::new, |class| format!("Tools of this class {}.", class.meaning())),
             is_grave: matches!(class, Some(Class::Destructive | Class::Financial)),
             agent: approval.grant_label,
             person: approval.requester_name,

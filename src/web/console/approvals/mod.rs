@@ -189,12 +189,20 @@ async fn decide(
     }
 }
 
-async fn nudge(ask: OrgPage, Path((_, id)): Path<(String, String)>, Form(Press {}): Form<Press>) -> PageResult {
+async fn nudge(
+    ask: OrgPage,
+    Path((_, id)): Path<(String, String)>,
+    Form(Press {}): Form<Press>,
+) -> PageResult {
     approvals::nudge(&ask.cx, &id).await?;
     Ok(go_saying(&format!("{}/{id}", base_of(&ask)), Toast::say("Those who may decide were reminded.")))
 }
 
-async fn withdraw(ask: OrgPage, Path((_, id)): Path<(String, String)>, Form(Press {}): Form<Press>) -> PageResult {
+async fn withdraw(
+    ask: OrgPage,
+    Path((_, id)): Path<(String, String)>,
+    Form(Press {}): Form<Press>,
+) -> PageResult {
     approvals::withdraw(&ask.cx, &id).await?;
     Ok(go_saying(&base_of(&ask), Toast::say("Taken back. The agent may ask again.")))
 }
@@ -236,9 +244,15 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         sample("approvals: none", &page(Vec::new())),
         sample("approvals", &page(vec![cards::sample_card("create_issue", open)])),
         sample("approvals: many", &page((0..50).map(|_| cards::sample_card(LONG, open)).collect())),
-        sample("approval", &one("create_issue", open, "/o/acme/approvals/x/decide", "", FormFaults::default())),
+        sample(
+            "approval",
+            &one("create_issue", open, "/o/acme/approvals/x/decide", "", FormFaults::default()),
+        ),
         sample("approval: own", &one(SHARP, open, "", path, FormFaults::default())),
         sample("approval: denied", &one(LONG, ApprovalState::Denied, "", "", FormFaults::default())),
-        sample("approval: refused", &one(LONG, open, "/d", "", faults(&[("reason", "use fewer characters")]))),
+        sample(
+            "approval: refused",
+            &one(LONG, open, "/d", "", faults(&[("reason", "use fewer characters")])),
+        ),
     ]
 }
