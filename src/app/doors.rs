@@ -89,6 +89,7 @@ fn gateway(app: &App, ports: &Ports) -> Gateway {
         db: ports.db.clone(),
         clock: ports.clock.clone(),
         vault: ports.vault.clone(),
+        post: ports.post.clone(),
         egress: ports.egress.clone(),
         base_url: ports.site.base_url.clone(),
         replica: app.replica,

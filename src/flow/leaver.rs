@@ -18,6 +18,7 @@ use crate::{
         page::{MAX_LIMIT, PageRequest},
     },
     domain::{
+        approvals::store::{self as approvals, Of},
         automation::{KeyFilter, KeyState, store as automation},
         grants::{Stop as Ended, store as grants},
         identity::store as identity,
@@ -115,6 +116,22 @@ pub const TABLE: &[Leaves] = &[
                 let owner = KeyOwner::User(leaver.user);
                 automation::keys::revoke_all_of(tx, owner, leaver.by, leaver.now).await?;
                 Ok(live)
+            })
+        },
+    },
+    Leaves {
+        key: "approvals",
+        noun: "calls that wait for an approval",
+        what_happens: "are taken back",
+        occasions: &[Offboarding, Leaving, Stop],
+        count: |tx, leaver| {
+            Box::pin(async move { approvals::count_of(tx, Of::User(leaver.user), leaver.now).await })
+        },
+        end: |tx, leaver| {
+            Box::pin(async move {
+                let waiting = approvals::count_of(tx, Of::User(leaver.user), leaver.now).await?;
+                approvals::withdraw_all_of(tx, Of::User(leaver.user), leaver.now).await?;
+                Ok(waiting)
             })
         },
     },

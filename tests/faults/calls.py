@@ -95,12 +95,20 @@ class Trial:
         self.ask("POST", "servers", server)
         self.ask("POST", "servers/notes/refresh", {})
         self.ask("POST", "servers/notes/tools/accept", {"tools": ["*"]})
-        policy = {"name": "Open", "document": {"version": "1", "default": "allow"}, "publish": True}
+        policy = {"name": "Open", "document": self.document(), "publish": True}
         self.ask("POST", "policies", policy)
         grant = {"label": "load", "principal": {"user": made["user"]["id"]}, "servers": "all", "policy": "open",
                  "class_ceiling": "financial"}
         self.steady = self.mint(self.ask("POST", "grants", grant)["id"])
         self.grant = self.ask("POST", "grants", grant | {"label": "taken back"})["id"]
+
+    def document(self):
+        """Everything is allowed, and counted by a limit that nobody reaches."""
+        limit = {"counter": "calls", "window": "month", "max": 1_000_000_000, "scope": "org"}
+        return {"version": "1", "default": "allow", "all_tools": {"limits": [limit]}}
+
+    def counted(self):
+        return int(self.postgres.sql("select coalesce(sum(used), 0)::bigint from limit_counts") or 0)
 
     def until_ready(self):
         until("all replicas are ready", lambda: all(replica.is_ready() for replica in self.replicas))
@@ -144,7 +152,8 @@ class Trial:
             kind = "no answer"
         elif answer[0] == 200:
             text = answer[1].decode()
-            kind = "passed" if f'"text": "{marker}"' in text else "denied" if "DENIED" in text else "failed"
+            kind = ("passed" if f'"text": "{marker}"' in text else "denied" if "DENIED" in text
+                    else "limited" if "[LIMIT]" in text else "failed")
         else:
             kind = str(answer[0])
         with self.lock:
@@ -301,6 +310,10 @@ class Trial:
               f"{len(repeated)}")
         print(f"intents {len(intents)}, without an outcome {len(open_ended)}, with two {len(twice)}; {dict(kinds)}; "
               f"left by the dead {left}")
+        counted = self.counted()
+        if counted != len(intents):
+            self.faults.append(f"{len(intents)} intents are on record, and {counted} were counted")
+        print(f"counted by the limit {counted}")
         print(f"taken back: {dict(self.taken_back)}; calls that passed afterwards {len(late)}")
         for fault in [*self.faults, *map(str, late[:10]), *unrecorded[:10], *repeated[:10], *open_ended[:10], *twice[:10]]:
             print(f"unexpected: {fault}")

@@ -374,6 +374,61 @@ pub async fn nudge(
     Ok(done.rows_affected() > 0)
 }
 
+/// Whose requests are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// Those of a grant.
+    Grant(GrantId),
+    /// Those in the name of a person.
+    User(UserId),
+}
+
+impl Of {
+    const fn columns(self) -> (Option<GrantId>, Option<UserId>) {
+        match self {
+            Self::Grant(grant) => (Some(grant), None),
+            Self::User(user) => (None, Some(user)),
+        }
+    }
+}
+
+/// How many of somebody wait.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn count_of(tx: &mut OrgTx, of: Of, now: OffsetDateTime) -> DbResult<i64> {
+    let (grant, user) = of.columns();
+    Ok(sqlx::query_scalar!(
+        r#"select count(*) as "count!" from approvals
+        where org_id = $1 and state = 'pending' and expires_at > $2 and (grant_id = $3 or user_id = $4)"#,
+        tx.org().uuid(),
+        now,
+        grant.map(GrantId::uuid),
+        user.map(UserId::uuid)
+    )
+    .fetch_one(tx.conn())
+    .await?)
+}
+
+/// Takes back what somebody's agents asked, for they may do nothing any more; how many waited.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn withdraw_all_of(tx: &mut OrgTx, of: Of, now: OffsetDateTime) -> DbResult<u64> {
+    let (grant, user) = of.columns();
+    let done = sqlx::query!(
+        "update approvals set state = 'withdrawn', decided_at = $2, version = version + 1
+        where org_id = $1 and state = 'pending' and (grant_id = $3 or user_id = $4)",
+        tx.org().uuid(),
+        now,
+        grant.map(GrantId::uuid),
+        user.map(UserId::uuid)
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected())
+}
+
 /// How many wait.
 ///
 /// # Errors

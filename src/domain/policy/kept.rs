@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use crate::{
     base::{
         faults::Faults,
-        ids::{PolicyId, ServerId, TeamId, UserId},
+        ids::{PolicyId, PolicyTestId, ServerId, TeamId, UserId},
         reference::{Ref, new_slug},
         slug::Slug,
         wording,
@@ -105,6 +105,21 @@ pub struct Version {
     pub created_at: OffsetDateTime,
     /// The version whose text it took up again.
     pub restores: Option<i32>,
+}
+
+/// A promise that a policy is held to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyTest {
+    /// Its id.
+    pub id: PolicyTestId,
+    /// Its name.
+    pub name: String,
+    /// The call, as JSON.
+    pub call: String,
+    /// `allow`, `require_approval`, `deny` or `hide`.
+    pub expected: String,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
 }
 
 /// What becomes a version.

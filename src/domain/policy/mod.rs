@@ -3,7 +3,7 @@
 //! [`document`] reads what people wrote and tells them everything that is wrong with it at once; [`engine`] compiles it
 //! and decides about calls. [`cases`] hold both to their word.
 //!
-//! Owns the tables `policies`, `policy_versions` and `policy_layers`. [`kept`] says what a policy is beside its document.
+//! Owns the tables `policies`, `policy_versions`, `policy_layers` and `policy_tests`. [`kept`] says what a policy is beside its document.
 //!
 //! Lacks on purpose: who may publish, and what limits and approvals have counted so far.
 //!

@@ -103,6 +103,15 @@ fn is_judge(approval: &Approval, judge: &Judge) -> bool {
         != Err(ApprovalRefusal::NotAmongApprovers)
 }
 
+/// How many calls wait; nothing for who may not see them all.
+pub async fn count_waiting(cx: &OrgCx) -> ActionResult<i64> {
+    cx.require(Permission::ApprovalsRead)?;
+    let mut tx = cx.tx().await?;
+    let count = store::count_waiting(&mut tx, cx.now()).await?;
+    tx.done().await?;
+    Ok(count)
+}
+
 /// One approval with its arguments.
 ///
 /// # Errors
@@ -147,7 +156,7 @@ async fn judge(cx: &OrgCx, tx: &mut OrgTx) -> ActionResult<Option<Judge>> {
 /// Decides about an approval.
 ///
 /// # Errors
-/// A fault of `decision`, `minutes` or `reason`; a refusal where the caller may not decide, or somebody was faster.
+/// A fault of `decision`, `minutes` or `reason`; `NeedsProof` to agree to what cannot be undone; a refusal where the caller may not decide, or somebody was faster.
 pub async fn decide(cx: &OrgCx, id: &str, input: &DecisionInput) -> ActionResult<ApprovalSheet> {
     cx.require(Permission::ApprovalsDecide)?;
     let verdict = verdict(input)?;
@@ -155,6 +164,11 @@ pub async fn decide(cx: &OrgCx, id: &str, input: &DecisionInput) -> ActionResult
         .map_err(|bad| ActionError::field("reason", bad.to_string()))?;
     let mut tx = cx.tx().await?;
     let seen = sheet(cx, &mut tx, id).await?;
+    // What cannot be undone is agreed to by whoever proves that it is them.
+    let is_grave = matches!(seen.approval.class.as_str(), "destructive" | "financial");
+    if verdict != Verdict::Deny && is_grave {
+        cx.require_proof()?;
+    }
     let approval = store::lock(&mut tx, seen.approval.id).await?.ok_or(ActionError::NotFound)?;
     let judges = store::judges(&mut tx).await?;
     let me = judge(cx, &mut tx).await?.ok_or_else(|| refused(ApprovalRefusal::NotAmongApprovers))?;

@@ -35,3 +35,4 @@ pub mod sign_in;
 pub mod sign_up;
 pub mod team_members;
 pub mod teams;
+pub mod usage;

@@ -46,6 +46,25 @@ pub struct PasswordChanged {
     pub reset_page: String,
 }
 
+/// Tells somebody that a call waits for them. What it would send is shown on the page only.
+#[derive(Clone, Debug)]
+pub struct ApprovalAsked {
+    /// The organization.
+    pub org: Line,
+    /// The agent.
+    pub agent: Line,
+    /// In whose name it acts.
+    pub person: Line,
+    /// The tool and its server.
+    pub tool: Line,
+    /// What the tool does at worst, in words.
+    pub effect: Line,
+    /// Until when it may be decided.
+    pub expires_at: Moment,
+    /// The page on which it is decided; it asks for sign-in.
+    pub page: String,
+}
+
 /// Invites somebody who has no account.
 #[derive(Clone, Debug)]
 pub struct Invitation {
@@ -294,6 +313,8 @@ pub enum Letter {
     ApiKeyCreated(ApiKeyCreated),
     /// Tells every owner that the deletion of an organization was asked for.
     OrgDeletionAsked(OrgDeletionAsked),
+    /// Tells somebody that a call waits for them.
+    ApprovalAsked(ApprovalAsked),
     /// Lets the operator see that mail arrives.
     TestLetter(TestLetter),
 }
@@ -316,6 +337,7 @@ impl Letter {
             Self::RemovedFromOrg(_) => "removed_from_org",
             Self::ApiKeyCreated(_) => "api_key_created",
             Self::OrgDeletionAsked(_) => "org_deletion_asked",
+            Self::ApprovalAsked(_) => "approval_asked",
             Self::TestLetter(_) => "test_letter",
         }
     }
@@ -339,6 +361,7 @@ impl Letter {
             Self::RemovedFromOrg(l) => format!("You were removed from {}", l.org),
             Self::ApiKeyCreated(l) => format!("New API key in {}", l.org),
             Self::OrgDeletionAsked(l) => format!("{} asked to delete {}", l.by, l.org),
+            Self::ApprovalAsked(l) => format!("{} asks to call {}", l.agent, l.tool),
             Self::TestLetter(_) => "Mail from Portreeve arrives".to_owned(),
         }
     }

@@ -15,9 +15,9 @@ mod render;
 mod words;
 
 pub use letter::{
-    ApiKeyCreated, EmailChanged, Invitation, InvitationExistingAccount, Letter, NewSignIn, OrgDeletionAsked,
-    OwnershipTransferred, PasskeyAdded, PasswordChanged, RemovedFromOrg, ResetPassword, SecondFactorChange,
-    SecondFactorChanged, SignUpExisting, TestLetter, VerifyEmail,
+    ApiKeyCreated, ApprovalAsked, EmailChanged, Invitation, InvitationExistingAccount, Letter, NewSignIn,
+    OrgDeletionAsked, OwnershipTransferred, PasskeyAdded, PasswordChanged, RemovedFromOrg, ResetPassword,
+    SecondFactorChange, SecondFactorChanged, SignUpExisting, TestLetter, VerifyEmail,
 };
 pub use post::{DELIVER_LETTERS, Post, PostError, SWEEP_LETTERS};
 pub use render::Rendered;

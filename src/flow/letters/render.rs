@@ -9,8 +9,8 @@ use zeroize::Zeroize;
 use crate::flow::letters::{
     Letter,
     letter::{
-        ApiKeyCreated, EmailChanged, Invitation, InvitationExistingAccount, NewSignIn, OrgDeletionAsked,
-        OwnershipTransferred, PasskeyAdded, PasswordChanged, RemovedFromOrg, ResetPassword,
+        ApiKeyCreated, ApprovalAsked, EmailChanged, Invitation, InvitationExistingAccount, NewSignIn,
+        OrgDeletionAsked, OwnershipTransferred, PasskeyAdded, PasswordChanged, RemovedFromOrg, ResetPassword,
         SecondFactorChanged, SignUpExisting, TestLetter, VerifyEmail,
     },
 };
@@ -83,6 +83,7 @@ fn text(letter: &Letter, site: &str) -> askama::Result<String> {
         Letter::RemovedFromOrg(letter) => Text::RemovedFromOrg { site, letter }.render(),
         Letter::ApiKeyCreated(letter) => Text::ApiKeyCreated { site, letter }.render(),
         Letter::OrgDeletionAsked(letter) => Text::OrgDeletionAsked { site, letter }.render(),
+        Letter::ApprovalAsked(letter) => Text::ApprovalAsked { site, letter }.render(),
         Letter::TestLetter(letter) => Text::TestLetter { site, letter }.render(),
     }
 }
@@ -105,6 +106,7 @@ fn html(letter: &Letter, site: &str, subject: &str) -> askama::Result<String> {
         Letter::RemovedFromOrg(letter) => Html::RemovedFromOrg { site, subject, letter }.render(),
         Letter::ApiKeyCreated(letter) => Html::ApiKeyCreated { site, subject, letter }.render(),
         Letter::OrgDeletionAsked(letter) => Html::OrgDeletionAsked { site, subject, letter }.render(),
+        Letter::ApprovalAsked(letter) => Html::ApprovalAsked { site, subject, letter }.render(),
         Letter::TestLetter(letter) => Html::TestLetter { site, subject, letter }.render(),
     }
 }
@@ -140,6 +142,8 @@ enum Text<'a> {
     ApiKeyCreated { site: &'a str, letter: &'a ApiKeyCreated },
     #[template(path = "mail/org_deletion_asked/letter.txt")]
     OrgDeletionAsked { site: &'a str, letter: &'a OrgDeletionAsked },
+    #[template(path = "mail/approval_asked/letter.txt")]
+    ApprovalAsked { site: &'a str, letter: &'a ApprovalAsked },
     #[template(path = "mail/test_letter/letter.txt")]
     TestLetter { site: &'a str, letter: &'a TestLetter },
 }
@@ -175,6 +179,8 @@ enum Html<'a> {
     ApiKeyCreated { site: &'a str, subject: &'a str, letter: &'a ApiKeyCreated },
     #[template(path = "mail/org_deletion_asked/letter.html")]
     OrgDeletionAsked { site: &'a str, subject: &'a str, letter: &'a OrgDeletionAsked },
+    #[template(path = "mail/approval_asked/letter.html")]
+    ApprovalAsked { site: &'a str, subject: &'a str, letter: &'a ApprovalAsked },
     #[template(path = "mail/test_letter/letter.html")]
     TestLetter { site: &'a str, subject: &'a str, letter: &'a TestLetter },
 }

@@ -6,9 +6,9 @@
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    base::{actor::Principal, crypto::digest, ids::ApprovalId},
+    base::{actor::Principal, crypto::digest, email::Email, ids::ApprovalId, risk::Class},
     domain::{
-        approvals::{Approval, ApprovalState, Exact, NewApproval, WrittenNeed, store},
+        approvals::{self, Approval, ApprovalState, Exact, NewApproval, WrittenNeed, store},
         audit::{self, PolicyPart, Unrecorded},
         policy::{document::Approvers, engine::LayerName},
         vault::Cell,
@@ -16,6 +16,7 @@ use crate::{
     flow::{
         decision::Asked,
         fault::{ActionError, ActionResult},
+        letters::{ApprovalAsked, Letter, Line},
         proxy::{
             admit::Admitted,
             ask::Ask,
@@ -172,7 +173,7 @@ async fn find_or_ask(
         requester_name: &admitted.grant.principal_name,
         client_name: call.client.as_ref().map(|client| client.name.as_str()),
         server_slug: call.server.server.slug.as_str(),
-        class: permit.class().map_or("", crate::base::risk::Class::as_str),
+        class: permit.class().map_or("", Class::as_str),
         sealed_arguments: &sealed.bytes,
         key: sealed.key,
         needs: &needs,
@@ -181,6 +182,9 @@ async fn find_or_ask(
     };
     let is_new = store::insert(&mut tx, &new, admitted.now).await?;
     let found = if is_new { store::find(&mut tx, id).await? } else { None };
+    if let Some(new) = &found {
+        tell(gateway, admitted, &mut tx, new).await?;
+    }
     let found = match found {
         Some(found) => Some(found),
         // Somebody asked the same a moment ago.
@@ -189,6 +193,34 @@ async fn find_or_ask(
     // The refused call, which names the approval, is the event of the request.
     audit::commit_unrecorded(tx, Unrecorded::Asked).await?;
     found.ok_or(ActionError::Changed)
+}
+
+/// Writes to those who may agree, so many at the most; the others find it on the page.
+const MOST_LETTERS: usize = 20;
+
+async fn tell(
+    gateway: &Gateway,
+    admitted: &Admitted,
+    tx: &mut OrgTx,
+    approval: &Approval,
+) -> ActionResult<()> {
+    let judges = store::judges(tx).await?;
+    let may = judges.iter().filter(|judge| approvals::may_decide(approval, judge, admitted.now).is_ok());
+    let class = approval.class.parse::<Class>().map_or("", Class::meaning);
+    for judge in may.take(MOST_LETTERS) {
+        let Ok(email) = judge.email.parse::<Email>() else { continue };
+        let letter = Letter::ApprovalAsked(ApprovalAsked {
+            org: Line::of(&admitted.snapshot.slug),
+            agent: Line::of(&approval.grant_label),
+            person: Line::of(&approval.requester_name),
+            tool: Line::of(&format!("{} on {}", approval.tool, approval.server_slug)),
+            effect: Line::of(&format!("Tools of its class {class}")),
+            expires_at: approval.expires_at.into(),
+            page: format!("{}/o/{}/approvals/{}", gateway.base_url, admitted.snapshot.slug, approval.id),
+        });
+        gateway.post.queue(tx, &email, &letter).await.map_err(ActionError::defect)?;
+    }
+    Ok(())
 }
 
 fn written(asked: &Asked) -> WrittenNeed {

@@ -12,6 +12,7 @@ use crate::{
     domain::vault::Vault,
     flow::{
         jobs::Waker,
+        letters::Post,
         proxy::{
             bridge::Bridge,
             handles::Handles,
@@ -36,6 +37,8 @@ pub struct Gateway {
     pub clock: Clock,
     /// Sealed values.
     pub vault: Vault,
+    /// Letters to those who have to agree to a call.
+    pub post: Post,
     /// The way out.
     pub egress: Egress,
     /// The address agents use, without a slash at the end.
@@ -69,6 +72,8 @@ pub struct GatewayParts {
     pub clock: Clock,
     /// Sealed values.
     pub vault: Vault,
+    /// Letters to those who have to agree to a call.
+    pub post: Post,
     /// The way out.
     pub egress: Egress,
     /// The address agents use, without a slash at the end.
@@ -86,7 +91,7 @@ pub struct GatewayParts {
 impl Gateway {
     /// A gateway that has judged nothing yet.
     pub fn new(parts: GatewayParts) -> Self {
-        let GatewayParts { db, clock, vault, egress, base_url, replica, tasks, stop, waker } = parts;
+        let GatewayParts { db, clock, vault, post, egress, base_url, replica, tasks, stop, waker } = parts;
         let snapshots = Arc::new(Snapshots::new(db.clone(), clock.clone()));
         let recorder = Recorder::new(db.clone(), replica, tasks.clone());
         let tethers = TetherParts {
@@ -110,6 +115,7 @@ impl Gateway {
             db,
             clock,
             vault,
+            post,
             egress,
             base_url,
         }

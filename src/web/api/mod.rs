@@ -16,6 +16,7 @@ pub mod servers;
 pub mod service_accounts;
 pub mod team_members;
 pub mod teams;
+pub mod usage;
 
 use crate::web::kit::routes::Routes;
 
@@ -38,4 +39,5 @@ pub fn routes() -> Routes {
         .and(service_accounts::routes())
         .and(team_members::routes())
         .and(teams::routes())
+        .and(usage::routes())
 }

@@ -2,6 +2,7 @@
 
 pub mod api_docs;
 pub mod api_keys;
+pub mod approvals;
 pub mod audit;
 pub mod calls;
 pub mod found;
@@ -30,6 +31,7 @@ pub mod sign_in;
 pub mod sign_up;
 pub mod team_members;
 pub mod teams;
+pub mod usage;
 mod traces;
 
 use crate::web::kit::routes::Routes;
@@ -39,6 +41,7 @@ pub fn routes() -> Routes {
     Routes::default()
         .and(api_docs::routes())
         .and(api_keys::routes())
+        .and(approvals::routes())
         .and(audit::routes())
         .and(calls::routes())
         .and(found::routes())
@@ -64,4 +67,5 @@ pub fn routes() -> Routes {
         .and(sign_up::routes())
         .and(team_members::routes())
         .and(teams::routes())
+        .and(usage::routes())
 }

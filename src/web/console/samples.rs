@@ -153,6 +153,7 @@ fn samples() -> Vec<Sample> {
         console::api_keys::samples,
         console::api_keys::new_samples,
         console::api_keys::rotation_samples,
+        console::approvals::samples,
         console::audit::samples,
         console::calls::samples,
         console::found::samples,
@@ -174,6 +175,7 @@ fn samples() -> Vec<Sample> {
         console::sign_up::samples,
         console::team_members::samples,
         console::teams::samples,
+        console::usage::samples,
     ];
     files.iter().flat_map(|samples| samples()).collect()
 }

@@ -26,6 +26,7 @@ pub mod origin;
 pub mod page;
 pub mod palette;
 pub mod parts;
+pub mod pretty;
 pub mod problem;
 pub mod query;
 pub mod rail;

@@ -38,6 +38,7 @@ const ORGANIZATION: Plan = &[
         "",
         &[
             Place("Overview", "", "home", Some(Permission::OrgRead)),
+            Place("Approvals", "/approvals", "inbox", Some(Permission::ApprovalsDecide)),
             Place("Audit log", "/audit", "log", Some(Permission::AuditRead)),
         ],
     ),

@@ -2,6 +2,7 @@
 
 mod api_docs;
 mod api_keys;
+mod approvals;
 mod audit;
 mod crowded;
 mod door;

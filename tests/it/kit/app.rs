@@ -106,6 +106,7 @@ impl TestApp {
             db: ports.db.clone(),
             clock: ports.clock.clone(),
             vault: ports.vault.clone(),
+            post: ports.post.clone(),
             egress: ports.egress.clone(),
             base_url: origin.clone(),
             replica: portreeve::base::ids::ReplicaId::fresh(),

@@ -5,6 +5,7 @@
 pub mod decisions;
 pub mod layers;
 pub mod policies;
+pub mod tests;
 pub mod versions;
 
 use crate::io::db::{DbResult, OrgTx, Tx};

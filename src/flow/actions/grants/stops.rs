@@ -3,6 +3,7 @@
 use crate::{
     base::{actor::Principal, ids::GrantId, permission::Permission, update::Update},
     domain::{
+        approvals::store::{self as approvals, Of},
         audit::Entry,
         grants::{Deed, Grant, Reason, Standing, Stop, store},
     },
@@ -85,6 +86,7 @@ pub(in crate::flow::actions) async fn revoke_as(
     let mut tx = cx.tx().await?;
     let before = found(cx, &mut tx, standing, Deed::Revoke, id).await?;
     let outcome = store::stops::revoke(&mut tx, before.entry.grant.id, &stop, seen).await?;
+    approvals::withdraw_all_of(&mut tx, Of::Grant(before.entry.grant.id), cx.now()).await?;
     keep(cx, tx, "grant.revoked", before, outcome, Some(&stop.reason)).await
 }
 

@@ -7,7 +7,7 @@ use crate::{
     base::{
         ids::PolicyId,
         page::{Page, PageRequest},
-        permission::Permission,
+        permission::{Permission, Role},
         update::{Change, Update},
     },
     domain::{
@@ -19,7 +19,7 @@ use crate::{
         },
     },
     flow::{
-        actions::policies::{PolicySheet, about, input, keep, named, read, sheet},
+        actions::policies::{PolicySheet, about, input, keep, named, read, sheet, tests},
         cx::OrgCx,
         fault::{ActionError, ActionResult, settled},
     },
@@ -92,14 +92,37 @@ async fn drafted(mut tx: OrgTx, outcome: Update<Change<Policy>>) -> ActionResult
     Ok(sheet)
 }
 
+/// What is said with a publication.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PublishInput<'a> {
+    /// What its author says of the version.
+    pub note: &'a str,
+    /// Why it comes into force although a test does not hold; owners only.
+    pub in_spite: &'a str,
+}
+
 /// Puts the draft in force as the next version.
 ///
 /// # Errors
-/// A refusal where there is no draft, or where another version came into force since it was begun; `Changed` where
-/// someone else was faster than the version seen.
-pub async fn publish(cx: &OrgCx, name: &str, note: &str, seen: Option<i64>) -> ActionResult<PolicySheet> {
+/// A refusal where there is no draft, where another version came into force since it was begun, or where a test does not
+/// hold and no owner says why it should come into force in spite of that; `Changed` where someone else was faster than the
+/// version seen.
+pub async fn publish(
+    cx: &OrgCx,
+    name: &str,
+    input: PublishInput<'_>,
+    seen: Option<i64>,
+) -> ActionResult<PolicySheet> {
     cx.require(Permission::PoliciesWrite)?;
-    let note = input::checked_note(note)?;
+    let note = input::checked_note(input.note)?;
+    let in_spite = input::checked_note(input.in_spite)?;
+    let (tested, runs) = tests::run_tests(cx, name).await?;
+    let failing = runs.iter().filter(|run| !run.holds()).count();
+    if failing > 0 {
+        check_override(cx, failing, &in_spite)?;
+    }
+    // What was tried is what is published.
+    let seen = seen.or(Some(tested.version));
     let mut tx = cx.tx().await?;
     let policy = named(&mut tx, name).await?;
     let Some(draft) = &policy.draft else {
@@ -112,11 +135,31 @@ pub async fn publish(cx: &OrgCx, name: &str, note: &str, seen: Option<i64>) -> A
     }
     let document = read(&draft.document)?;
     let publication = Publication { note: &note, restores: None };
-    // The draft that is published is the one that was read: whoever saved another meanwhile made another version of the row.
-    let seen = seen.or(Some(policy.version));
     let Change { before, after } = put_in_force(cx, &mut tx, policy.id, &document, publication, seen).await?;
     let entry = published(cx, &before, &after, &note, &document);
+    let entry = if failing > 0 {
+        entry.note(format!("In spite of {failing} failing tests: {in_spite}"))
+    } else {
+        entry
+    };
     keep(cx, tx, entry, after).await
+}
+
+/// Tests stand in the way, unless an owner says why they should not.
+fn check_override(cx: &OrgCx, failing: usize, in_spite: &str) -> ActionResult<()> {
+    let tests = if failing == 1 { "1 test does".to_owned() } else { format!("{failing} tests do") };
+    if in_spite.is_empty() {
+        let sentence = format!(
+            "{tests} not hold on this draft. Change the draft or the tests; an owner may publish in spite of them."
+        );
+        return Err(ActionError::refused("tests_fail", sentence));
+    }
+    if cx.role != Role::Owner {
+        let sentence =
+            format!("{tests} not hold on this draft, and only an owner may publish in spite of that.");
+        return Err(ActionError::refused("tests_fail", sentence));
+    }
+    Ok(())
 }
 
 /// Puts the text of an earlier version in force again, as the next version. A draft that is being written stays.

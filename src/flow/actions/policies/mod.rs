@@ -8,6 +8,7 @@ mod layers;
 mod life;
 mod simulate;
 mod starters;
+mod tests;
 
 use serde::Serialize;
 
@@ -40,10 +41,12 @@ use crate::{
 pub use input::{NewPolicy, PolicyChange};
 pub use layers::{LayerInput, NamedLayers, layers, set_layers};
 pub use life::{
-    Publication, drop_draft, publish, rebase, rollback, save_draft, version, versions as list_versions,
+    Publication, PublishInput, drop_draft, publish, rebase, rollback, save_draft, version,
+    versions as list_versions,
 };
 pub use simulate::{Decided, SimulatedCall, Simulation, simulate};
 pub use starters::{STARTERS, Starter, starter};
+pub use tests::{TestInput, TestRun, add_test, drop_test, run_tests};
 
 /// A policy with its documents.
 #[derive(Clone, Debug)]

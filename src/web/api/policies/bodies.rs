@@ -96,6 +96,10 @@ pub(super) struct PublishBody {
     #[serde(default)]
     #[schemars(length(max = 500))]
     pub(super) note: String,
+    /// Why it comes into force although a test does not hold; for owners.
+    #[serde(default)]
+    #[schemars(length(max = 500))]
+    pub(super) in_spite: String,
 }
 
 /// The version to take up again.

@@ -3,6 +3,7 @@
 mod bodies;
 mod layers;
 mod simulation;
+mod tests;
 mod views;
 
 use axum::{extract::Path, http::StatusCode};
@@ -12,7 +13,10 @@ use serde::Deserialize;
 use crate::{
     base::permission::Permission,
     domain::policy::kept::{Policy, PolicyFilter, Version},
-    flow::{actions::policies, fault::ActionError},
+    flow::{
+        actions::policies::{self, PublishInput},
+        fault::ActionError,
+    },
     web::{
         api::policies::{
             bodies::{DraftBody, PolicyBody, PolicyChangeBody, PublishBody, RollbackBody},
@@ -153,6 +157,7 @@ pub fn routes() -> Routes {
             version,
         )
         .and(simulation::routes())
+        .and(tests::routes())
         .and(layers::routes())
 }
 
@@ -237,7 +242,9 @@ async fn publish(
     IfMatch(seen): IfMatch,
     MaybeBody(body): MaybeBody<PublishBody>,
 ) -> ApiResult {
-    let sheet = policies::publish(&cx, &policy, &body.note, seen).await?;
+    let sheet =
+        policies::publish(&cx, &policy, PublishInput { note: &body.note, in_spite: &body.in_spite }, seen)
+            .await?;
     Ok(json::one(StatusCode::OK, &PolicyView::from(sheet)))
 }
 

@@ -37,7 +37,7 @@ pub(super) fn routes() -> Routes {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "SimulatedCall")]
-struct CallBody {
+pub(super) struct CallBody {
     /// The person in whose name, by id or address; used where no grant is named.
     #[serde(default)]
     user: Option<String>,
@@ -172,21 +172,27 @@ struct SimulationView {
     live: Option<DecisionView>,
 }
 
+impl From<CallBody> for SimulatedCall {
+    fn from(body: CallBody) -> Self {
+        Self {
+            grant: body.grant,
+            user: body.user,
+            client: body.client,
+            server: body.server,
+            tool: body.tool,
+            arguments: body.arguments.map(|arguments| arguments.get().to_owned()),
+            ip: body.ip,
+            at: body.at,
+        }
+    }
+}
+
 async fn simulate(
     cx: KeyAsk,
     Path((_, policy)): Path<(String, String)>,
     Body(body): Body<SimulationBody>,
 ) -> ApiResult {
-    let call = SimulatedCall {
-        grant: body.call.grant,
-        user: body.call.user,
-        client: body.call.client,
-        server: body.call.server,
-        tool: body.call.tool,
-        arguments: body.call.arguments.map(|arguments| arguments.get().to_owned()),
-        ip: body.call.ip,
-        at: body.call.at,
-    };
+    let call = body.call.into();
     let document = body.document.as_ref().map(|document| document.get());
     let found = policies::simulate(&cx, &policy, document, &call).await?;
     let view = SimulationView { tried: found.tried.into(), live: found.live.map(DecisionView::from) };

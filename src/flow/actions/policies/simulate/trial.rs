@@ -1,0 +1,166 @@
+//! A call on trial, and what becomes of it.
+
+use std::sync::Arc;
+
+use crate::{
+    base::{
+        ids::PolicyId,
+        trace::{Finding, Fixer, Step, Trace},
+    },
+    domain::{
+        grants::GrantState,
+        policy::engine::{LayerName, Tool},
+        servers::ToolState,
+    },
+    flow::{
+        actions::policies::simulate::Decided,
+        decision::{Absence, Caller, Decision, InForce, Ruling, Say, ServerFacts, Stopped, as_policies_see},
+    },
+    protocol::mcp::raw::Raw,
+};
+
+/// A call on trial.
+pub(super) struct Trial<'t> {
+    pub(super) caller: &'t Caller<'t>,
+    pub(super) server: &'t ServerFacts,
+    pub(super) tool: &'t str,
+    pub(super) arguments: Option<Raw<'t>>,
+    pub(super) is_of_a_grant: bool,
+}
+
+impl Trial<'_> {
+    /// What becomes of it where a policy is this.
+    pub(super) fn under(&self, id: PolicyId, policy: &Arc<InForce>) -> Decided {
+        if let Some(stopped) = self.stopped_before() {
+            return stopped;
+        }
+        let tool = match self.server.callable(self.tool, self.caller.grant.ceiling) {
+            Ok(tool) => tool,
+            Err(why) => {
+                let finding = Finding::new(why.fact(self.tool), "a tool that may be called", Fixer::Admin);
+                let step = if matches!(why, Absence::AboveCeiling(..)) { Step::Role } else { Step::Tool };
+                return Decided::before(
+                    "hide",
+                    format!("Unknown tool: {}", self.tool),
+                    Trace::decided(step, finding),
+                );
+            }
+        };
+        let mut says = self.caller.says(self.server);
+        let mut is_among = false;
+        for say in &mut says {
+            if say.policy.is_some_and(|one| one.id == id) {
+                (say.policy, is_among) = (Some(policy), true);
+            }
+        }
+        if !is_among {
+            says.push(Say { layer: LayerName::Grant, team: None, policy: Some(policy) });
+        }
+        let seen = as_policies_see(tool);
+        self.decided(&seen, tool.state, self.caller.decide_by(says, self.server, seen, self.arguments))
+    }
+
+    /// What stops the calls of a grant, whatever policies say.
+    fn stopped_before(&self) -> Option<Decided> {
+        let grant = self.caller.grant;
+        if !self.is_of_a_grant {
+            return None;
+        }
+        let state = grant.state(self.caller.now);
+        if state != GrantState::Active {
+            let fact = format!("the grant is {}", state.as_str());
+            let finding = Finding::new(fact.clone(), "a grant that is in force", Fixer::Admin);
+            return Some(Decided::before("deny", fact, Trace::decided(Step::Principal, finding)));
+        }
+        if !grant.covers(self.server.server.id) {
+            let fact = format!("the grant does not reach {}", self.server.server.slug.as_str());
+            let finding = Finding::new(fact.clone(), "a server of the grant", Fixer::Admin);
+            return Some(Decided::before("deny", fact, Trace::decided(Step::Server, finding)));
+        }
+        None
+    }
+
+    fn decided(&self, tool: &Tool<'_>, state: ToolState, decision: Option<Decision<'_>>) -> Decided {
+        let layers =
+            decision.as_ref().map(|decision| decision.verdict.trace.layers.clone()).unwrap_or_default();
+        let asked = decision.as_ref().and_then(|decision| {
+            let (layer, reason) = decision.verdict.trace.decisive()?;
+            Some((layer, reason.part.to_string()))
+        });
+        match Ruling::of(self.caller, self.server, tool, decision) {
+            Ok(ruling) => {
+                let is_asked = !ruling.needs.is_empty();
+                let (layer, rule) = match (is_asked, asked, &ruling.decided) {
+                    (true, Some((layer, rule)), _) => (Some(layer), rule),
+                    (_, _, Some(part)) => (part.layer.parse().ok(), part.rule.clone()),
+                    _ => (None, String::new()),
+                };
+                Decided {
+                    verdict: if is_asked { "require_approval" } else { "allow" },
+                    rule,
+                    layer,
+                    message: if is_asked {
+                        format!("{} waits until somebody agrees.", self.tool)
+                    } else {
+                        format!("{} may be called.", self.tool)
+                    },
+                    trace: if is_asked {
+                        let finding = Finding::new(
+                            "a human is asked",
+                            "an approval of exactly this call",
+                            Fixer::Person,
+                        );
+                        Trace::decided(Step::Approval, finding)
+                    } else {
+                        Trace::passed(Step::Approval)
+                    },
+                    layers,
+                    claims: ruling.claims,
+                    needs: ruling.needs,
+                }
+            }
+            Err(Stopped::Unreviewed) => {
+                let fact =
+                    if state == ToolState::New { "new and not reviewed" } else { "changed and not reviewed" };
+                let fact = format!("{} is {fact}", self.tool);
+                let finding = Finding::new(fact.clone(), "a definition that was reviewed", Fixer::Admin);
+                Decided { layers, ..Decided::before("deny", fact, Trace::decided(Step::Tool, finding)) }
+            }
+            Err(Stopped::Denied(denial) | Stopped::Hidden(denial)) => {
+                let verdict = if denial.part.as_ref().is_some_and(|part| part.effect == "hide") {
+                    "hide"
+                } else {
+                    "deny"
+                };
+                let finding = Finding::new(denial.fact(), "a call that every policy allows", Fixer::Admin);
+                let message = if verdict == "hide" {
+                    format!("Unknown tool: {}", self.tool)
+                } else {
+                    denial.sentence()
+                };
+                Decided {
+                    rule: denial.part.as_ref().map(|part| part.rule.clone()).unwrap_or_default(),
+                    layer: denial.part.as_ref().and_then(|part| part.layer.parse().ok()),
+                    layers,
+                    ..Decided::before(verdict, message, Trace::decided(denial.step, finding))
+                }
+            }
+        }
+    }
+}
+
+impl Decided {
+    /// What was decided before any policy was asked.
+    fn before(verdict: &'static str, message: String, trace: Trace) -> Self {
+        Self {
+            verdict,
+            rule: String::new(),
+            layer: None,
+            message,
+            trace,
+            layers: Vec::new(),
+            claims: Vec::new(),
+            needs: Vec::new(),
+        }
+    }
+}

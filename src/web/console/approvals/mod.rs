@@ -1,0 +1,258 @@
+//! Approvals: what waits for a human, one call with its arguments, and the decision.
+
+mod cards;
+
+use askama::Template;
+use axum::{extract::Path, http::StatusCode};
+use serde::Deserialize;
+
+use crate::{
+    base::{page::Page, permission::Permission},
+    domain::approvals::{ApprovalFilter, ApprovalState},
+    flow::actions::approvals::{self, ApprovalSheet, DecisionInput},
+    web::{
+        console::{
+            approvals::cards::{Card, VoteLine},
+            shell_of,
+        },
+        kit::{
+            ask::OrgPage,
+            flash::Toast,
+            form::{Form, FormFaults, faults_of},
+            listing::{Asked, Listing},
+            page::{PageResult, go_saying, page_with},
+            parts::{Choice, Crumb, Tab},
+            pretty::pretty,
+            routes::{Access, Effect, Routes},
+            shell::Shell,
+        },
+    },
+};
+
+/// The routes.
+pub fn routes() -> Routes {
+    let access = Access::Org(Permission::ApprovalsDecide);
+    let one = "/o/{org}/approvals/{approval}";
+    Routes::default()
+        .page("/o/{org}/approvals", access, list)
+        .page(one, access, show)
+        .form(
+            &format!("{one}/decide"),
+            access,
+            Effect::Records(&["approval.approved", "approval.denied", "approval.voted"]),
+            decide,
+        )
+        .form(&format!("{one}/nudge"), access, Effect::Records(&["approval.nudged"]), nudge)
+        .form(&format!("{one}/withdraw"), access, Effect::Records(&["approval.withdrawn"]), withdraw)
+}
+
+/// The list.
+#[derive(Template)]
+#[template(path = "console/approvals/list.html")]
+struct ApprovalsPage {
+    shell: Shell,
+    views: Vec<Tab>,
+    state: String,
+    cards: Vec<Card>,
+    list: Listing,
+}
+
+/// One call.
+#[derive(Template)]
+#[template(path = "console/approvals/show.html")]
+struct ApprovalPage {
+    shell: Shell,
+    crumbs: Vec<Crumb>,
+    card: Card,
+    arguments: String,
+    votes: Vec<VoteLine>,
+    /// Where its decision is posted; empty for who may not decide.
+    decide: String,
+    /// Why the viewer may not decide; empty where they may, or nobody can.
+    refusal: String,
+    /// Where whoever asks reminds of it or takes it back; empty for all others.
+    own: String,
+    spans: Vec<Choice>,
+    /// Whether agreeing asks for a proof.
+    is_grave: bool,
+    form: DecisionForm,
+    faults: FormFaults,
+}
+
+#[derive(Clone, Default, Deserialize)]
+struct DecisionForm {
+    #[serde(default)]
+    decision: String,
+    #[serde(default)]
+    minutes: String,
+    #[serde(default)]
+    reason: String,
+}
+
+/// A button and nothing else.
+#[derive(Deserialize)]
+struct Press {}
+
+const VIEWS: [(&str, &str, Option<ApprovalState>); 4] = [
+    ("Waiting", "pending", Some(ApprovalState::Pending)),
+    ("Approved", "approved", Some(ApprovalState::Approved)),
+    ("Denied", "denied", Some(ApprovalState::Denied)),
+    ("All", "all", None),
+];
+
+async fn list(ask: OrgPage, mut asked: Asked) -> PageResult {
+    let (chosen, state) = asked.one_of("state", VIEWS.map(|(_, word, state)| (word, state)));
+    let state = if chosen.is_empty() { Some(ApprovalState::Pending) } else { state.flatten() };
+    let filter = ApprovalFilter { state, ..ApprovalFilter::default() };
+    let Page { items, next } = approvals::list(&ask.cx, &filter, &asked.page()).await?;
+    let list = asked.listing(next.as_deref());
+    let base = base_of(&ask);
+    let current = if chosen.is_empty() { "pending" } else { chosen.as_str() };
+    let views = VIEWS
+        .iter()
+        .map(|(label, word, _)| Tab::new(*label, format!("{base}?state={word}"), *word == current))
+        .collect();
+    let now = ask.cx.now();
+    let page = ApprovalsPage {
+        shell: shell_of::org(&ask, "Approvals").await?.with_faults(!list.faults.is_empty()),
+        views,
+        state: current.to_owned(),
+        cards: items.into_iter().map(|approval| Card::of(&base, approval, now)).collect(),
+        list,
+    };
+    page_with(page.list.status(), &page)
+}
+
+async fn show(ask: OrgPage, Path((_, id)): Path<(String, String)>) -> PageResult {
+    let sheet = approvals::find(&ask.cx, &id).await?;
+    shown(&ask, StatusCode::OK, sheet, DecisionForm::default(), FormFaults::default()).await
+}
+
+async fn shown(
+    ask: &OrgPage,
+    status: StatusCode,
+    sheet: ApprovalSheet,
+    form: DecisionForm,
+    faults: FormFaults,
+) -> PageResult {
+    let base = base_of(ask);
+    let is_own = sheet.approval.user.is_some() && sheet.approval.user == ask.cx.user();
+    let is_open = sheet.state == ApprovalState::Pending;
+    let card = Card::of(&base, sheet.approval, ask.cx.now());
+    let page = ApprovalPage {
+        shell: shell_of::org(ask, "Approval").await?.with_faults(!faults.is_empty()),
+        crumbs: vec![Crumb::to("Approvals", &base)],
+        arguments: pretty(sheet.arguments.expose()),
+        votes: sheet.votes.into_iter().map(VoteLine::from).collect(),
+        decide: if sheet.refusal.is_none() { format!("{}/decide", card.href) } else { String::new() },
+        refusal: sheet.refusal.filter(|_| is_open).map(|refusal| refusal.to_string()).unwrap_or_default(),
+        own: if is_own && is_open { card.href.clone() } else { String::new() },
+        spans: spans(&form.minutes),
+        is_grave: card.is_grave,
+        card,
+        form,
+        faults,
+    };
+    page_with(status, &page)
+}
+
+fn spans(chosen: &str) -> Vec<Choice> {
+    let spans = [("15", "15 minutes"), ("60", "1 hour"), ("240", "4 hours"), ("1440", "1 day")];
+    let chosen = if chosen.is_empty() { "60" } else { chosen };
+    spans.into_iter().map(|(value, label)| Choice::new(value, label).chosen_by(chosen)).collect()
+}
+
+async fn decide(
+    ask: OrgPage,
+    Path((_, id)): Path<(String, String)>,
+    Form(form): Form<DecisionForm>,
+) -> PageResult {
+    let input = DecisionInput {
+        decision: form.decision.clone(),
+        minutes: form.minutes.parse().ok(),
+        reason: form.reason.clone(),
+    };
+    match approvals::decide(&ask.cx, &id, &input).await {
+        Ok(sheet) => {
+            let said = match sheet.state {
+                ApprovalState::Approved => "Approved. The agent is let through when it calls again.",
+                ApprovalState::Denied => "Denied. The agent is told so, with your reason.",
+                _ => "Noted. More people have to agree before the agent is let through.",
+            };
+            Ok(go_saying(&base_of(&ask), Toast::say(said)))
+        }
+        Err(error) => {
+            let faults = faults_of(error)?;
+            let sheet = approvals::find(&ask.cx, &id).await?;
+            shown(&ask, StatusCode::UNPROCESSABLE_ENTITY, sheet, form, faults).await
+        }
+    }
+}
+
+async fn nudge(
+    ask: OrgPage,
+    Path((_, id)): Path<(String, String)>,
+    Form(Press {}): Form<Press>,
+) -> PageResult {
+    approvals::nudge(&ask.cx, &id).await?;
+    Ok(go_saying(&format!("{}/{id}", base_of(&ask)), Toast::say("Those who may decide were reminded.")))
+}
+
+async fn withdraw(
+    ask: OrgPage,
+    Path((_, id)): Path<(String, String)>,
+    Form(Press {}): Form<Press>,
+) -> PageResult {
+    approvals::withdraw(&ask.cx, &id).await?;
+    Ok(go_saying(&base_of(&ask), Toast::say("Taken back. The agent may ask again.")))
+}
+
+fn base_of(ask: &OrgPage) -> String {
+    format!("/o/{}/approvals", ask.cx.org.slug)
+}
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::kit::{
+        samples::{LONG, SHARP, faults, list, sample, shell},
+        shell::Base,
+    };
+
+    let page = |cards: Vec<Card>| ApprovalsPage {
+        shell: shell(Base::Organization, "Approvals"),
+        views: vec![Tab::new("Waiting", "/o/acme/approvals?state=pending", true)],
+        state: "pending".into(),
+        cards,
+        list: list(),
+    };
+    let one = |text: &str, state, decide: &str, own: &str, faults| ApprovalPage {
+        shell: shell(Base::Organization, "Approval"),
+        crumbs: vec![Crumb::to("Approvals", "/o/acme/approvals")],
+        card: cards::sample_card(text, state),
+        arguments: pretty(&format!("{{\"title\":\"{}\"}}", text.len())),
+        votes: vec![cards::sample_vote(text)],
+        decide: decide.into(),
+        refusal: if decide.is_empty() { text.into() } else { String::new() },
+        own: own.into(),
+        spans: spans(""),
+        is_grave: true,
+        form: DecisionForm { reason: text.into(), ..DecisionForm::default() },
+        faults,
+    };
+    let (open, path) = (ApprovalState::Pending, "/o/acme/approvals/x");
+    vec![
+        sample("approvals: none", &page(Vec::new())),
+        sample("approvals", &page(vec![cards::sample_card("create_issue", open)])),
+        sample("approvals: many", &page((0..50).map(|_| cards::sample_card(LONG, open)).collect())),
+        sample(
+            "approval",
+            &one("create_issue", open, "/o/acme/approvals/x/decide", "", FormFaults::default()),
+        ),
+        sample("approval: own", &one(SHARP, open, "", path, FormFaults::default())),
+        sample("approval: denied", &one(LONG, ApprovalState::Denied, "", "", FormFaults::default())),
+        sample(
+            "approval: refused",
+            &one(LONG, open, "/d", "", faults(&[("reason", "use fewer characters")])),
+        ),
+    ]
+}
