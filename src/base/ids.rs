@@ -71,6 +71,8 @@ kinds! {
     GrantTokenId GrantToken "gtk";
     /// A policy.
     PolicyId Policy "pol";
+    /// A promise that a policy is held to.
+    PolicyTestId PolicyTest "ptt";
     /// One exact call that waits for a human.
     ApprovalId Approval "apr";
     /// Any sealed row that has no noun of its own.

@@ -112,6 +112,8 @@ async fn parameters(app: &TestApp, org: &PlantedOrg, user: ids::UserId) -> BTree
     all.insert("policy", policy.to_string());
     all.insert("number", "1".to_owned());
     all.insert("approval", approval.to_string());
+    all.insert("test", ids::PolicyTestId::fresh().to_string());
+    all.insert("count", "07".repeat(32));
     all.insert("grant", grant.to_string());
     all.insert("grant_token", grant_token.to_string());
     all.insert("event", events[0].to_string());
