@@ -47,6 +47,7 @@ const ORGANIZATION: Plan = &[
         &[
             Place("Agents", "/agents", "bot", Some(Permission::GrantsRead)),
             Place("Servers", "/servers", "server", Some(Permission::ServersRead)),
+            Place("Usage", "/usage", "rule", Some(Permission::PoliciesRead)),
         ],
     ),
     (
