@@ -227,3 +227,46 @@ async fn a_call_that_nobody_makes_is_decided_as_a_real_one_live_and_as_it_is_bei
     let events = app.recorded(&org).await;
     assert!(events.iter().all(|action| action.starts_with("policy.")), "{events:?}");
 }
+
+#[tokio::test]
+async fn a_test_that_does_not_hold_stands_in_the_way_unless_an_owner_says_why_it_should_not() {
+    let app = TestApp::start().await;
+    let (org, ada, key) = acme(&app).await;
+    let owner = app.member(&org, "Olga Owner", Role::Owner).await;
+    let owner = app.key_of(&org, owner.id, Role::Owner, &["*"]).await;
+    let server = app.server_at(&org, "github", "https://github.example.com/mcp").await;
+    app.accept_tools(&org, server, &[tool("merge", "Merges.", &["base"])]).await;
+    key.post(POLICIES, new(open(), true)).await.expect(StatusCode::CREATED);
+    let tests = format!("{CREW}/tests");
+    let main = json!({ "name": "merging to main", "expected": "allow",
+        "call": { "tool": "merge", "user": ada.email, "arguments": { "base": "main" } } });
+    let made = key.post(&tests, main.clone()).await.expect(StatusCode::CREATED);
+    let again = key.post(&tests, main).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(errors(&again)[0].0, "name");
+    let runs = key.get(&tests).await.expect(StatusCode::OK);
+    assert_eq!((&runs.body["items"][0]["holds"], runs.text("/items/0/verdict")), (&json!(true), "allow"));
+
+    let locked = json!({ "document": { "version": "1", "default": "deny" } });
+    key.send(Method::PUT, &format!("{CREW}/draft"), &[], Some(locked)).await.expect(StatusCode::OK);
+    let runs = key.get(&tests).await.expect(StatusCode::OK);
+    assert_eq!((&runs.body["items"][0]["holds"], runs.text("/items/0/rule")), (&json!(false), "/default"));
+    let publish = format!("{CREW}/publish");
+    let refused = key.post(&publish, json!({})).await.expect(StatusCode::CONFLICT);
+    assert_eq!(refused.text("/code"), "tests_fail");
+    let no_owner = json!({ "in_spite": "An incident" });
+    let refused = key.post(&publish, no_owner.clone()).await.expect(StatusCode::CONFLICT);
+    assert!(refused.text("/detail").contains("only an owner"));
+    owner.post(&publish, no_owner).await.expect(StatusCode::OK);
+    let id = made.text("/id");
+    key.send(Method::DELETE, &format!("{tests}/{id}"), &[], None).await.expect(StatusCode::NO_CONTENT);
+    key.send(Method::DELETE, &format!("{tests}/{id}"), &[], None).await.expect(StatusCode::NOT_FOUND);
+    let events = app.recorded(&org).await;
+    assert!(
+        events.ends_with(&[
+            "policy_test.created".into(),
+            "policy.published".into(),
+            "policy_test.deleted".into()
+        ]),
+        "{events:?}"
+    );
+}

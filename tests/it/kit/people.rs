@@ -192,6 +192,19 @@ impl TestApp {
         sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_one(&mut conn).await.unwrap()
     }
 
+    /// Waits until a number is this, for what is written behind an answer.
+    pub(crate) async fn until_number(&self, query: &str, wanted: i64) {
+        let mut last = None;
+        for _ in 0..200 {
+            last = Some(self.number(query).await);
+            if last == Some(wanted) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!("{query} gives {last:?}, not {wanted}");
+    }
+
     /// Carries out a statement, as a superuser.
     pub(crate) async fn change(&self, statement: &str) -> u64 {
         let mut conn = connect(&self.database.superuser()).await;

@@ -202,3 +202,29 @@ async fn whoever_asks_can_remind_and_take_back() {
     assert_eq!(late.text("/code"), "approval_decided");
     assert_ne!(asking.asked("a").await, id);
 }
+
+#[tokio::test]
+async fn who_may_agree_is_written_to_and_the_letter_holds_no_argument() {
+    let asking = asking(json!({})).await;
+    let id = asking.asked("a-very-secret-title").await;
+    asking.asked("a-very-secret-title").await;
+    asking.stage.app.run_jobs().await;
+    let letters = asking.stage.app.postbox.mails();
+    let asked: Vec<_> = letters.iter().filter(|letter| letter.subject.contains("asks to call")).collect();
+    // The admin and the approver, once each however often the agent asks.
+    assert_eq!(asked.len(), 2, "{:?}", letters.iter().map(|letter| &letter.subject).collect::<Vec<_>>());
+    for letter in asked {
+        assert!(letter.text.contains(&format!("/o/acme/approvals/{id}")));
+        assert!(!letter.text.contains("secret") && !letter.html.contains("secret"));
+    }
+}
+
+#[tokio::test]
+async fn what_a_revoked_grant_asked_waits_no_longer() {
+    let asking = asking(json!({})).await;
+    let id = asking.asked("a").await;
+    let revoke = format!("/api/v1/orgs/acme/grants/{}/revoke", asking.stage.grant);
+    asking.admin.post(&revoke, json!({ "reason": "over" })).await.expect(StatusCode::OK);
+    let seen = asking.approver.get(&format!("/api/v1/orgs/acme/approvals/{id}")).await.expect(StatusCode::OK);
+    assert_eq!(seen.text("/state"), "withdrawn");
+}

@@ -6,13 +6,20 @@ use portreeve::base::{permission::Role, risk::Class};
 use serde_json::{Value, json};
 
 use crate::{
-    kit::{app::TestApp, http::Script},
-    proxy::stage::{Reply, Stage},
+    kit::{
+        app::TestApp,
+        fake_server::{Asked, Script as Wire},
+        http::Script,
+    },
+    proxy::stage::{Reply, Stage, usual},
 };
 
 /// The stage with its grant under a policy in which `get_issue` has these rules.
 async fn under(rules: Value) -> (Stage, Script) {
-    let stage = Stage::with_ceiling(Class::Financial).await;
+    on(Stage::with_ceiling(Class::Financial).await, rules).await
+}
+
+async fn on(stage: Stage, rules: Value) -> (Stage, Script) {
     let admin = stage.app.member(&stage.org, "Admin", Role::Admin).await;
     let key = stage.app.key_of(&stage.org, admin.id, Role::Admin, &["*"]).await;
     let document = json!({ "version": "1", "default": "allow", "tools": { "get_issue": rules } });
@@ -136,4 +143,43 @@ async fn beyond_a_limit_a_human_is_asked_where_it_says_so() {
     assert!(is_done(&stage.agent.call("get_issue").await));
     assert!(stage.agent.call("get_issue").await.words().starts_with("[APPROVAL NEEDED]"));
     assert_eq!(stage.reached().len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_used_is_seen_and_taken_back_on_record() {
+    let (stage, key) = under(limit(1, json!({}))).await;
+    assert!(is_done(&stage.agent.call("get_issue").await));
+    assert!(stage.agent.call("get_issue").await.words().starts_with("[LIMIT]"));
+    let usage = key.get("/api/v1/orgs/acme/usage?policy=crew").await.expect(StatusCode::OK);
+    let one = &usage.body["items"][0];
+    assert_eq!((&one["counter"], &one["used"], &one["max"]), (&json!("issues"), &json!("1"), &json!("1")));
+    assert_eq!((&one["scope"], &one["of"]), (&json!("grant"), &json!(stage.grant.to_string())));
+    let reset = format!("/api/v1/orgs/acme/usage/{}/reset", usage.text("/items/0/key"));
+    key.post(&reset, json!({})).await.expect(StatusCode::NO_CONTENT);
+    key.post(&reset, json!({})).await.expect(StatusCode::NOT_FOUND);
+    assert!(is_done(&stage.agent.call("get_issue").await));
+    assert!(stage.app.recorded(&stage.org).await.contains(&"limit.reset".to_owned()));
+}
+
+#[tokio::test]
+async fn a_place_is_free_again_when_its_call_has_ended() {
+    let (stage, _) = under(json!({ "concurrency": 1 })).await;
+    for _ in 0..3 {
+        assert!(is_done(&stage.agent.call("get_issue").await));
+        stage.app.until_number("select count(*) from limit_holds", 0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_fails_does_not_count_where_errors_do_not() {
+    let hangs_up = |asked: &Asked| {
+        let is_call = String::from_utf8_lossy(&asked.body).contains("tools/call");
+        if is_call { Wire::raw("") } else { usual(asked) }
+    };
+    let stage = Stage::over(Class::Financial, hangs_up).await;
+    let (stage, _) = on(stage, limit(1, json!({ "count_errors": false }))).await;
+    let failed = stage.agent.call("get_issue").await;
+    assert!(failed.words().starts_with("[PORTREEVE FAILED]"), "{}", failed.text);
+    stage.app.until_number("select used::bigint from limit_counts", 0).await;
+    assert!(!stage.agent.call("get_issue").await.words().starts_with("[LIMIT]"));
 }
