@@ -222,10 +222,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_owner_may_everything_and_a_member_nothing_here() {
+    fn an_owner_may_everything_and_a_member_only_decide_where_a_rule_names_them() {
         for permission in Permission::ALL {
             assert!(Role::Owner.may(*permission));
-            assert!(!Role::Member.may(*permission));
+            assert_eq!(Role::Member.may(*permission), *permission == Permission::ApprovalsDecide);
         }
     }
 
