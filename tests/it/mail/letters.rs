@@ -5,9 +5,10 @@ use std::{collections::BTreeSet, fs, path::Path};
 use portreeve::{
     base::{permission::Role, secret::Secret},
     flow::letters::{
-        ApiKeyCreated, EmailChanged, Invitation, InvitationExistingAccount, Letter, Line, Moment, NewSignIn,
-        OrgDeletionAsked, OwnershipTransferred, PasskeyAdded, PasswordChanged, RemovedFromOrg, ResetPassword,
-        SecondFactorChange, SecondFactorChanged, SignUpExisting, TestLetter, VerifyEmail,
+        ApiKeyCreated, ApprovalAsked, EmailChanged, Invitation, InvitationExistingAccount, Letter, Line,
+        Moment, NewSignIn, OrgDeletionAsked, OwnershipTransferred, PasskeyAdded, PasswordChanged,
+        RemovedFromOrg, ResetPassword, SecondFactorChange, SecondFactorChanged, SignUpExisting, TestLetter,
+        VerifyEmail,
     },
 };
 use time::macros::datetime;
@@ -122,6 +123,15 @@ fn org_letters(name: &str, org: &str) -> Vec<Letter> {
             at: at(),
         }),
         Letter::ApiKeyCreated(api_key(name.clone(), org.clone(), Some(later()))),
+        Letter::ApprovalAsked(ApprovalAsked {
+            org: org.clone(),
+            agent: name.clone(),
+            person: name.clone(),
+            tool: name.clone(),
+            effect: "Tools of its class make or change things".into(),
+            expires_at: at(),
+            page: page("/o/acme/approvals/apr_1"),
+        }),
         Letter::OrgDeletionAsked(deletion(name, org, None)),
         Letter::TestLetter(TestLetter { at: at() }),
     ]

@@ -24,11 +24,15 @@ use crate::{
 /// The operations.
 pub(super) fn routes() -> Routes {
     Routes::default().api(
-        Operation::post("/orgs/{org}/policies/{policy}/simulate", "simulatePolicy", Effect::Reads)
-            .about("Policies", "Say what would become of a call, without making it")
-            .needs(Permission::PoliciesRead)
-            .takes::<SimulationBody>()
-            .gives::<SimulationView>(StatusCode::OK),
+        Operation::post(
+            "/orgs/{org}/policies/{policy}/simulate",
+            "simulatePolicy",
+            Effect::Unrecorded("nothing is changed and no server is asked"),
+        )
+        .about("Policies", "Say what would become of a call, without making it")
+        .needs(Permission::PoliciesRead)
+        .takes::<SimulationBody>()
+        .gives::<SimulationView>(StatusCode::OK),
         simulate,
     )
 }
