@@ -15,13 +15,25 @@ use crate::{
     io::db::{DbResult, Tx},
 };
 
+/// Between which places of a chain something is looked for, these left out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Between {
+    pub(super) above: i64,
+    pub(super) below: i64,
+}
+
+impl Between {
+    /// The whole chain.
+    pub(super) const ANYWHERE: Self = Self { above: 0, below: i64::MAX };
+}
+
 /// The events that a filter lets through on one side of a place, in one direction. Written once, because the two
 /// directions differ in two words that no parameter can stand for.
 ///
 /// A chain grows with time, but the clocks of replicas differ a little and one may be set back. So a span of time is
 /// looked for only between the places of a day before and a day after it, and not in the whole chain.
 macro_rules! listed {
-    ($tx:expr, $filter:expr, $place:expr, $limit:expr, $beyond:literal, $order:literal) => {{
+    ($tx:expr, $filter:expr, $place:expr, $limit:expr, $between:expr, $beyond:literal, $order:literal) => {{
         let (filter, except, org) = ($filter, &$filter.except, $tx.chain());
         let rows = sqlx::query_as!(
             Columns,
@@ -61,6 +73,7 @@ macro_rules! listed {
                 and ($22::text is null or target_name is null
                     or position(lower($22) in lower(target_name)) = 0)
                 and ($23::text is null or ip is null or not ip <<= $23::text::inet)
+                and seq > $25 and seq < $26
             order by "#
                 + $order
                 + " limit $24",
@@ -87,7 +100,9 @@ macro_rules! listed {
             except.actor_name,
             except.target_name,
             except.ip.map(|net| net.to_string()),
-            $limit
+            $limit,
+            $between.above,
+            $between.below
         )
         .fetch_all($tx.conn())
         .await?;
@@ -104,26 +119,27 @@ pub async fn list(
     filter: &EventFilter,
     page: &PageRequest<i64>,
 ) -> DbResult<Page<EventRow>> {
-    let rows = listed!(tx, filter, page.after, page.fetch(), "seq < $2", "seq desc");
+    let rows = between(tx, filter, page, Between::ANYWHERE).await?;
     Ok(Page::cut(rows, page.limit, |row| row.seq))
 }
 
-/// The events that come right after a place in the transaction's chain, newest first; nothing where fewer than a whole
-/// page follows, for then the first page shows them all.
-///
-/// # Errors
-/// When the database is away.
-pub async fn list_newer(
+/// The rows of a page and one more, of some places of the chain.
+pub(super) async fn between(
+    tx: &mut impl Tx,
+    filter: &EventFilter,
+    page: &PageRequest<i64>,
+    between: Between,
+) -> DbResult<Vec<EventRow>> {
+    Ok(listed!(tx, filter, page.after, page.fetch(), between, "seq < $2", "seq desc"))
+}
+
+/// The rows that come right after a place and one more, oldest first, of some places of the chain.
+pub(super) async fn newer_between(
     tx: &mut impl Tx,
     filter: &EventFilter,
     after: i64,
     limit: u16,
-) -> DbResult<Option<Vec<EventRow>>> {
-    let mut rows = listed!(tx, filter, Some(after), i64::from(limit) + 1, "seq > $2", "seq");
-    if rows.len() <= usize::from(limit) {
-        return Ok(None);
-    }
-    rows.truncate(usize::from(limit));
-    rows.reverse();
-    Ok(Some(rows))
+    between: Between,
+) -> DbResult<Vec<EventRow>> {
+    Ok(listed!(tx, filter, Some(after), i64::from(limit) + 1, between, "seq > $2", "seq"))
 }
