@@ -15,3 +15,6 @@ pub mod literal;
 pub mod number;
 pub mod path;
 pub mod pattern;
+mod schema;
+
+pub use schema::SCHEMA;

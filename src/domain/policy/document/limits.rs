@@ -5,6 +5,7 @@ use crate::{
         document::{
             Increment, Limit, OnExceed, Scope, Window, WindowKind,
             fault::{Place, meant},
+            keys,
             read::Reader,
             rules::{MAX_SECONDS, MOST, path},
         },
@@ -26,20 +27,7 @@ fn limit(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Option<Limit> {
     if !reader.object(raw, place) {
         return None;
     }
-    let known = [
-        "counter",
-        "window",
-        "kind",
-        "max",
-        "scope",
-        "increment",
-        "increment_from",
-        "distinct",
-        "count_errors",
-        "on_exceed",
-        "on_deny",
-    ];
-    reader.known(raw, place, &known);
+    reader.known(raw, place, &keys::LIMIT);
     let counter = reader.text(raw, place, "counter").unwrap_or_default();
     if counter.is_empty() || counter.chars().count() > 100 {
         reader.faults.add(&place.key("counter"), "A limit names its counter, in at most 100 characters.");
@@ -183,7 +171,7 @@ pub(super) fn rate_limit(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Op
     if !reader.object(raw, place) {
         return None;
     }
-    reader.known(raw, place, &["max", "window"]);
+    reader.known(raw, place, &keys::RATE_LIMIT);
     let max = amount(reader, raw, place, "max");
     let seconds = match raw.get("window") {
         Some(_) => reader.count(raw, place, "window", 1, MAX_SECONDS),

@@ -8,6 +8,7 @@
 
 mod canonical;
 mod fault;
+pub(super) mod keys;
 mod limits;
 mod read;
 mod rules;
