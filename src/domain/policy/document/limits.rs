@@ -10,10 +10,14 @@ use crate::{
             rules::{MAX_SECONDS, MOST, path},
         },
         number::Number,
-        path::Path,
+        path::{NotAPath, Path},
+        redact::Redaction,
     },
     protocol::mcp::raw::{Kind, Raw},
 };
+
+/// How many places a key may mask; each is looked for in every value of a call.
+const MOST_REDACTIONS: usize = 100;
 
 /// The limits of a list.
 pub(super) fn limits(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Vec<Limit> {
@@ -194,23 +198,22 @@ pub(super) fn rate_limit(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Op
     })
 }
 
-/// Places that are masked: keys, indexes, `*` for any key and `**` for any depth, below `args` or `result`.
-pub(super) fn redact(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Vec<String> {
-    let all = reader.list(raw, place, "redact", MOST);
+/// Places that are masked: keys, indexes, `*` for any key or index and `**` for any depth, below `args` or `result`.
+pub(super) fn redact(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Vec<Redaction> {
+    let all = reader.list(raw, place, "redact", MOST_REDACTIONS);
     let place = place.key("redact");
-    let mut paths = Vec::new();
+    let mut places = Vec::new();
     for (at, one) in all.into_iter().enumerate() {
         let Some(text) = reader.text_of(one, &place.at(at)) else { continue };
-        let mut steps = text.split('.');
-        let has_root = matches!(steps.next(), Some("args" | "result"));
-        let rest: Vec<&str> = steps.collect();
-        if has_root && !rest.is_empty() && rest.len() <= 32 && rest.iter().all(|step| !step.is_empty()) {
-            paths.push(text);
-        } else {
-            let reason =
-                "A place to mask begins with args. or result., such as args.token or result.**.email.";
-            reader.faults.add(&place.at(at), reason);
+        match Redaction::parse(&text) {
+            Ok(redaction) => places.push(redaction),
+            Err(NotAPath::Steps) => reader.faults.add(&place.at(at), "A place to mask has at most 32 steps."),
+            Err(_) => {
+                let reason =
+                    "A place to mask begins with args. or result., such as args.token or result.**.email.";
+                reader.faults.add(&place.at(at), reason);
+            }
         }
     }
-    paths
+    places
 }
