@@ -7,8 +7,9 @@ use crate::{
         document::{Action, Ask, AskRule, Checks, Increment, Limit, Mode, Rule, ToolRules, Unreviewed},
         engine::{
             compile::Program,
-            condition::{find, has_case_variant, holds, key_of},
+            condition::{all_hold, find, has_case_variant, key_of},
             facts::{Facts, Tool},
+            subject::{Arguments, Subject, Truth},
             trace::{Effect, LayerTrace, List, Part, Reason, Trace},
             verdict::{Blocked, Need, Outcome, Reservation, Slots, Verdict},
         },
@@ -88,6 +89,12 @@ pub struct Layer<'a> {
 
 /// Decides about a call. Without any document nothing may be called.
 pub fn decide(call: &Call<'_>, layers: &[Layer<'_>]) -> Verdict {
+    let Call { tool, arguments, facts } = *call;
+    judge(&Subject { tool, arguments: Arguments::Sent(arguments), facts }, layers)
+}
+
+/// Decides about a call, or about what holds for all calls of a tool.
+pub(super) fn judge(subject: &Subject<'_>, layers: &[Layer<'_>]) -> Verdict {
     let mut verdict = Verdict {
         outcome: Outcome::Allow,
         reservations: Vec::new(),
@@ -97,7 +104,7 @@ pub fn decide(call: &Call<'_>, layers: &[Layer<'_>]) -> Verdict {
     let mut needs = Vec::new();
     for layer in layers {
         let mut found =
-            Found { call, layer, trace: LayerTrace::new(layer.name, layer.mode()), verdict: &mut verdict };
+            Found { subject, layer, trace: LayerTrace::new(layer.name, layer.mode()), verdict: &mut verdict };
         found.judge(&mut needs);
         let trace = found.trace;
         verdict.trace.layers.push(trace);
@@ -136,7 +143,7 @@ impl Layer<'_> {
 
 /// What a layer has found so far.
 struct Found<'f, 'c> {
-    call: &'f Call<'c>,
+    subject: &'f Subject<'c>,
     layer: &'f Layer<'f>,
     trace: LayerTrace,
     verdict: &'f mut Verdict,
@@ -145,7 +152,7 @@ struct Found<'f, 'c> {
 impl Found<'_, '_> {
     /// The steps in their order; the first that stops the call ends them.
     fn judge(&mut self, needs: &mut Vec<Need>) {
-        let (program, tool) = (self.layer.program, self.call.tool);
+        let (program, tool) = (self.layer.program, self.subject.tool);
         let document = program.document();
         if let Some(at) = program.hidden_at(&tool) {
             return self.because(Part::Hide(at), Effect::Hide, None, None);
@@ -213,7 +220,7 @@ impl Found<'_, '_> {
 
     /// The first rule or limit that looks at an argument which the call has in another case.
     fn ambiguous(&self, checks: &Checks) -> Option<(List, usize)> {
-        let varies = |path: &Path| has_case_variant(self.call.arguments, path);
+        let varies = |path: &Path| has_case_variant(self.subject.arguments.sent(), path);
         let rule = |rule: &Rule| rule.conditions.iter().any(|condition| varies(&condition.path));
         let limit = |limit: &Limit| {
             let increment = match &limit.increment {
@@ -233,14 +240,19 @@ impl Found<'_, '_> {
     /// What stops the call, or counts it.
     fn stops(&mut self, key: Option<&str>, checks: &Checks) -> std::ops::ControlFlow<()> {
         let part = |list, at| Part::Check(key.map(str::to_owned), list, at);
-        let holds = |rule: &Rule| rule.conditions.iter().all(|condition| holds(condition, self.call));
+        let truth = |rule: &Rule| all_hold(&rule.conditions, self.subject);
         let broken = checks
             .require
             .iter()
-            .position(|rule| !holds(rule))
+            .position(|rule| truth(rule) == Truth::No)
             .map(|at| (List::Require, at, &checks.require[at]));
-        let denied =
-            || checks.deny_if.iter().position(holds).map(|at| (List::DenyIf, at, &checks.deny_if[at]));
+        let denied = || {
+            checks
+                .deny_if
+                .iter()
+                .position(|rule| truth(rule) == Truth::Yes)
+                .map(|at| (List::DenyIf, at, &checks.deny_if[at]))
+        };
         if let Some((list, at, rule)) = broken.or_else(denied) {
             self.because(part(list, at), Effect::Deny, rule.name.clone(), rule.on_deny.clone());
             return std::ops::ControlFlow::Break(());
@@ -259,26 +271,27 @@ impl Found<'_, '_> {
 
     fn asks(&mut self, key: Option<&str>, rules: &[AskRule], needs: &mut Vec<Need>) {
         for (at, AskRule { rule, ask }) in rules.iter().enumerate() {
-            if rule.conditions.iter().all(|condition| holds(condition, self.call)) {
+            if all_hold(&rule.conditions, self.subject) == Truth::Yes {
                 let part = Part::Check(key.map(str::to_owned), List::AskIf, at);
                 self.ask(part, rule.name.clone(), rule.on_deny.clone(), ask.clone(), needs);
             }
         }
     }
 
-    /// How much the call counts; nothing where that cannot be told.
+    /// How much the call counts; nothing where it says no amount.
     fn amount(&self, limit: &Limit) -> Option<Number> {
         match &limit.increment {
             Increment::By(number) => Some(number.clone()),
             Increment::From(path) => {
-                let raw = find(self.call.arguments, path).filter(|raw| raw.kind() == Kind::Number)?;
+                let Arguments::Sent(arguments) = self.subject.arguments else { return Some(Number::ZERO) };
+                let raw = find(arguments, path).filter(|raw| raw.kind() == Kind::Number)?;
                 Number::parse(raw.text()).ok().filter(|number| !number.is_negative())
             }
         }
     }
 
     fn reservation(&self, limit: &Limit, part: Part, amount: Number) -> Reservation {
-        let value = |path| find(self.call.arguments, path).and_then(key_of).unwrap_or_default();
+        let value = |path| find(self.subject.arguments.sent(), path).and_then(key_of).unwrap_or_default();
         Reservation {
             layer: self.layer.name,
             part,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Call, Effect, Facts, Layer, LayerName, Outcome, Program, Tool, decide};
+use super::{Call, Effect, Facts, Layer, LayerName, Listing, Outcome, Program, Tool, decide, listing};
 use crate::{
     base::risk::Class,
     domain::policy::document,
@@ -121,20 +121,23 @@ fn program(policy: &Value) -> Program {
     Program::new(Arc::new(read.unwrap_or_else(|faults| panic!("{faults:?} in {policy}"))))
 }
 
-/// A call's effect under some documents, whose order is that of the names given.
-fn effect(arguments: &Value, tool: &str, policies: &[(LayerName, &Program)]) -> Effect {
-    let text = arguments.to_string();
-    let raw = strict::check(text.as_bytes(), &Limits::of(text.len())).expect("JSON");
-    let facts = Facts {
+fn facts() -> Facts<'static> {
+    Facts {
         user_role: Some("member"),
         user_teams: &["a", "b"],
         ip: "10.1.2.3".parse().ok(),
         ..Facts::default()
-    };
-    let tool = Tool { name: tool, class: Class::Read, is_reviewed: true };
+    }
+}
+
+/// A call's effect under some documents, whose order is that of the names given.
+fn effect(arguments: &Value, tool: &str, policies: &[(LayerName, &Program)]) -> Effect {
+    let text = arguments.to_string();
+    let raw = strict::check(text.as_bytes(), &Limits::of(text.len())).expect("JSON");
     let layers: Vec<Layer<'_>> =
         policies.iter().map(|(name, program)| Layer { name: *name, program }).collect();
-    let verdict = decide(&Call { tool, arguments: Some(raw), facts }, &layers);
+    let tool = Tool { name: tool, class: Class::Read, is_reviewed: true };
+    let verdict = decide(&Call { tool, arguments: Some(raw), facts: facts() }, &layers);
     let effect = match verdict.outcome {
         Outcome::Allow => Effect::Allow,
         Outcome::Ask(needs) => {
@@ -146,6 +149,9 @@ fn effect(arguments: &Value, tool: &str, policies: &[(LayerName, &Program)]) -> 
     };
     if !layers.is_empty() {
         assert_eq!(verdict.trace.outcome(), effect, "the trace alone tells the verdict");
+    }
+    if effect <= Effect::RequireApproval {
+        assert_eq!(listing(&tool, &facts(), &layers), Listing::Shown, "what may be called is listed");
     }
     effect
 }
