@@ -1,5 +1,7 @@
 //! From a call and the documents of its layers to a verdict.
 
+use std::ops::ControlFlow;
+
 use serde::Serialize;
 
 use crate::{
@@ -155,10 +157,10 @@ impl Found<'_, '_> {
         let (program, tool) = (self.layer.program, self.subject.tool);
         let document = program.document();
         if let Some(at) = program.hidden_at(&tool) {
-            return self.because(Part::Hide(at), Effect::Hide, None, None);
+            return self.because(Reason::new(Part::Hide(at), Effect::Hide));
         }
         if !tool.is_reviewed && document.unreviewed == Unreviewed::Deny {
-            return self.because(Part::Unreviewed, Effect::Deny, None, None);
+            return self.because(Reason::new(Part::Unreviewed, Effect::Deny));
         }
         let named = program.rules_of(&tool);
         let key = named.map(|(pattern, _)| pattern.to_string());
@@ -169,8 +171,11 @@ impl Found<'_, '_> {
         };
         match action {
             Action::Allow => {}
-            Action::Deny => return self.because(part, Effect::Deny, None, words),
-            Action::RequireApproval => self.ask(part, None, words, Ask::default(), needs),
+            Action::Deny => return self.because(Reason::new(part, Effect::Deny).saying(words)),
+            Action::RequireApproval => {
+                let reason = Reason::new(part, Effect::RequireApproval).saying(words);
+                self.ask(reason, &Ask::default(), needs);
+            }
         }
         let none = ToolRules::default();
         let own = named.map_or(&none, |(_, rules)| rules);
@@ -178,7 +183,7 @@ impl Found<'_, '_> {
             if let Some((list, at)) = self.ambiguous(checks) {
                 let words = "An argument's name differs only in case from one that the policy looks at.";
                 let part = Part::Check(key.map(str::to_owned), list, at);
-                return self.because(part, Effect::Deny, None, Some(words.to_owned()));
+                return self.because(Reason::new(part, Effect::Deny).saying(Some(words.to_owned())));
             }
         }
         for (key, checks) in [(None, &document.all_tools), (key.as_deref(), &own.checks)] {
@@ -200,34 +205,31 @@ impl Found<'_, '_> {
         }
     }
 
-    fn because(&mut self, part: Part, effect: Effect, name: Option<String>, words: Option<String>) {
-        self.trace.reasons.push(Reason { part, effect, name, words });
+    fn because(&mut self, reason: Reason) {
+        self.trace.reasons.push(reason);
     }
 
-    fn ask(
-        &mut self,
-        part: Part,
-        name: Option<String>,
-        words: Option<String>,
-        ask: Ask,
-        needs: &mut Vec<Need>,
-    ) {
-        self.because(part.clone(), Effect::RequireApproval, name.clone(), words);
-        if !self.trace.is_observed {
-            needs.push(Need { layer: self.layer.name, part, name, ask });
+    fn ask(&mut self, reason: Reason, ask: &Ask, needs: &mut Vec<Need>) {
+        if !self.trace.is_observed && !reason.is_observed {
+            let (part, name) = (reason.part.clone(), reason.name.clone());
+            needs.push(Need { layer: self.layer.name, part, name, ask: ask.clone() });
         }
+        self.because(reason);
     }
 
-    /// The first rule or limit that looks at an argument which the call has in another case.
+    /// The first rule or limit that looks at an argument which the call has in another case. What only observes refuses
+    /// nothing for that either.
     fn ambiguous(&self, checks: &Checks) -> Option<(List, usize)> {
         let varies = |path: &Path| has_case_variant(self.subject.arguments.sent(), path);
-        let rule = |rule: &Rule| rule.conditions.iter().any(|condition| varies(&condition.path));
+        let rule = |rule: &Rule| {
+            rule.mode == Mode::Enforce && rule.conditions.iter().any(|condition| varies(&condition.path))
+        };
         let limit = |limit: &Limit| {
             let increment = match &limit.increment {
                 Increment::From(path) => Some(path),
                 Increment::By(_) => None,
             };
-            increment.into_iter().chain(&limit.distinct).any(varies)
+            limit.mode == Mode::Enforce && increment.into_iter().chain(&limit.distinct).any(varies)
         };
         let asks = || checks.ask_if.iter().position(|one| rule(&one.rule));
         let require = checks.require.iter().position(rule).map(|at| (List::Require, at));
@@ -238,42 +240,40 @@ impl Found<'_, '_> {
     }
 
     /// What stops the call, or counts it.
-    fn stops(&mut self, key: Option<&str>, checks: &Checks) -> std::ops::ControlFlow<()> {
+    fn stops(&mut self, key: Option<&str>, checks: &Checks) -> ControlFlow<()> {
         let part = |list, at| Part::Check(key.map(str::to_owned), list, at);
-        let truth = |rule: &Rule| all_hold(&rule.conditions, self.subject);
-        let broken = checks
-            .require
-            .iter()
-            .position(|rule| truth(rule) == Truth::No)
-            .map(|at| (List::Require, at, &checks.require[at]));
-        let denied = || {
-            checks
-                .deny_if
-                .iter()
-                .position(|rule| truth(rule) == Truth::Yes)
-                .map(|at| (List::DenyIf, at, &checks.deny_if[at]))
-        };
-        if let Some((list, at, rule)) = broken.or_else(denied) {
-            self.because(part(list, at), Effect::Deny, rule.name.clone(), rule.on_deny.clone());
-            return std::ops::ControlFlow::Break(());
+        let stopping =
+            [(List::Require, &checks.require, Truth::No), (List::DenyIf, &checks.deny_if, Truth::Yes)];
+        for (list, rules, truth) in stopping {
+            for (at, rule) in rules.iter().enumerate() {
+                if all_hold(&rule.conditions, self.subject) == truth {
+                    self.because(Reason::of(rule, part(list, at), Effect::Deny));
+                    stop(rule.mode)?;
+                }
+            }
         }
         for (at, limit) in checks.limits.iter().enumerate() {
-            let Some(amount) = self.amount(limit) else {
+            if let Some(amount) = self.amount(limit) {
+                let reservation = self.reservation(limit, part(List::Limits, at), amount);
+                self.verdict.reservations.push(reservation);
+            } else {
                 let words = "What is to be counted is no number that is not negative.".to_owned();
-                self.because(part(List::Limits, at), Effect::Deny, Some(limit.counter.clone()), Some(words));
-                return std::ops::ControlFlow::Break(());
-            };
-            let reservation = self.reservation(limit, part(List::Limits, at), amount);
-            self.verdict.reservations.push(reservation);
+                self.because(Reason {
+                    name: Some(limit.counter.clone()),
+                    is_observed: limit.mode == Mode::Observe,
+                    ..Reason::new(part(List::Limits, at), Effect::Deny).saying(Some(words))
+                });
+                stop(limit.mode)?;
+            }
         }
-        std::ops::ControlFlow::Continue(())
+        ControlFlow::Continue(())
     }
 
     fn asks(&mut self, key: Option<&str>, rules: &[AskRule], needs: &mut Vec<Need>) {
         for (at, AskRule { rule, ask }) in rules.iter().enumerate() {
             if all_hold(&rule.conditions, self.subject) == Truth::Yes {
                 let part = Part::Check(key.map(str::to_owned), List::AskIf, at);
-                self.ask(part, rule.name.clone(), rule.on_deny.clone(), ask.clone(), needs);
+                self.ask(Reason::of(rule, part, Effect::RequireApproval), ask, needs);
             }
         }
     }
@@ -305,7 +305,30 @@ impl Found<'_, '_> {
             count_errors: limit.count_errors,
             on_exceed: limit.on_exceed,
             words: limit.on_deny.clone(),
-            is_observed: self.trace.is_observed,
+            is_observed: self.trace.is_observed || limit.mode == Mode::Observe,
         }
+    }
+}
+
+/// What enforces ends the steps.
+const fn stop(mode: Mode) -> ControlFlow<()> {
+    match mode {
+        Mode::Enforce => ControlFlow::Break(()),
+        Mode::Observe => ControlFlow::Continue(()),
+    }
+}
+
+impl Reason {
+    const fn new(part: Part, effect: Effect) -> Self {
+        Self { part, effect, name: None, words: None, is_observed: false }
+    }
+
+    fn of(rule: &Rule, part: Part, effect: Effect) -> Self {
+        let (name, words) = (rule.name.clone(), rule.on_deny.clone());
+        Self { part, effect, name, words, is_observed: rule.mode == Mode::Observe }
+    }
+
+    fn saying(self, words: Option<String>) -> Self {
+        Self { words, ..self }
     }
 }

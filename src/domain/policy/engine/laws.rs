@@ -203,6 +203,27 @@ proptest! {
     }
 
     #[test]
+    fn rules_and_limits_that_only_observe_change_no_verdict(
+        policy in policy(), more in checks(), arguments in arguments(), tool in tool(),
+    ) {
+        let before = effect(&arguments, tool, &[(LayerName::Grant, &program(&policy))]);
+        let mut observing = policy;
+        for place in ["/all_tools", "/tools/*", "/tools/get"] {
+            let Some(checks) = observing.pointer_mut(place) else { continue };
+            for list in ["require", "deny_if", "require_approval_if", "limits"] {
+                let Some(old) = checks[list].as_array_mut() else { continue };
+                let mut new = more[list].as_array().cloned().unwrap_or_default();
+                new.iter_mut().for_each(|one| one["mode"] = json!("observe"));
+                // What observes stands before and behind what does not.
+                let behind = new.split_off(new.len() / 2);
+                drop(old.splice(0..0, new));
+                old.extend(behind);
+            }
+        }
+        prop_assert_eq!(effect(&arguments, tool, &[(LayerName::Grant, &program(&observing))]), before);
+    }
+
+    #[test]
     fn without_a_document_nothing_is_allowed(arguments in arguments(), tool in tool()) {
         prop_assert_eq!(effect(&arguments, tool, &[]), Effect::Deny);
     }
