@@ -11,6 +11,7 @@
 pub mod cases;
 pub mod document;
 pub mod engine;
+pub mod import;
 pub mod literal;
 pub mod number;
 pub mod path;

@@ -22,17 +22,17 @@ pub(in crate::domain::policy) const TOOL: [&str; 9] = [
 ];
 
 /// Of a rule.
-pub(in crate::domain::policy) const RULE: [&str; 3] = ["name", "conditions", "on_deny"];
+pub(in crate::domain::policy) const RULE: [&str; 4] = ["name", "mode", "conditions", "on_deny"];
 
 /// Of a rule under which a human is asked.
-pub(in crate::domain::policy) const ASK_RULE: [&str; 6] =
-    ["name", "conditions", "on_deny", "approvers", "quorum", "within"];
+pub(in crate::domain::policy) const ASK_RULE: [&str; 7] =
+    ["name", "mode", "conditions", "on_deny", "approvers", "quorum", "within"];
 
 /// Of a condition.
 pub(in crate::domain::policy) const CONDITION: [&str; 4] = ["path", "op", "value", "quantifier"];
 
 /// Of a limit.
-pub(in crate::domain::policy) const LIMIT: [&str; 11] = [
+pub(in crate::domain::policy) const LIMIT: [&str; 12] = [
     "counter",
     "window",
     "kind",
@@ -43,6 +43,7 @@ pub(in crate::domain::policy) const LIMIT: [&str; 11] = [
     "distinct",
     "count_errors",
     "on_exceed",
+    "mode",
     "on_deny",
 ];
 

@@ -3,10 +3,10 @@
 use crate::{
     domain::policy::{
         document::{
-            Increment, Limit, OnExceed, Scope, Window, WindowKind,
+            Increment, Limit, Mode, OnExceed, Scope, Window, WindowKind,
             fault::{Place, meant},
             keys,
-            read::Reader,
+            read::{MODES, Reader},
             rules::{MAX_SECONDS, MOST, path},
         },
         number::Number,
@@ -60,6 +60,7 @@ fn limit(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Option<Limit> {
             "on_exceed",
             &[("deny", OnExceed::Deny), ("require_approval", OnExceed::RequireApproval)],
         ),
+        mode: reader.choice(raw, place, "mode", &MODES),
         on_deny: reader.sentence(raw, place, "on_deny"),
     })
 }
@@ -194,6 +195,7 @@ pub(super) fn rate_limit(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Op
         distinct: None,
         count_errors: true,
         on_exceed: OnExceed::Deny,
+        mode: Mode::Enforce,
         on_deny: None,
     })
 }

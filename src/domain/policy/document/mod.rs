@@ -49,7 +49,7 @@ pub struct Document {
     pub tools: Vec<(Pattern, ToolRules)>,
 }
 
-/// Whether a document decides.
+/// Whether a document, a rule or a limit decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// It does.
@@ -125,6 +125,8 @@ pub struct ToolRules {
 pub struct Rule {
     /// Its name.
     pub name: Option<String>,
+    /// Whether it stops or asks, or only says what it would do.
+    pub mode: Mode,
     /// All must hold; none at all always hold.
     pub conditions: Vec<Condition>,
     /// What is said where it stops a call.
@@ -299,6 +301,8 @@ pub struct Limit {
     pub count_errors: bool,
     /// What becomes of a call beyond it.
     pub on_exceed: OnExceed,
+    /// Whether it stops or asks, or only counts.
+    pub mode: Mode,
     /// What is said then.
     pub on_deny: Option<String>,
 }

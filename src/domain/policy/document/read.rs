@@ -54,7 +54,7 @@ impl Reader {
         self.known(raw, &root, &keys::DOCUMENT);
         self.version(raw, &root);
         Document {
-            mode: self.choice(raw, &root, "mode", &[("enforce", Mode::Enforce), ("observe", Mode::Observe)]),
+            mode: self.choice(raw, &root, "mode", &MODES),
             default: self.unnamed(raw, &root),
             unreviewed: self.choice(
                 raw,
@@ -269,6 +269,8 @@ impl Reader {
         T::default()
     }
 }
+
+pub(super) const MODES: [(&str, Mode); 2] = [("enforce", Mode::Enforce), ("observe", Mode::Observe)];
 
 pub(super) const ACTIONS: [(&str, Action); 3] =
     [("allow", Action::Allow), ("deny", Action::Deny), ("require_approval", Action::RequireApproval)];

@@ -11,7 +11,7 @@ use crate::{
             ValueType, address,
             fault::{Place, meant},
             keys::{self, OPERATORS},
-            read::{Reader, capital},
+            read::{MODES, Reader, capital},
         },
         literal::Literal,
         number::Number,
@@ -112,6 +112,7 @@ fn rule(reader: &mut Reader, raw: Raw<'_>, place: &Place, known: &[&str]) -> Opt
     let conditions = all.filter_map(|(at, one)| condition(reader, one, &within.at(at))).collect();
     Some(Rule {
         name: reader.sentence(raw, place, "name"),
+        mode: reader.choice(raw, place, "mode", &MODES),
         conditions,
         on_deny: reader.sentence(raw, place, "on_deny"),
     })

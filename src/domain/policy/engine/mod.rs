@@ -11,6 +11,8 @@ mod compile;
 mod condition;
 mod facts;
 mod judge;
+mod listing;
+mod subject;
 mod trace;
 mod verdict;
 #[cfg(test)]
@@ -21,5 +23,6 @@ mod tests;
 pub use compile::Program;
 pub use facts::{Facts, Tool};
 pub use judge::{Call, Layer, LayerName, NotALayer, decide};
+pub use listing::{Listing, listing};
 pub use trace::{Effect, LayerTrace, List, Part, Reason, Trace};
 pub use verdict::{Blocked, Need, Outcome, Reservation, Slots, Verdict};
