@@ -14,6 +14,7 @@ use crate::{
     app::announce,
     base::{clock::Clock, risk::Class},
     domain::policy::{
+        SCHEMA,
         cases::{Cases, CasesError},
         document::{self, Document, Fault},
         engine::{Call, Facts, Layer, LayerName, Outcome, Program, Tool, Verdict, decide},
@@ -49,6 +50,8 @@ pub enum PolicyOrder {
         /// For machines.
         is_json: bool,
     },
+    /// Print the JSON Schema of documents.
+    Schema,
 }
 
 /// A document has faults, or a case is not as it says.
@@ -113,6 +116,7 @@ pub fn command() -> Command {
                 .arg(Arg::new("args").long("args").value_name("JSON").help("The arguments"))
                 .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON")),
         )
+        .subcommand(Command::new("schema").about("Print the JSON Schema of documents, for editors"))
 }
 
 /// What was asked for, and where its flags are.
@@ -131,6 +135,7 @@ pub fn order(outer: &ArgMatches) -> (PolicyOrder, &ArgMatches) {
             };
             (order, inner)
         }
+        Some(("schema", inner)) => (PolicyOrder::Schema, inner),
         Some(("test", inner)) => (PolicyOrder::Test { files: files(inner) }, inner),
         other => {
             let inner = other.map_or(outer, |(_, inner)| inner);
@@ -146,6 +151,10 @@ pub fn obey(order: &PolicyOrder) -> ExitCode {
     let code = match order {
         PolicyOrder::Check { files, prints_canonical } => {
             files.iter().map(|file| check(file, *prints_canonical)).max().unwrap_or_default()
+        }
+        PolicyOrder::Schema => {
+            announce::say(SCHEMA.trim_end());
+            0
         }
         PolicyOrder::Test { files } => files.iter().map(|file| test(file)).max().unwrap_or_default(),
         PolicyOrder::Eval { file, tool, class, arguments, is_json } => {

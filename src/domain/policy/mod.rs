@@ -15,3 +15,7 @@ pub mod literal;
 pub mod number;
 pub mod path;
 pub mod pattern;
+pub mod redact;
+mod schema;
+
+pub use schema::SCHEMA;

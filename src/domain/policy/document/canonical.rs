@@ -102,7 +102,7 @@ fn tool(rules: &ToolRules) -> String {
     if let Some(most) = rules.concurrency {
         out.put("concurrency", &most.to_string());
     }
-    out.list("redact", &rules.redact, |path| text(path));
+    out.list("redact", &rules.redact, |place| text(&place.to_string()));
     out.close()
 }
 

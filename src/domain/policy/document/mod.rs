@@ -8,6 +8,7 @@
 
 mod canonical;
 mod fault;
+pub(super) mod keys;
 mod limits;
 mod read;
 mod rules;
@@ -22,7 +23,9 @@ use regex::Regex;
 pub use fault::Fault;
 pub use read::read;
 
-use crate::domain::policy::{literal::Literal, number::Number, path::Path, pattern::Pattern};
+use crate::domain::policy::{
+    literal::Literal, number::Number, path::Path, pattern::Pattern, redact::Redaction,
+};
 
 /// How large a document may be.
 pub const MAX_BYTES: usize = 1024 * 1024;
@@ -114,7 +117,7 @@ pub struct ToolRules {
     /// How many calls may be under way at once.
     pub concurrency: Option<u32>,
     /// Places that are never stored, and masked where shown.
-    pub redact: Vec<String>,
+    pub redact: Vec<Redaction>,
 }
 
 /// Conditions that hold together or not.
