@@ -22,18 +22,13 @@ pub(super) struct Between {
     pub(super) below: i64,
 }
 
-impl Between {
-    /// The whole chain.
-    pub(super) const ANYWHERE: Self = Self { above: 0, below: i64::MAX };
-}
-
 /// The events that a filter lets through on one side of a place, in one direction. Written once, because the two
 /// directions differ in two words that no parameter can stand for.
 ///
 /// A chain grows with time, but the clocks of replicas differ a little and one may be set back. So a span of time is
 /// looked for only between the places of a day before and a day after it, and not in the whole chain.
 macro_rules! listed {
-    ($tx:expr, $filter:expr, $place:expr, $limit:expr, $between:expr, $beyond:literal, $order:literal) => {{
+    ($tx:expr, $filter:expr, $place:expr, $limit:expr, $beyond:literal, $order:literal, $bounds:literal $(, $bound:expr)*) => {{
         let (filter, except, org) = ($filter, &$filter.except, $tx.chain());
         let rows = sqlx::query_as!(
             Columns,
@@ -73,8 +68,9 @@ macro_rules! listed {
                 and ($22::text is null or target_name is null
                     or position(lower($22) in lower(target_name)) = 0)
                 and ($23::text is null or ip is null or not ip <<= $23::text::inet)
-                and seq > $25 and seq < $26
-            order by "#
+                "#
+                + $bounds
+                + " order by "
                 + $order
                 + " limit $24",
             org,
@@ -100,9 +96,8 @@ macro_rules! listed {
             except.actor_name,
             except.target_name,
             except.ip.map(|net| net.to_string()),
-            $limit,
-            $between.above,
-            $between.below
+            $limit
+            $(, $bound)*
         )
         .fetch_all($tx.conn())
         .await?;
@@ -119,27 +114,68 @@ pub async fn list(
     filter: &EventFilter,
     page: &PageRequest<i64>,
 ) -> DbResult<Page<EventRow>> {
-    let rows = between(tx, filter, page, Between::ANYWHERE).await?;
+    let rows = listed!(tx, filter, page.after, page.fetch(), "seq < $2", "seq desc", "");
     Ok(Page::cut(rows, page.limit, |row| row.seq))
 }
 
-/// The rows of a page and one more, of some places of the chain.
-pub(super) async fn between(
-    tx: &mut impl Tx,
-    filter: &EventFilter,
-    page: &PageRequest<i64>,
-    between: Between,
-) -> DbResult<Vec<EventRow>> {
-    Ok(listed!(tx, filter, page.after, page.fetch(), between, "seq < $2", "seq desc"))
-}
-
-/// The rows that come right after a place and one more, oldest first, of some places of the chain.
-pub(super) async fn newer_between(
+/// The rows that come right after a place and one more, oldest first.
+///
+/// # Errors
+/// When the database is away.
+pub(super) async fn newer(
     tx: &mut impl Tx,
     filter: &EventFilter,
     after: i64,
     limit: u16,
-    between: Between,
 ) -> DbResult<Vec<EventRow>> {
-    Ok(listed!(tx, filter, Some(after), i64::from(limit) + 1, between, "seq > $2", "seq"))
+    Ok(listed!(tx, filter, Some(after), i64::from(limit) + 1, "seq > $2", "seq", ""))
+}
+
+/// The newest rows between two places, and one more than a page has. A statement of its own: bounds that are not known
+/// when a statement is planned look narrow, and would have the others read by place what an index has by name.
+///
+/// # Errors
+/// When the database is away.
+pub(super) async fn newest_between(
+    tx: &mut impl Tx,
+    filter: &EventFilter,
+    between: Between,
+    limit: u16,
+) -> DbResult<Vec<EventRow>> {
+    let (limit, Between { above, below }) = (i64::from(limit) + 1, between);
+    Ok(listed!(
+        tx,
+        filter,
+        None::<i64>,
+        limit,
+        "seq < $2",
+        "seq desc",
+        "and seq > $25 and seq < $26",
+        above,
+        below
+    ))
+}
+
+/// The oldest rows between two places, and one more than a page has.
+///
+/// # Errors
+/// When the database is away.
+pub(super) async fn oldest_between(
+    tx: &mut impl Tx,
+    filter: &EventFilter,
+    between: Between,
+    limit: u16,
+) -> DbResult<Vec<EventRow>> {
+    let (limit, Between { above, below }) = (i64::from(limit) + 1, between);
+    Ok(listed!(
+        tx,
+        filter,
+        None::<i64>,
+        limit,
+        "seq > $2",
+        "seq",
+        "and seq > $25 and seq < $26",
+        above,
+        below
+    ))
 }

@@ -50,7 +50,7 @@ pub async fn search(
     let span = span(tx, filter).await?;
     let below = page.after.map_or(span.below, |after| after.min(span.below));
     let above = below.saturating_sub(1).saturating_sub(stretch).max(span.above);
-    let rows = list::between(tx, filter, page, Between { above, below }).await?;
+    let rows = list::newest_between(tx, filter, Between { above, below }, page.limit).await?;
     let found = Page::cut(rows, page.limit, |row| row.seq);
     let newer = newer(page, &found);
     if found.next.is_some() || above == span.above {
@@ -74,13 +74,15 @@ pub async fn search_newer(
 ) -> DbResult<Option<Searched>> {
     let below = after.saturating_add(stretch).saturating_add(1);
     let is_whole = !filter.has_words() || span(tx, filter).await?.below <= below;
-    let within = if is_whole { Between::ANYWHERE } else { Between { above: 0, below } };
-    let rows = list::newer_between(tx, filter, after, limit, within).await?;
+    let mut rows = if filter.has_words() {
+        list::oldest_between(tx, filter, Between { above: after, below }, limit).await?
+    } else {
+        list::newer(tx, filter, after, limit).await?
+    };
     let is_full = rows.len() > usize::from(limit);
     if is_whole && !is_full {
         return Ok(None);
     }
-    let mut rows = rows;
     rows.truncate(usize::from(limit));
     rows.reverse();
     let newest = rows.first().map(|row| row.seq).filter(|_| is_full).unwrap_or(below - 1);
