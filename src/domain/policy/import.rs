@@ -31,10 +31,14 @@ pub fn import(text: &str) -> Result<Imported, Vec<Fault>> {
     if text.len() > MAX_BYTES {
         return Err(whole(format!("The policy has more than {MAX_BYTES} bytes.")));
     }
-    let policy: Policy = serde_saphyr::from_str(text).map_err(|error| {
-        let error = error.without_snippet().to_string();
-        whole(format!("The policy cannot be read: {}", error.lines().next().unwrap_or_default()))
-    })?;
+    // Words and numbers are read as the YAML of Go reads them, so that `no` is a word and `010` is eight.
+    let options = serde_saphyr::options! {
+        strict_booleans: true,
+        legacy_octal_numbers: true,
+        with_snippet: false,
+    };
+    let policy: Policy = serde_saphyr::from_str_with_options(text, options)
+        .map_err(|error| whole(format!("The policy cannot be read: {error}.")))?;
     let mut importer = Importer::default();
     let written = importer.policy(policy);
     if !importer.faults.is_empty() {
@@ -410,6 +414,15 @@ tools:
         assert_eq!(imported.document.canonical(), expected);
         let left_out = "The description is left out; a policy has one beside its document.";
         assert_eq!(imported.notes, [OF_REVIEWS, left_out, OF_SCOPES, OF_AMOUNTS]);
+    }
+
+    #[test]
+    fn words_and_numbers_are_read_as_they_were() {
+        let imported = import(
+            "version: 1\ntools: {a: {rules: [{name: x, conditions: [{path: args.x, op: not_in, value: [no, on, true, \"5\", 5, 010, 0x10, 1_000, ~]}]}]}}",
+        );
+        let text = imported.unwrap_or_else(|faults| panic!("{faults:?}")).document.canonical();
+        assert!(text.contains(r#""value":["no","on",true,"5",5,8,16,1000,null]"#), "{text}");
     }
 
     #[test]
