@@ -99,6 +99,8 @@ def measure(key):
         "a tool": {"tool": "server-7/tool_7"},
         "a request": {"request": "req_" + "0" * 26},
         "up to half a year ago": {"to": day},
+        "words in a few names": {"q": "agent 177"},
+        "words in no name": {"q": "nowhere at all"},
     }
     worst = 0.0
     for name, query in cases.items():

@@ -14,9 +14,11 @@ use crate::{
     app::announce,
     base::{clock::Clock, risk::Class},
     domain::policy::{
+        SCHEMA,
         cases::{Cases, CasesError},
         document::{self, Document, Fault},
         engine::{Call, Facts, Layer, LayerName, Outcome, Program, Tool, Verdict, decide},
+        import::import,
     },
     protocol::mcp::strict::{self, Limits},
 };
@@ -49,6 +51,13 @@ pub enum PolicyOrder {
         /// For machines.
         is_json: bool,
     },
+    /// Make a document of a policy of Intercept.
+    Import {
+        /// The policy.
+        file: PathBuf,
+    },
+    /// Print the JSON Schema of documents.
+    Schema,
 }
 
 /// A document has faults, or a case is not as it says.
@@ -62,6 +71,10 @@ const DENIED: u8 = 4;
 
 /// The command's part of the command line.
 pub fn command() -> Command {
+    let file = || {
+        let file = Arg::new("file").value_name("FILE").required(true);
+        file.value_parser(value_parser!(PathBuf))
+    };
     let files = || {
         let file = Arg::new("files").value_name("FILE").required(true).num_args(1..);
         file.value_parser(value_parser!(PathBuf))
@@ -88,13 +101,7 @@ pub fn command() -> Command {
         .subcommand(
             Command::new("eval")
                 .about("Decide one call and say why")
-                .arg(
-                    Arg::new("file")
-                        .value_name("FILE")
-                        .required(true)
-                        .value_parser(value_parser!(PathBuf))
-                        .help("The document; - reads standard input"),
-                )
+                .arg(file().help("The document; - reads standard input"))
                 .arg(
                     Arg::new("tool")
                         .long("tool")
@@ -113,17 +120,24 @@ pub fn command() -> Command {
                 .arg(Arg::new("args").long("args").value_name("JSON").help("The arguments"))
                 .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON")),
         )
+        .subcommand(
+            Command::new("import")
+                .about("Make a document of a policy of Intercept, and say what is not as it was")
+                .arg(file().help("The policy, as YAML; - reads standard input")),
+        )
+        .subcommand(Command::new("schema").about("Print the JSON Schema of documents, for editors"))
 }
 
 /// What was asked for, and where its flags are.
 pub fn order(outer: &ArgMatches) -> (PolicyOrder, &ArgMatches) {
     let files =
         |inner: &ArgMatches| inner.get_many::<PathBuf>("files").unwrap_or_default().cloned().collect();
+    let file = |inner: &ArgMatches| inner.get_one::<PathBuf>("file").cloned().unwrap_or_default();
     match outer.subcommand() {
         Some(("eval", inner)) => {
             let text = |name| inner.get_one::<String>(name).cloned();
             let order = PolicyOrder::Eval {
-                file: inner.get_one::<PathBuf>("file").cloned().unwrap_or_default(),
+                file: file(inner),
                 tool: text("tool").unwrap_or_default(),
                 class: inner.get_one::<Class>("class").copied().unwrap_or(Class::Read),
                 arguments: text("args"),
@@ -131,6 +145,8 @@ pub fn order(outer: &ArgMatches) -> (PolicyOrder, &ArgMatches) {
             };
             (order, inner)
         }
+        Some(("import", inner)) => (PolicyOrder::Import { file: file(inner) }, inner),
+        Some(("schema", inner)) => (PolicyOrder::Schema, inner),
         Some(("test", inner)) => (PolicyOrder::Test { files: files(inner) }, inner),
         other => {
             let inner = other.map_or(outer, |(_, inner)| inner);
@@ -146,6 +162,11 @@ pub fn obey(order: &PolicyOrder) -> ExitCode {
     let code = match order {
         PolicyOrder::Check { files, prints_canonical } => {
             files.iter().map(|file| check(file, *prints_canonical)).max().unwrap_or_default()
+        }
+        PolicyOrder::Import { file } => take_in(file),
+        PolicyOrder::Schema => {
+            announce::say(SCHEMA.trim_end());
+            0
         }
         PolicyOrder::Test { files } => files.iter().map(|file| test(file)).max().unwrap_or_default(),
         PolicyOrder::Eval { file, tool, class, arguments, is_json } => {
@@ -166,6 +187,25 @@ fn check(file: &Path, prints_canonical: bool) -> u8 {
         announce::say(format_args!("{}: in order, {} tools named", file.display(), document.tools.len()));
     }
     0
+}
+
+/// Prints the document on standard output, and what is not as it was on standard error.
+fn take_in(file: &Path) -> u8 {
+    let text = match text_of(file) {
+        Ok(text) => text,
+        Err(code) => return code,
+    };
+    match import(&text) {
+        Ok(imported) => {
+            announce::say(imported.document.canonical());
+            imported.notes.iter().for_each(|note| announce::complain(note));
+            0
+        }
+        Err(faults) => {
+            tell(file, &faults);
+            WRONG
+        }
+    }
 }
 
 fn test(file: &Path) -> u8 {

@@ -14,9 +14,14 @@
 pub mod cases;
 pub mod document;
 pub mod engine;
+pub mod import;
 pub mod kept;
 pub mod literal;
 pub mod number;
 pub mod path;
 pub mod pattern;
+pub mod redact;
+mod schema;
 pub mod store;
+
+pub use schema::SCHEMA;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// How many steps a path may have.
-const MOST_STEPS: usize = 32;
+pub(super) const MOST_STEPS: usize = 32;
 
 /// What a condition looks at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -155,8 +155,8 @@ fn parse_steps(text: &str) -> Result<Vec<PathStep>, NotAPath> {
     let mut rest = text;
     loop {
         if let Some(index) = rest.strip_prefix('[') {
-            let (index, behind) = index.split_once(']').ok_or(NotAPath::Form)?;
-            steps.push(if index == "*" { PathStep::Each } else { PathStep::At(parse_index(index)?) });
+            let (at, behind) = take_index(index)?;
+            steps.push(at.map_or(PathStep::Each, PathStep::At));
             rest = behind;
         } else {
             let (key, behind) = take_key(rest)?;
@@ -176,6 +176,13 @@ fn parse_steps(text: &str) -> Result<Vec<PathStep>, NotAPath> {
     }
 }
 
+/// The index at the beginning, which is none where it is `*`, and what stands behind its bracket.
+pub(super) fn take_index(text: &str) -> Result<(Option<usize>, &str), NotAPath> {
+    let (index, behind) = text.split_once(']').ok_or(NotAPath::Form)?;
+    let at = if index == "*" { None } else { Some(parse_index(index)?) };
+    Ok((at, behind))
+}
+
 fn parse_index(text: &str) -> Result<usize, NotAPath> {
     let is_plain =
         text.bytes().all(|byte| byte.is_ascii_digit()) && (text.len() == 1 || !text.starts_with('0'));
@@ -183,7 +190,7 @@ fn parse_index(text: &str) -> Result<usize, NotAPath> {
 }
 
 /// The key at the beginning, and what stands behind it.
-fn take_key(text: &str) -> Result<(String, &str), NotAPath> {
+pub(super) fn take_key(text: &str) -> Result<(String, &str), NotAPath> {
     let mut key = String::new();
     let mut letters = text.char_indices();
     while let Some((at, letter)) = letters.next() {
@@ -213,19 +220,23 @@ impl fmt::Display for Path {
             match step {
                 PathStep::At(index) => write!(f, "[{index}]")?,
                 PathStep::Each => f.write_str("[*]")?,
-                PathStep::Key(key) => {
-                    f.write_str(".")?;
-                    for letter in key.chars() {
-                        if matches!(letter, '.' | '[' | ']' | '\\') {
-                            f.write_str("\\")?;
-                        }
-                        write!(f, "{letter}")?;
-                    }
-                }
+                PathStep::Key(key) => write_key(key, f)?,
             }
         }
         Ok(())
     }
+}
+
+/// A key as a step.
+pub(super) fn write_key(key: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(".")?;
+    for letter in key.chars() {
+        if matches!(letter, '.' | '[' | ']' | '\\') {
+            f.write_str("\\")?;
+        }
+        write!(f, "{letter}")?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -67,6 +67,12 @@ impl Fingerprint {
     }
 }
 
+/// Whether two definitions of a tool differ in nothing but what one era says of it.
+pub fn is_alike(one: &str, other: &str) -> bool {
+    let substance = |text| Fingerprint::of_substance(text).ok();
+    substance(one).is_some_and(|one| substance(other) == Some(one))
+}
+
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

@@ -32,7 +32,7 @@ pub use classify::{Classified, classify};
 pub use credentials::{Credential, CredentialSource, CredentialTarget, SealedValue};
 pub use decisions::{DecisionServer, DecisionTool};
 pub use drift::{Drift, DriftKind, drift};
-pub use fingerprint::{Fingerprint, NotCanonical, canonical};
+pub use fingerprint::{Fingerprint, NotCanonical, canonical, is_alike};
 pub use known::{KnownAuth, KnownServer, known_server, known_servers};
 pub use lookalike::{Lookalike, lookalikes, skeleton};
 pub use new_credential::{BadCredential, CredentialForm, HeaderName, NewCredential};

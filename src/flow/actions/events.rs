@@ -2,14 +2,16 @@
 
 mod filter;
 
+use time::OffsetDateTime;
+
 use crate::{
     base::{
         faults::Faults,
         ids::EventId,
-        page::{self, DEFAULT_LIMIT, Page, PageRequest},
+        page::{DEFAULT_LIMIT, Page, PageRequest},
         permission::Permission,
     },
-    domain::audit::{self, EventDetail, EventFilter, EventRow, Neighbors, Proof},
+    domain::audit::{self, EventDetail, EventFilter, EventRow, Neighbors, Proof, Searched},
     flow::{
         cx::OrgCx,
         fault::{ActionError, ActionResult},
@@ -18,6 +20,9 @@ use crate::{
 };
 
 pub(super) use filter::filter_of;
+
+/// How many events a search for words looks through at a time.
+const STRETCH: i64 = 100_000;
 
 /// How long a value to search for may be.
 pub const MAX_TEXT: usize = 200;
@@ -129,6 +134,8 @@ pub struct Log {
     pub seen: Option<Seen>,
     /// Filters that cannot be read and were left out.
     pub faults: Faults,
+    /// How far back words were looked for, where the log goes on beyond it.
+    pub reaches: Option<OffsetDateTime>,
     /// Where nothing matches: the filters without which something would.
     pub droppable: Vec<&'static str>,
 }
@@ -149,9 +156,9 @@ pub async fn list(cx: &OrgCx, input: &EventInput, page: &PageRequest<i64>) -> Ac
     cx.require(Permission::AuditRead)?;
     let mut tx = cx.tx().await?;
     let filter = filter_of(cx, &mut tx, input).await?;
-    let events = audit::list(&mut tx, &filter, page).await?;
+    let events = audit::search(&mut tx, &filter, page, STRETCH).await?;
     tx.done().await?;
-    Ok(events)
+    Ok(events.page)
 }
 
 /// A page of the log for reading; filters that cannot be read are left out and named.
@@ -160,14 +167,15 @@ pub async fn browse(cx: &OrgCx, input: &EventInput, turn: Turn, seen: Option<&st
     let mut tx = cx.tx().await?;
     let (input, faults) = readable(cx, &mut tx, input).await?;
     let filter = filter_of(cx, &mut tx, &input).await?;
-    let (rows, older, newer) = turned(&mut tx, &filter, turn).await?;
-    let droppable = if rows.is_empty() { droppable(cx, &mut tx, &input).await? } else { Vec::new() };
+    let Searched { page, newer, reaches } = turned(&mut tx, &filter, turn).await?;
+    let is_over = page.items.is_empty() && page.next.is_none() && newer.is_none();
+    let droppable = if is_over { droppable(cx, &mut tx, &input).await? } else { Vec::new() };
     let seen = match seen.and_then(|id| id.parse().ok()) {
         Some(id) => look(&mut tx, id).await?,
         None => None,
     };
     tx.done().await?;
-    Ok(Log { rows, older, newer, seen, faults, droppable })
+    Ok(Log { rows: page.items, older: page.next, newer, seen, faults, reaches, droppable })
 }
 
 /// One event.
@@ -188,20 +196,14 @@ async fn look(tx: &mut OrgTx, id: EventId) -> ActionResult<Option<Seen>> {
     Ok(Some(Seen { detail, proof, neighbors }))
 }
 
-type Turned = (Vec<EventRow>, Option<String>, Option<String>);
-
-async fn turned(tx: &mut OrgTx, filter: &EventFilter, turn: Turn) -> ActionResult<Turned> {
+async fn turned(tx: &mut OrgTx, filter: &EventFilter, turn: Turn) -> ActionResult<Searched> {
     if let Turn::Newer(after) = turn
-        && let Some(rows) = audit::list_newer(tx, filter, after, DEFAULT_LIMIT).await?
+        && let Some(found) = audit::search_newer(tx, filter, after, DEFAULT_LIMIT, STRETCH).await?
     {
-        let (older, newer) = (rows.last().map(|row| row.seq), rows.first().map(|row| row.seq));
-        return Ok((rows, older.map(|seq| page::cursor(&seq)), newer.map(|seq| page::cursor(&seq))));
+        return Ok(found);
     }
     let after = if let Turn::Older(before) = turn { Some(before) } else { None };
-    let page = audit::list(tx, filter, &PageRequest { limit: DEFAULT_LIMIT, after }).await?;
-    // Going on from a place means that something newer stands before it.
-    let newer = after.and(page.items.first().map(|row| page::cursor(&row.seq)));
-    Ok((page.items, page.next, newer))
+    Ok(audit::search(tx, filter, &PageRequest { limit: DEFAULT_LIMIT, after }, STRETCH).await?)
 }
 
 /// The same input without what cannot be read.
@@ -228,7 +230,7 @@ async fn droppable(cx: &OrgCx, tx: &mut OrgTx, input: &EventInput) -> ActionResu
             continue;
         }
         let filter = filter_of(cx, tx, &less).await?;
-        let page = audit::list(tx, &filter, &PageRequest { limit: 1, after: None }).await?;
+        let page = audit::search(tx, &filter, &PageRequest { limit: 1, after: None }, STRETCH).await?.page;
         if !page.items.is_empty() {
             droppable.push(name);
         }

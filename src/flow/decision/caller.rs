@@ -60,7 +60,9 @@ impl<'a> Caller<'a> {
 
     /// Whether a list shows a tool.
     pub fn lists(&self, server: &ServerFacts, tool: &Tool<'_>) -> bool {
-        layers(&self.says(server)).is_some_and(|layers| listing(tool, &layers) == Listing::Shown)
+        let says = self.says(server);
+        let Some(layers) = layers(&says) else { return false };
+        self.with_facts(server, |facts| listing(tool, &facts, &layers) == Listing::Shown)
     }
 
     fn with_facts<T>(&self, server: &ServerFacts, decide: impl FnOnce(Facts<'_>) -> T) -> T {

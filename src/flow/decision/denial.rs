@@ -52,7 +52,8 @@ impl Denial {
         says: &[Say<'_>],
     ) -> Self {
         // The layers of the trace are those of the call, in their order.
-        let is_decisive = |reason: &Reason| reason.part == blocked.part && reason.effect == effect;
+        let is_decisive =
+            |reason: &Reason| !reason.is_observed && reason.part == blocked.part && reason.effect == effect;
         let at = trace
             .layers
             .iter()

@@ -169,11 +169,11 @@ fn passed(trace: &Trace, says: &[Say<'_>]) -> Option<PolicyPart> {
 }
 
 fn observed(trace: &Trace, says: &[Say<'_>]) -> Vec<PolicyPart> {
-    let observed = trace.layers.iter().zip(says).filter(|(layer, _)| layer.is_observed);
-    let strictest = observed.filter_map(|(layer, say)| {
-        let effect = layer.effect();
-        let reason = layer.reasons.iter().find(|reason| reason.effect == effect)?;
-        part_of(say, &reason.part, word_of(effect))
+    let strictest = trace.layers.iter().zip(says).filter_map(|(layer, say)| {
+        // A whole document may only be observed, or single rules of it.
+        let observed = layer.reasons.iter().filter(|reason| layer.is_observed || reason.is_observed);
+        let reason = observed.max_by_key(|reason| reason.effect)?;
+        part_of(say, &reason.part, word_of(reason.effect))
     });
     strictest.collect()
 }

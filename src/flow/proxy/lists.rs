@@ -4,7 +4,7 @@ use crate::{
     base::risk::Class,
     domain::{
         policy::engine::Tool,
-        servers::{DecisionTool, Fingerprint, ToolName, ToolState},
+        servers::{DecisionTool, Fingerprint, ToolName, ToolState, is_alike},
     },
     flow::{
         decision::{as_policies_see, names},
@@ -72,10 +72,4 @@ fn is_as_reviewed(tool: &DecisionTool, text: &str) -> bool {
     tool.accepted_definition.as_deref() == Some(text)
         || tool.accepted_fingerprint.is_some() && Fingerprint::of(text).ok() == tool.accepted_fingerprint
         || tool.accepted_definition.as_deref().is_some_and(|accepted| is_alike(accepted, text))
-}
-
-/// Whether two definitions differ in nothing but what one era says of itself.
-fn is_alike(accepted: &str, shown: &str) -> bool {
-    let substance = |text| Fingerprint::of_substance(text).ok();
-    substance(accepted).is_some_and(|accepted| substance(shown) == Some(accepted))
 }

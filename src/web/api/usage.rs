@@ -7,7 +7,10 @@ use time::OffsetDateTime;
 
 use crate::{
     base::permission::Permission,
-    flow::actions::usage::{self, UsageFound, UsageInput},
+    flow::{
+        actions::usage::{self, UsageFound, UsageInput},
+        fault::ActionError,
+    },
     web::kit::{
         ask::KeyAsk,
         json::{self, ApiResult, Listed, Params},
@@ -98,6 +101,9 @@ impl From<UsageFound> for UsageView {
 }
 
 async fn list(cx: KeyAsk, Params(query): Params<UsageQuery>) -> ApiResult {
+    if query.of.as_ref().is_some_and(|of| of.chars().count() > 200) {
+        return Err(ActionError::field("of", "use at most 200 characters").into());
+    }
     let input = UsageInput { policy: query.policy, scope_id: query.of };
     let page = usage::list(&cx, &input, &query.page.parse()?).await?;
     Ok(json::listed::<UsageFound, UsageView>(page))

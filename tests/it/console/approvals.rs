@@ -19,7 +19,10 @@ async fn an_approver_reads_the_call_and_decides_it() {
     let one = ann.browser.visit(&format!("/o/acme/approvals/{id}")).await;
     assert!(one.body.contains("&#34;title&#34;: &#34;hello&#34;"), "{}", one.body);
     let decide = format!("/o/acme/approvals/{id}/decide");
-    let wrong = ann.browser.submit(&one, &decide, &[("decision", "maybe")]).await;
+    let reason = "x".repeat(501);
+    let csrf = ann.browser.csrf();
+    let wrong =
+        ann.browser.post(&decide, &[("csrf", &csrf), ("decision", "deny"), ("reason", &reason)]).await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     let done = ann.browser.submit(&one, &decide, &[("decision", "approve_once"), ("reason", "Fine.")]).await;
     let done = ann.browser.follow(done).await;

@@ -14,6 +14,7 @@ use time::Duration;
 use crate::kit::{
     app::TestApp,
     browser::{Browser, Scheme},
+    database::connect,
     http::{Page, Visitor},
     people::PlantedOrg,
 };
@@ -332,4 +333,70 @@ async fn shot(browser: &Browser, name: &str) {
     if let Ok(dir) = std::env::var("SHOTS") {
         std::fs::write(format!("{dir}/{name}.png"), browser.screenshot().await).unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_search_for_words_ends_after_a_stretch_says_how_far_it_came_and_goes_on() {
+    let app = TestApp::start().await;
+    let (org, mut ada) = acme(&app).await;
+    let ids = plant(&app, &org, ["Needle", "Alpha", "Beta", "Gamma"].map(str::to_owned)).await;
+    // As if very many events stood between the first and the others.
+    let mut conn = connect(&app.database.superuser()).await;
+    for statement in [
+        "set session_replication_role = replica",
+        "update events set seq = seq + 250000 where target_name <> 'Needle'",
+        "update events set at = at - interval '90 days' where target_name = 'Needle'",
+    ] {
+        sqlx::raw_sql(statement).execute(&mut conn).await.unwrap();
+    }
+    let page = ada.get(&format!("{LOG}?q=needle")).await.expect(StatusCode::OK);
+    assert!(page.says("No event matches so far") && page.body.contains("2026-11-21"), "{}", page.body);
+    assert!(!page.says("Drop needle"), "nothing is to blame yet");
+    let page = ada.get(&link(&page, "Search further back")).await.expect(StatusCode::OK);
+    assert!(page.says("No event matches so far"), "{}", page.body);
+    let back = link(&page, "Newer");
+    let page = ada.get(&link(&page, "Search further back")).await.expect(StatusCode::OK);
+    assert!(page.body.contains(&ids[0]) && !page.says("further back"), "{}", page.body);
+    let page = ada.get(&link(&page, "Newer")).await.expect(StatusCode::OK);
+    assert!(page.says("No event matches here"), "{}", page.body);
+    let page = ada.get(&back).await.expect(StatusCode::OK);
+    assert!(
+        page.says("No event matches so far"),
+        "whatever is newer stands on the first page: {}",
+        page.body
+    );
+
+    // What is found is shown with how far the search came; nothing is shown twice, and nothing is left out.
+    let page = ada.get(&format!("{LOG}?q=a")).await.expect(StatusCode::OK);
+    assert!(page.says("searched back to") && page.body.contains(&ids[3]), "{}", page.body);
+    assert!(!page.body.contains(&ids[0]));
+    // That a filter is to blame is said only of a log that was looked through as a whole.
+    let mut page = ada.get(&format!("{LOG}?q=nowhere")).await.expect(StatusCode::OK);
+    for _ in 0..2 {
+        assert!(!page.says("Drop nowhere"), "{}", page.body);
+        page = ada.get(&link(&page, "Search further back")).await.expect(StatusCode::OK);
+    }
+    assert!(page.says("No event matches further back") && !page.says("Drop nowhere"), "{}", page.body);
+    let page = ada.get(&format!("{LOG}?q=nowhere+from%3A7d")).await.expect(StatusCode::OK);
+    assert!(page.says("No event matches so far"), "{}", page.body);
+
+    let key = app.key_of(&org, ada_of(&app).await, Role::Admin, &["*"]).await;
+    let (mut cursor, mut found, mut pages) = (String::new(), Vec::new(), 0);
+    loop {
+        let path = format!("/api/v1/orgs/acme/events?q=needle{cursor}");
+        let answer = key.send(http::Method::GET, &path, &[], None).await.expect(StatusCode::OK);
+        found.extend(answer.body["items"].as_array().unwrap().iter().map(|item| item["id"].clone()));
+        pages += 1;
+        match answer.body["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!((found, pages), (vec![json!(ids[0])], 3));
+}
+
+async fn ada_of(app: &TestApp) -> UserId {
+    let mut conn = connect(&app.database.superuser()).await;
+    let sql = "select id from users where email = 'ada.admin@example.com'";
+    UserId::from_uuid(sqlx::query_scalar(sql).fetch_one(&mut conn).await.unwrap())
 }

@@ -197,6 +197,11 @@ async fn a_revoked_grant_stays_to_be_read_and_offers_nothing_more() {
     let done = ada.browser.submit(&page, &format!("{one}/revoke"), &[]).await.expect(StatusCode::SEE_OTHER);
     let page = ada.browser.follow(done).await.expect(StatusCode::OK);
     assert!(page.says("This grant is revoked") && !page.body.contains("/tokens/new"));
+    assert!(
+        page.says("Ended with its grant") && !page.body.contains("commandfor=\"revoke-"),
+        "{}",
+        page.body
+    );
     for path in [format!("{one}/tokens/new"), format!("{one}/tokens/{token}/rotate"), format!("{one}/edit")] {
         ada.browser.get(&path).await.expect(StatusCode::CONFLICT);
     }

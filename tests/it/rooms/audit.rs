@@ -136,7 +136,7 @@ async fn every_filter_finds_what_it_names_and_no_other_organization() {
     let found = async |filter: EventFilter| {
         let mut tx = world.org_tx(org).await;
         let page = audit::list(&mut tx, &filter, &PageRequest::first()).await.unwrap();
-        let newer = audit::list_newer(&mut tx, &filter, 0, 1).await.unwrap();
+        let newer = audit::search_newer(&mut tx, &filter, 0, 1, 100).await.unwrap();
         tx.done().await.unwrap();
         assert!(newer.is_none(), "one event is no more than a page of one");
         page.items.len()
@@ -151,6 +151,48 @@ async fn every_filter_finds_what_it_names_and_no_other_organization() {
     assert_eq!(found(EventFilter { action: some("team%"), ..EventFilter::default() }).await, 0);
     assert_eq!(found(EventFilter { from: Some(NOW), ..EventFilter::default() }).await, 1);
     assert_eq!(found(EventFilter { to: Some(NOW), ..EventFilter::default() }).await, 0);
+}
+
+#[tokio::test]
+async fn a_search_in_stretches_finds_each_event_once_in_whichever_direction_it_goes() {
+    let world = World::fresh().await;
+    let org = world.org().await;
+    for n in 0..13 {
+        record(&world.db, org, if n % 3 == 0 { "Needle" } else { "Hay" }).await;
+    }
+    let filter = EventFilter { target_name: Some("needle".to_owned()), ..EventFilter::default() };
+    let place = |cursor: Option<String>| {
+        cursor.map(|cursor| PageRequest::<i64>::parse(None, Some(&cursor)).unwrap().after.unwrap())
+    };
+    let mut tx = world.org_tx(org).await;
+    for (stretch, limit) in (1..=7).flat_map(|stretch| (1..=3).map(move |limit| (stretch, limit))) {
+        let (mut after, mut back, mut last) = (None, Vec::new(), None);
+        loop {
+            let page = PageRequest { limit, after };
+            let found = audit::search(&mut tx, &filter, &page, stretch).await.unwrap();
+            assert!(found.reaches.is_none() || found.page.next.is_some(), "the log goes on");
+            back.extend(found.page.items.iter().map(|row| row.seq));
+            last = place(found.newer).or(last);
+            after = place(found.page.next);
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(back, [13, 10, 7, 4, 1], "{stretch}, {limit}");
+        // From the oldest page on, all that is newer, until the first page shows the rest.
+        let (mut after, mut forth) = (last.map(|_| 0), Vec::new());
+        while let Some(place_of) = after {
+            let found = audit::search_newer(&mut tx, &filter, place_of, limit, stretch).await.unwrap();
+            let Some(found) = found else { break };
+            let rows: Vec<i64> = found.page.items.iter().map(|row| row.seq).collect();
+            assert!(rows.len() <= usize::from(limit) && rows.is_sorted_by(|a, b| a > b));
+            forth.splice(0..0, rows);
+            after = place(found.newer).filter(|next| *next > place_of);
+        }
+        assert!(back.ends_with(&forth), "{stretch}, {limit}: {forth:?}");
+        assert!(back.len() - forth.len() <= usize::from(limit), "the first page shows the rest: {forth:?}");
+    }
+    tx.done().await.unwrap();
 }
 
 #[tokio::test]

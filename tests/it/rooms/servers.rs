@@ -177,6 +177,38 @@ async fn a_tool_is_new_then_reviewed_then_changed_and_keeps_what_was_accepted() 
 }
 
 #[tokio::test]
+async fn a_tool_that_says_in_one_era_only_whether_it_may_be_a_task_has_not_changed() {
+    let world = World::fresh().await;
+    let org = world.org().await;
+    let id = server(&world, org, "github").await.id;
+    let read = |execution: serde_json::Value, description: &str| {
+        let mut definition = serde_json::json!({"name": "get_a", "description": description});
+        if !execution.is_null() {
+            definition["execution"] = execution;
+        }
+        let tools = vec![SeenTool::read(&definition.to_string()).expect("a tool")];
+        Snapshot { tools, ..Snapshot::default() }
+    };
+    let (bare, optional) = (serde_json::Value::Null, serde_json::json!({"taskSupport": "optional"}));
+    // Accepted as one era tells it, and read in the other; both ways round.
+    for (accepted, other) in [(&bare, &optional), (&optional, &bare)] {
+        apply(&world, org, id, &read(accepted.clone(), "one"), NOW).await;
+        accept(&world, org, id, Which::Named(&[named("get_a")])).await;
+        let again = apply(&world, org, id, &read(other.clone(), "one"), NOW + Duration::HOUR).await;
+        assert_eq!(again, CatalogueChange::default(), "{other}");
+        let kept = offered(&world, org, id, "get_a").await;
+        assert_eq!((kept.state, kept.seen_at), (ToolState::Reviewed, NOW + Duration::HOUR));
+        assert_eq!(Some(kept.definition.as_ref()), kept.accepted_definition.as_deref());
+    }
+    // What a model could read is another matter, and so is a change beside it.
+    let telling = serde_json::json!({"taskSupport": "optional", "hint": "Call me first."});
+    for (execution, description) in [(telling, "one"), (bare, "two")] {
+        apply(&world, org, id, &read(execution, description), NOW).await;
+        assert_eq!(offered(&world, org, id, "get_a").await.state, ToolState::Changed);
+    }
+}
+
+#[tokio::test]
 async fn a_refused_tool_stays_refused_until_it_changes_or_is_accepted() {
     let world = World::fresh().await;
     let org = world.org().await;

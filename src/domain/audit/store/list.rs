@@ -15,13 +15,20 @@ use crate::{
     io::db::{DbResult, Tx},
 };
 
+/// Between which places of a chain something is looked for, these left out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Between {
+    pub(super) above: i64,
+    pub(super) below: i64,
+}
+
 /// The events that a filter lets through on one side of a place, in one direction. Written once, because the two
 /// directions differ in two words that no parameter can stand for.
 ///
 /// A chain grows with time, but the clocks of replicas differ a little and one may be set back. So a span of time is
 /// looked for only between the places of a day before and a day after it, and not in the whole chain.
 macro_rules! listed {
-    ($tx:expr, $filter:expr, $place:expr, $limit:expr, $beyond:literal, $order:literal) => {{
+    ($tx:expr, $filter:expr, $place:expr, $limit:expr, $beyond:literal, $order:literal, $bounds:literal $(, $bound:expr)*) => {{
         let (filter, except, org) = ($filter, &$filter.except, $tx.chain());
         let rows = sqlx::query_as!(
             Columns,
@@ -61,7 +68,9 @@ macro_rules! listed {
                 and ($22::text is null or target_name is null
                     or position(lower($22) in lower(target_name)) = 0)
                 and ($23::text is null or ip is null or not ip <<= $23::text::inet)
-            order by "#
+                "#
+                + $bounds
+                + " order by "
                 + $order
                 + " limit $24",
             org,
@@ -88,6 +97,7 @@ macro_rules! listed {
             except.target_name,
             except.ip.map(|net| net.to_string()),
             $limit
+            $(, $bound)*
         )
         .fetch_all($tx.conn())
         .await?;
@@ -104,26 +114,68 @@ pub async fn list(
     filter: &EventFilter,
     page: &PageRequest<i64>,
 ) -> DbResult<Page<EventRow>> {
-    let rows = listed!(tx, filter, page.after, page.fetch(), "seq < $2", "seq desc");
+    let rows = listed!(tx, filter, page.after, page.fetch(), "seq < $2", "seq desc", "");
     Ok(Page::cut(rows, page.limit, |row| row.seq))
 }
 
-/// The events that come right after a place in the transaction's chain, newest first; nothing where fewer than a whole
-/// page follows, for then the first page shows them all.
+/// The rows that come right after a place and one more, oldest first.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn list_newer(
+pub(super) async fn newer(
     tx: &mut impl Tx,
     filter: &EventFilter,
     after: i64,
     limit: u16,
-) -> DbResult<Option<Vec<EventRow>>> {
-    let mut rows = listed!(tx, filter, Some(after), i64::from(limit) + 1, "seq > $2", "seq");
-    if rows.len() <= usize::from(limit) {
-        return Ok(None);
-    }
-    rows.truncate(usize::from(limit));
-    rows.reverse();
-    Ok(Some(rows))
+) -> DbResult<Vec<EventRow>> {
+    Ok(listed!(tx, filter, Some(after), i64::from(limit) + 1, "seq > $2", "seq", ""))
+}
+
+/// The newest rows between two places, and one more than a page has. A statement of its own: bounds that are not known
+/// when a statement is planned look narrow, and would have the others read by place what an index has by name.
+///
+/// # Errors
+/// When the database is away.
+pub(super) async fn newest_between(
+    tx: &mut impl Tx,
+    filter: &EventFilter,
+    between: Between,
+    limit: u16,
+) -> DbResult<Vec<EventRow>> {
+    let (limit, Between { above, below }) = (i64::from(limit) + 1, between);
+    Ok(listed!(
+        tx,
+        filter,
+        None::<i64>,
+        limit,
+        "seq < $2",
+        "seq desc",
+        "and seq > $25 and seq < $26",
+        above,
+        below
+    ))
+}
+
+/// The oldest rows between two places, and one more than a page has.
+///
+/// # Errors
+/// When the database is away.
+pub(super) async fn oldest_between(
+    tx: &mut impl Tx,
+    filter: &EventFilter,
+    between: Between,
+    limit: u16,
+) -> DbResult<Vec<EventRow>> {
+    let (limit, Between { above, below }) = (i64::from(limit) + 1, between);
+    Ok(listed!(
+        tx,
+        filter,
+        None::<i64>,
+        limit,
+        "seq > $2",
+        "seq",
+        "and seq > $25 and seq < $26",
+        above,
+        below
+    ))
 }

@@ -9,6 +9,7 @@ mod keys;
 mod list;
 mod proof;
 mod read;
+mod search;
 
 pub use append::{Appended, Unrecorded, append, commit, commit_appended, commit_unrecorded};
 pub use batches::{Batch, StoredEvent, head, read_batch};
@@ -22,9 +23,10 @@ pub use keys::{
     NewSigningKey, SealedSigningKey, SigningKeyRow, find_signing_key, insert_signing_key, list_public_keys,
     list_signing_keys, reseal_signing_key, retire_signing_key,
 };
-pub use list::{list, list_newer};
+pub use list::list;
 pub use proof::{Proof, proof};
 pub use read::{EventDetail, EventRow, Neighbors, find, find_by_seq, moment_in_zone, neighbors};
+pub use search::{Searched, search, search_newer};
 
 use crate::io::db::DbError;
 

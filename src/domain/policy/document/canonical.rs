@@ -17,9 +17,7 @@ use crate::domain::policy::{
 pub(super) fn write(document: &Document) -> String {
     let mut out = Object::new();
     out.text("version", "1");
-    if document.mode == Mode::Observe {
-        out.text("mode", "observe");
-    }
+    out.mode(document.mode);
     out.text("default", document.default.as_str());
     if document.unreviewed == Unreviewed::Default {
         out.text("unreviewed_tools", "default");
@@ -69,6 +67,12 @@ impl Object {
         }
     }
 
+    fn mode(&mut self, mode: Mode) {
+        if mode == Mode::Observe {
+            self.text("mode", "observe");
+        }
+    }
+
     fn list<T>(&mut self, key: &str, all: &[T], write: impl Fn(&T) -> String) {
         if !all.is_empty() {
             self.put(key, &list(all, write));
@@ -102,7 +106,7 @@ fn tool(rules: &ToolRules) -> String {
     if let Some(most) = rules.concurrency {
         out.put("concurrency", &most.to_string());
     }
-    out.list("redact", &rules.redact, |path| text(path));
+    out.list("redact", &rules.redact, |place| text(&place.to_string()));
     out.close()
 }
 
@@ -117,6 +121,7 @@ fn checks(mut out: Object, checks: &Checks) -> Object {
 fn rule(rule: &Rule) -> Object {
     let mut out = Object::new();
     out.maybe("name", rule.name.as_ref());
+    out.mode(rule.mode);
     out.put("conditions", &list(&rule.conditions, condition));
     out.maybe("on_deny", rule.on_deny.as_ref());
     out
@@ -241,6 +246,7 @@ fn limit(limit: &Limit) -> String {
     if limit.on_exceed == OnExceed::RequireApproval {
         out.text("on_exceed", "require_approval");
     }
+    out.mode(limit.mode);
     out.maybe("on_deny", limit.on_deny.as_ref());
     out.close()
 }

@@ -3,16 +3,21 @@
 use crate::{
     domain::policy::{
         document::{
-            Increment, Limit, OnExceed, Scope, Window, WindowKind,
+            Increment, Limit, Mode, OnExceed, Scope, Window, WindowKind,
             fault::{Place, meant},
-            read::Reader,
+            keys,
+            read::{MODES, Reader},
             rules::{MAX_SECONDS, MOST, path},
         },
         number::Number,
-        path::Path,
+        path::{NotAPath, Path},
+        redact::Redaction,
     },
     protocol::mcp::raw::{Kind, Raw},
 };
+
+/// How many places a key may mask; each is looked for in every value of a call.
+const MOST_REDACTIONS: usize = 100;
 
 /// The limits of a list.
 pub(super) fn limits(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Vec<Limit> {
@@ -26,20 +31,7 @@ fn limit(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Option<Limit> {
     if !reader.object(raw, place) {
         return None;
     }
-    let known = [
-        "counter",
-        "window",
-        "kind",
-        "max",
-        "scope",
-        "increment",
-        "increment_from",
-        "distinct",
-        "count_errors",
-        "on_exceed",
-        "on_deny",
-    ];
-    reader.known(raw, place, &known);
+    reader.known(raw, place, &keys::LIMIT);
     let counter = reader.text(raw, place, "counter").unwrap_or_default();
     if counter.is_empty() || counter.chars().count() > 100 {
         reader.faults.add(&place.key("counter"), "A limit names its counter, in at most 100 characters.");
@@ -68,6 +60,7 @@ fn limit(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Option<Limit> {
             "on_exceed",
             &[("deny", OnExceed::Deny), ("require_approval", OnExceed::RequireApproval)],
         ),
+        mode: reader.choice(raw, place, "mode", &MODES),
         on_deny: reader.sentence(raw, place, "on_deny"),
     })
 }
@@ -183,7 +176,7 @@ pub(super) fn rate_limit(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Op
     if !reader.object(raw, place) {
         return None;
     }
-    reader.known(raw, place, &["max", "window"]);
+    reader.known(raw, place, &keys::RATE_LIMIT);
     let max = amount(reader, raw, place, "max");
     let seconds = match raw.get("window") {
         Some(_) => reader.count(raw, place, "window", 1, MAX_SECONDS),
@@ -202,27 +195,27 @@ pub(super) fn rate_limit(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Op
         distinct: None,
         count_errors: true,
         on_exceed: OnExceed::Deny,
+        mode: Mode::Enforce,
         on_deny: None,
     })
 }
 
-/// Places that are masked: keys, indexes, `*` for any key and `**` for any depth, below `args` or `result`.
-pub(super) fn redact(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Vec<String> {
-    let all = reader.list(raw, place, "redact", MOST);
+/// Places that are masked: keys, indexes, `*` for any key or index and `**` for any depth, below `args` or `result`.
+pub(super) fn redact(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Vec<Redaction> {
+    let all = reader.list(raw, place, "redact", MOST_REDACTIONS);
     let place = place.key("redact");
-    let mut paths = Vec::new();
+    let mut places = Vec::new();
     for (at, one) in all.into_iter().enumerate() {
         let Some(text) = reader.text_of(one, &place.at(at)) else { continue };
-        let mut steps = text.split('.');
-        let has_root = matches!(steps.next(), Some("args" | "result"));
-        let rest: Vec<&str> = steps.collect();
-        if has_root && !rest.is_empty() && rest.len() <= 32 && rest.iter().all(|step| !step.is_empty()) {
-            paths.push(text);
-        } else {
-            let reason =
-                "A place to mask begins with args. or result., such as args.token or result.**.email.";
-            reader.faults.add(&place.at(at), reason);
+        match Redaction::parse(&text) {
+            Ok(redaction) => places.push(redaction),
+            Err(NotAPath::Steps) => reader.faults.add(&place.at(at), "A place to mask has at most 32 steps."),
+            Err(_) => {
+                let reason =
+                    "A place to mask begins with args. or result., such as args.token or result.**.email.";
+                reader.faults.add(&place.at(at), reason);
+            }
         }
     }
-    paths
+    places
 }

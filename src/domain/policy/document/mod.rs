@@ -8,6 +8,7 @@
 
 mod canonical;
 mod fault;
+pub(super) mod keys;
 mod limits;
 mod read;
 mod rules;
@@ -22,7 +23,9 @@ use regex::Regex;
 pub use fault::Fault;
 pub use read::read;
 
-use crate::domain::policy::{literal::Literal, number::Number, path::Path, pattern::Pattern};
+use crate::domain::policy::{
+    literal::Literal, number::Number, path::Path, pattern::Pattern, redact::Redaction,
+};
 
 /// How large a document may be.
 pub const MAX_BYTES: usize = 1024 * 1024;
@@ -46,7 +49,7 @@ pub struct Document {
     pub tools: Vec<(Pattern, ToolRules)>,
 }
 
-/// Whether a document decides.
+/// Whether a document, a rule or a limit decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// It does.
@@ -114,7 +117,7 @@ pub struct ToolRules {
     /// How many calls may be under way at once.
     pub concurrency: Option<u32>,
     /// Places that are never stored, and masked where shown.
-    pub redact: Vec<String>,
+    pub redact: Vec<Redaction>,
 }
 
 /// Conditions that hold together or not.
@@ -122,6 +125,8 @@ pub struct ToolRules {
 pub struct Rule {
     /// Its name.
     pub name: Option<String>,
+    /// Whether it stops or asks, or only says what it would do.
+    pub mode: Mode,
     /// All must hold; none at all always hold.
     pub conditions: Vec<Condition>,
     /// What is said where it stops a call.
@@ -296,6 +301,8 @@ pub struct Limit {
     pub count_errors: bool,
     /// What becomes of a call beyond it.
     pub on_exceed: OnExceed,
+    /// Whether it stops or asks, or only counts.
+    pub mode: Mode,
     /// What is said then.
     pub on_deny: Option<String>,
 }

@@ -5,7 +5,7 @@ use crate::{
         document::{
             Action, Checks, Document, Fault, MAX_BYTES, Mode, ToolRules, Unreviewed,
             fault::{Faults, Place, meant},
-            limits, rules,
+            keys, limits, rules,
         },
         pattern::Pattern,
     },
@@ -51,11 +51,10 @@ pub(super) struct Reader {
 impl Reader {
     fn document(&mut self, raw: Raw<'_>) -> Document {
         let root = Place::default();
-        let known = ["version", "mode", "default", "unreviewed_tools", "hide", "all_tools", "tools"];
-        self.known(raw, &root, &known);
+        self.known(raw, &root, &keys::DOCUMENT);
         self.version(raw, &root);
         Document {
-            mode: self.choice(raw, &root, "mode", &[("enforce", Mode::Enforce), ("observe", Mode::Observe)]),
+            mode: self.choice(raw, &root, "mode", &MODES),
             default: self.unnamed(raw, &root),
             unreviewed: self.choice(
                 raw,
@@ -128,18 +127,7 @@ impl Reader {
         if !self.object(raw, place) {
             return ToolRules::default();
         }
-        let known = [
-            "action",
-            "reason",
-            "require",
-            "deny_if",
-            "require_approval_if",
-            "limits",
-            "concurrency",
-            "redact",
-            "rate_limit",
-        ];
-        self.known(raw, place, &known);
+        self.known(raw, place, &keys::TOOL);
         let mut checks = self.checks(raw, place);
         checks.limits.extend(
             raw.get("rate_limit").and_then(|raw| limits::rate_limit(self, raw, &place.key("rate_limit"))),
@@ -157,7 +145,7 @@ impl Reader {
         if !self.object(raw, place) {
             return Checks::default();
         }
-        self.known(raw, place, &["require", "deny_if", "require_approval_if", "limits"]);
+        self.known(raw, place, &keys::ALL_TOOLS);
         self.checks(raw, place)
     }
 
@@ -281,6 +269,8 @@ impl Reader {
         T::default()
     }
 }
+
+pub(super) const MODES: [(&str, Mode); 2] = [("enforce", Mode::Enforce), ("observe", Mode::Observe)];
 
 pub(super) const ACTIONS: [(&str, Action); 3] =
     [("allow", Action::Allow), ("deny", Action::Deny), ("require_approval", Action::RequireApproval)];

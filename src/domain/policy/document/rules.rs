@@ -10,7 +10,8 @@ use crate::{
             Approvers, Ask, AskRule, Bound, Condition, MAX_CONDITIONS, Order, Quantifier, Rule, Schema, Test,
             ValueType, address,
             fault::{Place, meant},
-            read::{Reader, capital},
+            keys::{self, OPERATORS},
+            read::{MODES, Reader, capital},
         },
         literal::Literal,
         number::Number,
@@ -28,45 +29,22 @@ const MAX_REGEX: (usize, usize) = (1_000, 256 * 1024);
 /// The longest window, and the longest time to wait for somebody: a year, in seconds.
 pub(super) const MAX_SECONDS: u32 = 366 * 24 * 3600;
 
-const OPERATORS: [&str; 19] = [
-    "eq",
-    "neq",
-    "in",
-    "not_in",
-    "lt",
-    "lte",
-    "gt",
-    "gte",
-    "regex",
-    "contains",
-    "exists",
-    "starts_with",
-    "ends_with",
-    "glob",
-    "length",
-    "type",
-    "cidr",
-    "between",
-    "matches_schema",
-];
-
 /// The rules of a list.
 pub(super) fn rules(reader: &mut Reader, raw: Raw<'_>, place: &Place, key: &str) -> Vec<Rule> {
     let all = reader.list(raw, place, key, MOST);
     let place = place.key(key);
     let all = all.into_iter().enumerate();
-    all.filter_map(|(at, one)| rule(reader, one, &place.at(at), &["name", "conditions", "on_deny"])).collect()
+    all.filter_map(|(at, one)| rule(reader, one, &place.at(at), &keys::RULE)).collect()
 }
 
 /// The rules under which a human is asked.
 pub(super) fn ask_rules(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Vec<AskRule> {
     let all = reader.list(raw, place, "require_approval_if", MOST);
     let place = place.key("require_approval_if");
-    let known = ["name", "conditions", "on_deny", "approvers", "quorum", "within"];
     let mut rules = Vec::new();
     for (at, one) in all.into_iter().enumerate() {
         let place = place.at(at);
-        if let Some(rule) = rule(reader, one, &place, &known) {
+        if let Some(rule) = rule(reader, one, &place, &keys::ASK_RULE) {
             rules.push(AskRule { rule, ask: ask(reader, one, &place) });
         }
     }
@@ -134,6 +112,7 @@ fn rule(reader: &mut Reader, raw: Raw<'_>, place: &Place, known: &[&str]) -> Opt
     let conditions = all.filter_map(|(at, one)| condition(reader, one, &within.at(at))).collect();
     Some(Rule {
         name: reader.sentence(raw, place, "name"),
+        mode: reader.choice(raw, place, "mode", &MODES),
         conditions,
         on_deny: reader.sentence(raw, place, "on_deny"),
     })
@@ -150,7 +129,7 @@ fn condition(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Option<Conditi
     if !reader.object(raw, place) {
         return None;
     }
-    reader.known(raw, place, &["path", "op", "value", "quantifier"]);
+    reader.known(raw, place, &keys::CONDITION);
     let quantifier =
         reader.choice(raw, place, "quantifier", &[("any", Quantifier::Any), ("all", Quantifier::All)]);
     let path = path(reader, raw, place, "path");

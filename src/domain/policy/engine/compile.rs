@@ -11,6 +11,7 @@ use crate::{
         document::{Document, ToolRules},
         engine::facts::Tool,
         pattern::{Pattern, fits},
+        redact::Redaction,
     },
 };
 
@@ -73,6 +74,11 @@ impl Program {
         Some((pattern, rules))
     }
 
+    /// What of a tool's calls and answers is masked, also where the document only observes.
+    pub fn redactions_of(&self, tool: &Tool<'_>) -> &[Redaction] {
+        self.rules_of(tool).map_or(&[], |(_, rules)| &rules.redact)
+    }
+
     /// Where in `hide` the pattern stands by which a tool is not there.
     pub(super) fn hidden_at(&self, tool: &Tool<'_>) -> Option<usize> {
         if self.hidden.contains(tool.name) {
@@ -82,5 +88,27 @@ impl Program {
         let hides =
             |at: &&usize| self.document.hide.get(**at).is_some_and(|one| one.is_about(tool.name, tool.class));
         self.hidden_by.iter().find(hides).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::policy::document;
+
+    #[test]
+    fn the_most_specific_key_says_what_is_masked() {
+        let text = r#"{"version":"1","mode":"observe","default":"allow","tools":{
+            "get_*":{"redact":["args.token","result.**.email"]},"get_all":{},"class:write":{"redact":["args.**"]}}}"#;
+        let document = document::read(text.as_bytes()).expect("a document");
+        let program = Program::new(Arc::new(document));
+        let places = |name, class| {
+            let tool = Tool { name, class, is_reviewed: true };
+            program.redactions_of(&tool).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(places("get_one", Class::Read), ["args.token", "result.**.email"]);
+        assert_eq!(places("get_all", Class::Write), [""; 0]);
+        assert_eq!(places("put", Class::Write), ["args.**"]);
+        assert_eq!(places("put", Class::Read), [""; 0]);
     }
 }

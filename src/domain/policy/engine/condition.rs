@@ -6,7 +6,10 @@
 use crate::{
     domain::policy::{
         document::{Bound, Condition, Order, Quantifier, Test, ValueType, address},
-        engine::{facts::Fact, judge::Call},
+        engine::{
+            facts::Fact,
+            subject::{Arguments, Subject, Truth},
+        },
         literal::Literal,
         number::Number,
         path::{Path, PathStep},
@@ -25,21 +28,37 @@ enum Value<'a> {
     Fact(Fact<'a>),
 }
 
-/// Whether the condition holds.
-pub(super) fn holds(condition: &Condition, call: &Call<'_>) -> bool {
-    let mut tally = Tally { condition, any: false, all: true, found: false };
-    match &condition.path {
-        Path::Args(steps) => {
-            if let Some(args) = call.arguments {
-                visit(args, steps, &mut |raw| match raw {
-                    Some(raw) => tally.see(Value::Raw(raw)),
-                    None => tally.misses(),
-                });
-            }
+/// Whether all conditions hold.
+pub(super) fn all_hold(conditions: &[Condition], subject: &Subject<'_>) -> Truth {
+    let mut truth = Truth::Yes;
+    for condition in conditions {
+        match holds(condition, subject) {
+            Truth::No => return Truth::No,
+            Truth::Unknown => truth = Truth::Unknown,
+            Truth::Yes => {}
         }
-        Path::Fact(field) => call.facts.of(*field, &call.tool).for_each(|fact| tally.see(Value::Fact(fact))),
     }
-    tally.holds()
+    truth
+}
+
+/// Whether the condition holds.
+fn holds(condition: &Condition, subject: &Subject<'_>) -> Truth {
+    let mut tally = Tally { condition, any: false, all: true, found: false };
+    match (&condition.path, subject.arguments) {
+        (Path::Args(_), Arguments::Unknown) => return Truth::Unknown,
+        (Path::Args(_), Arguments::Sent(None)) => {}
+        (Path::Args(steps), Arguments::Sent(Some(args))) => {
+            visit(args, steps, &mut |raw| match raw {
+                Some(raw) => tally.see(Value::Raw(raw)),
+                None => tally.misses(),
+            });
+        }
+        (Path::Fact(field), _) => {
+            let values = subject.facts.of(*field, &subject.tool);
+            values.for_each(|fact| tally.see(Value::Fact(fact)));
+        }
+    }
+    if tally.holds() { Truth::Yes } else { Truth::No }
 }
 
 /// The one value that a path without `[*]` leads to.

@@ -1,5 +1,7 @@
 //! From a call and the documents of its layers to a verdict.
 
+use std::ops::ControlFlow;
+
 use serde::Serialize;
 
 use crate::{
@@ -7,8 +9,9 @@ use crate::{
         document::{Action, Ask, AskRule, Checks, Increment, Limit, Mode, Rule, ToolRules, Unreviewed},
         engine::{
             compile::Program,
-            condition::{find, has_case_variant, holds, key_of},
+            condition::{all_hold, find, has_case_variant, key_of},
             facts::{Facts, Tool},
+            subject::{Arguments, Subject, Truth},
             trace::{Effect, LayerTrace, List, Part, Reason, Trace},
             verdict::{Blocked, Need, Outcome, Reservation, Slots, Verdict},
         },
@@ -88,6 +91,12 @@ pub struct Layer<'a> {
 
 /// Decides about a call. Without any document nothing may be called.
 pub fn decide(call: &Call<'_>, layers: &[Layer<'_>]) -> Verdict {
+    let Call { tool, arguments, facts } = *call;
+    judge(&Subject { tool, arguments: Arguments::Sent(arguments), facts }, layers)
+}
+
+/// Decides about a call, or about what holds for all calls of a tool.
+pub(super) fn judge(subject: &Subject<'_>, layers: &[Layer<'_>]) -> Verdict {
     let mut verdict = Verdict {
         outcome: Outcome::Allow,
         reservations: Vec::new(),
@@ -97,7 +106,7 @@ pub fn decide(call: &Call<'_>, layers: &[Layer<'_>]) -> Verdict {
     let mut needs = Vec::new();
     for (seat, layer) in layers.iter().enumerate() {
         let trace = LayerTrace::new(layer.name, layer.mode());
-        let mut found = Found { call, seat, layer, trace, verdict: &mut verdict };
+        let mut found = Found { subject, seat, layer, trace, verdict: &mut verdict };
         found.judge(&mut needs);
         let trace = found.trace;
         verdict.trace.layers.push(trace);
@@ -136,7 +145,7 @@ impl Layer<'_> {
 
 /// What a layer has found so far.
 struct Found<'f, 'c> {
-    call: &'f Call<'c>,
+    subject: &'f Subject<'c>,
     seat: usize,
     layer: &'f Layer<'f>,
     trace: LayerTrace,
@@ -146,13 +155,13 @@ struct Found<'f, 'c> {
 impl Found<'_, '_> {
     /// The steps in their order; the first that stops the call ends them.
     fn judge(&mut self, needs: &mut Vec<Need>) {
-        let (program, tool) = (self.layer.program, self.call.tool);
+        let (program, tool) = (self.layer.program, self.subject.tool);
         let document = program.document();
         if let Some(at) = program.hidden_at(&tool) {
-            return self.because(Part::Hide(at), Effect::Hide, None, None);
+            return self.because(Reason::new(Part::Hide(at), Effect::Hide));
         }
         if !tool.is_reviewed && document.unreviewed == Unreviewed::Deny {
-            return self.because(Part::Unreviewed, Effect::Deny, None, None);
+            return self.because(Reason::new(Part::Unreviewed, Effect::Deny));
         }
         let named = program.rules_of(&tool);
         let key = named.map(|(pattern, _)| pattern.to_string());
@@ -163,8 +172,11 @@ impl Found<'_, '_> {
         };
         match action {
             Action::Allow => {}
-            Action::Deny => return self.because(part, Effect::Deny, None, words),
-            Action::RequireApproval => self.ask(part, None, words, Ask::default(), needs),
+            Action::Deny => return self.because(Reason::new(part, Effect::Deny).saying(words)),
+            Action::RequireApproval => {
+                let reason = Reason::new(part, Effect::RequireApproval).saying(words);
+                self.ask(reason, &Ask::default(), needs);
+            }
         }
         let none = ToolRules::default();
         let own = named.map_or(&none, |(_, rules)| rules);
@@ -172,7 +184,7 @@ impl Found<'_, '_> {
             if let Some((list, at)) = self.ambiguous(checks) {
                 let words = "An argument's name differs only in case from one that the policy looks at.";
                 let part = Part::Check(key.map(str::to_owned), list, at);
-                return self.because(part, Effect::Deny, None, Some(words.to_owned()));
+                return self.because(Reason::new(part, Effect::Deny).saying(Some(words.to_owned())));
             }
         }
         for (key, checks) in [(None, &document.all_tools), (key.as_deref(), &own.checks)] {
@@ -195,34 +207,31 @@ impl Found<'_, '_> {
         }
     }
 
-    fn because(&mut self, part: Part, effect: Effect, name: Option<String>, words: Option<String>) {
-        self.trace.reasons.push(Reason { part, effect, name, words });
+    fn because(&mut self, reason: Reason) {
+        self.trace.reasons.push(reason);
     }
 
-    fn ask(
-        &mut self,
-        part: Part,
-        name: Option<String>,
-        words: Option<String>,
-        ask: Ask,
-        needs: &mut Vec<Need>,
-    ) {
-        self.because(part.clone(), Effect::RequireApproval, name.clone(), words);
-        if !self.trace.is_observed {
-            needs.push(Need { seat: self.seat, layer: self.layer.name, part, name, ask });
+    fn ask(&mut self, reason: Reason, ask: &Ask, needs: &mut Vec<Need>) {
+        if !self.trace.is_observed && !reason.is_observed {
+            let (part, name) = (reason.part.clone(), reason.name.clone());
+            needs.push(Need { seat: self.seat, layer: self.layer.name, part, name, ask: ask.clone() });
         }
+        self.because(reason);
     }
 
-    /// The first rule or limit that looks at an argument which the call has in another case.
+    /// The first rule or limit that looks at an argument which the call has in another case. What only observes refuses
+    /// nothing for that either.
     fn ambiguous(&self, checks: &Checks) -> Option<(List, usize)> {
-        let varies = |path: &Path| has_case_variant(self.call.arguments, path);
-        let rule = |rule: &Rule| rule.conditions.iter().any(|condition| varies(&condition.path));
+        let varies = |path: &Path| has_case_variant(self.subject.arguments.sent(), path);
+        let rule = |rule: &Rule| {
+            rule.mode == Mode::Enforce && rule.conditions.iter().any(|condition| varies(&condition.path))
+        };
         let limit = |limit: &Limit| {
             let increment = match &limit.increment {
                 Increment::From(path) => Some(path),
                 Increment::By(_) => None,
             };
-            increment.into_iter().chain(&limit.distinct).any(varies)
+            limit.mode == Mode::Enforce && increment.into_iter().chain(&limit.distinct).any(varies)
         };
         let asks = || checks.ask_if.iter().position(|one| rule(&one.rule));
         let require = checks.require.iter().position(rule).map(|at| (List::Require, at));
@@ -233,54 +242,58 @@ impl Found<'_, '_> {
     }
 
     /// What stops the call, or counts it.
-    fn stops(&mut self, key: Option<&str>, checks: &Checks) -> std::ops::ControlFlow<()> {
+    fn stops(&mut self, key: Option<&str>, checks: &Checks) -> ControlFlow<()> {
         let part = |list, at| Part::Check(key.map(str::to_owned), list, at);
-        let holds = |rule: &Rule| rule.conditions.iter().all(|condition| holds(condition, self.call));
-        let broken = checks
-            .require
-            .iter()
-            .position(|rule| !holds(rule))
-            .map(|at| (List::Require, at, &checks.require[at]));
-        let denied =
-            || checks.deny_if.iter().position(holds).map(|at| (List::DenyIf, at, &checks.deny_if[at]));
-        if let Some((list, at, rule)) = broken.or_else(denied) {
-            self.because(part(list, at), Effect::Deny, rule.name.clone(), rule.on_deny.clone());
-            return std::ops::ControlFlow::Break(());
+        let stopping =
+            [(List::Require, &checks.require, Truth::No), (List::DenyIf, &checks.deny_if, Truth::Yes)];
+        for (list, rules, truth) in stopping {
+            for (at, rule) in rules.iter().enumerate() {
+                if all_hold(&rule.conditions, self.subject) == truth {
+                    self.because(Reason::of(rule, part(list, at), Effect::Deny));
+                    stop(rule.mode)?;
+                }
+            }
         }
         for (at, limit) in checks.limits.iter().enumerate() {
-            let Some(amount) = self.amount(limit) else {
+            if let Some(amount) = self.amount(limit) {
+                let reservation = self.reservation(limit, part(List::Limits, at), amount);
+                self.verdict.reservations.push(reservation);
+            } else {
                 let words = "What is to be counted is no number that is not negative.".to_owned();
-                self.because(part(List::Limits, at), Effect::Deny, Some(limit.counter.clone()), Some(words));
-                return std::ops::ControlFlow::Break(());
-            };
-            let reservation = self.reservation(limit, part(List::Limits, at), amount);
-            self.verdict.reservations.push(reservation);
+                self.because(Reason {
+                    name: Some(limit.counter.clone()),
+                    is_observed: limit.mode == Mode::Observe,
+                    ..Reason::new(part(List::Limits, at), Effect::Deny).saying(Some(words))
+                });
+                stop(limit.mode)?;
+            }
         }
-        std::ops::ControlFlow::Continue(())
+        ControlFlow::Continue(())
     }
 
     fn asks(&mut self, key: Option<&str>, rules: &[AskRule], needs: &mut Vec<Need>) {
         for (at, AskRule { rule, ask }) in rules.iter().enumerate() {
-            if rule.conditions.iter().all(|condition| holds(condition, self.call)) {
+            if all_hold(&rule.conditions, self.subject) == Truth::Yes {
                 let part = Part::Check(key.map(str::to_owned), List::AskIf, at);
-                self.ask(part, rule.name.clone(), rule.on_deny.clone(), ask.clone(), needs);
+                self.ask(Reason::of(rule, part, Effect::RequireApproval), ask, needs);
             }
         }
     }
 
-    /// How much the call counts; nothing where that cannot be told.
+    /// How much the call counts; nothing where it says no amount.
     fn amount(&self, limit: &Limit) -> Option<Number> {
         match &limit.increment {
             Increment::By(number) => Some(number.clone()),
             Increment::From(path) => {
-                let raw = find(self.call.arguments, path).filter(|raw| raw.kind() == Kind::Number)?;
+                let Arguments::Sent(arguments) = self.subject.arguments else { return Some(Number::ZERO) };
+                let raw = find(arguments, path).filter(|raw| raw.kind() == Kind::Number)?;
                 Number::parse(raw.text()).ok().filter(|number| !number.is_negative())
             }
         }
     }
 
     fn reservation(&self, limit: &Limit, part: Part, amount: Number) -> Reservation {
-        let value = |path| find(self.call.arguments, path).and_then(key_of).unwrap_or_default();
+        let value = |path| find(self.subject.arguments.sent(), path).and_then(key_of).unwrap_or_default();
         Reservation {
             seat: self.seat,
             layer: self.layer.name,
@@ -295,7 +308,30 @@ impl Found<'_, '_> {
             count_errors: limit.count_errors,
             on_exceed: limit.on_exceed,
             words: limit.on_deny.clone(),
-            is_observed: self.trace.is_observed,
+            is_observed: self.trace.is_observed || limit.mode == Mode::Observe,
         }
+    }
+}
+
+/// What enforces ends the steps.
+const fn stop(mode: Mode) -> ControlFlow<()> {
+    match mode {
+        Mode::Enforce => ControlFlow::Break(()),
+        Mode::Observe => ControlFlow::Continue(()),
+    }
+}
+
+impl Reason {
+    const fn new(part: Part, effect: Effect) -> Self {
+        Self { part, effect, name: None, words: None, is_observed: false }
+    }
+
+    fn of(rule: &Rule, part: Part, effect: Effect) -> Self {
+        let (name, words) = (rule.name.clone(), rule.on_deny.clone());
+        Self { part, effect, name, words, is_observed: rule.mode == Mode::Observe }
+    }
+
+    fn saying(self, words: Option<String>) -> Self {
+        Self { words, ..self }
     }
 }

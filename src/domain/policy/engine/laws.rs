@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Call, Effect, Facts, Layer, LayerName, Outcome, Program, Tool, decide};
+use super::{Call, Effect, Facts, Layer, LayerName, Listing, Outcome, Program, Tool, decide, listing};
 use crate::{
     base::risk::Class,
     domain::policy::document,
@@ -121,20 +121,23 @@ fn program(policy: &Value) -> Program {
     Program::new(Arc::new(read.unwrap_or_else(|faults| panic!("{faults:?} in {policy}"))))
 }
 
-/// A call's effect under some documents, whose order is that of the names given.
-fn effect(arguments: &Value, tool: &str, policies: &[(LayerName, &Program)]) -> Effect {
-    let text = arguments.to_string();
-    let raw = strict::check(text.as_bytes(), &Limits::of(text.len())).expect("JSON");
-    let facts = Facts {
+fn facts() -> Facts<'static> {
+    Facts {
         user_role: Some("member"),
         user_teams: &["a", "b"],
         ip: "10.1.2.3".parse().ok(),
         ..Facts::default()
-    };
-    let tool = Tool { name: tool, class: Class::Read, is_reviewed: true };
+    }
+}
+
+/// A call's effect under some documents, whose order is that of the names given.
+fn effect(arguments: &Value, tool: &str, policies: &[(LayerName, &Program)]) -> Effect {
+    let text = arguments.to_string();
+    let raw = strict::check(text.as_bytes(), &Limits::of(text.len())).expect("JSON");
     let layers: Vec<Layer<'_>> =
         policies.iter().map(|(name, program)| Layer { name: *name, program }).collect();
-    let verdict = decide(&Call { tool, arguments: Some(raw), facts }, &layers);
+    let tool = Tool { name: tool, class: Class::Read, is_reviewed: true };
+    let verdict = decide(&Call { tool, arguments: Some(raw), facts: facts() }, &layers);
     let effect = match verdict.outcome {
         Outcome::Allow => Effect::Allow,
         Outcome::Ask(needs) => {
@@ -146,6 +149,9 @@ fn effect(arguments: &Value, tool: &str, policies: &[(LayerName, &Program)]) -> 
     };
     if !layers.is_empty() {
         assert_eq!(verdict.trace.outcome(), effect, "the trace alone tells the verdict");
+    }
+    if effect <= Effect::RequireApproval {
+        assert_eq!(listing(&tool, &facts(), &layers), Listing::Shown, "what may be called is listed");
     }
     effect
 }
@@ -194,6 +200,27 @@ proptest! {
         prop_assert_eq!(&again.document().canonical(), &text);
         let of = |program: &Program| effect(&arguments, tool, &[(LayerName::Grant, program)]);
         prop_assert_eq!(of(&one), of(&again));
+    }
+
+    #[test]
+    fn rules_and_limits_that_only_observe_change_no_verdict(
+        policy in policy(), more in checks(), arguments in arguments(), tool in tool(),
+    ) {
+        let before = effect(&arguments, tool, &[(LayerName::Grant, &program(&policy))]);
+        let mut observing = policy;
+        for place in ["/all_tools", "/tools/*", "/tools/get"] {
+            let Some(checks) = observing.pointer_mut(place) else { continue };
+            for list in ["require", "deny_if", "require_approval_if", "limits"] {
+                let Some(old) = checks[list].as_array_mut() else { continue };
+                let mut new = more[list].as_array().cloned().unwrap_or_default();
+                new.iter_mut().for_each(|one| one["mode"] = json!("observe"));
+                // What observes stands before and behind what does not.
+                let behind = new.split_off(new.len() / 2);
+                drop(old.splice(0..0, new));
+                old.extend(behind);
+            }
+        }
+        prop_assert_eq!(effect(&arguments, tool, &[(LayerName::Grant, &program(&observing))]), before);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Whether a list shows a tool: what no call of it could pass is not offered.
 
-use crate::domain::policy::{
-    document::{Action, Mode, Unreviewed},
-    engine::{facts::Tool, judge::Layer},
+use crate::domain::policy::engine::{
+    facts::{Facts, Tool},
+    judge::{Layer, judge},
+    subject::{Arguments, Subject},
+    verdict::Outcome,
 };
 
 /// Whether a list shows a tool.
@@ -14,17 +16,82 @@ pub enum Listing {
     Hidden,
 }
 
-/// Whether a list shows a tool. Without any document nothing is shown.
-pub fn listing(tool: &Tool<'_>, layers: &[Layer<'_>]) -> Listing {
-    let is_barred = |layer: &Layer<'_>| {
-        let (program, document) = (layer.program, layer.program.document());
-        if document.mode == Mode::Observe {
-            return false;
-        }
-        let action = program.rules_of(tool).map_or(document.default, |(_, rules)| rules.action);
-        program.hidden_at(tool).is_some()
-            || !tool.is_reviewed && document.unreviewed == Unreviewed::Deny
-            || action == Action::Deny
+/// Whether a list shows a tool to somebody of whom these facts are known. Calls are decided by the same code: what is denied
+/// here is denied whatever the arguments are. Without any document nothing is shown.
+pub fn listing(tool: &Tool<'_>, facts: &Facts<'_>, layers: &[Layer<'_>]) -> Listing {
+    let subject = Subject { tool: *tool, arguments: Arguments::Unknown, facts: *facts };
+    match judge(&subject, layers).outcome {
+        Outcome::Allow | Outcome::Ask(_) => Listing::Shown,
+        Outcome::Deny(_) | Outcome::Hidden(_) => Listing::Hidden,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        base::risk::Class,
+        domain::policy::{
+            document,
+            engine::{LayerName, Program},
+        },
     };
-    if layers.is_empty() || layers.iter().any(is_barred) { Listing::Hidden } else { Listing::Shown }
+
+    fn shown(rest: &str) -> bool {
+        let text = format!(r#"{{"version":"1",{rest}}}"#);
+        let document =
+            document::read(text.as_bytes()).unwrap_or_else(|faults| panic!("{faults:?} in {text}"));
+        let program = Program::new(Arc::new(document));
+        let tool = Tool { name: "get", class: Class::Read, is_reviewed: false };
+        let facts = Facts { user_role: Some("member"), ip: "10.1.2.3".parse().ok(), ..Facts::default() };
+        listing(&tool, &facts, &[Layer { name: LayerName::Org, program: &program }]) == Listing::Shown
+    }
+
+    /// For a tool that nobody reviewed, which the document leaves to its rules.
+    fn shown_by(rules: &str) -> bool {
+        shown(&format!(r#""default":"allow","unreviewed_tools":"default","tools":{{"get":{rules}}}"#))
+    }
+
+    #[test]
+    fn a_tool_that_no_call_could_reach_is_not_shown() {
+        for rest in [
+            r#""default":"allow""#,
+            r#""default":"deny","unreviewed_tools":"default""#,
+            r#""default":"allow","unreviewed_tools":"default","hide":["class:read"]"#,
+        ] {
+            assert!(!shown(rest), "{rest}");
+            assert!(shown(&format!(r#""mode":"observe",{rest}"#)), "{rest} is only observed");
+        }
+        for rules in [
+            r#"{"action":"deny"}"#,
+            r#"{"deny_if":[{"conditions":[]}]}"#,
+            r#"{"deny_if":[{"conditions":[{"path":"user.role","op":"eq","value":"member"}]}]}"#,
+            r#"{"require":[{"conditions":[{"path":"ip","op":"cidr","value":"192.168.0.0/16"}]}]}"#,
+            r#"{"require":[{"conditions":[{"path":"args.a","op":"exists"},{"path":"grant.label","op":"eq","value":"x"}]}]}"#,
+        ] {
+            assert!(!shown_by(rules), "{rules}");
+        }
+        assert_eq!(
+            listing(&Tool { name: "get", class: Class::Read, is_reviewed: true }, &Facts::default(), &[]),
+            Listing::Hidden
+        );
+    }
+
+    #[test]
+    fn a_tool_that_some_call_may_reach_is_shown() {
+        for rules in [
+            r#"{}"#,
+            r#"{"action":"require_approval"}"#,
+            r#"{"deny_if":[{"conditions":[{"path":"args.a","op":"exists","value":false}]}]}"#,
+            r#"{"deny_if":[{"conditions":[{"path":"user.role","op":"eq","value":"owner"}]}]}"#,
+            r#"{"deny_if":[{"conditions":[{"path":"args.a","op":"exists"},{"path":"ip","op":"exists"}]}]}"#,
+            r#"{"require":[{"conditions":[{"path":"args.a","op":"exists"},{"path":"ip","op":"exists"}]}]}"#,
+            r#"{"require_approval_if":[{"conditions":[]}]}"#,
+            r#"{"limits":[{"counter":"n","window":"day","max":0,"scope":"org","increment_from":"args.a"}]}"#,
+        ] {
+            assert!(shown_by(rules), "{rules}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ mod condition;
 mod facts;
 mod judge;
 mod listing;
+mod subject;
 mod trace;
 mod verdict;
 #[cfg(test)]

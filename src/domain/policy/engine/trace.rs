@@ -39,6 +39,9 @@ pub struct Reason {
     /// The words of the document for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub words: Option<String>,
+    /// Whether this part only observes: what it asks for is recorded, and is not done.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_observed: bool,
 }
 
 /// What a part of a document asks for, the mildest first.
@@ -127,9 +130,13 @@ impl LayerTrace {
         Self { layer, is_observed, key: None, reasons: Vec::new() }
     }
 
-    /// What the layer asks for, whether or not it counts.
+    /// What the layer asks for, whether or not it counts; what only observes within it asks for nothing.
     pub fn effect(&self) -> Effect {
-        self.reasons.iter().map(|reason| reason.effect).max().unwrap_or(Effect::Allow)
+        self.enforced().map(|reason| reason.effect).max().unwrap_or(Effect::Allow)
+    }
+
+    fn enforced(&self) -> impl Iterator<Item = &Reason> {
+        self.reasons.iter().filter(|reason| !reason.is_observed)
     }
 }
 
@@ -144,7 +151,7 @@ impl Trace {
     pub fn decisive(&self) -> Option<(LayerName, &Reason)> {
         let outcome = self.outcome();
         let counting = self.layers.iter().filter(|layer| !layer.is_observed);
-        let mut all = counting.flat_map(|layer| layer.reasons.iter().map(|reason| (layer.layer, reason)));
+        let mut all = counting.flat_map(|layer| layer.enforced().map(|reason| (layer.layer, reason)));
         all.find(|(_, reason)| reason.effect == outcome)
     }
 }

@@ -1,6 +1,6 @@
 //! All SQL of reading a catalogue into its tables.
 
-use std::sync::Arc;
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use time::OffsetDateTime;
 
@@ -10,7 +10,8 @@ use crate::{
         page::{Page, PageRequest},
     },
     domain::servers::{
-        CatalogueChange, CatalogueItem, ItemKind, SeenItem, Server, Snapshot,
+        CatalogueChange, CatalogueItem, Fingerprint, ItemKind, SeenItem, SeenTool, Server, Snapshot,
+        ToolName, is_alike,
         store::{
             digest,
             merge::{self, Kept, Merged},
@@ -35,7 +36,9 @@ pub async fn apply(
     let Some(before) = servers::lock(tx, server).await? else {
         return Ok(None);
     };
-    let Merged { rows, mut change } = merge::merge(kept(tx, server).await?, &snapshot.tools);
+    let kept = kept(tx, server).await?;
+    let tools = as_accepted(tx, server, &kept, &snapshot.tools).await?;
+    let Merged { rows, mut change } = merge::merge(kept, &tools);
     store_tools(tx, server, &rows, now).await?;
     let gone: Vec<String> = change.gone.iter().map(|name| name.as_str().to_owned()).collect();
     sqlx::query!(
@@ -118,6 +121,42 @@ async fn kept(tx: &mut OrgTx, server: ServerId) -> DbResult<Vec<Kept>> {
         })
     });
     rows.collect()
+}
+
+/// The tools as they were read; but one that differs from what was accepted only in what one era says of it, and the
+/// other does not, as it was accepted. A server that answers in its other era has not changed its tools.
+async fn as_accepted<'a>(
+    tx: &mut OrgTx,
+    server: ServerId,
+    kept: &[Kept],
+    seen: &'a [SeenTool],
+) -> DbResult<Cow<'a, [SeenTool]>> {
+    let accepted: HashMap<&ToolName, Fingerprint> =
+        kept.iter().filter_map(|tool| Some((&tool.name, tool.accepted?))).collect();
+    let is_other = |tool: &&SeenTool| accepted.get(&tool.name).is_some_and(|was| *was != tool.fingerprint);
+    let others: Vec<&str> = seen.iter().filter(is_other).map(|tool| tool.name.as_str()).collect();
+    if others.is_empty() {
+        return Ok(Cow::Borrowed(seen));
+    }
+    let rows = sqlx::query_scalar!(
+        r#"select accepted_definition as "text!" from tools
+        where org_id = $1 and server_id = $2 and name = any($3) and accepted_definition is not null"#,
+        tx.org().uuid(),
+        server.uuid(),
+        &others as _
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let accepted: HashMap<ToolName, SeenTool> = rows
+        .iter()
+        .filter_map(|text| SeenTool::read(text).ok())
+        .map(|tool| (tool.name.clone(), tool))
+        .collect();
+    let tools = seen.iter().map(|tool| {
+        let was = accepted.get(&tool.name).filter(|was| is_alike(&was.definition, &tool.definition));
+        was.unwrap_or(tool).clone()
+    });
+    Ok(Cow::Owned(tools.collect()))
 }
 
 /// Writes the tools that are new or differ; of all others only that they were seen. What was accepted goes along,

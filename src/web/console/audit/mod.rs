@@ -11,6 +11,7 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
+use time::OffsetDateTime;
 
 use crate::{
     base::permission::Permission,
@@ -70,6 +71,8 @@ struct AuditPage {
     panel: Option<Panel>,
     older: String,
     newer: String,
+    /// How far back words were looked for, where the log goes on.
+    reaches: Option<OffsetDateTime>,
     /// Where nothing matches: what to drop, and where that leads.
     drops: Vec<Chip>,
     advice: &'static str,
@@ -138,6 +141,7 @@ async fn list_page(ask: &OrgPage, asked: Asked, log: &Log) -> Result<AuditPage, 
         panel: asked.panel(log, (ask.cx.org.slug.as_str(), ask.cx.role)),
         older: turned("cursor", &log.older),
         newer: turned("newer", &log.newer),
+        reaches: log.reaches,
         advice: if log.droppable.is_empty() { NO_SINGLE_FILTER } else { ONE_FILTER },
         drops: asked.drops(log),
         has_filter: asked.kind.is_some() || !asked.tokens.good.is_empty(),
@@ -235,8 +239,9 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         spans: vec![Choice::new("", "Any time")],
         rows: (0..count).map(row).collect(),
         panel: Some(panel()).filter(|_| count > 1),
-        older: "/o".into(),
-        newer: "/n".into(),
+        older: if count > 0 { "/o".into() } else { String::new() },
+        newer: if count > 0 { "/n".into() } else { String::new() },
+        reaches: None,
         drops: (0..chips).map(|_| chip()).collect(),
         advice: ONE_FILTER,
         all: "/o/acme/audit".into(),
@@ -251,7 +256,10 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         crumbs: vec![Crumb::to("Audit log", "/x")],
         panel: panel(),
     };
+    let searched = |count| AuditPage { reaches: Some(AT), older: "/o".into(), ..page(count, 3, Vec::new()) };
     vec![
+        sample("audit: nothing matches so far", &searched(0)),
+        sample("audit: something matches so far", &searched(3)),
         sample("audit: nothing", &page(0, 0, Vec::new())),
         sample("audit: nothing matches", &page(0, 3, bad)),
         sample("audit: much", &page(50, 8, Vec::new())),

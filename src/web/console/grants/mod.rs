@@ -302,3 +302,71 @@ fn list_href(ask: &OrgPage) -> String {
 fn href(ask: &OrgPage, found: &GrantFound) -> String {
     format!("{}/{}", list_href(ask), found.entry.grant.id)
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::base::ids::ServerId;
+    use crate::web::kit::{
+        samples::{LONG, SHARP, faults, list, refused_list, sample, shell},
+        shell::Base,
+    };
+
+    let page = |count: usize, list| GrantsPage {
+        shell: shell(Base::Organization, "Agents"),
+        base: "/o/acme/agents".into(),
+        q: if count == 1 { SHARP.into() } else { String::new() },
+        principal: String::new(),
+        rows: (0..count).map(GrantRow::sample).collect(),
+        states: state_choices(""),
+        servers: vec![Choice::new("", "Any server"), Choice::new("x", LONG)],
+        is_filtered: count == 1,
+        list,
+        can_write: count < 50,
+    };
+    let servers: Vec<NamedServer> = (0..40)
+        .map(|n| NamedServer {
+            id: ServerId::fresh(),
+            slug: format!("server-{n}"),
+            name: LONG.into(),
+            is_enabled: n % 2 == 0,
+        })
+        .collect();
+    let form = |form: GrantFields, servers: &[NamedServer], faults| GrantFormPage {
+        shell: shell(Base::Organization, "New grant"),
+        crumbs: vec![Crumb::to("Agents", "/o/acme/agents")],
+        action: "/o/acme/agents/new".into(),
+        back: "/o/acme/agents".into(),
+        verb: "Create grant",
+        principal: if servers.is_empty() { String::new() } else { SHARP.into() },
+        principals: vec![(SHARP.to_owned(), LONG.to_owned())],
+        reaches: form.reaches(),
+        servers: form.server_choices(servers),
+        new_server: "/o/acme/servers/new".into(),
+        ceilings: form.ceilings(),
+        expiries: form.expiries(),
+        form,
+        faults,
+    };
+    let all = faults(&[
+        ("", "no"),
+        ("label", "no"),
+        ("principal", "no"),
+        ("servers", "no"),
+        ("class_ceiling", "no"),
+        ("expires_at", "no"),
+        ("bindings.cidrs", "no"),
+        ("bindings.clients", "no"),
+    ]);
+    let mut samples = vec![
+        sample("grants: none", &page(0, Listing::default())),
+        sample("grants: some", &page(6, Listing::default())),
+        sample("grants: many", &page(50, list())),
+        sample("grants: refused", &page(1, refused_list("state"))),
+        sample("grant, new: empty", &form(GrantFields::fresh(""), &[], FormFaults::default())),
+        sample("grant, new: much", &form(GrantFields::fresh(SHARP), &servers, FormFaults::default())),
+        sample("grant, new: refused", &form(GrantFields::fresh(SHARP), &servers[..3], all)),
+    ];
+    samples.extend(place::samples());
+    samples.extend(tokens::samples());
+    samples
+}

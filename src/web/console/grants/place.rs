@@ -126,7 +126,11 @@ impl GrantPage {
         let href = format!("{}/{}", place.base, grant.id);
         let (may, above) = rows::classes(grant.ceiling);
         let principal_href = principal_href(&place.people, grant.principal, &entry.principal_handle);
-        let token = |token| token_row(&href, token, now);
+        let is_revoked = grant.revocation.is_some();
+        let token = |token| match token_row(&href, token, now) {
+            row if row.is_live && is_revoked => row.ended_with_its_grant(),
+            row => row,
+        };
         Self {
             shell: shell.with_faults(!list.faults.is_empty()),
             crumbs: vec![place.crumb],
@@ -219,4 +223,87 @@ pub(in crate::web::console) fn revoked(href: &str, found: &GrantFound) -> Respon
 /// After a token was revoked: on to the grant's page.
 pub(in crate::web::console) fn token_revoked(href: &str, label: &str) -> Response {
     go_saying(href, Toast::say(format!("The token {label} is revoked. Agents that carry it are refused.")))
+}
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::base::ids::ServerId;
+    use crate::domain::grants::NamedServer;
+    use crate::web::kit::{
+        samples::{AT, LONG, SHARP, list, refused_list, sample, shell},
+        shell::Base,
+    };
+
+    let reach = |n: i64| {
+        let server = NamedServer {
+            id: ServerId::fresh(),
+            slug: SHARP.into(),
+            name: LONG.into(),
+            is_enabled: n % 3 > 0,
+        };
+        ServerReach { server, may: Class::ALL.map(|class| (class, n)).to_vec(), above: n, held: n % 2 }
+    };
+    let stop = || Some(StopWords { at: AT, by: LONG.into(), reason: SHARP.into() });
+    let page = |count: usize, list| GrantPage {
+        shell: shell(Base::Organization, LONG),
+        crumbs: vec![Crumb::to("Agents", "/o/acme/agents")],
+        href: "/o/acme/agents/x".into(),
+        connect: "/me/agents/connect?grant=x".into(),
+        org: LONG.into(),
+        principal: SHARP.into(),
+        principal_href: if count > 1 { "/o/acme/members/x".into() } else { String::new() },
+        all_servers: count > 1,
+        may: Class::ALL[..2].to_vec(),
+        above: Class::ALL[2..].to_vec(),
+        reach: (0..3 * i64::try_from(count).unwrap_or_default()).map(reach).collect(),
+        servers: if count > 1 { "/o/acme/servers".into() } else { String::new() },
+        calls: (0..count).map(|_| CallRow::sample()).collect(),
+        log: if count > 1 { "/o/acme/audit?q=x".into() } else { String::new() },
+        networks: vec!["2001:db8::/32".into(); count],
+        clients: vec![SHARP.into(); count],
+        expires_at: Some(AT).filter(|_| count > 1),
+        created_at: AT,
+        updated_at: AT,
+        created_by: LONG.into(),
+        last: Last { at: None, by: String::new() },
+        live_tokens: i64::try_from(count).unwrap_or_default(),
+        version: 3,
+        tone: "allow",
+        glyph: "ok",
+        state: "Active",
+        suspended: None,
+        revoked: None,
+        is_expired: false,
+        is_holder_off: false,
+        is_over: false,
+        tokens: (0..count).map(TokenRow::sample).collect(),
+        list,
+        revoke_title: format!("Revoke {SHARP}?"),
+        revoke_action: "/o/acme/agents/x/revoke".into(),
+        suspend_action: "/o/acme/agents/x/suspend".into(),
+        can_change: count > 1,
+        can_stop: true,
+        can_resume: count > 1,
+        is_mine: count == 0,
+    };
+    let none = Listing::default;
+    vec![
+        sample("grant: fresh", &page(0, none())),
+        sample("grant: in use", &page(2, none())),
+        sample("grant: much", &page(20, list())),
+        sample("grant: suspended", &GrantPage { suspended: stop(), ..page(2, none()) }),
+        sample("grant: suspended by somebody else", &GrantPage { suspended: stop(), ..page(1, none()) }),
+        sample(
+            "grant: revoked",
+            &GrantPage {
+                revoked: stop(),
+                is_over: true,
+                tokens: vec![TokenRow::sample(0).ended_with_its_grant(), TokenRow::sample(1)],
+                ..page(2, none())
+            },
+        ),
+        sample("grant: expired", &GrantPage { is_expired: true, is_over: true, ..page(2, none()) }),
+        sample("grant: holder disabled", &GrantPage { is_holder_off: true, ..page(1, none()) }),
+        sample("grant: refused", &page(2, refused_list("cursor"))),
+    ]
 }

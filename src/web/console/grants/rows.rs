@@ -63,6 +63,13 @@ pub(in crate::web::console) struct TokenRow {
     pub(in crate::web::console) dialog_action: String,
 }
 
+impl TokenRow {
+    /// The same token where its grant was revoked: nothing is left to be done with it.
+    pub(in crate::web::console) fn ended_with_its_grant(self) -> Self {
+        Self { is_live: false, tone: "quiet", glyph: "x", state: "Ended with its grant", ..self }
+    }
+}
+
 /// The rows of a list of grants whose pages stand below `base`.
 pub(in crate::web::console) fn grant_rows(base: &str, found: Vec<GrantFound>) -> Vec<GrantRow> {
     found.into_iter().map(|found| grant_row(base, found)).collect()
@@ -212,6 +219,77 @@ pub(in crate::web::console) fn last(last: Option<LastUse>) -> Last {
 /// The classes that a ceiling lets pass, and those above, each with its meaning.
 pub(super) fn classes(ceiling: Class) -> (Vec<Class>, Vec<Class>) {
     Class::ALL.into_iter().partition(|class| class.is_within(ceiling))
+}
+
+#[cfg(test)]
+impl Last {
+    fn sample() -> Self {
+        let by = format!("{} 2.1.14 from 2001:db8:85a3::8a2e:370:7334", crate::web::kit::samples::SHARP);
+        Self { at: Some(crate::web::kit::samples::AT), by }
+    }
+}
+
+#[cfg(test)]
+impl GrantRow {
+    /// A row for pages that show one, in each state by turns.
+    pub(in crate::web::console) fn sample(n: usize) -> Self {
+        use crate::web::kit::samples::{AT, LONG, SHARP};
+
+        let (tone, glyph, state) = standing(GrantState::ALL[n % GrantState::ALL.len()]);
+        Self {
+            label: LONG.into(),
+            href: "/o/acme/agents/x".into(),
+            principal: format!("team {SHARP}"),
+            servers: "GitHub, Linear and 7 more".into(),
+            ceiling: Class::Destructive.label(),
+            last: Last::sample(),
+            expires_at: Some(AT).filter(|_| n.is_multiple_of(2)),
+            bindings: "bound to 3 networks, 2 clients".into(),
+            tone,
+            glyph,
+            state,
+        }
+    }
+}
+
+#[cfg(test)]
+impl CallRow {
+    /// A row for pages that show one.
+    pub(in crate::web::console) fn sample() -> Self {
+        let (tone, glyph, outcome) = outcome(Decision::Refused);
+        Self {
+            href: "/c/req_x".into(),
+            at: crate::web::kit::samples::AT,
+            what: format!("github/{}", "of_an_organization_".repeat(5)),
+            tone,
+            glyph,
+            outcome,
+        }
+    }
+}
+
+#[cfg(test)]
+impl TokenRow {
+    /// A row for pages that show one; every second no longer works.
+    pub(in crate::web::console) fn sample(n: usize) -> Self {
+        use crate::web::kit::samples::{AT, LONG, SHARP};
+
+        Self {
+            label: LONG.into(),
+            tail: "gcy1".into(),
+            created_by: SHARP.into(),
+            expires_at: AT,
+            last: Last::sample(),
+            is_live: n.is_multiple_of(2),
+            tone: "ask",
+            glyph: "clock",
+            state: "Ends soon",
+            href: "/o/acme/agents/x/tokens/y".into(),
+            dialog: format!("revoke-{n}"),
+            dialog_title: format!("Revoke the token {SHARP}?"),
+            dialog_action: "/o/acme/agents/x/tokens/y/revoke".into(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -339,3 +339,53 @@ async fn revoke(
     let token = tokens::revoke(&ask.cx, &grant, &token).await?;
     Ok(place::token_revoked(&format!("{}/{}", list_href(&ask), token.grant), &token.label))
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::kit::{
+        samples::{AT, LONG, SHARP, faults, sample, shell},
+        shell::Base,
+    };
+
+    let crumbs = || vec![Crumb::to("Agents", "/o/acme/agents"), Crumb::to(LONG, "/o/acme/agents/x")];
+    let mint = |form: MintFields, faults| MintPage {
+        shell: shell(Base::Organization, "New token"),
+        crumbs: crumbs(),
+        back: "/o/acme/agents/x".into(),
+        ends_at: Some(AT).filter(|_| form.label.is_empty()),
+        expiries: form.expiries(),
+        form,
+        faults,
+    };
+    let rotate = |faults| RotatePage {
+        shell: shell(Base::Organization, LONG),
+        crumbs: crumbs(),
+        action: "/x".into(),
+        back: "/y".into(),
+        overlaps: RotateFields::fresh().overlaps(),
+        form: RotateFields::fresh(),
+        faults,
+    };
+    let made = |is_rotation: bool, old_is_over: bool| MadePage {
+        shell: shell(Base::Organization, "Copy it"),
+        crumbs: crumbs(),
+        back: "/o/acme/agents/x".into(),
+        connect: if is_rotation { String::new() } else { "/me/agents/connect".into() },
+        title: LONG.into(),
+        text: Secret::new("prg_sample".to_owned()),
+        expires_at: AT,
+        is_rotation,
+        old_ends_at: Some(AT).filter(|_| !old_is_over),
+        old_is_over,
+    };
+    let all = faults(&[("", "no"), ("label", "no"), ("expires_at", "no"), ("expires_on", "no")]);
+    vec![
+        sample("token, new: empty", &mint(MintFields::fresh(""), FormFaults::default())),
+        sample("token, new: refused", &mint(MintFields::fresh(SHARP), all)),
+        sample("token, replace", &rotate(FormFaults::default())),
+        sample("token, replace: refused", &rotate(faults(&[("overlap_minutes", "no")]))),
+        sample("token: made", &made(false, false)),
+        sample("token: replaced", &made(true, false)),
+        sample("token: replaced at once", &made(true, true)),
+    ]
+}

@@ -264,3 +264,32 @@ fn base(org: &str) -> String {
 fn href(org: &str, found: &GrantFound) -> String {
     format!("{}/{}", base(org), found.entry.grant.id)
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::kit::{
+        samples::{LONG, sample, shell},
+        shell::Base,
+    };
+
+    let place = |n: usize, rows: usize| OrgAgents {
+        name: LONG.into(),
+        slug: format!("acme-{n}"),
+        caption: format!("My agents in {LONG}"),
+        is_suspended: !n.is_multiple_of(2),
+        rows: (0..rows).map(GrantRow::sample).collect(),
+        new_grant: if n.is_multiple_of(3) { "/o/acme/agents/new".into() } else { String::new() },
+    };
+    let page = |places: Vec<OrgAgents>| AgentsPage {
+        shell: shell(Base::Account, "My agents"),
+        is_empty: places.iter().all(|place| place.rows.is_empty()),
+        places,
+    };
+    let mut samples = vec![
+        sample("my agents: none", &page(vec![place(0, 0)])),
+        sample("my agents: some", &page(vec![place(0, 2), place(1, 0)])),
+        sample("my agents: many", &page((0..6).map(|n| place(n, 12)).collect())),
+    ];
+    samples.extend(connect::samples());
+    samples
+}

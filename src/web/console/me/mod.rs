@@ -79,6 +79,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
     let files = [
         activity::samples,
         email::samples,
+        grants::samples,
         orgs::samples,
         passkeys::samples,
         password::samples,

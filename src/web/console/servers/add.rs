@@ -14,8 +14,8 @@ use crate::{
     web::{
         console::{
             servers::{
+                check::under_way,
                 crumb, href, list_href,
-                under_way::under_way,
                 words::{StepRow, class_tone, shown, step_rows},
             },
             shell_of,
@@ -241,4 +241,61 @@ fn found(probe: &Probe) -> Found {
         tools: probe.tools.len(),
         classes: classes.filter(|(_, _, count)| *count > 0).collect(),
     }
+}
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::flow::catalogue::StepName;
+    use crate::web::console::servers::samples::steps;
+    use crate::web::kit::{
+        samples::{LONG, SHARP, faults, sample, shell},
+        shell::Base,
+    };
+
+    let page = |steps: Vec<StepRow>, is_found: bool, form: NewForm, faults| NewPage {
+        shell: shell(Base::Organization, "Add a server"),
+        crumbs: vec![Crumb::to("Servers", "/o/acme/servers")],
+        known: known_servers(),
+        checked_on: "2026-11-20",
+        trial: Trial {
+            action: "/o/acme/servers/new".into(),
+            back: "/o/acme/servers".into(),
+            csrf: "c5rf".into(),
+            chosen: known_server(&form.known),
+            transports: transports(&form.transport),
+            steps,
+            is_found,
+            found: Found {
+                software: SHARP.into(),
+                tools: 40,
+                classes: vec![("Read", "", 39), ("Write", "rule", 1)],
+            },
+            form,
+            faults,
+            is_piece: false,
+        },
+    };
+    let full = || NewForm {
+        known: known_servers().first().map(|known| known.slug.clone()).unwrap_or_default(),
+        url: SHARP.into(),
+        name: LONG.into(),
+        slug: SHARP.into(),
+        description: LONG.repeat(5),
+        draft: "sealed".into(),
+        ..NewForm::default()
+    };
+    let all = faults(&[
+        ("url", "no"),
+        ("name", "no"),
+        ("slug", "no"),
+        ("credential_value", "no"),
+        ("template", "no"),
+    ]);
+    let failed = step_rows(&steps(Some(StepName::Dns)));
+    vec![
+        sample("server, new: empty", &page(Vec::new(), false, NewForm::default(), FormFaults::default())),
+        sample("server, new: found", &page(step_rows(&steps(None)), true, full(), FormFaults::default())),
+        sample("server, new: not found", &page(failed, false, full(), FormFaults::default())),
+        sample("server, new: refused", &page(Vec::new(), false, full(), all)),
+    ]
 }

@@ -153,3 +153,34 @@ async fn render(
         .collect();
     page_with(status, &ServerFormPage { shell, crumbs, href, transports, form, faults })
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::kit::{
+        samples::{LONG, SHARP, faults, sample, shell},
+        shell::Base,
+    };
+
+    let page = |form, faults| ServerFormPage {
+        shell: shell(Base::Organization, LONG),
+        crumbs: vec![Crumb::to("Servers", "/o/acme/servers")],
+        href: "/o/acme/servers/github".into(),
+        transports: vec![Choice::new("http", "Streamable HTTP")],
+        form,
+        faults,
+    };
+    let full = || ServerForm {
+        name: SHARP.into(),
+        slug: SHARP.into(),
+        description: LONG.repeat(5),
+        transport: "http".into(),
+        url: "https://mcp.example.com/mcp".into(),
+        version: "7".into(),
+    };
+    let all = faults(&[("", "no"), ("name", "no"), ("slug", "no"), ("url", "no"), ("description", "no")]);
+    vec![
+        sample("server, change: empty", &page(ServerForm::default(), FormFaults::default())),
+        sample("server, change", &page(full(), FormFaults::default())),
+        sample("server, change: refused", &page(full(), all)),
+    ]
+}

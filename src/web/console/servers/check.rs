@@ -14,8 +14,7 @@ use crate::{
         console::{
             servers::{
                 crumb, href,
-                under_way::under_way,
-                words::{StepRow, shown, step_rows},
+                words::{StepRow, rows_under_way, shown, step_rows},
             },
             shell_of,
         },
@@ -65,6 +64,14 @@ impl Outcome {
     const fn title(&self) -> &'static str {
         if self.is_ok { "The catalogue was read" } else { "The way ends before its tools" }
     }
+}
+
+/// The steps of a check while it goes on, for this page and for the one that adds a server.
+#[derive(Template)]
+#[template(path = "console/servers/under_way.html")]
+struct UnderWay {
+    steps: Vec<StepRow>,
+    said: String,
 }
 
 struct CheckRow {
@@ -175,4 +182,51 @@ fn changes(refresh: &Refresh) -> Vec<(&'static str, String)> {
     .into_iter()
     .filter(|(_, names)| !names.is_empty())
     .collect()
+}
+
+/// The piece that shows how far a check has come.
+pub(super) fn under_way(taken: &[StepReport]) -> String {
+    let steps = rows_under_way(taken);
+    let last = taken.len().checked_sub(1).and_then(|at| steps.get(at));
+    let said = last.map(|step| format!("{}: {}", step.label, step.text));
+    UnderWay { said: said.unwrap_or_default(), steps }.render().unwrap_or_default()
+}
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::console::servers::samples::{server, steps};
+    use crate::web::kit::{
+        samples::{AT, LONG, SHARP, list, sample, shell},
+        shell::Base,
+    };
+
+    let row = |n: usize| CheckRow {
+        at: AT,
+        is_ok: n.is_multiple_of(2),
+        latency: "12 ms".into(),
+        step: "Connection".into(),
+        cause: if n.is_multiple_of(2) { String::new() } else { LONG.into() },
+    };
+    let page = |steps: Vec<StepRow>, is_ok: bool, rows: usize, list| CheckPage {
+        shell: shell(Base::Organization, LONG),
+        crumbs: vec![Crumb::to("Servers", "/o/acme/servers")],
+        checked: Outcome {
+            href: "/o/acme/servers/github".into(),
+            server: server(LONG),
+            steps,
+            is_ok,
+            changes: if rows > 3 { vec![("New", SHARP.repeat(9))] } else { Vec::new() },
+            rows: (0..rows).map(row).collect(),
+            list,
+            is_piece: false,
+        },
+        can_write: true,
+    };
+    let failed = || step_rows(&steps(Some(StepName::Tls)));
+    vec![
+        sample("server, check: never", &page(Vec::new(), false, 0, Listing::default())),
+        sample("server, check: failed", &page(failed(), false, 2, Listing::default())),
+        sample("server, check: well", &page(step_rows(&steps(None)), true, 3, Listing::default())),
+        sample("server, check: many", &page(step_rows(&steps(None)), true, 50, list())),
+    ]
 }

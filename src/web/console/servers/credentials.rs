@@ -177,3 +177,39 @@ async fn render(
         },
     )
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::console::servers::samples::server;
+    use crate::web::kit::{
+        samples::{LONG, SHARP, faults, sample, shell},
+        shell::Base,
+    };
+
+    let row = |n: usize| CarriedRow {
+        name: format!("X-{SHARP}-{n}"),
+        target: "header",
+        template: LONG.repeat(3),
+        dialog: format!("remove-{n}"),
+        title: format!("Remove {SHARP}?"),
+    };
+    let page = |rows: usize, faults, can_write| CredentialsPage {
+        shell: shell(Base::Organization, LONG),
+        crumbs: vec![Crumb::to("Servers", "/o/acme/servers")],
+        remove_action: "/o/acme/servers/github/credentials/remove".into(),
+        href: "/o/acme/servers/github".into(),
+        tabs: tabs("/o/acme/servers/github", "/credentials", None),
+        server: server(LONG),
+        credentials: (0..rows).map(row).collect(),
+        targets: vec![Choice::new("header", "Header")],
+        form: CredentialForm { name: SHARP.into(), template: SHARP.into(), ..CredentialForm::default() },
+        faults,
+        can_write,
+    };
+    let all = faults(&[("target", "no"), ("name", "no"), ("template", "no"), ("value", "no")]);
+    vec![
+        sample("server, credentials: none", &page(0, FormFaults::default(), true)),
+        sample("server, credentials: to read", &page(1, FormFaults::default(), false)),
+        sample("server, credentials: many", &page(20, all, true)),
+    ]
+}

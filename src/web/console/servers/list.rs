@@ -116,3 +116,34 @@ fn views(base: &str, q: &str, state: &str) -> Vec<Tab> {
     };
     VIEWS.iter().map(tab).collect()
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::console::servers::samples::{health, server};
+    use crate::web::kit::{
+        samples::{LONG, SHARP, list, refused_list, sample, shell},
+        shell::Base,
+    };
+
+    let row = |n: i64| {
+        let entry = ServerEntry { server: server(LONG), tools: n, unreviewed: n % 3, credentials: n % 2 };
+        ServerRow::new("/o/acme/servers", (entry, health()))
+    };
+    let page = |count: i64, q: &str, list| ServersPage {
+        shell: shell(Base::Organization, "Servers"),
+        base: "/o/acme/servers".into(),
+        q: q.into(),
+        state: String::new(),
+        views: views("/o/acme/servers", q, ""),
+        rows: (0..count).map(row).collect(),
+        list,
+        can_write: count < 50,
+    };
+    vec![
+        sample("servers: none", &page(0, "", Listing::default())),
+        sample("servers: none matches", &page(0, SHARP, Listing::default())),
+        sample("servers: three", &page(3, "", Listing::default())),
+        sample("servers: many", &page(50, SHARP, list())),
+        sample("servers: refused", &page(1, "", refused_list("state"))),
+    ]
+}

@@ -5,9 +5,10 @@ mod change;
 mod check;
 mod credentials;
 mod list;
+#[cfg(test)]
+mod samples;
 mod show;
 mod tool;
-mod under_way;
 mod words;
 
 use crate::{
@@ -18,6 +19,9 @@ use crate::{
         routes::{Access, Effect, Routes},
     },
 };
+
+#[cfg(test)]
+pub(super) use samples::samples;
 
 /// The routes.
 pub fn routes() -> Routes {

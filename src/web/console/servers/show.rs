@@ -274,3 +274,75 @@ fn classes(chosen: &str) -> Vec<Choice> {
         Class::ALL.into_iter().map(|class| Choice::new(class.as_str(), class.label()).chosen_by(chosen));
     std::iter::once(Choice::new("", "Any class")).chain(all).collect()
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::console::servers::samples::{differences, health, server, tool};
+    use crate::web::kit::{
+        samples::{LONG, SHARP, list, refused_list, sample, shell},
+        shell::Base,
+    };
+    use std::collections::HashMap;
+
+    let href = "/o/acme/servers/github";
+    let row = |n: usize| {
+        let tool = tool(n, ToolState::ALL[n % ToolState::ALL.len()]);
+        ToolRow { drift: differences(&tool), ..ToolRow::new(href, &tool, &HashMap::new(), "tag".into()) }
+    };
+    let page = |tools: usize, is_filtered: bool, list, can_write: bool| ServerPage {
+        shell: shell(Base::Organization, LONG),
+        crumbs: vec![Crumb::to("Servers", "/o/acme/servers")],
+        href: href.into(),
+        delete_action: format!("{href}/delete"),
+        server: server(LONG),
+        word: server_word(&server(LONG)),
+        software: SHARP.into(),
+        created_by: LONG.into(),
+        strip: Strip::new(&health()),
+        last: None,
+        last_cause: String::new(),
+        tabs: tabs(href, "", Some(40)),
+        q: SHARP.into(),
+        states: states(""),
+        classes: classes(""),
+        is_filtered,
+        tools: (0..tools).map(row).collect(),
+        waiting: (0..tools).map(|n| format!("{SHARP} {n}")).collect(),
+        accept_action: format!("{href}/accept"),
+        review: "tag".into(),
+        list,
+        lookalikes: (0..tools.min(ALIKE))
+            .map(|_| AlikeRow { name: LONG.into(), others: vec![(LONG.into(), SHARP.into()); 2] })
+            .collect(),
+        more_alike: tools,
+        credentials: tools,
+        named_by: vec![LONG.into(); tools],
+        reached_by_all: tools,
+        can_write,
+    };
+    let item = |_| ItemRow {
+        key: SHARP.repeat(5),
+        title: LONG.into(),
+        description: LONG.repeat(3),
+        fingerprint: "5d930ed1c200".into(),
+        lines: pretty("{\"name\":\"x\"}"),
+    };
+    let items = |count: usize, list| ItemsPage {
+        shell: shell(Base::Organization, LONG),
+        crumbs: vec![Crumb::to("Servers", "/o/acme/servers")],
+        tabs: tabs(href, "/prompts", None),
+        noun: "Prompts",
+        empty: "This server offers no prompts",
+        rows: (0..count).map(item).collect(),
+        list,
+    };
+    vec![
+        sample("server: no tools", &page(0, false, Listing::default(), true)),
+        sample("server: no tool matches", &page(0, true, Listing::default(), false)),
+        sample("server: one tool", &page(1, false, Listing::default(), true)),
+        sample("server: many tools", &page(40, false, list(), true)),
+        sample("server: refused", &page(3, false, refused_list("class"), false)),
+        sample("server, items: none", &items(0, Listing::default())),
+        sample("server, items: many", &items(50, list())),
+    ]
+}

@@ -223,3 +223,34 @@ fn tool_href(ask: &OrgPage, sheet: &ToolSheet) -> String {
     let server = href(ask, sheet.server.slug.as_str());
     format!("{server}/tools/{}", path_segment(sheet.tool.name.as_str()))
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::domain::servers::{ToolState, drift};
+    use crate::web::console::servers::samples::{server, tool};
+    use crate::web::kit::{
+        samples::{LONG, SHARP, sample, shell},
+        shell::Base,
+    };
+
+    let page = |n: usize, state: ToolState, alike: usize, can_write: bool| {
+        let tool = tool(n, state);
+        let accepted = tool.accepted_definition.as_deref();
+        let sheet = ToolSheet {
+            server: server(LONG),
+            drift: accepted.map(|accepted| drift(accepted, &tool.definition)).unwrap_or_default(),
+            lookalikes: vec![(SHARP.to_owned(), LONG.to_owned()); alike],
+            reviewed_by: Some(LONG.into()).filter(|_| alike > 0),
+            tool,
+        };
+        let crumbs = vec![Crumb::to("Servers", "/o/acme/servers"), Crumb::to(LONG, "/o/acme/servers/github")];
+        of(sheet, shell(Base::Organization, LONG), crumbs, "/o/acme/servers/github".into(), can_write)
+    };
+    vec![
+        sample("tool: new", &page(1, ToolState::New, 0, true)),
+        sample("tool: reviewed", &page(2, ToolState::Reviewed, 0, false)),
+        sample("tool: changed", &page(3, ToolState::Changed, 9, true)),
+        sample("tool: refused", &page(4, ToolState::Refused, 0, true)),
+        sample("tool: gone", &page(5, ToolState::Gone, 1, true)),
+    ]
+}

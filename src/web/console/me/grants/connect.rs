@@ -306,3 +306,62 @@ async fn cursor(ask: PersonPage, Query(query): Query<ConnectQuery>) -> PageResul
         otherwise: "If nothing happens, Cursor is not installed here; add the file by hand instead.",
     })
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::kit::{
+        samples::{AT, LONG, SHARP, faults, sample, shell},
+        shell::Base,
+    };
+
+    let chosen = |is_active: bool| ChosenGrant {
+        id: "grt_x".into(),
+        label: LONG.into(),
+        org: LONG.into(),
+        href: "/me/agents/acme/grt_x".into(),
+        url: "https://portreeve.example/mcp/acme".into(),
+        is_active,
+        live_tokens: i64::from(is_active),
+    };
+    let page = |chosen: Option<ChosenGrant>, many: usize, wait: Wait, client: &str| ConnectPage {
+        shell: shell(Base::Account, "Connect an agent"),
+        crumbs: vec![crumb()],
+        here: HERE,
+        grants: (0..many).map(|n| Choice::new(n.to_string(), LONG)).collect(),
+        makers: vec![(LONG.to_owned(), "/o/acme/agents/new".to_owned()); many],
+        askers: vec![LONG.to_owned(); many],
+        chosen,
+        tabs: clients::all().iter().map(|one| Tab::new(&one.label, "/x", one.id == client)).collect(),
+        client: clients::find(client).at("https://portreeve.example/mcp/acme"),
+        install: if client == "cursor" { "/me/agents/cursor".into() } else { String::new() },
+        variable: VARIABLE,
+        made: None,
+        wait,
+        asks: "/me/agents/connect?wait=1".into(),
+        again: HERE.into(),
+        prove: String::new(),
+        form: MintFields::fresh(SHARP),
+        expiries: MintFields::fresh("").expiries(),
+        faults: FormFaults::default(),
+    };
+    let waiting = || Wait::Waiting(format!("the token {SHARP}"));
+    let fresh = page(Some(chosen(true)), 0, Wait::Idle, "cursor");
+    let made = ConnectPage {
+        made: Some(Secret::new("prg_sample".to_owned())),
+        ..page(Some(chosen(true)), 0, waiting(), "codex")
+    };
+    let arrived = page(Some(chosen(true)), 12, Wait::Arrived(AT, SHARP.into()), "vscode");
+    let prove = ConnectPage { prove: "/prove".into(), ..page(Some(chosen(true)), 1, waiting(), "") };
+    let all = faults(&[("label", "no"), ("expires_at", "no"), ("expires_on", "no")]);
+    let refused = ConnectPage { faults: all, ..page(Some(chosen(true)), 0, Wait::Idle, "") };
+    vec![
+        sample("connect: no grant", &page(None, 0, Wait::Idle, "")),
+        sample("connect: many to choose from", &page(None, 12, Wait::Idle, "")),
+        sample("connect: no token yet", &fresh),
+        sample("connect: made", &made),
+        sample("connect: connected", &arrived),
+        sample("connect: to be proven", &prove),
+        sample("connect: refused", &refused),
+        sample("connect: over", &page(Some(chosen(false)), 0, Wait::Over, "")),
+    ]
+}
