@@ -213,8 +213,8 @@ async fn tell(
             org: Line::of(&admitted.snapshot.slug),
             agent: Line::of(&approval.grant_label),
             person: Line::of(&approval.requester_name),
-            tool: Line::of(&format!("{} on {}", approval.tool, approval.server_slug)),
-            effect: Line::of(&format!("Tools of its class {class}")),
+            tool: Line::of(format!("{} on {}", approval.tool, approval.server_slug)),
+            effect: Line::of(format!("Tools of its class {class}")),
             expires_at: approval.expires_at.into(),
             page: format!("{}/o/{}/approvals/{}", gateway.base_url, admitted.snapshot.slug, approval.id),
         });

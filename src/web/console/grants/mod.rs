@@ -343,6 +343,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         servers: form.server_choices(servers),
         new_server: "/o/acme/servers/new".into(),
         ceilings: form.ceilings(),
+        policies: form.policies(&[]),
         expiries: form.expiries(),
         form,
         faults,
