@@ -172,14 +172,15 @@ async fn a_place_is_free_again_when_its_call_has_ended() {
 
 #[tokio::test]
 async fn a_call_that_fails_does_not_count_where_errors_do_not() {
-    let hangs_up = |asked: &Asked| {
+    let breaks = |asked: &Asked| {
         let is_call = String::from_utf8_lossy(&asked.body).contains("tools/call");
-        if is_call { Wire::raw("") } else { usual(asked) }
+        if is_call { Wire::answer("500 Internal Server Error", &[], "") } else { usual(asked) }
     };
-    let stage = Stage::over(Class::Financial, hangs_up).await;
+    let stage = Stage::over(Class::Financial, breaks).await;
     let (stage, _) = on(stage, limit(1, json!({ "count_errors": false }))).await;
-    let failed = stage.agent.call("get_issue").await;
-    assert!(failed.words().starts_with("[PORTREEVE FAILED]"), "{}", failed.text);
-    stage.app.until_number("select used::bigint from limit_counts", 0).await;
-    assert!(!stage.agent.call("get_issue").await.words().starts_with("[LIMIT]"));
+    for _ in 0..2 {
+        let reply = stage.agent.call("get_issue").await;
+        assert!(!reply.text.contains("[LIMIT]"), "{}", reply.text);
+        stage.app.until_number("select used::bigint from limit_counts", 0).await;
+    }
 }
