@@ -37,7 +37,6 @@ pub fn routes() -> Routes {
 #[template(path = "console/usage/list.html")]
 struct UsagePage {
     shell: Shell,
-    policies: String,
     rows: Vec<UsageRow>,
     list: Listing,
     can_reset: bool,
@@ -70,7 +69,6 @@ async fn list(ask: OrgPage, mut asked: Asked) -> PageResult {
     let base = base_of(&ask);
     let page = UsagePage {
         shell: shell_of::org(&ask, "Usage").await?.with_faults(!list.faults.is_empty()),
-        policies: format!("/o/{}/policies", ask.cx.org.slug),
         rows: items.into_iter().enumerate().map(|(at, found)| UsageRow::of(&base, at, found)).collect(),
         list,
         can_reset: ask.cx.may(Permission::PoliciesWrite),
@@ -150,13 +148,8 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         tone: "rule",
         ends_at: AT,
     };
-    let page = |rows| UsagePage {
-        shell: shell(Base::Organization, "Usage"),
-        policies: "/o/acme/policies".into(),
-        rows,
-        list: list(),
-        can_reset: true,
-    };
+    let page =
+        |rows| UsagePage { shell: shell(Base::Organization, "Usage"), rows, list: list(), can_reset: true };
     vec![
         sample("usage: none", &page(Vec::new())),
         sample("usage", &page(vec![row(0, "merges", 35)])),
