@@ -8,7 +8,7 @@ use crate::{
     base::{
         faults::Faults,
         ids::{PolicyId, PolicyTestId, ServerId, TeamId, UserId},
-        reference::{Ref, new_slug},
+        reference::{Ref, SlugRefused, new_slug},
         slug::Slug,
         wording,
     },
@@ -18,6 +18,8 @@ use crate::{
 /// A policy named by id or slug.
 pub type PolicyRef = Ref<PolicyId>;
 
+/// Pages that stand where a policy's short name stands.
+const PAGES: [&str; 2] = ["effective", "layers"];
 /// The longest note of a version.
 const LONGEST_NOTE: usize = 500;
 
@@ -171,7 +173,13 @@ impl PolicyTerms {
             "" => Slug::suggest(form.name, "policy"),
             slug => slug.to_owned(),
         };
-        let slug = faults.check("slug", new_slug(&slug));
+        let slug = faults.check("slug", new_slug(&slug)).filter(|slug| {
+            let is_free = !PAGES.contains(&slug.as_str());
+            if !is_free {
+                faults.add("slug", SlugRefused::Reserved.to_string());
+            }
+            is_free
+        });
         let description = faults.check("description", wording::parse_description(form.description));
         match (name, slug, description) {
             (Some(name), Some(slug), Some(description)) => {
@@ -238,6 +246,15 @@ mod tests {
             faults.iter().map(|fault| fault.field).collect::<Vec<_>>(),
             ["name", "slug", "description"]
         );
+    }
+
+    #[test]
+    fn no_policy_is_called_like_a_page_beside_it() {
+        for name in ["Layers", "effective", "New"] {
+            let form = PolicyForm { name, slug: "", description: "", server: None };
+            let faults = PolicyTerms::parse(form).expect_err("a fault");
+            assert_eq!(faults.iter().map(|fault| fault.field).collect::<Vec<_>>(), ["slug"], "{name}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
     domain::{
         audit::ClientPart,
         grants::DecisionGrant,
-        policy::engine::{Call, Facts, Layer, Listing, Tool, Verdict, decide, listing},
+        policy::engine::{Call, Facts, Layer, Listing, Tool, Verdict, decide, foresee, listing},
     },
     flow::decision::{OrgSnapshot, Say, ServerFacts},
     protocol::mcp::raw::Raw,
@@ -55,6 +55,18 @@ impl<'a> Caller<'a> {
     ) -> Option<Decision<'s>> {
         let layers = layers(&says)?;
         let verdict = self.with_facts(server, |facts| decide(&Call { tool, arguments, facts }, &layers));
+        Some(Decision { verdict, says })
+    }
+
+    /// What these policies say of every call of a tool, as far as it can be told before one is made.
+    pub fn foresee_by<'s>(
+        &self,
+        says: Vec<Say<'s>>,
+        server: &ServerFacts,
+        tool: &Tool<'_>,
+    ) -> Option<Decision<'s>> {
+        let layers = layers(&says)?;
+        let verdict = self.with_facts(server, |facts| foresee(tool, &facts, &layers));
         Some(Decision { verdict, says })
     }
 

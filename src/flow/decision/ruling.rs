@@ -103,7 +103,7 @@ impl Ruling {
         let Some(Decision { verdict, says }) = decision else {
             return Err(Stopped::Denied(Box::new(Denial::without_policy(tool))));
         };
-        let Verdict { outcome, reservations, slots, trace } = verdict;
+        let Verdict { outcome, reservations, slots, trace, open: _ } = verdict;
         let needs = match outcome {
             Outcome::Allow => Vec::new(),
             Outcome::Ask(needs) => needs,

@@ -13,7 +13,7 @@ use crate::{
     },
     web::{
         console::{
-            audit::outcome,
+            audit::{self, outcome},
             shell_of,
             traces::{self, TraceLine},
         },
@@ -47,6 +47,8 @@ struct CallPage {
     facts: Vec<(&'static str, String)>,
     /// The call in the audit log, for whoever may read it.
     log: String,
+    /// The call in the simulator of the policy that stopped it, for whoever may read policies.
+    simulate: String,
 }
 
 async fn show(ask: PersonPage, Path(request): Path<String>) -> PageResult {
@@ -77,6 +79,11 @@ impl CallPage {
                 .unwrap_or_default(),
             facts: facts(explained),
             log: if explained.may_read_log { log } else { String::new() },
+            simulate: if explained.may_read_log {
+                audit::simulate(&explained.intent, (&explained.slug, explained.role))
+            } else {
+                String::new()
+            },
         }
     }
 }
@@ -150,6 +157,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
             facts: lines.iter().map(|_| ("Tool", text.into())).collect(),
             lines,
             log: "/o/acme/audit/x".into(),
+            simulate: "/o/acme/policies/crew/simulate?event=x".into(),
         }
     };
     vec![

@@ -270,3 +270,75 @@ async fn a_test_that_does_not_hold_stands_in_the_way_unless_an_owner_says_why_it
         "{events:?}"
     );
 }
+
+#[tokio::test]
+async fn what_holds_after_all_layers_is_told_with_what_decides_and_what_depends_on_the_call() {
+    let app = TestApp::start().await;
+    let (org, ada, key) = acme(&app).await;
+    let server = app.server_at(&org, "github", "https://github.example.com/mcp").await;
+    let tools = ["close", "delete", "merge", "secret"].map(|name| tool(name, "Does it.", &["base"]));
+    app.accept_tools(&org, server, &tools).await;
+    let baseline = json!({ "version": "1", "default": "allow", "hide": ["secret"], "tools": {
+        "merge": { "deny_if": [{ "name": "main is closed",
+            "conditions": [{ "path": "args.base", "op": "eq", "value": "main" }] }] },
+        "close": { "require": [{ "conditions": [{ "path": "ip", "op": "cidr", "value": "10.0.0.0/8" }] }] },
+        "delete": { "deny_if": [{ "conditions": [{ "path": "user.role", "op": "eq", "value": "admin" }] }] }
+    } });
+    key.post(POLICIES, new(baseline, true)).await.expect(StatusCode::CREATED);
+    let person = format!("{POLICIES}/effective?server=github&user={}", ada.email);
+    let nothing = key.get(&person).await.expect(StatusCode::OK);
+    assert_eq!((nothing.text("/items/0/decision"), &nothing.body["layers"]), ("deny", &json!([])));
+    let layers = json!({ "org": "crew" });
+    key.send(Method::PUT, "/api/v1/orgs/acme/layers", &[], Some(layers)).await.expect(StatusCode::OK);
+    let found = key.get(&person).await.expect(StatusCode::OK);
+    let told: Vec<_> = found.body["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| {
+            let text = |field: &str| item[field].as_str().unwrap_or_default().to_owned();
+            (text("tool"), text("decision"), item["depends"].as_bool().unwrap(), text("rule"))
+        })
+        .collect();
+    let wanted = [
+        ("close", "allow", true, "/tools/close/action"),
+        ("delete", "deny", false, "/tools/delete/deny_if/0"),
+        ("merge", "allow", true, "/tools/merge/action"),
+        ("secret", "hide", false, "/hide/0"),
+    ];
+    let wanted = wanted.map(|(tool, decision, depends, rule)| {
+        (tool.to_owned(), decision.to_owned(), depends, rule.to_owned())
+    });
+    assert_eq!(told, wanted);
+    let merge = &found.body["items"][2];
+    assert_eq!(
+        (&merge["layer"], &merge["policy"], &merge["version"]),
+        (&json!("org"), &json!("crew"), &json!(1))
+    );
+    let open = json!([{ "decision": "deny", "layer": "org", "policy": "crew", "version": 1,
+        "rule": "/tools/merge/deny_if/0", "name": "main is closed" }]);
+    assert_eq!(merge["exceptions"], open);
+    let first = key.get(&format!("{person}&limit=1&decision=allow")).await.expect(StatusCode::OK);
+    assert_eq!(first.text("/items/0/tool"), "close");
+    let cursor = first.text("/next_cursor").to_owned();
+    let rest = key.get(&format!("{person}&decision=allow&cursor={cursor}")).await.expect(StatusCode::OK);
+    assert_eq!((rest.text("/items/0/tool"), &rest.body["next_cursor"]), ("merge", &Value::Null));
+    let (grant, _) = app.grant(&org, Principal::User(ada.id), Class::Read).await;
+    let weak = format!("{POLICIES}/effective?server=github&grant={grant}");
+    let weak = key.get(&weak).await.expect(StatusCode::OK);
+    assert_eq!(weak.text("/items/0/decision"), "hide", "above the grant's ceiling: {}", weak.body);
+    let other = app.org("other").await;
+    let stranger = app.member(&other, "Sam Stranger", Role::Owner).await;
+    let (foreign, _) = app.grant(&other, Principal::User(stranger.id), Class::Read).await;
+    for (query, field) in [
+        ("server=github".to_owned(), "grant"),
+        (format!("server=github&grant={foreign}"), "grant"),
+        (format!("server=github&user={}", stranger.email), "user"),
+        (format!("server=nowhere&user={}", ada.email), "server"),
+        (format!("user={}", ada.email), "server"),
+        (format!("server=github&user={}&decision=perhaps", ada.email), "decision"),
+    ] {
+        let refused = key.get(&format!("{POLICIES}/effective?{query}")).await;
+        assert_eq!(errors(&refused.expect(StatusCode::UNPROCESSABLE_ENTITY))[0].0, field, "{query}");
+    }
+}

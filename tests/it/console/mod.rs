@@ -16,6 +16,7 @@ mod members;
 mod offboarding;
 mod ops;
 mod overview;
+mod policies_tried;
 mod servers;
 mod service_accounts;
 mod settings;

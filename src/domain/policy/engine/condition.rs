@@ -12,7 +12,7 @@ use crate::{
         },
         literal::Literal,
         number::Number,
-        path::{Path, PathStep},
+        path::{Field, Path, PathStep},
         pattern::fits,
     },
     protocol::mcp::{
@@ -45,7 +45,11 @@ pub(super) fn all_hold(conditions: &[Condition], subject: &Subject<'_>) -> Truth
 fn holds(condition: &Condition, subject: &Subject<'_>) -> Truth {
     let mut tally = Tally { condition, any: false, all: true, found: false };
     match (&condition.path, subject.arguments) {
-        (Path::Args(_), Arguments::Unknown) => return Truth::Unknown,
+        (Path::Args(_), Arguments::Unknown | Arguments::Anything) => return Truth::Unknown,
+        (
+            Path::Fact(Field::Ip | Field::Time | Field::ClientName | Field::ClientVersion),
+            Arguments::Anything,
+        ) => return Truth::Unknown,
         (Path::Args(_), Arguments::Sent(None)) => {}
         (Path::Args(steps), Arguments::Sent(Some(args))) => {
             visit(args, steps, &mut |raw| match raw {

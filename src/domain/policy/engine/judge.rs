@@ -13,7 +13,7 @@ use crate::{
             facts::{Facts, Tool},
             subject::{Arguments, Subject, Truth},
             trace::{Effect, LayerTrace, List, Part, Reason, Trace},
-            verdict::{Blocked, Need, Outcome, Reservation, Slots, Verdict},
+            verdict::{Blocked, Need, Open, Outcome, Reservation, Slots, Verdict},
         },
         number::Number,
         path::Path,
@@ -101,6 +101,7 @@ pub(super) fn judge(subject: &Subject<'_>, layers: &[Layer<'_>]) -> Verdict {
         outcome: Outcome::Allow,
         reservations: Vec::new(),
         slots: Vec::new(),
+        open: Vec::new(),
         trace: Trace { layers: Vec::with_capacity(layers.len()) },
     };
     let mut needs = Vec::new();
@@ -211,6 +212,13 @@ impl Found<'_, '_> {
         self.trace.reasons.push(reason);
     }
 
+    /// Notes a rule of which nobody can tell yet whether it holds; what only observes asks for nothing.
+    fn leave_open(&mut self, rule: &Rule, part: Part, effect: Effect) {
+        if !self.trace.is_observed && rule.mode == Mode::Enforce {
+            self.verdict.open.push(Open { seat: self.seat, part, effect, name: rule.name.clone() });
+        }
+    }
+
     fn ask(&mut self, reason: Reason, ask: &Ask, needs: &mut Vec<Need>) {
         if !self.trace.is_observed && !reason.is_observed {
             let (part, name) = (reason.part.clone(), reason.name.clone());
@@ -248,9 +256,12 @@ impl Found<'_, '_> {
             [(List::Require, &checks.require, Truth::No), (List::DenyIf, &checks.deny_if, Truth::Yes)];
         for (list, rules, truth) in stopping {
             for (at, rule) in rules.iter().enumerate() {
-                if all_hold(&rule.conditions, self.subject) == truth {
+                let found = all_hold(&rule.conditions, self.subject);
+                if found == truth {
                     self.because(Reason::of(rule, part(list, at), Effect::Deny));
                     stop(rule.mode)?;
+                } else if found == Truth::Unknown {
+                    self.leave_open(rule, part(list, at), Effect::Deny);
                 }
             }
         }
@@ -273,9 +284,11 @@ impl Found<'_, '_> {
 
     fn asks(&mut self, key: Option<&str>, rules: &[AskRule], needs: &mut Vec<Need>) {
         for (at, AskRule { rule, ask }) in rules.iter().enumerate() {
-            if all_hold(&rule.conditions, self.subject) == Truth::Yes {
-                let part = Part::Check(key.map(str::to_owned), List::AskIf, at);
-                self.ask(Reason::of(rule, part, Effect::RequireApproval), ask, needs);
+            let part = || Part::Check(key.map(str::to_owned), List::AskIf, at);
+            match all_hold(&rule.conditions, self.subject) {
+                Truth::Yes => self.ask(Reason::of(rule, part(), Effect::RequireApproval), ask, needs),
+                Truth::Unknown => self.leave_open(rule, part(), Effect::RequireApproval),
+                Truth::No => {}
             }
         }
     }

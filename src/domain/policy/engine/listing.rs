@@ -4,7 +4,7 @@ use crate::domain::policy::engine::{
     facts::{Facts, Tool},
     judge::{Layer, judge},
     subject::{Arguments, Subject},
-    verdict::Outcome,
+    verdict::{Outcome, Verdict},
 };
 
 /// Whether a list shows a tool.
@@ -26,6 +26,12 @@ pub fn listing(tool: &Tool<'_>, facts: &Facts<'_>, layers: &[Layer<'_>]) -> List
     }
 }
 
+/// What holds for every call of a tool, whatever its arguments are and from wherever, whenever and with whichever software
+/// it comes; what may hold besides is left open. Calls are decided by the same code.
+pub fn foresee(tool: &Tool<'_>, facts: &Facts<'_>, layers: &[Layer<'_>]) -> Verdict {
+    judge(&Subject { tool: *tool, arguments: Arguments::Anything, facts: *facts }, layers)
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -35,7 +41,7 @@ mod tests {
         base::risk::Class,
         domain::policy::{
             document,
-            engine::{LayerName, Program},
+            engine::{Effect, LayerName, Program},
         },
     };
 
@@ -77,6 +83,39 @@ mod tests {
             listing(&Tool { name: "get", class: Class::Read, is_reviewed: true }, &Facts::default(), &[]),
             Listing::Hidden
         );
+    }
+
+    #[test]
+    fn what_depends_on_the_call_is_left_open_and_what_does_not_is_settled() {
+        let foreseen = |rules: &str| {
+            let text = format!(r#"{{"version":"1","default":"allow","tools":{{"get":{rules}}}}}"#);
+            let document = document::read(text.as_bytes()).expect("a document");
+            let program = Program::new(Arc::new(document));
+            let tool = Tool { name: "get", class: Class::Read, is_reviewed: true };
+            let facts = Facts { user_role: Some("member"), ..Facts::default() };
+            let verdict = foresee(&tool, &facts, &[Layer { name: LayerName::Org, program: &program }]);
+            let open: Vec<_> = verdict.open.iter().map(|one| one.part.to_string()).collect();
+            (verdict.trace.outcome(), open.join(" "))
+        };
+        let of = |path: &str, op: &str| format!(r#"[{{"conditions":[{{"path":"{path}","op":"{op}"}}]}}]"#);
+        for (rules, effect, open) in [
+            (r#"{}"#.to_owned(), Effect::Allow, ""),
+            (format!(r#"{{"deny_if":{}}}"#, of("args.a", "exists")), Effect::Allow, "/tools/get/deny_if/0"),
+            (format!(r#"{{"require":{}}}"#, of("ip", "exists")), Effect::Allow, "/tools/get/require/0"),
+            (format!(r#"{{"deny_if":{}}}"#, of("user.role", "exists")), Effect::Deny, ""),
+            (
+                format!(r#"{{"action":"require_approval","deny_if":{}}}"#, of("time", "exists")),
+                Effect::RequireApproval,
+                "/tools/get/deny_if/0",
+            ),
+            (
+                format!(r#"{{"require_approval_if":{}}}"#, of("client.name", "exists")),
+                Effect::Allow,
+                "/tools/get/require_approval_if/0",
+            ),
+        ] {
+            assert_eq!(foreseen(&rules), (effect, open.to_owned()), "{rules}");
+        }
     }
 
     #[test]

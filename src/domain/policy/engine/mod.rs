@@ -23,6 +23,6 @@ mod tests;
 pub use compile::Program;
 pub use facts::{Facts, Tool};
 pub use judge::{Call, Layer, LayerName, NotALayer, decide};
-pub use listing::{Listing, listing};
+pub use listing::{Listing, foresee, listing};
 pub use trace::{Effect, LayerTrace, List, Part, Reason, Trace};
-pub use verdict::{Blocked, Need, Outcome, Reservation, Slots, Verdict};
+pub use verdict::{Blocked, Need, Open, Outcome, Reservation, Slots, Verdict};

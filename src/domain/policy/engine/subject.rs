@@ -20,6 +20,8 @@ pub(super) enum Arguments<'a> {
     Sent(Option<Raw<'a>>),
     /// Any there may be.
     Unknown,
+    /// Any there may be, and just as open is from where, when and with which software the call comes.
+    Anything,
 }
 
 impl<'a> Arguments<'a> {
@@ -27,7 +29,7 @@ impl<'a> Arguments<'a> {
     pub(super) const fn sent(self) -> Option<Raw<'a>> {
         match self {
             Self::Sent(arguments) => arguments,
-            Self::Unknown => None,
+            Self::Unknown | Self::Anything => None,
         }
     }
 }
@@ -37,7 +39,7 @@ impl<'a> Arguments<'a> {
 pub(super) enum Truth {
     /// It does not.
     No,
-    /// That depends on the arguments.
+    /// That depends on what is not known, such as the arguments.
     Unknown,
     /// It does.
     Yes,

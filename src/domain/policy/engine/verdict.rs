@@ -4,7 +4,7 @@ use crate::domain::policy::{
     document::{Ask, OnExceed, Scope, Window, WindowKind},
     engine::{
         judge::LayerName,
-        trace::{Part, Trace},
+        trace::{Effect, Part, Trace},
     },
     number::Number,
 };
@@ -18,8 +18,23 @@ pub struct Verdict {
     pub reservations: Vec<Reservation>,
     /// Where only so many calls may be under way at once.
     pub slots: Vec<Slots>,
+    /// What stops or asks besides where what is not known turns out so; nothing where all is known.
+    pub open: Vec<Open>,
     /// Why.
     pub trace: Trace,
+}
+
+/// A rule of which nobody can tell yet whether it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// Where among the call's layers it is, counted from 0.
+    pub seat: usize,
+    /// The part of its document.
+    pub part: Part,
+    /// What it asks for where it holds.
+    pub effect: Effect,
+    /// The name of the rule.
+    pub name: Option<String>,
 }
 
 /// What becomes of a call.

@@ -3,9 +3,11 @@
 //! Invariant: a version is in force for the next call on every replica once its publication was answered.
 //! Invariant: what is in force somewhere cannot be deleted.
 
+mod effective;
 mod input;
 mod layers;
 mod life;
+mod offer;
 mod simulate;
 mod starters;
 mod tests;
@@ -38,15 +40,17 @@ use crate::{
     io::db::{DbError, OrgTx, Tx},
 };
 
+pub use effective::{Effective, EffectiveInput, EffectiveTool, effective, without_call};
 pub use input::{NewPolicy, PolicyChange};
 pub use layers::{LayerInput, NamedLayers, layers, set_layers};
 pub use life::{
     Publication, PublishInput, drop_draft, publish, rebase, rollback, save_draft, version,
     versions as list_versions,
 };
-pub use simulate::{Decided, SimulatedCall, Simulation, simulate};
+pub use offer::{LayerChoices, Offered, layer_choices, offer};
+pub use simulate::{Decided, Exception, RecordedCall, SimulatedCall, Simulation, recorded_call, simulate};
 pub use starters::{STARTERS, Starter, starter};
-pub use tests::{TestInput, TestRun, add_test, drop_test, run_tests};
+pub use tests::{TestInput, TestRun, VERDICTS, add_test, drop_test, run_tests};
 
 /// A policy with its documents.
 #[derive(Clone, Debug)]

@@ -24,8 +24,8 @@ use crate::{
 
 /// How many tests a policy may have.
 const MOST: i64 = 500;
-/// What may be expected.
-const VERDICTS: [&str; 4] = ["allow", "require_approval", "deny", "hide"];
+/// What may become of a call.
+pub const VERDICTS: [&str; 4] = ["allow", "require_approval", "deny", "hide"];
 
 /// What a person types about a test.
 #[derive(Clone, Debug, Default)]

@@ -1,6 +1,7 @@
 //! `policies` of the JSON API.
 
 mod bodies;
+mod effective;
 mod layers;
 mod simulation;
 mod tests;
@@ -156,6 +157,7 @@ pub fn routes() -> Routes {
                 .gives::<VersionView>(StatusCode::OK),
             version,
         )
+        .and(effective::routes())
         .and(simulation::routes())
         .and(tests::routes())
         .and(layers::routes())

@@ -41,6 +41,8 @@ use crate::{
     },
 };
 
+pub(in crate::web::console) use panel::simulate;
+
 /// The routes.
 pub fn routes() -> Routes {
     let read = Access::Org(Permission::AuditRead);
@@ -226,6 +228,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         facts: vec![Fact { name: "Who", text: LONG.into(), is_code: true, href: "/x".into() }],
         checks: vec![Check { class: "ok", glyph: "ok", says: LONG.into() }],
         proof: Vec::new(),
+        simulate: "/o/acme/policies/crew/simulate?event=x".into(),
         sealed_at: None,
     };
     let page = |count: usize, chips: usize, bad: Vec<Bad>| AuditPage {

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::{
-    base::permission::Role,
-    domain::audit::{CallPart, EventDetail, Proof},
+    base::permission::{Permission, Role},
+    domain::audit::{CallPart, Decision, EventDetail, Proof},
     flow::actions::events::Seen,
     web::console::{
         audit::{outcome, words},
@@ -34,6 +34,8 @@ pub(super) struct Panel {
     pub(super) facts: Vec<Fact>,
     pub(super) checks: Vec<Check>,
     pub(super) proof: Vec<Fact>,
+    /// The call in the simulator of the policy that stopped it; empty for all other events.
+    pub(super) simulate: String,
     /// When the checkpoint that covers it was made.
     pub(super) sealed_at: Option<OffsetDateTime>,
 }
@@ -99,8 +101,22 @@ impl Panel {
                 Fact::code("Hash", seen.proof.hash.to_string()),
                 Fact::code("Follows", seen.proof.prev_hash.to_string()),
             ],
+            simulate: simulate(&seen.detail, org),
             sealed_at: seen.proof.checkpoint.as_ref().map(|checkpoint| checkpoint.at),
         }
+    }
+}
+
+/// Where a change of the policy that stopped a call can be tried with it; empty where none did, or for who may not.
+pub(in crate::web::console) fn simulate(detail: &EventDetail, org: (&str, Role)) -> String {
+    let call = detail.record.as_ref().and_then(|record| record.call.as_deref());
+    let call = call.filter(|call| call.method.as_deref() == Some("tools/call"));
+    let is_stopped = detail.row.decision == Decision::Refused;
+    match call.and_then(|call| call.decided.as_ref()) {
+        Some(part) if is_stopped && org.1.may(Permission::PoliciesRead) => {
+            format!("/o/{}/policies/{}/simulate?event={}", org.0, part.policy, detail.row.id)
+        }
+        _ => String::new(),
     }
 }
 

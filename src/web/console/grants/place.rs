@@ -59,6 +59,8 @@ pub(in crate::web::console) struct GrantPage {
     reach: Vec<ServerReach>,
     /// Where servers have their pages; empty where the viewer has none of them.
     servers: String,
+    /// What it may do tool by tool, before the name of a server; empty where the viewer has no such page.
+    effective: String,
     calls: Vec<CallRow>,
     /// Its calls in the audit log, for whoever may read it.
     log: String,
@@ -147,6 +149,11 @@ impl GrantPage {
                 String::new()
             } else {
                 format!("{}/servers", place.people)
+            },
+            effective: if place.people.is_empty() {
+                String::new()
+            } else {
+                format!("{}/policies/effective?grant={}&server=", place.people, grant.id)
             },
             log: log_href(&place.people, sheet.may_read_log, &grant.id.to_string()),
             networks: grant.bindings.cidr_texts(),
@@ -257,6 +264,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         above: Class::ALL[2..].to_vec(),
         reach: (0..3 * i64::try_from(count).unwrap_or_default()).map(reach).collect(),
         servers: if count > 1 { "/o/acme/servers".into() } else { String::new() },
+        effective: if count > 1 { "/o/acme/policies/effective?server=".into() } else { String::new() },
         calls: (0..count).map(|_| CallRow::sample()).collect(),
         log: if count > 1 { "/o/acme/audit?q=x".into() } else { String::new() },
         networks: vec!["2001:db8::/32".into(); count],

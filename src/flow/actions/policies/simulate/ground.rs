@@ -12,11 +12,14 @@ use crate::{
     domain::{
         audit::ClientPart,
         grants::{Bindings, DecisionGrant, ServersOf},
-        policy::kept::Policy,
+        policy::{engine::LayerName, kept::Policy},
         tenancy::{Member, store as tenancy},
     },
     flow::{
-        actions::policies::simulate::{Decided, SimulatedCall, trial::Trial},
+        actions::policies::simulate::{
+            Decided, SimulatedCall,
+            trial::{Said, Trial},
+        },
         cx::OrgCx,
         decision::{Caller, InForce, OrgSnapshot, Programs, ServerFacts},
         fault::{ActionError, ActionResult},
@@ -38,11 +41,7 @@ pub(in crate::flow::actions::policies) struct Ground {
 impl Ground {
     /// The organization as it is.
     pub(in crate::flow::actions::policies) async fn of(cx: &OrgCx, policy: &Policy) -> ActionResult<Self> {
-        let address = cx.ports.egress.policy();
-        let programs = Programs::default();
-        let snapshot = OrgSnapshot::load(&cx.ports.db, cx.scope, address, &programs, cx.now()).await?;
-        let snapshot = snapshot.ok_or(ActionError::NotFound)?;
-        Ok(Self { snapshot, policy: policy.id, server: policy.server })
+        Ok(Self { snapshot: snapshot(cx).await?, policy: policy.id, server: policy.server })
     }
 
     /// The policy as it is in force.
@@ -81,10 +80,65 @@ impl Ground {
             caller: &caller,
             server: &server,
             tool: call.tool.trim(),
-            arguments,
+            said: Said::Call(arguments),
             is_of_a_grant: call.grant.is_some(),
         };
         Ok(trials.iter().map(|policy| trial.under(self.policy, policy)).collect())
+    }
+}
+
+/// The organization as it is now.
+async fn snapshot(cx: &OrgCx) -> ActionResult<OrgSnapshot> {
+    let address = cx.ports.egress.policy();
+    let programs = Programs::default();
+    let snapshot = OrgSnapshot::load(&cx.ports.db, cx.scope, address, &programs, cx.now()).await?;
+    snapshot.ok_or(ActionError::NotFound)
+}
+
+/// What is in force for one agent or person on one server.
+pub(in crate::flow::actions::policies) struct Prospect {
+    snapshot: OrgSnapshot,
+    grant: Arc<DecisionGrant>,
+    is_of_a_grant: bool,
+    /// The server.
+    pub(in crate::flow::actions::policies) server: Arc<ServerFacts>,
+}
+
+impl Prospect {
+    /// For whom and where a call says; of the call nothing else counts.
+    ///
+    /// # Errors
+    /// Every field of the call that names nothing.
+    pub(in crate::flow::actions::policies) async fn of(
+        cx: &OrgCx,
+        call: &SimulatedCall,
+    ) -> ActionResult<Self> {
+        let mut snapshot = snapshot(cx).await?;
+        let mut tx = cx.tx().await?;
+        let person = person(&mut tx, call).await?;
+        tx.done().await?;
+        let grant = grant(call, person, &mut snapshot)?;
+        let server = server(&snapshot, call, None)?;
+        Ok(Self { grant, is_of_a_grant: call.grant.is_some(), server, snapshot })
+    }
+
+    /// Who it is about.
+    pub(in crate::flow::actions::policies) fn grant(&self) -> &DecisionGrant {
+        &self.grant
+    }
+
+    /// The policies that have a say, the highest layer first.
+    pub(in crate::flow::actions::policies) fn policies(&self) -> Vec<(LayerName, Arc<InForce>)> {
+        let says = self.snapshot.says(&self.grant, self.server.server.id);
+        says.filter_map(|say| Some((say.layer, Arc::clone(say.policy?)))).collect()
+    }
+
+    /// What holds for all calls of a tool, and what may hold besides.
+    pub(in crate::flow::actions::policies) fn of_tool(&self, cx: &OrgCx, tool: &str) -> Decided {
+        let (snapshot, grant) = (&self.snapshot, &self.grant);
+        let caller = Caller { snapshot, grant, client: None, ip: None, now: cx.now() };
+        let (server, is_of_a_grant) = (&self.server, self.is_of_a_grant);
+        Trial { caller: &caller, server, tool, said: Said::Nothing, is_of_a_grant }.in_force()
     }
 }
 

@@ -3,6 +3,7 @@
 //! Decided by the same snapshot and the same code as real calls; no server is asked and nothing is counted.
 
 mod ground;
+mod recorded;
 mod trial;
 
 use std::sync::Arc;
@@ -26,7 +27,8 @@ use crate::{
     io::db::Tx,
 };
 
-pub(super) use ground::Ground;
+pub(super) use ground::{Ground, Prospect};
+pub use recorded::{RecordedCall, recorded_call};
 
 /// A call that nobody makes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -79,6 +81,25 @@ pub struct Decided {
     pub claims: Vec<Claimed>,
     /// Who would have to agree.
     pub needs: Vec<Asked>,
+    /// The policy that decided, as it was tried; none where something else did.
+    pub policy: Option<Arc<InForce>>,
+    /// What may hold besides, where not all is known of the call.
+    pub open: Vec<Exception>,
+}
+
+/// A rule that holds for some calls of a tool and not for others.
+#[derive(Clone, Debug)]
+pub struct Exception {
+    /// What becomes of the calls for which it holds: `require_approval` or `deny`.
+    pub verdict: &'static str,
+    /// The layer.
+    pub layer: LayerName,
+    /// The policy.
+    pub policy: Arc<InForce>,
+    /// The rule, as a JSON pointer into its document.
+    pub rule: String,
+    /// Its name.
+    pub name: Option<String>,
 }
 
 /// What would become of a call under a policy: under `document` where one is sent.

@@ -9,11 +9,11 @@ use crate::{
     },
     domain::{
         grants::GrantState,
-        policy::engine::{LayerName, Tool},
+        policy::engine::{Effect, LayerName, Tool},
         servers::ToolState,
     },
     flow::{
-        actions::policies::simulate::Decided,
+        actions::policies::simulate::{Decided, Exception},
         decision::{Absence, Caller, Decision, InForce, Ruling, Say, ServerFacts, Stopped, as_policies_see},
     },
     protocol::mcp::raw::Raw,
@@ -24,13 +24,41 @@ pub(super) struct Trial<'t> {
     pub(super) caller: &'t Caller<'t>,
     pub(super) server: &'t ServerFacts,
     pub(super) tool: &'t str,
-    pub(super) arguments: Option<Raw<'t>>,
+    pub(super) said: Said<'t>,
     pub(super) is_of_a_grant: bool,
+}
+
+/// What is known of the calls on trial.
+#[derive(Clone, Copy)]
+pub(super) enum Said<'t> {
+    /// The arguments of one call, where it has any.
+    Call(Option<Raw<'t>>),
+    /// Nothing: what holds for all calls of the tool is asked.
+    Nothing,
 }
 
 impl Trial<'_> {
     /// What becomes of it where a policy is this.
     pub(super) fn under(&self, id: PolicyId, policy: &Arc<InForce>) -> Decided {
+        let mut says = self.caller.says(self.server);
+        let mut is_among = false;
+        for say in &mut says {
+            if say.policy.is_some_and(|one| one.id == id) {
+                (say.policy, is_among) = (Some(policy), true);
+            }
+        }
+        if !is_among {
+            says.push(Say { layer: LayerName::Grant, team: None, policy: Some(policy) });
+        }
+        self.by(says)
+    }
+
+    /// What becomes of it under what is in force.
+    pub(super) fn in_force(&self) -> Decided {
+        self.by(self.caller.says(self.server))
+    }
+
+    fn by(&self, says: Vec<Say<'_>>) -> Decided {
         if let Some(stopped) = self.stopped_before() {
             return stopped;
         }
@@ -46,18 +74,16 @@ impl Trial<'_> {
                 );
             }
         };
-        let mut says = self.caller.says(self.server);
-        let mut is_among = false;
-        for say in &mut says {
-            if say.policy.is_some_and(|one| one.id == id) {
-                (say.policy, is_among) = (Some(policy), true);
-            }
-        }
-        if !is_among {
-            says.push(Say { layer: LayerName::Grant, team: None, policy: Some(policy) });
-        }
         let seen = as_policies_see(tool);
-        self.decided(&seen, tool.state, self.caller.decide_by(says, self.server, seen, self.arguments))
+        let policies: Vec<_> = says.iter().filter_map(|say| say.policy.cloned()).collect();
+        let decision = match self.said {
+            Said::Call(arguments) => self.caller.decide_by(says, self.server, seen, arguments),
+            Said::Nothing => self.caller.foresee_by(says, self.server, &seen),
+        };
+        let open = decision.as_ref().map(open).unwrap_or_default();
+        let (decided, by) = self.decided(&seen, tool.state, decision);
+        let policy = by.and_then(|id| policies.into_iter().find(|policy| policy.id == id));
+        Decided { policy, open, ..decided }
     }
 
     /// What stops the calls of a grant, whatever policies say.
@@ -80,7 +106,12 @@ impl Trial<'_> {
         None
     }
 
-    fn decided(&self, tool: &Tool<'_>, state: ToolState, decision: Option<Decision<'_>>) -> Decided {
+    fn decided(
+        &self,
+        tool: &Tool<'_>,
+        state: ToolState,
+        decision: Option<Decision<'_>>,
+    ) -> (Decided, Option<PolicyId>) {
         let layers =
             decision.as_ref().map(|decision| decision.verdict.trace.layers.clone()).unwrap_or_default();
         let asked = decision.as_ref().and_then(|decision| {
@@ -95,7 +126,11 @@ impl Trial<'_> {
                     (_, _, Some(part)) => (part.layer.parse().ok(), part.rule.clone()),
                     _ => (None, String::new()),
                 };
-                Decided {
+                let by = match (ruling.needs.first(), &ruling.decided) {
+                    (Some(need), _) => Some(need.id),
+                    (None, decided) => decided.as_ref().map(|part| part.policy),
+                };
+                let decided = Decided {
                     verdict: if is_asked { "require_approval" } else { "allow" },
                     rule,
                     layer,
@@ -117,14 +152,18 @@ impl Trial<'_> {
                     layers,
                     claims: ruling.claims,
                     needs: ruling.needs,
-                }
+                    ..Decided::before("allow", String::new(), Trace::passed(Step::Approval))
+                };
+                (decided, by)
             }
             Err(Stopped::Unreviewed) => {
                 let fact =
                     if state == ToolState::New { "new and not reviewed" } else { "changed and not reviewed" };
                 let fact = format!("{} is {fact}", self.tool);
                 let finding = Finding::new(fact.clone(), "a definition that was reviewed", Fixer::Admin);
-                Decided { layers, ..Decided::before("deny", fact, Trace::decided(Step::Tool, finding)) }
+                let decided =
+                    Decided { layers, ..Decided::before("deny", fact, Trace::decided(Step::Tool, finding)) };
+                (decided, None)
             }
             Err(Stopped::Denied(denial) | Stopped::Hidden(denial)) => {
                 let verdict = if denial.part.as_ref().is_some_and(|part| part.effect == "hide") {
@@ -138,12 +177,14 @@ impl Trial<'_> {
                 } else {
                     denial.sentence()
                 };
-                Decided {
+                let by = denial.part.as_ref().map(|part| part.policy);
+                let decided = Decided {
                     rule: denial.part.as_ref().map(|part| part.rule.clone()).unwrap_or_default(),
                     layer: denial.part.as_ref().and_then(|part| part.layer.parse().ok()),
                     layers,
                     ..Decided::before(verdict, message, Trace::decided(denial.step, finding))
-                }
+                };
+                (decided, by)
             }
         }
     }
@@ -161,6 +202,25 @@ impl Decided {
             layers: Vec::new(),
             claims: Vec::new(),
             needs: Vec::new(),
+            policy: None,
+            open: Vec::new(),
         }
     }
+}
+
+/// What else may stop or ask, with the policies that it stands in; what is no stricter than what holds anyway is left out.
+fn open(decision: &Decision<'_>) -> Vec<Exception> {
+    let settled = decision.verdict.trace.outcome();
+    let stricter = decision.verdict.open.iter().filter(|one| one.effect > settled);
+    let found = stricter.filter_map(|one| {
+        let say = decision.says.get(one.seat)?;
+        Some(Exception {
+            verdict: if one.effect == Effect::Deny { "deny" } else { "require_approval" },
+            layer: say.layer,
+            policy: Arc::clone(say.policy?),
+            rule: one.part.to_string(),
+            name: one.name.clone(),
+        })
+    });
+    found.collect()
 }
