@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use crate::base::{crypto::digest, ids::PolicyId};
+use crate::base::{
+    crypto::digest,
+    ids::{EventId, PolicyId},
+};
 
 /// In which span is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -160,14 +163,30 @@ impl Claim {
     }
 }
 
-/// All claims of a call, for the statement that takes them; nothing where there are none.
+/// The round of a call that another one goes on from.
+#[derive(Serialize)]
+struct WrittenRound {
+    r: uuid::Uuid,
+}
+
+/// Either of them.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Taken<'a> {
+    Claim(Written<'a>),
+    Round(WrittenRound),
+}
+
+/// All claims of a call, and the round that it goes on from, for the statement that takes them; nothing where there are
+/// none.
 ///
 /// Their places in the text are those in the slice.
-pub fn write(claims: &[Claim]) -> Option<String> {
-    if claims.is_empty() {
+pub fn write(claims: &[Claim], round: Option<EventId>) -> Option<String> {
+    if claims.is_empty() && round.is_none() {
         return None;
     }
-    let written: Vec<_> = claims.iter().map(Claim::written).collect();
+    let round = round.map(|round| Taken::Round(WrittenRound { r: round.uuid() }));
+    let written: Vec<_> = claims.iter().map(|one| Taken::Claim(one.written())).chain(round).collect();
     serde_json::to_string(&written).ok()
 }
 
@@ -222,8 +241,8 @@ mod tests {
         if let Counted::Amount { value, .. } = &mut one.counted {
             *value = Some([0xab; 32]);
         }
-        let text = write(&[one]).expect("claims");
+        let text = write(&[one], None).expect("claims");
         assert!(text.contains(&format!(r#""v":"{}""#, "ab".repeat(32))), "{text}");
-        assert_eq!(write(&[]), None);
+        assert_eq!(write(&[], None), None);
     }
 }

@@ -123,5 +123,8 @@ pub async fn sweep(tx: &mut SystemTx, now: OffsetDateTime) -> DbResult<u64> {
     sqlx::query!("delete from limit_values where org_id is not null and ends_at < $1", before)
         .execute(tx.conn())
         .await?;
+    sqlx::query!("delete from call_rounds where org_id is not null and at < $1", before)
+        .execute(tx.conn())
+        .await?;
     Ok(counts.rows_affected())
 }

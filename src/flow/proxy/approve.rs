@@ -25,12 +25,15 @@ use crate::{
             gateway::Gateway,
             judge::Permit,
             refusal::{Refusal, Refused},
+            route::Call,
+            state::State,
         },
     },
     io::db::{OrgTx, Tx},
     protocol::mcp::{
         canonical::{canonical, canonical_without},
         params::Params,
+        version::Era,
     },
 };
 
@@ -51,10 +54,60 @@ pub struct Waiting {
     pub policy: String,
     /// The part of it that asks.
     pub part: PolicyPart,
+    /// Where a person sees it.
+    pub page: String,
+    /// How the agent waits.
+    pub way: Way,
 }
 
+/// How an agent waits for a human.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// It is told to call again.
+    Later,
+    /// It leads its person to the page, and calls again with the state, where its era has one.
+    Link {
+        /// The state.
+        state: Option<String>,
+    },
+    /// It came back from the page, and waits for a moment.
+    Moment,
+    /// It listens for progress under its own token, as it was written.
+    Progress {
+        /// The token.
+        token: String,
+    },
+}
+
+impl Way {
+    /// The best that a client says it can.
+    fn of(gateway: &Gateway, ask: &Ask, admitted: &Admitted, call: &Call<'_>, approval: ApprovalId) -> Self {
+        let Some(request) = call.request() else { return Self::Later };
+        if let Some(State::Asked { .. }) = call.opened.state {
+            let responses = request.params.input_responses().ok().flatten();
+            let is_accepted = responses
+                .and_then(|said| said.reach(&[QUESTION, "action"]))
+                .is_some_and(|action| action.says("accept"));
+            return if is_accepted { Self::Moment } else { Self::Later };
+        }
+        if call.takes_links() {
+            let state = State::Asked { approval };
+            let seal = || state.seal(&gateway.handles, admitted.holder(&call.server));
+            return Self::Link { state: (call.era == Era::Modern).then(seal) };
+        }
+        let token = request.params.progress_token().ok().flatten();
+        match token {
+            Some(token) if ask.takes_events() => Self::Progress { token: token.raw().text().to_owned() },
+            _ => Self::Later,
+        }
+    }
+}
+
+/// By what name the client is asked to lead its person to the page.
+pub const QUESTION: &str = "approval";
+
 impl Waiting {
-    fn of(approval: &Approval, asked: &Asked, part: PolicyPart) -> Self {
+    fn of(approval: &Approval, asked: &Asked, part: PolicyPart, page: String, way: Way) -> Self {
         let approvers: Vec<_> = approval.needs.iter().map(said).collect();
         Self {
             id: approval.id,
@@ -64,6 +117,8 @@ impl Waiting {
             denied: (approval.state == ApprovalState::Denied).then(|| approval.reason.clone()),
             policy: asked.policy.clone(),
             part,
+            page,
+            way,
         }
     }
 
@@ -113,12 +168,20 @@ pub async fn agreed<'a>(
     admitted: &Admitted,
     permit: Permit<'a>,
 ) -> Result<Permit<'a>, Box<Refused>> {
+    if permit.goes_on().is_some() {
+        return Ok(permit);
+    }
     let Some(first) = permit.ruling().needs.first() else { return Ok(permit) };
     let part = part_of(first);
     match find_or_ask(gateway, ask, admitted, &permit).await {
         Ok(approval) if approval.is_usable(gateway.clock.now()) => Ok(permit.approved_by(approval.id)),
         Ok(approval) => {
-            let waiting = Waiting::of(&approval, first, part);
+            let page = format!("{}/o/{}/approvals/{}", gateway.base_url, admitted.snapshot.slug, approval.id);
+            let way = match approval.state {
+                ApprovalState::Denied => Way::Later,
+                _ => Way::of(gateway, ask, admitted, permit.call(), approval.id),
+            };
+            let waiting = Waiting::of(&approval, first, part, page, way);
             Err(permit.call().refused(admitted, Refusal::Approval(Box::new(waiting))))
         }
         Err(error) => {
@@ -202,6 +265,9 @@ async fn find_or_ask(
     found.ok_or(ActionError::Changed)
 }
 
+/// Members of the parameters that are about the exchange alone.
+const EXCHANGE: [&str; 3] = ["_meta", "requestState", "inputResponses"];
+
 /// What is called and with what, canonically: the arguments of a tool; of anything else all that is said of it but what is
 /// about the exchange alone.
 fn what_is_asked<'p>(permit: &'p Permit<'_>) -> (Cow<'p, str>, Vec<u8>) {
@@ -210,7 +276,7 @@ fn what_is_asked<'p>(permit: &'p Permit<'_>) -> (Cow<'p, str>, Vec<u8>) {
     let (subject, written) = match permit.name() {
         Some(name) => {
             let all = params.and_then(Params::raw);
-            (name.into(), all.map(|all| canonical_without(all, "_meta")))
+            (name.into(), all.map(|all| canonical_without(all, &EXCHANGE)))
         }
         None => {
             let arguments = params.and_then(|params| params.arguments().ok().flatten());

@@ -1,21 +1,24 @@
 //! From a call to a [`Permit`], or a [`Refusal`]: the same judgment for a call and for what a list shows.
 
+use time::OffsetDateTime;
+
 use crate::{
     base::{ids::ApprovalId, risk::Class},
     domain::{
         audit::Lack,
-        limits::Claim,
+        limits::{Claim, Counted},
         policy::engine::Tool,
         servers::{Fingerprint, ToolState},
     },
     flow::{
-        decision::{Absence, Caller, Ruling, ServerFacts, Stopped, as_policies_see, names},
+        decision::{Absence, Caller, Claimed, Ruling, ServerFacts, Stopped, as_policies_see, names},
         proxy::{
             admit::Admitted,
             ask::Ask,
             reached::Reached,
             refusal::{Refusal, Refused},
             route::{Call, Payload},
+            state::{Round, State},
         },
     },
     protocol::mcp::{
@@ -35,6 +38,9 @@ pub struct Permit<'a> {
     fingerprint: Option<Fingerprint>,
     ruling: Ruling,
     approval: Option<ApprovalId>,
+    round: Option<Round>,
+    /// What it does not count because the round before did.
+    spared: Vec<Claimed>,
 }
 
 impl<'a> Permit<'a> {
@@ -68,6 +74,31 @@ impl<'a> Permit<'a> {
         self.approval
     }
 
+    /// The round that it goes on from.
+    pub const fn goes_on(&self) -> Option<Round> {
+        self.round
+    }
+
+    /// Whether humans agreed to it, now or when it was first made.
+    pub fn is_agreed(&self) -> bool {
+        self.approval.is_some() || self.round.is_some_and(|round| round.is_agreed)
+    }
+
+    /// The same as another round of a call that is on record, where it is one: then it counts nothing, and nobody is asked
+    /// anew, but calls under way are counted as ever.
+    fn going_on(mut self, now: OffsetDateTime) -> Self {
+        let Some(State::Server { round: Some(round), .. }) = self.call.opened.state else { return self };
+        let is_agreed = round.is_agreed || self.ruling.needs.is_empty();
+        if is_agreed && round.goes_on(&self.call, self.fingerprint, &self.ruling.policies, now) {
+            let claims = std::mem::take(&mut self.ruling.claims);
+            let (held, spared) =
+                claims.into_iter().partition(|one| matches!(one.claim.counted, Counted::Place));
+            (self.ruling.claims, self.spared) = (held, spared);
+            self.round = Some(round);
+        }
+        self
+    }
+
     /// The same with the approval that it is to use.
     #[must_use]
     pub(super) fn approved_by(mut self, approval: ApprovalId) -> Self {
@@ -81,6 +112,12 @@ impl<'a> Permit<'a> {
             // It was used, or its time was over: another one is asked for.
             Lack::Approval => {
                 self.approval = None;
+                Ok(self)
+            }
+            // Somebody went on from that round before: this is another call.
+            Lack::Round => {
+                self.round = None;
+                self.ruling.claims.append(&mut self.spared);
                 Ok(self)
             }
             Lack::Limit { at, .. } if self.ruling.ask_beyond(at) => Ok(self),
@@ -107,7 +144,17 @@ impl<'a> Permit<'a> {
 pub fn judge<'a>(admitted: &Admitted, ask: &Ask, call: Call<'a>) -> Result<Permit<'a>, Box<Refused>> {
     match weigh(admitted, ask, &call) {
         Ok(Weight { name, class, fingerprint, ruling }) => {
-            Ok(Permit { call, name, class, fingerprint, ruling, approval: None })
+            let permit = Permit {
+                call,
+                name,
+                class,
+                fingerprint,
+                ruling,
+                approval: None,
+                round: None,
+                spared: Vec::new(),
+            };
+            Ok(permit.going_on(admitted.now))
         }
         Err(refusal) => Err(call.refused(admitted, refusal)),
     }

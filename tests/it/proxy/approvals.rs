@@ -11,15 +11,19 @@ use crate::{
     proxy::stage::{Reply, Stage, tools},
 };
 
-struct Asking {
-    stage: Stage,
+pub(super) struct Asking {
+    pub(super) stage: Stage,
     admin: Script,
-    approver: Script,
+    pub(super) approver: Script,
 }
 
 /// The stage with its grant under a policy that asks about `create_issue`.
-async fn asking(ask: Value) -> Asking {
-    let stage = Stage::with_ceiling(Class::Financial).await;
+pub(super) async fn asking(ask: Value) -> Asking {
+    asking_on(Stage::with_ceiling(Class::Financial).await, ask, json!([])).await
+}
+
+/// The same on a stage of the test's own, with limits.
+pub(super) async fn asking_on(stage: Stage, ask: Value, limits: Value) -> Asking {
     let admin = stage.app.member(&stage.org, "Admin", Role::Admin).await;
     let admin = stage.app.key_of(&stage.org, admin.id, Role::Admin, &["*"]).await;
     let person = stage.app.member(&stage.org, "Ann Approver", Role::Approver).await;
@@ -29,7 +33,7 @@ async fn asking(ask: Value) -> Asking {
         rule[key] = value.clone();
     }
     let document = json!({ "version": "1", "default": "allow",
-        "tools": { "create_issue": { "require_approval_if": [rule] } } });
+        "tools": { "create_issue": { "require_approval_if": [rule], "limits": limits } } });
     let new = json!({ "name": "Crew", "slug": "crew", "document": document, "publish": true });
     admin.post("/api/v1/orgs/acme/policies", new).await.expect(StatusCode::CREATED);
     let grant = format!("/api/v1/orgs/acme/grants/{}", stage.grant);
@@ -38,13 +42,13 @@ async fn asking(ask: Value) -> Asking {
 }
 
 impl Asking {
-    async fn call(&self, title: &str) -> Reply {
+    pub(super) async fn call(&self, title: &str) -> Reply {
         let params = json!({ "name": "create_issue", "arguments": { "title": title } });
         self.stage.agent.ask("tools/call", params).await
     }
 
     /// Calls, and gives the approval that is waited for.
-    async fn asked(&self, title: &str) -> String {
+    pub(super) async fn asked(&self, title: &str) -> String {
         let reply = self.call(title).await;
         assert!(reply.words().starts_with("[APPROVAL NEEDED]"), "{}", reply.text);
         reply.json()["result"]["_meta"]["portreeve/decision"]["approval"].as_str().unwrap().to_owned()
@@ -58,19 +62,19 @@ impl Asking {
     }
 
     /// Puts another document in force.
-    async fn publish(&self, document: Value) {
+    pub(super) async fn publish(&self, document: Value) {
         let path = "/api/v1/orgs/acme/policies/crew";
         let draft = Some(json!({ "document": document }));
         self.admin.send(Method::PUT, &format!("{path}/draft"), &[], draft).await.expect(StatusCode::OK);
         self.admin.post(&format!("{path}/publish"), json!({})).await.expect(StatusCode::OK);
     }
 
-    async fn decide(&self, key: &Script, id: &str, decision: Value) -> crate::kit::http::Answer {
+    pub(super) async fn decide(&self, key: &Script, id: &str, decision: Value) -> crate::kit::http::Answer {
         key.post(&format!("/api/v1/orgs/acme/approvals/{id}/decide"), decision).await
     }
 }
 
-fn once() -> Value {
+pub(super) fn once() -> Value {
     json!({ "decision": "approve_once" })
 }
 
@@ -200,7 +204,7 @@ async fn an_approval_of_what_is_no_tool_is_for_that_and_nothing_else() {
         waits("x/erase", json!({ "name": "a", "depth": 2 })).await,
         waits("x/drop", json!({ "name": "a", "depth": 2 })).await,
     ];
-    let again = json!({ "name": "a", "depth": 2, "_meta": { "progressToken": 7 } });
+    let again = json!({ "name": "a", "depth": 2, "_meta": { "own": 7 } });
     assert_eq!(waits("x/drop", again).await, all[6], "what is about the exchange is not what is asked");
     let one = format!("/api/v1/orgs/acme/approvals/{}", all[5]);
     let seen = asking.approver.get(&one).await.expect(StatusCode::OK);

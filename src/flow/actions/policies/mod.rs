@@ -48,6 +48,9 @@ pub use simulate::{Decided, SimulatedCall, Simulation, simulate};
 pub use starters::{STARTERS, Starter, starter};
 pub use tests::{TestInput, TestRun, add_test, drop_test, run_tests};
 
+/// The JSON Schema of documents, for editors.
+pub const DOCUMENT_SCHEMA: &str = crate::domain::policy::SCHEMA;
+
 /// A policy with its documents.
 #[derive(Clone, Debug)]
 pub struct PolicySheet {
