@@ -238,6 +238,29 @@ async fn two_editors_change_different_rules_and_never_the_same_one_unseen() {
     assert_eq!(draft(&key).await["tools"]["get_issue"]["action"], json!("require_approval"));
 }
 
+#[tokio::test]
+async fn an_exception_is_found_again_after_somebody_changed_another_of_the_same_tool() {
+    let app = TestApp::start().await;
+    let rule = |value: &str| json!({"conditions": [{"path": "args.env", "op": "eq", "value": value}]});
+    let tools = json!({"get_issue": {"deny_if": [rule("a"), rule("b")]}});
+    let (mut ada, key) = crew(&app, json!({"version": "1", "default": "allow", "tools": tools})).await;
+    let path = format!("{EXCEPTION}?key=get_issue&kind=deny_if&at=1");
+    let page = ada.get(&path).await.expect(StatusCode::OK);
+    let mut forms = page.forms(EXCEPTION);
+    let mut form = forms.remove(forms.iter().position(|form| form.method == "post").unwrap());
+    form.set("value-0", "c");
+    let first = ada.get(&format!("{EXCEPTION}?key=get_issue&kind=deny_if&at=0")).await;
+    let mut forms = first.forms(EXCEPTION);
+    let gone = forms.remove(forms.iter().position(|form| form.method == "post").unwrap());
+    ada.post(&format!("{EXCEPTION}/remove"), &gone.pairs()).await.expect(StatusCode::SEE_OTHER);
+    let page = ada.post(EXCEPTION, &form.pairs()).await.expect(StatusCode::CONFLICT);
+    assert!(page.says("saved again, it changes this exception alone"), "{}", page.body);
+    let mut forms = page.forms(EXCEPTION);
+    let again = forms.remove(forms.iter().position(|form| form.method == "post").unwrap());
+    ada.post(EXCEPTION, &again.pairs()).await.expect(StatusCode::SEE_OTHER);
+    assert_eq!(draft(&key).await["tools"]["get_issue"]["deny_if"], json!([rule("c")]));
+}
+
 /// A browser with somebody's session.
 async fn browser_of(app: &TestApp, visitor: &Visitor) -> Option<Browser> {
     let browser = Browser::open().await?;

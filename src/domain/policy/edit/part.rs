@@ -1,10 +1,13 @@
 //! One exception, read by the same rules as whole documents.
 
-use crate::domain::policy::{
-    document::{self, AskRule, Checks, Fault, Limit, Rule},
-    edit::NotEdited,
-    redact::Redaction,
-    words::ExceptionKind,
+use crate::{
+    domain::policy::{
+        document::{self, AskRule, Checks, Fault, Limit, MAX_BYTES, Rule},
+        edit::NotEdited,
+        redact::Redaction,
+        words::ExceptionKind,
+    },
+    protocol::mcp::strict::{self, Limits},
 };
 
 /// One exception.
@@ -33,6 +36,11 @@ pub struct NotAPart(pub Vec<Fault>);
 /// # Errors
 /// All that is wrong with it, each with its place as `/conditions/0/value`.
 pub fn read_part(kind: ExceptionKind, text: &str) -> Result<Part, NotAPart> {
+    // Whatever is no single value could close the list and go on behind it.
+    if strict::check(text.as_bytes(), &Limits::of(MAX_BYTES)).is_err() {
+        let reason = "This is not JSON.".to_owned();
+        return Err(NotAPart(vec![Fault { path: String::new(), reason, suggestion: None }]));
+    }
     let (open, close) = if kind == ExceptionKind::Concurrency { ("", "") } else { ("[", "]") };
     let whole = format!(
         r#"{{"version":"1","default":"deny","tools":{{"t":{{"{}":{open}{text}{close}}}}}}}"#,

@@ -11,7 +11,7 @@ use crate::{
     base::{permission::Permission, risk::Class},
     domain::policy::{
         document::Document,
-        edit::{Edit, NotAPart, Part, TypedCondition, mark, read_part},
+        edit::{Edit, NotAPart, TypedCondition, mark, read_part},
         path::Field,
         pattern::Pattern,
         words::ExceptionKind,
@@ -38,6 +38,7 @@ use crate::{
             listing::with_query,
             page::{PageResult, go_saying, page_with},
             parts::{Choice, Crumb, Fault},
+            pretty::pretty,
             query::Query,
             shell::Shell,
         },
@@ -70,6 +71,7 @@ struct ExceptionPage {
 struct SavedPiece {
     mark: String,
     at: String,
+    was: String,
     faults: FormFaults,
     /// What was said of it; empty while nothing was saved.
     said: String,
@@ -183,7 +185,8 @@ pub(in crate::web::console::policies) async fn save(
         Ok(Saved::Kept(sheet)) if is_piece => {
             let document = kept(sheet.working())?;
             let at = at.unwrap_or_else(|| last(&document, key.as_ref(), kind));
-            let form = ExceptionForm { at: at.to_string(), mark: mark(&document, key.as_ref()), ..form };
+            let was = form.canonical(kind);
+            let form = ExceptionForm { at: at.to_string(), mark: mark(&document, key.as_ref()), was, ..form };
             let said = "Saved in the draft.".to_owned();
             page_with(StatusCode::OK, &SavedPiece::of(&form, kind, FormFaults::default(), said))
         }
@@ -210,13 +213,14 @@ async fn collided(
 ) -> PageResult {
     let document = kept(sheet.working())?;
     let who = sheet.policy.draft.as_ref().and_then(|draft| draft.by_name.clone());
+    let at = form.found_in(kind, &document).map(|at| at.to_string()).unwrap_or_default();
+    let then = if at.is_empty() { "it is added beside theirs" } else { "it changes this exception alone" };
     let message = format!(
-        "{} changed the rules of {} meanwhile. What you typed is still here and replaces nothing: saved again, it is \
-         added beside theirs.",
+        "{} changed the rules of {} meanwhile. What you typed is still here and replaced nothing: saved again, {then}.",
         who.unwrap_or_else(|| "Somebody else".to_owned()),
         about(&form.key)
     );
-    let form = ExceptionForm { at: String::new(), mark: mark(&document, form.key()?.as_ref()), ..form };
+    let form = ExceptionForm { at, mark: mark(&document, form.key()?.as_ref()), ..form };
     let faults = FormFaults::from_list(vec![Fault { field: String::new(), message }]);
     let saved = SavedPiece::of(&form, kind, faults, String::new());
     if is_piece {
@@ -273,16 +277,9 @@ fn back(ask: &OrgPage, sheet: &PolicySheet, key: &str) -> String {
 
 impl SavedPiece {
     fn of(form: &ExceptionForm, kind: ExceptionKind, faults: FormFaults, said: String) -> Self {
-        let json = match read_part(kind, &form.json(kind)) {
-            Ok(Part::Require(rule) | Part::DenyIf(rule)) => rule.canonical(),
-            Ok(Part::AskIf(rule)) => rule.canonical(),
-            Ok(Part::Limit(limit)) => limit.canonical(),
-            Ok(Part::Concurrency(count)) => count.to_string(),
-            Ok(Part::Redact(place)) => serde_json::Value::from(place.to_string()).to_string(),
-            Err(_) => String::new(),
-        };
-        let json = crate::web::kit::pretty::pretty(&json);
-        Self { mark: form.mark.clone(), at: form.at.clone(), faults, said, json }
+        let json = pretty(&form.canonical(kind));
+        let (mark, at, was) = (form.mark.clone(), form.at.clone(), form.was.clone());
+        Self { mark, at, was, faults, said, json }
     }
 }
 

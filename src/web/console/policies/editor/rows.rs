@@ -177,7 +177,7 @@ impl Planned<'_> {
 
 fn plan<'a>(document: &Document, tools: &'a [ToolLine]) -> Vec<Planned<'a>> {
     let mut all = vec![Planned {
-        group: ("Every tool", "Whatever else is decided about a tool, this holds too."),
+        group: ("Everywhere", "Whatever else is decided about a tool, this holds too."),
         key: None,
         tool: None,
     }];
@@ -341,7 +341,7 @@ pub(super) fn sample_groups(count: usize, text: &str) -> Vec<Group> {
         return Vec::new();
     }
     vec![
-        Group { name: "Every tool", about: "This holds too.", rows: vec![row(0)] },
+        Group { name: "Everywhere", about: "This holds too.", rows: vec![row(0)] },
         Group { name: "Write", about: "", rows: (1..count).map(row).collect() },
     ]
 }
@@ -367,7 +367,7 @@ mod tests {
         let tools = [tool("get_a", Class::Read), tool("put", Class::Write), tool("pay", Class::Financial)];
         let found = rows("/p", &document, None, &tools, &Shown::default());
         let names: Vec<_> = found.groups.iter().map(|group| group.name).collect();
-        assert_eq!(names, ["Every tool", "Classes", "Names and globs", "Read", "Write", "Financial"]);
+        assert_eq!(names, ["Everywhere", "Classes", "Names and globs", "Read", "Write", "Financial"]);
         let row = |name: &str| {
             found.groups.iter().flat_map(|group| &group.rows).find(|row| row.name == name).unwrap()
         };

@@ -3,7 +3,7 @@
 use crate::{
     domain::policy::{
         document::{Checks, Document, Fault as DocumentFault},
-        edit::{TypedCondition, TypedLimit, TypedRule, mark},
+        edit::{Part, TypedCondition, TypedLimit, TypedRule, mark, read_part},
         pattern::Pattern,
         words::ExceptionKind,
     },
@@ -21,6 +21,8 @@ pub(super) struct ExceptionForm {
     pub(super) kind: String,
     pub(super) at: String,
     pub(super) mark: String,
+    /// The exception as it was seen, in its canonical form; empty for one that is new.
+    pub(super) was: String,
     pub(super) act: String,
     pub(super) rule: TypedRule,
     pub(super) limit: TypedLimit,
@@ -62,6 +64,7 @@ impl ExceptionForm {
             "kind" => self.kind = value,
             "at" => self.at = value,
             "mark" => self.mark = value,
+            "was" => self.was = value,
             "act" => self.act = value,
             "name" => rule.name = value,
             "mode" => (rule.mode, limit.mode) = (value.clone(), value),
@@ -118,6 +121,27 @@ impl ExceptionForm {
         }
     }
 
+    /// The exception in its canonical form; empty where it cannot be read.
+    pub(super) fn canonical(&self, kind: ExceptionKind) -> String {
+        match read_part(kind, &self.json(kind)) {
+            Ok(Part::Require(rule) | Part::DenyIf(rule)) => rule.canonical(),
+            Ok(Part::AskIf(rule)) => rule.canonical(),
+            Ok(Part::Limit(limit)) => limit.canonical(),
+            Ok(Part::Concurrency(count)) => count.to_string(),
+            Ok(Part::Redact(place)) => serde_json::Value::from(place.to_string()).to_string(),
+            Err(_) => String::new(),
+        }
+    }
+
+    /// Where the exception that was seen stands now; nothing where somebody changed it or took it away.
+    pub(super) fn found_in(&self, kind: ExceptionKind, document: &Document) -> Option<usize> {
+        let key = self.key().ok()?;
+        let is_it = |at: &usize| {
+            Self::of(&self.key, kind, Some(*at), document).is_some_and(|there| there.was == self.was)
+        };
+        (0..=last(document, key.as_ref(), kind)).find(is_it).filter(|_| !self.was.is_empty())
+    }
+
     /// What stands in a document, as it would be typed; nothing for one more.
     pub(super) fn of(key: &str, kind: ExceptionKind, at: Option<usize>, document: &Document) -> Option<Self> {
         let mut form = Self { key: key.to_owned(), kind: kind.key().to_owned(), ..Self::default() };
@@ -141,6 +165,7 @@ impl ExceptionForm {
             ExceptionKind::Concurrency => form.value = rules?.concurrency?.to_string(),
             ExceptionKind::Redact => form.value = rules?.redact.get(at)?.to_string(),
         }
+        form.was = form.canonical(kind);
         Some(form)
     }
 }
