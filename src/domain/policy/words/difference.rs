@@ -237,7 +237,7 @@ trait Listed {
     /// Whether two are likely the same one before and after.
     fn is_kin(&self, other: &Self) -> bool;
     /// What changing this one into the other does.
-    fn into_other(&self, other: &Self) -> Effect;
+    fn effect_of(&self, other: &Self) -> Effect;
 }
 
 fn list<T: Listed>(
@@ -261,7 +261,7 @@ fn list<T: Listed>(
         let other = left.remove(kin);
         let words =
             Phrase::of("Now ").and(new[other].clone()).say("; before: ").and(old[*at].clone()).say(".");
-        found.add(key, words, before[*at].into_other(&after[other]));
+        found.add(key, words, before[*at].effect_of(&after[other]));
         false
     });
     for at in left {
@@ -282,7 +282,7 @@ impl Listed for Rule {
         if is_named { self.name == other.name } else { paths(self) == paths(other) }
     }
 
-    fn into_other(&self, other: &Self) -> Effect {
+    fn effect_of(&self, other: &Self) -> Effect {
         let bare =
             |rule: &Self| Self { name: None, mode: Mode::Enforce, on_deny: None, ..rule.clone() }.canonical();
         if bare(self) != bare(other) {
@@ -309,8 +309,8 @@ impl Listed for AskRule {
         self.rule.is_kin(&other.rule)
     }
 
-    fn into_other(&self, other: &Self) -> Effect {
-        let effect = self.rule.into_other(&other.rule);
+    fn effect_of(&self, other: &Self) -> Effect {
+        let effect = self.rule.effect_of(&other.rule);
         if self.ask.approvers != other.ask.approvers || effect != Effect::Neutral {
             return if self.ask == other.ask { effect } else { Effect::Either };
         }
@@ -327,7 +327,7 @@ impl Listed for Limit {
         self.counter == other.counter && self.window == other.window && self.scope == other.scope
     }
 
-    fn into_other(&self, other: &Self) -> Effect {
+    fn effect_of(&self, other: &Self) -> Effect {
         let bare = |limit: &Self| Self { max: other.max.clone(), on_deny: None, ..limit.clone() };
         if bare(self) == bare(other) { stricter(self.max.cmp(&other.max)) } else { Effect::Either }
     }

@@ -151,7 +151,7 @@ pub(super) async fn merge(
 }
 
 /// What the other side is.
-fn theirs<'s>(sheet: &'s PolicySheet, against: Against) -> &'s str {
+fn theirs(sheet: &PolicySheet, against: Against) -> &str {
     match against {
         Against::Draft => sheet.working(),
         Against::Live => sheet.document.as_deref().unwrap_or(BLANK),
@@ -271,7 +271,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
     let row = |number: usize| {
         let part = if number == 0 { PartName::Whole("hide".into()) } else { PartName::Tool(SHARP.into()) };
         let text = |text: &str| Some(format!(r#"{{"reason":"{text}"}}"#));
-        let theirs = if number % 3 == 0 { None } else { text(LONG) };
+        let theirs = if number.is_multiple_of(3) { None } else { text(LONG) };
         MeetingRow::of(number, Meeting { part, base: text("a"), theirs, yours: text("b") }, &Picks::new())
     };
     let page = |count: usize, faults: Vec<String>| MergePage {

@@ -320,7 +320,7 @@ pub(super) fn sample_groups(count: usize, text: &str) -> Vec<Group> {
         class: if n == 0 { "" } else { "write" },
         mark: "0123456789ab".into(),
         decision: if n == 0 { "" } else { Decision::ALL[n % 4].as_str() },
-        by: if n % 3 == 0 { "class:write".into() } else { String::new() },
+        by: if n.is_multiple_of(3) { "class:write".into() } else { String::new() },
         closed: if n % 4 == 3 { "Hidden by class:write".into() } else { String::new() },
         waits: n % 5 == 4,
         is_own: n % 2 == 1,
