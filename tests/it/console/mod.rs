@@ -16,6 +16,8 @@ mod members;
 mod offboarding;
 mod ops;
 mod overview;
+mod policies;
+mod policies_words;
 mod servers;
 mod service_accounts;
 mod settings;

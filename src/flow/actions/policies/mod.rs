@@ -3,9 +3,11 @@
 //! Invariant: a version is in force for the next call on every replica once its publication was answered.
 //! Invariant: what is in force somewhere cannot be deleted.
 
+mod drafts;
 mod input;
 mod layers;
 mod life;
+mod look;
 mod simulate;
 mod starters;
 mod tests;
@@ -38,11 +40,15 @@ use crate::{
     io::db::{DbError, OrgTx, Tx},
 };
 
+pub use drafts::{BLANK, Saved, check_document, edit_draft, save_over};
 pub use input::{NewPolicy, PolicyChange};
 pub use layers::{LayerInput, NamedLayers, layers, set_layers};
 pub use life::{
     Publication, PublishInput, drop_draft, publish, rebase, rollback, save_draft, version,
     versions as list_versions,
+};
+pub use look::{
+    PolicyEntry, ServerChoice, ToolLine, Workbench, argument_paths, overview, server_choices, workbench,
 };
 pub use simulate::{Decided, SimulatedCall, Simulation, simulate};
 pub use starters::{STARTERS, Starter, starter};

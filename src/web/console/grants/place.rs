@@ -59,6 +59,10 @@ pub(in crate::web::console) struct GrantPage {
     reach: Vec<ServerReach>,
     /// Where servers have their pages; empty where the viewer has none of them.
     servers: String,
+    /// The policy of its own layer; empty for none.
+    policy: String,
+    /// Where the policy has its page; empty where the viewer has none of it.
+    policy_href: String,
     calls: Vec<CallRow>,
     /// Its calls in the audit log, for whoever may read it.
     log: String,
@@ -148,6 +152,11 @@ impl GrantPage {
             } else {
                 format!("{}/servers", place.people)
             },
+            policy_href: match &entry.policy_slug {
+                Some(slug) if !place.people.is_empty() => format!("{}/policies/{slug}", place.people),
+                _ => String::new(),
+            },
+            policy: entry.policy_name.unwrap_or_default(),
             log: log_href(&place.people, sheet.may_read_log, &grant.id.to_string()),
             networks: grant.bindings.cidr_texts(),
             clients: grant.bindings.clients().to_vec(),
@@ -257,6 +266,8 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         above: Class::ALL[2..].to_vec(),
         reach: (0..3 * i64::try_from(count).unwrap_or_default()).map(reach).collect(),
         servers: if count > 1 { "/o/acme/servers".into() } else { String::new() },
+        policy: if count > 0 { LONG.into() } else { String::new() },
+        policy_href: if count > 1 { "/o/acme/policies/x".into() } else { String::new() },
         calls: (0..count).map(|_| CallRow::sample()).collect(),
         log: if count > 1 { "/o/acme/audit?q=x".into() } else { String::new() },
         networks: vec!["2001:db8::/32".into(); count],
