@@ -17,6 +17,7 @@ pub mod members;
 pub mod offboarding;
 pub mod ops;
 pub mod overview;
+pub mod policies;
 pub mod prove;
 pub mod recover;
 pub mod roles;
@@ -56,6 +57,7 @@ pub fn routes() -> Routes {
         .and(offboarding::routes())
         .and(ops::routes())
         .and(overview::routes())
+        .and(policies::routes())
         .and(prove::routes())
         .and(recover::routes())
         .and(roles::routes())

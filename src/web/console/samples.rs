@@ -166,6 +166,7 @@ fn samples() -> Vec<Sample> {
         console::offboarding::samples,
         console::ops::samples,
         console::overview::samples,
+        console::policies::samples,
         console::prove::samples,
         console::recover::samples,
         console::roles::samples,

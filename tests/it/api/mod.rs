@@ -8,6 +8,7 @@ mod me;
 mod members;
 mod orgs;
 mod policies;
+mod replay;
 mod servers;
 mod service_accounts;
 mod team_members;

@@ -6,6 +6,7 @@
 mod input;
 mod layers;
 mod life;
+mod replay;
 mod simulate;
 mod starters;
 mod tests;
@@ -43,6 +44,10 @@ pub use layers::{LayerInput, NamedLayers, layers, set_layers};
 pub use life::{
     Publication, PublishInput, drop_draft, publish, rebase, rollback, save_draft, version,
     versions as list_versions,
+};
+pub use replay::{
+    Affected, Counts as ReplayCounts, Ended as ReplayEnded, LeftOut, LimitNote, Noticed,
+    Outcome as ReplayOutcome, Place as ReplayPlace, Replay, ReplayInput, Replayed, Side, replay,
 };
 pub use simulate::{Decided, SimulatedCall, Simulation, simulate};
 pub use starters::{STARTERS, Starter, starter};
