@@ -3,20 +3,22 @@
 //! Only calls that policies ask about come here, so only they pay for a look at the database. That an approval is used
 //! once is held by the statement that records the call.
 
+use std::borrow::Cow;
+
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    base::{actor::Principal, crypto::digest, email::Email, ids::ApprovalId, risk::Class},
+    base::{actor::Principal, crypto::digest, ids::ApprovalId, risk::Class},
     domain::{
-        approvals::{self, Approval, ApprovalState, Exact, NewApproval, WrittenNeed, store},
+        approvals::{Approval, ApprovalState, Exact, NewApproval, WrittenNeed, store},
         audit::{self, PolicyPart, Unrecorded},
         policy::{document::Approvers, engine::LayerName},
         vault::Cell,
     },
     flow::{
+        approvers::{self, Desk},
         decision::Asked,
         fault::{ActionError, ActionResult},
-        letters::{ApprovalAsked, Letter, Line},
         proxy::{
             admit::Admitted,
             ask::Ask,
@@ -26,7 +28,10 @@ use crate::{
         },
     },
     io::db::{OrgTx, Tx},
-    protocol::mcp::canonical::canonical,
+    protocol::mcp::{
+        canonical::{canonical, canonical_without},
+        params::Params,
+    },
 };
 
 /// A call that waits for a human, or that one did not agree to.
@@ -73,8 +78,8 @@ impl Waiting {
                 "This call of {subject} was asked for, and it was denied: {reason} Do not ask for it again as it is."
             ),
             None => format!(
-                "The policy {policy} asks a human before {subject} is called with these arguments: {approvers}. They were \
-                 asked and may decide until {}. Call it again with exactly the same arguments when they have agreed.",
+                "The policy {policy} asks a human before {subject} is called with these arguments: {approvers}. They may \
+                 decide until {}. Call it again with exactly the same arguments when they have agreed.",
                 clock(self.expires_at)
             ),
         }
@@ -111,7 +116,7 @@ pub async fn agreed<'a>(
     let Some(first) = permit.ruling().needs.first() else { return Ok(permit) };
     let part = part_of(first);
     match find_or_ask(gateway, ask, admitted, &permit).await {
-        Ok(approval) if approval.is_usable(admitted.now) => Ok(permit.approved_by(approval.id)),
+        Ok(approval) if approval.is_usable(gateway.clock.now()) => Ok(permit.approved_by(approval.id)),
         Ok(approval) => {
             let waiting = Waiting::of(&approval, first, part);
             Err(permit.call().refused(admitted, Refusal::Approval(Box::new(waiting))))
@@ -140,9 +145,9 @@ async fn find_or_ask(
     permit: &Permit<'_>,
 ) -> ActionResult<Approval> {
     let call = permit.call();
-    let raw = call.request().and_then(|request| request.params.arguments().ok().flatten());
-    let arguments = raw.map_or_else(|| b"{}".to_vec(), canonical);
-    let subject = call.subject().unwrap_or_default();
+    // Now, and not when the call came: the record will look at the same clock.
+    let now = gateway.clock.now();
+    let (subject, arguments) = what_is_asked(permit);
     let exact = Exact {
         grant: admitted.grant.id,
         server: call.server.server.id,
@@ -153,7 +158,7 @@ async fn find_or_ask(
     };
     let scope = admitted.snapshot.scope;
     let mut tx = OrgTx::begin(&gateway.db, scope).await?;
-    if let Some(found) = store::find_exact(&mut tx, &exact, admitted.now).await? {
+    if let Some(found) = store::find_exact(&mut tx, &exact, now).await? {
         tx.done().await?;
         return Ok(found);
     }
@@ -178,49 +183,41 @@ async fn find_or_ask(
         key: sealed.key,
         needs: &needs,
         request: ask.origin.request,
-        expires_at: admitted.now + Duration::seconds(within.into()),
+        expires_at: now + Duration::seconds(within.into()),
     };
-    let is_new = store::insert(&mut tx, &new, admitted.now).await?;
+    let is_new = store::insert(&mut tx, &new, now).await?;
     let found = if is_new { store::find(&mut tx, id).await? } else { None };
     if let Some(new) = &found {
-        tell(gateway, admitted, &mut tx, new).await?;
+        let desk =
+            Desk { post: &gateway.post, base_url: &gateway.base_url, org: &admitted.snapshot.slug, now };
+        approvers::tell(desk, &mut tx, new).await?;
     }
     let found = match found {
         Some(found) => Some(found),
         // Somebody asked the same a moment ago.
-        None => store::find_exact(&mut tx, &exact, admitted.now).await?,
+        None => store::find_exact(&mut tx, &exact, now).await?,
     };
     // The refused call, which names the approval, is the event of the request.
     audit::commit_unrecorded(tx, Unrecorded::Asked).await?;
     found.ok_or(ActionError::Changed)
 }
 
-/// Writes to those who may agree, so many at the most; the others find it on the page.
-const MOST_LETTERS: usize = 20;
-
-async fn tell(
-    gateway: &Gateway,
-    admitted: &Admitted,
-    tx: &mut OrgTx,
-    approval: &Approval,
-) -> ActionResult<()> {
-    let judges = store::judges(tx).await?;
-    let may = judges.iter().filter(|judge| approvals::may_decide(approval, judge, admitted.now).is_ok());
-    let class = approval.class.parse::<Class>().map_or("", Class::meaning);
-    for judge in may.take(MOST_LETTERS) {
-        let Ok(email) = judge.email.parse::<Email>() else { continue };
-        let letter = Letter::ApprovalAsked(ApprovalAsked {
-            org: Line::of(&admitted.snapshot.slug),
-            agent: Line::of(&approval.grant_label),
-            person: Line::of(&approval.requester_name),
-            tool: Line::of(format!("{} on {}", approval.tool, approval.server_slug)),
-            effect: Line::of(format!("Tools of its class {class}")),
-            expires_at: approval.expires_at.into(),
-            page: format!("{}/o/{}/approvals/{}", gateway.base_url, admitted.snapshot.slug, approval.id),
-        });
-        gateway.post.queue(tx, &email, &letter).await.map_err(ActionError::defect)?;
-    }
-    Ok(())
+/// What is called and with what, canonically: the arguments of a tool; of anything else all that is said of it but what is
+/// about the exchange alone.
+fn what_is_asked<'p>(permit: &'p Permit<'_>) -> (Cow<'p, str>, Vec<u8>) {
+    let call = permit.call();
+    let params = call.request().map(|request| &request.params);
+    let (subject, written) = match permit.name() {
+        Some(name) => {
+            let all = params.and_then(Params::raw);
+            (name.into(), all.map(|all| canonical_without(all, "_meta")))
+        }
+        None => {
+            let arguments = params.and_then(|params| params.arguments().ok().flatten());
+            (call.subject().unwrap_or_default(), arguments.map(canonical))
+        }
+    };
+    (subject, written.unwrap_or_else(|| b"{}".to_vec()))
 }
 
 fn written(asked: &Asked) -> WrittenNeed {

@@ -30,6 +30,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Permit<'a> {
     call: Call<'a>,
+    name: Option<String>,
     class: Option<Class>,
     fingerprint: Option<Fingerprint>,
     ruling: Ruling,
@@ -40,6 +41,11 @@ impl<'a> Permit<'a> {
     /// The call.
     pub const fn call(&self) -> &Call<'a> {
         &self.call
+    }
+
+    /// What policies call what is called, where that is no tool.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     /// What the tool does at worst.
@@ -100,8 +106,8 @@ impl<'a> Permit<'a> {
 /// Why it may not be made.
 pub fn judge<'a>(admitted: &Admitted, ask: &Ask, call: Call<'a>) -> Result<Permit<'a>, Box<Refused>> {
     match weigh(admitted, ask, &call) {
-        Ok(Weight { class, fingerprint, ruling }) => {
-            Ok(Permit { call, class, fingerprint, ruling, approval: None })
+        Ok(Weight { name, class, fingerprint, ruling }) => {
+            Ok(Permit { call, name, class, fingerprint, ruling, approval: None })
         }
         Err(refusal) => Err(call.refused(admitted, refusal)),
     }
@@ -110,6 +116,7 @@ pub fn judge<'a>(admitted: &Admitted, ask: &Ask, call: Call<'a>) -> Result<Permi
 /// What was found of a call that may be made.
 #[derive(Default)]
 struct Weight {
+    name: Option<String>,
     class: Option<Class>,
     fingerprint: Option<Fingerprint>,
     ruling: Ruling,
@@ -182,7 +189,7 @@ fn called(caller: &Caller<'_>, server: &ServerFacts, request: &Request<'_>, name
     let ruling = caller
         .rule(server, as_policies_see(tool), arguments)
         .map_err(|what| stopped(what, name, tool.state))?;
-    Ok(Weight { class: Some(tool.class), fingerprint: tool.accepted_fingerprint, ruling })
+    Ok(Weight { class: Some(tool.class), fingerprint: Some(tool.fingerprint), ruling, name: None })
 }
 
 /// Something that is read, and named by a list of this kind.
@@ -190,7 +197,7 @@ fn read(caller: &Caller<'_>, server: &ServerFacts, kind: ListKind, name: Option<
     let name = names::name_in(kind, name.ok_or_else(|| missing(key))?);
     let tool = Tool { name: &name, class: Class::Read, is_reviewed: true };
     let ruling = caller.rule(server, tool, None).map_err(|what| stopped(what, &name, ToolState::Reviewed))?;
-    Ok(Weight { class: Some(Class::Read), ruling, ..Weight::default() })
+    Ok(Weight { name: Some(name.into_owned()), class: Some(Class::Read), ruling, fingerprint: None })
 }
 
 /// A method of an extension may do anything, so it asks for more than the mildest grant.
@@ -203,7 +210,7 @@ fn unknown_method(caller: &Caller<'_>, server: &ServerFacts, request: &Request<'
     let name = format!("method:{method}");
     let tool = Tool { name: &name, class: Class::Write, is_reviewed: true };
     let ruling = caller.rule(server, tool, None).map_err(|what| stopped(what, &name, ToolState::Reviewed))?;
-    Ok(Weight { class: Some(Class::Write), ruling, ..Weight::default() })
+    Ok(Weight { name: Some(name), class: Some(Class::Write), ruling, fingerprint: None })
 }
 
 /// Why a call does not go on that something stops.

@@ -121,16 +121,19 @@ async fn pass(
 ) -> Result<Recorded, Box<Refused>> {
     let tether = Tether::of(ask, admitted, &call);
     let mut permit = judge::judge(admitted, ask, call)?;
-    let (pass, credential) = loop {
+    // Each round has one limit less that could stop it, or an approval less that could be used.
+    for _ in 0..permit.ruling().claims.len() + ROUNDS {
         permit = approve::agreed(gateway, ask, admitted, permit).await?;
         let credential = credential::open(gateway, admitted, &permit).await?;
         match record::admit(gateway, ask, admitted, permit).await? {
-            Admission::Pass(pass) => break (pass, credential),
+            Admission::Pass(pass) => {
+                let answer = dispatch::dispatch(gateway, ask, admitted, pass, credential).await;
+                return Ok(Recorded::Answer(Box::new(gateway.tethers.hold(tether, answer))));
+            }
             Admission::Stale(stale) => return Ok(stale),
-            // Each round has one limit less that could stop it, or ends with the wait for a human.
             Admission::Lacking(lacking, lack) => permit = lacking.beyond(admitted, lack)?,
         }
-    };
-    let answer = dispatch::dispatch(gateway, ask, admitted, pass, credential).await;
-    Ok(Recorded::Answer(Box::new(gateway.tethers.hold(tether, answer))))
+    }
+    tracing::warn!("the record and the approvals do not agree on what may be used");
+    Err(permit.call().refused(admitted, Refusal::RecordAway))
 }

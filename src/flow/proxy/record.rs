@@ -331,7 +331,8 @@ impl OpenCall {
             upstream: Some(upstream),
             ..CallPart::new(trace)
         };
-        let is_error = *ending != Ending::Answered || status.is_some_and(|status| status >= 400);
+        // Of a call that the agent went away from nobody knows that it failed; else going away would be for free.
+        let is_error = matches!(ending, Ending::Failed(..)) || status.is_some_and(|status| status >= 400);
         let call = CallEntry {
             closes: Some(self.intent),
             settles: self.holds.then_some(is_error),

@@ -210,14 +210,18 @@ fn version_unserved(refused: &Refused, sentence: &str, asked: &str) -> Answer {
 
 /// As a server answers that has no such tool or method.
 fn absent(refused: &Refused, sentence: &str, body: impl Fn(Code, &str) -> Vec<u8>) -> Answer {
-    if matches!(refused.refusal, Refusal::MethodUnserved { .. }) {
-        let status = if refused.is_modern { StatusCode::NOT_FOUND } else { StatusCode::OK };
-        return json_answer(status, body(Code::MethodNotFound, sentence));
+    let kind = match &refused.refusal {
+        Refusal::MethodUnserved { .. } => "method",
+        Refusal::Unlisted { kind, .. } => kind,
+        Refusal::Hidden(denial) => denial.kind,
+        _ => "tool",
+    };
+    match (kind, refused.is_modern) {
+        ("method", true) => json_answer(StatusCode::NOT_FOUND, body(Code::MethodNotFound, sentence)),
+        ("method", false) => json_answer(StatusCode::OK, body(Code::MethodNotFound, sentence)),
+        ("resource", false) => json_answer(StatusCode::OK, body(Code::ResourceNotFound, sentence)),
+        _ => json_answer(StatusCode::OK, body(Code::InvalidParams, sentence)),
     }
-    if let (Refusal::Unlisted { kind: "resource", .. }, false) = (&refused.refusal, refused.is_modern) {
-        return json_answer(StatusCode::OK, body(Code::ResourceNotFound, sentence));
-    }
-    json_answer(StatusCode::OK, body(Code::InvalidParams, sentence))
 }
 
 fn denied(gateway: &Gateway, ask: &Ask, refused: &Refused, era: Era) -> Answer {

@@ -8,7 +8,7 @@ use time::Duration;
 
 use crate::{
     kit::{app::TestApp, http::Script},
-    proxy::stage::{Reply, Stage},
+    proxy::stage::{Reply, Stage, tools},
 };
 
 struct Asking {
@@ -48,6 +48,21 @@ impl Asking {
         let reply = self.call(title).await;
         assert!(reply.words().starts_with("[APPROVAL NEEDED]"), "{}", reply.text);
         reply.json()["result"]["_meta"]["portreeve/decision"]["approval"].as_str().unwrap().to_owned()
+    }
+
+    /// How many were written to about an approval.
+    async fn letters_about(&self, id: &str) -> usize {
+        self.stage.app.run_jobs().await;
+        let page = format!("/o/acme/approvals/{id}");
+        self.stage.app.postbox.mails().iter().filter(|letter| letter.text.contains(&page)).count()
+    }
+
+    /// Puts another document in force.
+    async fn publish(&self, document: Value) {
+        let path = "/api/v1/orgs/acme/policies/crew";
+        let draft = Some(json!({ "document": document }));
+        self.admin.send(Method::PUT, &format!("{path}/draft"), &[], draft).await.expect(StatusCode::OK);
+        self.admin.post(&format!("{path}/publish"), json!({})).await.expect(StatusCode::OK);
     }
 
     async fn decide(&self, key: &Script, id: &str, decision: Value) -> crate::kit::http::Answer {
@@ -139,14 +154,75 @@ async fn whatever_changes_of_policy_or_definition_makes_an_approval_worth_nothin
     asking.decide(&asking.approver, &id, once()).await.expect(StatusCode::OK);
     let document = json!({ "version": "1", "default": "allow",
         "tools": { "create_issue": { "action": "require_approval", "reason": "New rules" } } });
-    let path = "/api/v1/orgs/acme/policies/crew";
-    asking
-        .admin
-        .send(Method::PUT, &format!("{path}/draft"), &[], Some(json!({ "document": document })))
-        .await
-        .expect(StatusCode::OK);
-    asking.admin.post(&format!("{path}/publish"), json!({})).await.expect(StatusCode::OK);
+    asking.publish(document).await;
     assert_ne!(asking.asked("a").await, id);
+    assert!(asking.stage.reached().is_empty());
+}
+
+#[tokio::test]
+async fn an_approval_of_an_unreviewed_tool_is_for_the_definition_that_was_there() {
+    let asking = asking(json!({})).await;
+    let rule = json!({ "require_approval_if": [{ "conditions": [] }] });
+    let document = json!({ "version": "1", "default": "allow", "unreviewed_tools": "default",
+        "tools": { "create_issue": rule } });
+    asking.publish(document).await;
+    let mut changed = tools();
+    changed[1]["description"] = json!("Does something else.");
+    asking.stage.app.see_tools(&asking.stage.org, asking.stage.server, &changed).await;
+    let id = asking.asked("a").await;
+    asking.decide(&asking.approver, &id, once()).await.expect(StatusCode::OK);
+    changed[1]["description"] = json!("Does something else again.");
+    asking.stage.app.see_tools(&asking.stage.org, asking.stage.server, &changed).await;
+    assert_ne!(asking.asked("a").await, id);
+    assert!(asking.stage.reached().is_empty());
+}
+
+#[tokio::test]
+async fn an_approval_of_what_is_no_tool_is_for_that_and_nothing_else() {
+    let asking = asking(json!({})).await;
+    let ask = json!({ "require_approval_if": [{ "conditions": [] }] });
+    let document = json!({ "version": "1", "default": "allow", "tools": {
+        "resource:*": ask, "prompt:*": ask, "method:*": ask, "create_issue": ask } });
+    asking.publish(document).await;
+    let waits = async |method: &str, params: Value| {
+        let reply = asking.stage.agent.ask(method, params).await;
+        let record = asking.stage.calls().await.pop().unwrap().1.call.unwrap();
+        assert_eq!(record.code.as_deref(), Some("approval_needed"), "{method}: {}", reply.text);
+        record.approval.unwrap().to_string()
+    };
+    let named = json!({ "name": "create_issue", "arguments": { "title": "a" } });
+    let mut all = vec![
+        waits("resources/read", json!({ "uri": "file:///a" })).await,
+        waits("resources/read", json!({ "uri": "file:///b" })).await,
+        waits("prompts/get", named.clone()).await,
+        waits("tools/call", named).await,
+        waits("x/erase", json!({ "name": "a", "depth": 1 })).await,
+        waits("x/erase", json!({ "name": "a", "depth": 2 })).await,
+        waits("x/drop", json!({ "name": "a", "depth": 2 })).await,
+    ];
+    let again = json!({ "name": "a", "depth": 2, "_meta": { "progressToken": 7 } });
+    assert_eq!(waits("x/drop", again).await, all[6], "what is about the exchange is not what is asked");
+    let one = format!("/api/v1/orgs/acme/approvals/{}", all[5]);
+    let seen = asking.approver.get(&one).await.expect(StatusCode::OK);
+    assert_eq!(
+        (seen.text("/tool"), &seen.body["arguments"]),
+        ("method:x/erase", &json!({ "name": "a", "depth": 2 }))
+    );
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 7, "each is another question");
+}
+
+#[tokio::test]
+async fn an_approval_that_is_found_again_and_again_but_cannot_be_used_ends_the_call() {
+    let asking = asking(json!({})).await;
+    let id = asking.asked("a").await;
+    asking.decide(&asking.approver, &id, once()).await.expect(StatusCode::OK);
+    let app = &asking.stage.app;
+    app.change("create function stay() returns trigger language plpgsql as 'begin return null; end'").await;
+    app.change("create trigger stays before update on approvals for each row execute function stay()").await;
+    let reply = asking.call("a").await;
+    assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE, "{}", reply.text);
     assert!(asking.stage.reached().is_empty());
 }
 
@@ -193,8 +269,10 @@ async fn whoever_asks_can_remind_and_take_back() {
     let own = asking.stage.app.key_of(&asking.stage.org, asking.stage.person, Role::Member, &["*"]).await;
     let id = asking.asked("a").await;
     let one = format!("/api/v1/orgs/acme/approvals/{id}");
+    assert_eq!(asking.letters_about(&id).await, 2);
     own.post(&format!("{one}/nudge"), json!({})).await.expect(StatusCode::OK);
     own.post(&format!("{one}/nudge"), json!({})).await.expect(StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(asking.letters_about(&id).await, 4, "a reminder is a letter to each");
     asking.approver.post(&format!("{one}/withdraw"), json!({})).await.expect(StatusCode::NOT_FOUND);
     let back = own.post(&format!("{one}/withdraw"), json!({})).await.expect(StatusCode::OK);
     assert_eq!(back.text("/state"), "withdrawn");

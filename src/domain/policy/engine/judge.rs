@@ -300,7 +300,8 @@ impl Found<'_, '_> {
     }
 
     fn reservation(&self, limit: &Limit, part: Part, amount: Number) -> Reservation {
-        let value = |path| find(self.subject.arguments.sent(), path).and_then(key_of).unwrap_or_default();
+        let value =
+            |path| find(self.subject.arguments.sent(), path).and_then(key_of).unwrap_or_default().into();
         Reservation {
             seat: self.seat,
             layer: self.layer.name,
