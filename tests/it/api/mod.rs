@@ -1,5 +1,6 @@
 //! The JSON API, as a script sees it.
 
+mod access_requests;
 mod api_keys;
 mod events;
 mod grants;

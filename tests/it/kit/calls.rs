@@ -25,6 +25,8 @@ pub(crate) struct PlantedCall {
     pub(crate) client: &'static str,
     pub(crate) ip: &'static str,
     pub(crate) is_allowed: bool,
+    /// The code of a refusal.
+    pub(crate) code: Option<&'static str>,
 }
 
 impl PlantedCall {
@@ -40,6 +42,7 @@ impl PlantedCall {
             client: "claude-code",
             ip: "192.0.2.7",
             is_allowed: true,
+            code: None,
         }
     }
 }
@@ -47,12 +50,24 @@ impl PlantedCall {
 impl TestApp {
     /// Puts a call on record, now.
     pub(crate) async fn recorded_call(&self, org: &PlantedOrg, call: &PlantedCall) -> EventId {
+        self.put_on_record(org, call, RequestId::fresh()).await
+    }
+
+    /// The same; the answer is the request that made it.
+    pub(crate) async fn recorded_call_in(&self, org: &PlantedOrg, call: &PlantedCall) -> RequestId {
+        let request = RequestId::fresh();
+        self.put_on_record(org, call, request).await;
+        request
+    }
+
+    async fn put_on_record(&self, org: &PlantedOrg, call: &PlantedCall, request: RequestId) -> EventId {
         let actor = Actor::Grant { grant: call.grant, principal: Principal::User(call.user) };
-        let origin = Origin { ip: call.ip.parse().ok(), request: RequestId::fresh(), user_agent: None };
+        let origin = Origin { ip: call.ip.parse().ok(), request, user_agent: None };
         let who = Who::asking(actor, "Planted agent", origin);
         let keys = vec!["title".to_owned()];
         let part = CallPart {
             arguments: call.arguments.map(|digest| ArgumentsPart { digest: Hex(digest), keys }),
+            code: call.code.map(str::to_owned),
             client: Some(ClientPart { name: call.client.to_owned(), version: None }),
             grant: Some(call.grant),
             method: Some(call.method.to_owned()),

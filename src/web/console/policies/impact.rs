@@ -164,9 +164,10 @@ fn notes(replay: &Replay) -> Vec<String> {
                 .to_owned(),
         );
     }
-    let new = match replay.limits.new {
-        0 => "",
-        1 => " One of them is new or changed.",
+    let new = match (replay.limits.all, replay.limits.new) {
+        (_, 0) => "",
+        (1, _) => " It is new or changed.",
+        (_, 1) => " One of them is new or changed.",
         _ => " Some of them are new or changed.",
     };
     match replay.limits.all {
