@@ -1,5 +1,7 @@
 //! All SQL of approvals but their use, which is part of the record.
 
+mod kept;
+
 use time::OffsetDateTime;
 
 use crate::{
@@ -14,6 +16,8 @@ use crate::{
     },
     io::db::{DbError, DbResult, OrgTx, Tx},
 };
+
+pub use kept::{SealedArguments, Wanted, sealed_arguments};
 
 struct Row {
     id: ApprovalId,

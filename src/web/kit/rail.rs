@@ -39,6 +39,7 @@ const ORGANIZATION: Plan = &[
         &[
             Place("Overview", "", "home", Some(Permission::OrgRead)),
             Place("Approvals", "/approvals", "inbox", Some(Permission::ApprovalsDecide)),
+            Place("Access requests", "/access", "key", Some(Permission::GrantsRead)),
             Place("Audit log", "/audit", "log", Some(Permission::AuditRead)),
         ],
     ),
@@ -71,7 +72,11 @@ const ORGANIZATION: Plan = &[
 const ACCOUNT: Plan = &[
     (
         "Your account",
-        &[Place("My agents", "/agents", "bot", None), Place("Activity", "/activity", "log", None)],
+        &[
+            Place("My agents", "/agents", "bot", None),
+            Place("Access requests", "/access", "key", None),
+            Place("Activity", "/activity", "log", None),
+        ],
     ),
     ("You", &[Place("Profile", "/profile", "user", None), Place("Organizations", "/orgs", "org", None)]),
     (

@@ -45,7 +45,7 @@ pub(super) fn all_hold(conditions: &[Condition], subject: &Subject<'_>) -> Truth
 fn holds(condition: &Condition, subject: &Subject<'_>) -> Truth {
     let mut tally = Tally { condition, any: false, all: true, found: false };
     match (&condition.path, subject.arguments) {
-        (Path::Args(_), Arguments::Unknown) => return Truth::Unknown,
+        (Path::Args(_), Arguments::Unknown | Arguments::Worst) => return Truth::Unknown,
         (Path::Args(_), Arguments::Sent(None)) => {}
         (Path::Args(steps), Arguments::Sent(Some(args))) => {
             visit(args, steps, &mut |raw| match raw {

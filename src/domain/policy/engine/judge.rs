@@ -222,7 +222,10 @@ impl Found<'_, '_> {
     /// The first rule or limit that looks at an argument which the call has in another case. What only observes refuses
     /// nothing for that either.
     fn ambiguous(&self, checks: &Checks) -> Option<(List, usize)> {
-        let varies = |path: &Path| has_case_variant(self.subject.arguments.sent(), path);
+        let varies = |path: &Path| match self.subject.arguments {
+            Arguments::Worst => matches!(path, Path::Args(_)),
+            arguments => has_case_variant(arguments.sent(), path),
+        };
         let rule = |rule: &Rule| {
             rule.mode == Mode::Enforce && rule.conditions.iter().any(|condition| varies(&condition.path))
         };
@@ -248,7 +251,7 @@ impl Found<'_, '_> {
             [(List::Require, &checks.require, Truth::No), (List::DenyIf, &checks.deny_if, Truth::Yes)];
         for (list, rules, truth) in stopping {
             for (at, rule) in rules.iter().enumerate() {
-                if all_hold(&rule.conditions, self.subject) == truth {
+                if self.subject.arguments.stop(all_hold(&rule.conditions, self.subject), truth) {
                     self.because(Reason::of(rule, part(list, at), Effect::Deny));
                     stop(rule.mode)?;
                 }
@@ -273,7 +276,7 @@ impl Found<'_, '_> {
 
     fn asks(&mut self, key: Option<&str>, rules: &[AskRule], needs: &mut Vec<Need>) {
         for (at, AskRule { rule, ask }) in rules.iter().enumerate() {
-            if all_hold(&rule.conditions, self.subject) == Truth::Yes {
+            if self.subject.arguments.stop(all_hold(&rule.conditions, self.subject), Truth::Yes) {
                 let part = Part::Check(key.map(str::to_owned), List::AskIf, at);
                 self.ask(Reason::of(rule, part, Effect::RequireApproval), ask, needs);
             }
@@ -285,7 +288,11 @@ impl Found<'_, '_> {
         match &limit.increment {
             Increment::By(number) => Some(number.clone()),
             Increment::From(path) => {
-                let Arguments::Sent(arguments) = self.subject.arguments else { return Some(Number::ZERO) };
+                let arguments = match self.subject.arguments {
+                    Arguments::Sent(arguments) => arguments,
+                    Arguments::Unknown => return Some(Number::ZERO),
+                    Arguments::Worst => return None,
+                };
                 let raw = find(arguments, path).filter(|raw| raw.kind() == Kind::Number)?;
                 Number::parse(raw.text()).ok().filter(|number| !number.is_negative())
             }

@@ -8,6 +8,7 @@ mod input;
 mod layers;
 mod life;
 mod look;
+mod replay;
 mod simulate;
 mod starters;
 mod tests;
@@ -49,6 +50,10 @@ pub use life::{
 };
 pub use look::{
     PolicyEntry, ServerChoice, ToolLine, Workbench, argument_paths, overview, server_choices, workbench,
+};
+pub use replay::{
+    Affected, Counts as ReplayCounts, Ended as ReplayEnded, LeftOut, LimitNote, Noticed,
+    Outcome as ReplayOutcome, Place as ReplayPlace, Replay, ReplayInput, Replayed, Side, replay,
 };
 pub use simulate::{Decided, SimulatedCall, Simulation, simulate};
 pub use starters::{STARTERS, Starter, starter};
@@ -120,22 +125,32 @@ pub async fn find(cx: &OrgCx, name: &str) -> ActionResult<PolicySheet> {
 pub async fn create(cx: &OrgCx, new: &NewPolicy) -> ActionResult<PolicySheet> {
     cx.require(Permission::PoliciesWrite)?;
     let mut tx = cx.tx().await?;
-    let (terms, document) = input::parse(&mut tx, new).await?;
+    let (policy, entries) = create_in(cx, &mut tx, new).await?;
+    let sheet = sheet(&mut tx, policy).await?;
+    audit::commit(tx, cx.now(), entries).await?;
+    Ok(sheet)
+}
+
+/// [`create`] within a transaction that does more, and the events to record with it.
+pub(super) async fn create_in(
+    cx: &OrgCx,
+    tx: &mut OrgTx,
+    new: &NewPolicy,
+) -> ActionResult<(Policy, Vec<Entry>)> {
+    cx.require(Permission::PoliciesWrite)?;
+    let (terms, document) = input::parse(tx, new).await?;
     let draft = (!new.is_published).then_some(&document);
-    let id = policies::insert(&mut tx, &terms, draft, cx.user(), cx.now()).await.map_err(slug_taken)?;
-    let made = policies::find(&mut tx, &PolicyRef::Id(id)).await?.ok_or(ActionError::NotFound)?;
+    let id = policies::insert(tx, &terms, draft, cx.user(), cx.now()).await.map_err(slug_taken)?;
+    let made = policies::find(tx, &PolicyRef::Id(id)).await?.ok_or(ActionError::NotFound)?;
     let mut entries =
         vec![about(Entry::admin("policy.created", &cx.who()), &made).after(&PolicyRecord::from(&made))];
     if new.is_published {
         let publication = Publication { note: &new.note, restores: None };
-        let Change { before, after } =
-            life::put_in_force(cx, &mut tx, id, &document, publication, None).await?;
+        let Change { before, after } = life::put_in_force(cx, tx, id, &document, publication, None).await?;
         entries.push(life::published(cx, &before, &after, &new.note, &document));
     }
-    let policy = policies::find(&mut tx, &PolicyRef::Id(id)).await?.ok_or(ActionError::NotFound)?;
-    let sheet = sheet(&mut tx, policy).await?;
-    audit::commit(tx, cx.now(), entries).await?;
-    Ok(sheet)
+    let policy = policies::find(tx, &PolicyRef::Id(id)).await?.ok_or(ActionError::NotFound)?;
+    Ok((policy, entries))
 }
 
 /// Gives a policy another name, short name, description or server; what is left out stays.

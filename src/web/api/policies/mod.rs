@@ -2,6 +2,7 @@
 
 mod bodies;
 mod layers;
+mod replay;
 mod simulation;
 mod tests;
 mod views;
@@ -157,6 +158,7 @@ pub fn routes() -> Routes {
             version,
         )
         .and(simulation::routes())
+        .and(replay::routes())
         .and(tests::routes())
         .and(layers::routes())
 }

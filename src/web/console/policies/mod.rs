@@ -4,10 +4,12 @@
 mod diff;
 mod drafts;
 mod editor;
+mod impact;
 mod list;
 mod merge;
 mod new;
 mod publish;
+mod replay;
 mod settings;
 mod text;
 mod version;
@@ -32,8 +34,13 @@ const DRAFT: Effect = Effect::Unrecorded("a draft puts nothing in force; its pub
 const PUBLISHED: Effect = Effect::Records(&["policy.published"]);
 
 /// The pages of one policy, in the order of its tabs, with what follows its own address.
-const TABS: [(&str, &str); 4] =
-    [("Rules", ""), ("JSON", "/json"), ("Versions", "/versions"), ("Settings", "/settings")];
+const TABS: [(&str, &str); 5] = [
+    ("Rules", ""),
+    ("JSON", "/json"),
+    ("Replay", "/replay"),
+    ("Versions", "/versions"),
+    ("Settings", "/settings"),
+];
 
 /// The decisions with their words and icons.
 pub(super) const DECISIONS: [(&str, &str, &str); 4] =
@@ -73,6 +80,7 @@ pub fn routes() -> Routes {
         .page(&at("/settings"), read, settings::show)
         .form(&at("/settings"), write, Effect::Records(&["policy.changed"]), settings::save)
         .form(&at("/delete"), write, Effect::Records(&["policy.deleted"]), settings::delete)
+        .and(replay::routes())
 }
 
 /// What stands above every page of a policy.
@@ -167,6 +175,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         text::samples(),
         merge::samples(),
         publish::samples(),
+        replay::samples(),
         versions::samples(),
         version::samples(),
         settings::samples(),
@@ -191,5 +200,28 @@ fn sample_head(name: &str, has_draft: bool, can_write: bool) -> Head {
         crumbs: vec![Crumb::to("Policies", "/o/acme/policies")],
         tabs: TABS.map(|(label, rest)| Tab::new(label, format!("{href}{rest}"), rest == "/json")).into(),
         href,
+    }
+}
+
+/// A policy that is in force for everybody.
+#[cfg(test)]
+fn sample_policy() -> crate::domain::policy::kept::Policy {
+    use crate::{
+        base::ids::PolicyId,
+        domain::policy::kept::{Places, Policy},
+        web::kit::samples::AT,
+    };
+    Policy {
+        id: PolicyId::fresh(),
+        slug: "github".into(),
+        name: "GitHub".into(),
+        description: String::new(),
+        server: None,
+        live: Some(14),
+        draft: None,
+        places: Places { is_org: true, ..Places::default() },
+        created_at: AT,
+        updated_at: AT,
+        version: 1,
     }
 }

@@ -49,12 +49,12 @@ impl Trial<'_> {
         let mut says = self.caller.says(self.server);
         let mut is_among = false;
         for say in &mut says {
-            if say.policy.is_some_and(|one| one.id == id) {
+            if say.id == id {
                 (say.policy, is_among) = (Some(policy), true);
             }
         }
         if !is_among {
-            says.push(Say { layer: LayerName::Grant, team: None, policy: Some(policy) });
+            says.push(Say { layer: LayerName::Grant, id, team: None, policy: Some(policy) });
         }
         let seen = as_policies_see(tool);
         self.decided(&seen, tool.state, self.caller.decide_by(says, self.server, seen, self.arguments))
