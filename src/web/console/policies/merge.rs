@@ -114,6 +114,7 @@ pub(super) async fn merge(
     Path((_, name)): Path<(String, String)>,
     LongForm(pairs): LongForm<Vec<(String, String)>>,
 ) -> PageResult {
+    ask.cx.require(Permission::PoliciesWrite)?;
     let mut picks: Picks = pairs.into_iter().collect();
     let mut take = |field: &str| picks.remove(field).unwrap_or_default();
     let against = if take("against") == "live" { Against::Live } else { Against::Draft };
