@@ -37,20 +37,6 @@ pub(super) fn write(document: &Document) -> String {
     out.close()
 }
 
-impl ToolRules {
-    /// The one text that equal rules share.
-    pub fn canonical(&self) -> String {
-        tool(self)
-    }
-}
-
-impl Checks {
-    /// The one text that equal checks share.
-    pub fn canonical(&self) -> String {
-        checks(Object::new(), self).close()
-    }
-}
-
 /// An object on its way.
 struct Object(String);
 
