@@ -216,12 +216,36 @@
   // A filter is sent when it is chosen; the button beside it is for those without script.
   on("change", (event) => { if (event.target.matches("select[data-auto]")) event.target.form.requestSubmit(); });
 
+  // ------------------------------------------------------------ a text with line numbers
+  // The numbers stand beside the text, which is as long as it has lines; a link to a line puts the cursor there.
+  const number = (area) => {
+    const list = area.previousElementSibling;
+    const lines = area.value.split("\n").length;
+    area.rows = lines;
+    while (list.children.length > lines) list.lastChild.remove();
+    while (list.children.length < lines) list.append(Object.assign(document.createElement("li"), { textContent: list.children.length + 1 }));
+  };
+  on("input", (event) => { if (event.target.matches("[data-lines]")) number(event.target); });
+  on("click", (event) => {
+    const line = event.target.closest("[data-line]")?.dataset.line;
+    const area = line && one("[data-lines]");
+    if (!area) return;
+    event.preventDefault();
+    const before = area.value.split("\n").slice(0, line - 1).join("\n").length + (line > 1 ? 1 : 0);
+    const end = area.value.indexOf("\n", before);
+    area.focus({ preventScroll: true });
+    area.setSelectionRange(before, end < 0 ? area.value.length : end);
+    area.previousElementSibling.children[line - 1]?.scrollIntoView({ block: "center" });
+  });
+
   // ------------------------------------------------------- after load and swaps
   const dress = (from = document) => {
     tellTimes(from);
     all(".toast", from).forEach(startToast);
     all("[data-confirm]", from).forEach(checkName);
     all("[data-script]", from).forEach((element) => { element.hidden = false; });
+    all("[data-noscript]", from).forEach((element) => { element.hidden = true; });
+    all("[data-lines]", from).forEach(number);
   };
   on("htmx:after:swap", () => {
     dress();

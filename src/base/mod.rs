@@ -18,5 +18,6 @@ pub mod risk;
 pub mod secret;
 pub mod slug;
 pub mod trace;
+pub mod unprinted;
 pub mod update;
 pub mod wording;

@@ -142,6 +142,7 @@ permissions! {
     ServersWrite "servers:write" "Add, change, review and delete servers" [Owner, Admin];
     GrantsRead "grants:read" "See the grants of everybody" [Owner, Admin];
     GrantsWrite "grants:write" "Create, suspend and revoke grants" [Owner, Admin];
+    AccessAsk "access:ask" "Ask for access in one's own name" [Owner, Admin, PolicyManager, Approver, Auditor, Member];
     PoliciesRead "policies:read" "See policies, their versions and what they decide" [Owner, Admin, PolicyManager, Auditor];
     PoliciesWrite "policies:write" "Write, publish and attach policies" [Owner, Admin, PolicyManager];
     ApprovalsRead "approvals:read" "See every call that waits for a human" [Owner, Admin, PolicyManager, Approver, Auditor];
@@ -222,10 +223,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_owner_may_everything_and_a_member_only_decide_where_a_rule_names_them() {
+    fn an_owner_may_everything_and_a_member_only_ask_and_decide_where_a_rule_names_them() {
+        let members = [Permission::AccessAsk, Permission::ApprovalsDecide];
         for permission in Permission::ALL {
             assert!(Role::Owner.may(*permission));
-            assert_eq!(Role::Member.may(*permission), *permission == Permission::ApprovalsDecide);
+            assert_eq!(Role::Member.may(*permission), members.contains(permission));
         }
     }
 

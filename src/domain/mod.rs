@@ -2,6 +2,7 @@
 //!
 //! Invariant: rooms on this floor never import each other; they meet in `flow`.
 
+pub mod access;
 pub mod approvals;
 pub mod audit;
 pub mod automation;

@@ -18,6 +18,7 @@ use crate::{
         page::{MAX_LIMIT, PageRequest},
     },
     domain::{
+        access::store as access,
         approvals::store::{self as approvals, Of},
         automation::{KeyFilter, KeyState, store as automation},
         grants::{Stop as Ended, store as grants},
@@ -131,6 +132,22 @@ pub const TABLE: &[Leaves] = &[
             Box::pin(async move {
                 let waiting = approvals::count_of(tx, Of::User(leaver.user), leaver.now).await?;
                 approvals::withdraw_all_of(tx, Of::User(leaver.user), leaver.now).await?;
+                Ok(waiting)
+            })
+        },
+    },
+    Leaves {
+        key: "access_requests",
+        noun: "requests for access",
+        what_happens: "are taken back",
+        occasions: &[Offboarding, Leaving, Stop],
+        count: |tx, leaver| {
+            Box::pin(async move { access::count_waiting(tx, Some(leaver.user), leaver.now).await })
+        },
+        end: |tx, leaver| {
+            Box::pin(async move {
+                let waiting = access::count_waiting(tx, Some(leaver.user), leaver.now).await?;
+                access::withdraw_all_of(tx, leaver.user, leaver.now).await?;
                 Ok(waiting)
             })
         },

@@ -3,6 +3,7 @@
 //! Begins transactions, checks authority, writes the audit. Lacks on purpose: HTML pages and HTTP requests.
 
 pub mod actions;
+pub mod approvers;
 pub mod catalogue;
 pub mod cx;
 pub mod decision;

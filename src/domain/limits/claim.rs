@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use crate::base::{crypto::digest, ids::PolicyId};
+use crate::base::{
+    crypto::digest,
+    ids::{EventId, PolicyId},
+};
 
 /// In which span is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,8 +45,8 @@ pub enum Counted {
         slides: bool,
         /// How much, as a decimal.
         amount: String,
-        /// Where different values are counted: this one.
-        value: Option<String>,
+        /// Where different values are counted: the digest of this one.
+        value: Option<digest::Digest>,
         /// Whether it is given back where the call ends in an error.
         gives_back: bool,
         /// Whether it only counts, and stops nothing.
@@ -146,7 +149,7 @@ impl Claim {
         match &self.counted {
             Counted::Amount { span, slides, amount, value, gives_back, is_observed } => {
                 written.a = Some(amount);
-                written.v = value.as_ref().map(|value| hex(&digest::sha256(value.as_bytes())));
+                written.v = value.as_ref().map(hex);
                 match span {
                     Span::Calendar(name) => written.w = Some(name),
                     Span::Seconds(seconds) => written.s = Some(*seconds),
@@ -160,14 +163,30 @@ impl Claim {
     }
 }
 
-/// All claims of a call, for the statement that takes them; nothing where there are none.
+/// The round of a call that another one goes on from.
+#[derive(Serialize)]
+struct WrittenRound {
+    r: uuid::Uuid,
+}
+
+/// Either of them.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Taken<'a> {
+    Claim(Written<'a>),
+    Round(WrittenRound),
+}
+
+/// All claims of a call, and the round that it goes on from, for the statement that takes them; nothing where there are
+/// none.
 ///
 /// Their places in the text are those in the slice.
-pub fn write(claims: &[Claim]) -> Option<String> {
-    if claims.is_empty() {
+pub fn write(claims: &[Claim], round: Option<EventId>) -> Option<String> {
+    if claims.is_empty() && round.is_none() {
         return None;
     }
-    let written: Vec<_> = claims.iter().map(Claim::written).collect();
+    let round = round.map(|round| Taken::Round(WrittenRound { r: round.uuid() }));
+    let written: Vec<_> = claims.iter().map(|one| Taken::Claim(one.written())).chain(round).collect();
     serde_json::to_string(&written).ok()
 }
 
@@ -217,13 +236,13 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_written_as_its_digest_only() {
+    fn a_value_is_written_as_its_digest() {
         let mut one = claim("people", "grt_1");
         if let Counted::Amount { value, .. } = &mut one.counted {
-            *value = Some("mara@example.com".to_owned());
+            *value = Some([0xab; 32]);
         }
-        let text = write(&[one]).expect("claims");
-        assert!(!text.contains("mara") && text.contains(r#""v":""#), "{text}");
-        assert_eq!(write(&[]), None);
+        let text = write(&[one], None).expect("claims");
+        assert!(text.contains(&format!(r#""v":"{}""#, "ab".repeat(32))), "{text}");
+        assert_eq!(write(&[], None), None);
     }
 }

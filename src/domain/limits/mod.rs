@@ -1,6 +1,6 @@
 //! Limits: what calls count in which span, and what is used of it.
 //!
-//! Owns the tables `limit_counts`, `limit_values` and `limit_holds`. What a call counts is taken by the statement that puts
+//! Owns the tables `limit_counts`, `limit_values`, `limit_holds` and `call_rounds`. What a call counts is taken by the statement that puts
 //! it on record, which is the audit room's; here it is written in the form that statement reads.
 //!
 //! Lacks on purpose: which limits a call falls under, which is the policies' part.

@@ -26,7 +26,9 @@ pub async fn list(
     let (after_counter, after_key) = after.unzip();
     let rows = sqlx::query!(
         r#"select n.key, encode(n.key, 'hex') as "text!", n.policy_id as "policy: PolicyId", n.counter, n.scope,
-            n.scope_id, n.span, sum(n.used)::text as "used!",
+            n.scope_id, n.span,
+            coalesce(nullif((select count(distinct x.value) from limit_values x
+                where x.org_id = $1 and x.key = n.key and x.ends_at > $2), 0)::numeric, sum(n.used))::text as "used!",
             (array_agg(n.most order by n.began_at desc))[1]::text as "most!", max(n.ends_at) as "ends_at!"
         from limit_counts n
         where n.org_id = $1 and n.ends_at > $2 and ($3::uuid is null or n.policy_id = $3)
@@ -88,6 +90,14 @@ pub async fn reset(tx: &mut OrgTx, key: &Digest) -> DbResult<Option<Usage>> {
     sqlx::query!("delete from limit_values where org_id = $1 and key = $2", tx.org().uuid(), key.as_slice())
         .execute(tx.conn())
         .await?;
+    // What calls under way would give back was forgotten with the rest; places are not counted but held.
+    sqlx::query!(
+        "delete from limit_holds where org_id = $1 and key = $2 and not is_slot",
+        tx.org().uuid(),
+        key.as_slice()
+    )
+    .execute(tx.conn())
+    .await?;
     Ok(rows.into_iter().last().map(|row| Usage {
         key: *key,
         policy: row.policy,
@@ -111,6 +121,9 @@ pub async fn sweep(tx: &mut SystemTx, now: OffsetDateTime) -> DbResult<u64> {
         .execute(tx.conn())
         .await?;
     sqlx::query!("delete from limit_values where org_id is not null and ends_at < $1", before)
+        .execute(tx.conn())
+        .await?;
+    sqlx::query!("delete from call_rounds where org_id is not null and at < $1", before)
         .execute(tx.conn())
         .await?;
     Ok(counts.rows_affected())

@@ -245,7 +245,8 @@ impl Found {
             Outcome::Hidden(by) => (Word::Hidden, Some(by.part.to_string()), by.layer, by.words.clone()),
         };
         let counts = verdict.reservations.iter().map(|one| {
-            let value = one.distinct.as_ref().map(|value| format!("[{value}]")).unwrap_or_default();
+            let value =
+                one.distinct.as_ref().map(|value| format!("[{}]", value.as_str())).unwrap_or_default();
             format!("{}{value} {}/{}", one.counter, one.amount, one.max)
         });
         Self { word, rule, layer, words, counts: counts.collect() }

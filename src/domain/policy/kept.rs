@@ -10,6 +10,7 @@ use crate::{
         ids::{PolicyId, PolicyTestId, ServerId, TeamId, UserId},
         reference::{Ref, SlugRefused, new_slug},
         slug::Slug,
+        unprinted::Unprinted,
         wording,
     },
     domain::policy::document::Document,
@@ -117,7 +118,7 @@ pub struct PolicyTest {
     /// Its name.
     pub name: String,
     /// The call, as JSON.
-    pub call: String,
+    pub call: Unprinted<String>,
     /// `allow`, `require_approval`, `deny` or `hide`.
     pub expected: String,
     /// When it was made.

@@ -1,7 +1,9 @@
 //! Policies: what agents may do, as documents that people write and programs that decide.
 //!
 //! [`document`] reads what people wrote and tells them everything that is wrong with it at once; [`engine`] compiles it
-//! and decides about calls. [`cases`] hold both to their word.
+//! and decides about calls. [`cases`] hold both to their word. For people who do not read JSON, [`words`] says what a
+//! document means, [`edit`] changes it one step at a time, [`merge`] brings two together, and [`lines`] finds a fault in
+//! its text.
 //!
 //! Owns the tables `policies`, `policy_versions`, `policy_layers` and `policy_tests`. [`kept`] says what a policy is beside its document.
 //!
@@ -13,15 +15,19 @@
 
 pub mod cases;
 pub mod document;
+pub mod edit;
 pub mod engine;
 pub mod import;
 pub mod kept;
+pub mod lines;
 pub mod literal;
+pub mod merge;
 pub mod number;
 pub mod path;
 pub mod pattern;
 pub mod redact;
 mod schema;
 pub mod store;
+pub mod words;
 
 pub use schema::SCHEMA;

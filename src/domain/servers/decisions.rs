@@ -48,8 +48,8 @@ pub struct DecisionTool {
     pub is_enabled: bool,
     /// What it does at worst.
     pub class: Class,
-    /// The digest of what a person accepted.
-    pub accepted_fingerprint: Option<Fingerprint>,
+    /// The digest of its definition, as it was last seen: of a reviewed one that is what a person accepted.
+    pub fingerprint: Fingerprint,
     /// What a person accepted, as it came; there for reviewed and enabled tools only.
     pub accepted_definition: Option<Arc<str>>,
     /// Scopes that a connected account needs for it.

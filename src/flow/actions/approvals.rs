@@ -25,6 +25,7 @@ use crate::{
         vault::{Cell, Sealed},
     },
     flow::{
+        approvers::{self, Desk},
         cx::OrgCx,
         fault::{ActionError, ActionResult},
     },
@@ -290,6 +291,13 @@ pub async fn nudge(cx: &OrgCx, id: &str) -> ActionResult<ApprovalSheet> {
     if !store::nudge(&mut tx, seen.id, cx.now() - NUDGES, cx.now()).await? {
         return Err(ActionError::TooMany { retry_after: NUDGES });
     }
+    let desk = Desk {
+        post: &cx.ports.post,
+        base_url: &cx.ports.site.base_url,
+        org: cx.org.slug.as_str(),
+        now: cx.now(),
+    };
+    approvers::tell(desk, &mut tx, &seen).await?;
     let entry = Entry::admin("approval.nudged", &cx.who()).target("approval", seen.id, &seen.tool);
     let sheet = sheet(cx, &mut tx, id).await?;
     audit::commit(tx, cx.now(), vec![entry]).await?;

@@ -8,6 +8,7 @@ use crate::{
         permission::{Permission, Role},
     },
     domain::{
+        access::store as access,
         gate::{self, Gate},
         tenancy::{MemberFilter, PersonsOrg, rules::deletion, store},
     },
@@ -27,6 +28,8 @@ pub struct OrgFrame {
     pub gate: Gate,
     /// When the organization goes by itself, where its only owner asked for that.
     pub deletes_at: Option<OffsetDateTime>,
+    /// How many requests for access wait, for who sees them all.
+    pub waiting_access: i64,
     /// Whether a person who may not see all teams is in one.
     pub is_in_team: bool,
 }
@@ -53,8 +56,13 @@ pub async fn of_org(cx: &OrgCx) -> ActionResult<OrgFrame> {
         }
         _ => false,
     };
+    let waiting_access = if cx.may(Permission::GrantsRead) {
+        access::count_waiting(&mut tx, None, cx.now()).await?
+    } else {
+        0
+    };
     tx.done().await?;
-    Ok(OrgFrame { orgs, gate, deletes_at, is_in_team })
+    Ok(OrgFrame { orgs, gate, deletes_at, waiting_access, is_in_team })
 }
 
 /// The organizations a person can switch to, by name.

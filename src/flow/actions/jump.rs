@@ -5,6 +5,10 @@ use crate::{
     domain::{
         automation::{NamedKey, ServiceAccount, store as automation},
         grants::{GrantEntry, GrantFilter, store as grants},
+        policy::{
+            kept::{Policy, PolicyFilter},
+            store::policies,
+        },
         tenancy::{Member, MemberFilter, Team, TeamFilter, store},
     },
     flow::{cx::OrgCx, fault::ActionResult},
@@ -29,6 +33,8 @@ pub struct Found {
     pub keys: Vec<NamedKey>,
     /// Grants of agents.
     pub grants: Vec<GrantEntry>,
+    /// Policies.
+    pub policies: Vec<Policy>,
 }
 
 /// Finds things whose name holds the words; nothing for no words.
@@ -59,6 +65,11 @@ pub async fn find(cx: &OrgCx, words: &str) -> ActionResult<Found> {
         let filter = GrantFilter { q: Some(words.clone()), ..GrantFilter::default() };
         let page = PageRequest { limit: MOST, after: None };
         found.grants = grants::grants::list(&mut tx, &filter, &page, cx.now()).await?.items;
+    }
+    if cx.may(Permission::PoliciesRead) {
+        let filter = PolicyFilter { q: Some(words.clone()), ..PolicyFilter::default() };
+        let page = PageRequest { limit: MOST, after: None };
+        found.policies = policies::list(&mut tx, &filter, &page).await?.items;
     }
     if cx.may(Permission::ApiKeysRead) {
         found.keys = automation::glance::keys_named(&mut tx, &words, cx.now(), i64::from(MOST)).await?;

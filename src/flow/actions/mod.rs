@@ -2,6 +2,7 @@
 //!
 //! Invariant: an action on an organization begins with `cx.require(…)`, and a change ends with `audit::commit`.
 
+pub mod access_requests;
 pub mod api_keys;
 pub mod approvals;
 pub mod calls;

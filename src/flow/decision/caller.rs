@@ -9,7 +9,9 @@ use crate::{
     domain::{
         audit::ClientPart,
         grants::DecisionGrant,
-        policy::engine::{Call, Facts, Layer, Listing, Tool, Verdict, decide, foresee, listing},
+        policy::engine::{
+            Call, Facts, Layer, Listing, Tool, Verdict, decide, decide_unseen, foresee, listing,
+        },
     },
     flow::decision::{OrgSnapshot, Say, ServerFacts},
     protocol::mcp::raw::Raw,
@@ -29,6 +31,11 @@ pub struct Caller<'a> {
     /// When.
     pub now: OffsetDateTime,
 }
+
+/// What becomes of a call depends on its arguments, which nobody knows any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("what becomes of the call depends on its arguments")]
+pub struct ByArguments;
 
 /// What the policies say of a call.
 #[derive(Debug)]
@@ -68,6 +75,23 @@ impl<'a> Caller<'a> {
         let layers = layers(&says)?;
         let verdict = self.with_facts(server, |facts| foresee(tool, &facts, &layers));
         Some(Decision { verdict, says })
+    }
+
+    /// What these policies say of a call whatever its arguments are; nothing where there is none, or one of them is not to be
+    /// had.
+    ///
+    /// # Errors
+    /// Where that depends on the arguments.
+    pub fn decide_unseen_by<'s>(
+        &self,
+        says: Vec<Say<'s>>,
+        server: &ServerFacts,
+        tool: &Tool<'_>,
+    ) -> Result<Option<Decision<'s>>, ByArguments> {
+        let Some(layers) = layers(&says) else { return Ok(None) };
+        let verdict = self.with_facts(server, |facts| decide_unseen(tool, &facts, &layers));
+        let verdict = verdict.ok_or(ByArguments)?;
+        Ok(Some(Decision { verdict, says }))
     }
 
     /// Whether a list shows a tool.

@@ -1,7 +1,7 @@
 //! From what policies count to the claims that the record takes: whose each count is, and no count twice.
 
 use crate::{
-    base::actor::Principal,
+    base::{actor::Principal, crypto::digest},
     domain::{
         limits::{Claim, Counted, Owner, Span},
         policy::{
@@ -95,7 +95,7 @@ fn reserved(one: &Reservation, say: &Say<'_>, policy: &InForce, owner: Owner) ->
             span,
             slides: one.kind == WindowKind::Sliding,
             amount: one.amount.to_string(),
-            value: one.distinct.clone(),
+            value: one.distinct.as_ref().map(|value| digest::sha256(value.as_bytes())),
             gives_back: !one.count_errors,
             is_observed: one.is_observed,
         },

@@ -60,6 +60,8 @@ pub struct OrgSnapshot {
 pub struct Say<'s> {
     /// The layer.
     pub layer: LayerName,
+    /// The policy that the layer names.
+    pub id: PolicyId,
     /// Whose layer it is, where it is a team's.
     pub team: Option<TeamId>,
     /// The policy; none where the layer names one of which nothing is in force.
@@ -212,12 +214,17 @@ impl OrgSnapshot {
         let server = self.layers.servers.get(&server).map(|policy| (LayerName::Server, None, *policy));
         let grant = grant.policy.map(|policy| (LayerName::Grant, None, policy));
         let all = org.into_iter().chain(teams).chain(server).chain(grant);
-        all.map(|(layer, team, policy)| Say { layer, team, policy: self.policies.get(&policy) })
+        all.map(|(layer, team, policy)| Say { layer, id: policy, team, policy: self.policies.get(&policy) })
     }
 
     /// The grants, those included that ended lately.
     pub fn grants(&self) -> impl Iterator<Item = &Arc<DecisionGrant>> {
         self.grants.iter()
+    }
+
+    /// All policies of which a version is in force, in no order.
+    pub fn policies(&self) -> impl Iterator<Item = &Arc<InForce>> {
+        self.policies.values()
     }
 
     /// The policy of that id, where a version of it is in force.

@@ -65,6 +65,42 @@ pub struct ApprovalAsked {
     pub page: String,
 }
 
+/// Tells somebody who may give access that it is asked for.
+#[derive(Clone, Debug)]
+pub struct AccessAsked {
+    /// The organization.
+    pub org: Line,
+    /// Who asks.
+    pub person: Line,
+    /// For what, and on which server.
+    pub what: Line,
+    /// For how long.
+    pub span: Line,
+    /// Until when it may be decided.
+    pub expires_at: Moment,
+    /// The page on which it is decided; it asks for sign-in.
+    pub page: String,
+}
+
+/// Tells a person what was decided about the access they asked for.
+#[derive(Clone, Debug)]
+pub struct AccessDecided {
+    /// The person.
+    pub name: Line,
+    /// The organization.
+    pub org: Line,
+    /// What they asked for, and on which server.
+    pub what: Line,
+    /// What they were given, and for how long; none where it was refused.
+    pub given: Option<Line>,
+    /// Who decided.
+    pub by: Line,
+    /// What was said with it; may be empty.
+    pub reason: Line,
+    /// The page where they go on; it asks for sign-in.
+    pub page: String,
+}
+
 /// Invites somebody who has no account.
 #[derive(Clone, Debug)]
 pub struct Invitation {
@@ -315,6 +351,10 @@ pub enum Letter {
     OrgDeletionAsked(OrgDeletionAsked),
     /// Tells somebody that a call waits for them.
     ApprovalAsked(ApprovalAsked),
+    /// Tells somebody who may give access that it is asked for.
+    AccessAsked(AccessAsked),
+    /// Tells a person what was decided about the access they asked for.
+    AccessDecided(AccessDecided),
     /// Lets the operator see that mail arrives.
     TestLetter(TestLetter),
 }
@@ -338,6 +378,8 @@ impl Letter {
             Self::ApiKeyCreated(_) => "api_key_created",
             Self::OrgDeletionAsked(_) => "org_deletion_asked",
             Self::ApprovalAsked(_) => "approval_asked",
+            Self::AccessAsked(_) => "access_asked",
+            Self::AccessDecided(_) => "access_decided",
             Self::TestLetter(_) => "test_letter",
         }
     }
@@ -362,6 +404,9 @@ impl Letter {
             Self::ApiKeyCreated(l) => format!("New API key in {}", l.org),
             Self::OrgDeletionAsked(l) => format!("{} asked to delete {}", l.by, l.org),
             Self::ApprovalAsked(l) => format!("{} asks to call {}", l.agent, l.tool),
+            Self::AccessAsked(l) => format!("{} asks for access to {}", l.person, l.what),
+            Self::AccessDecided(l) if l.given.is_some() => format!("You have access to {}", l.what),
+            Self::AccessDecided(l) => format!("Access to {} was refused", l.what),
             Self::TestLetter(_) => "Mail from Portreeve arrives".to_owned(),
         }
     }

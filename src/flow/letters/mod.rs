@@ -15,9 +15,10 @@ mod render;
 mod words;
 
 pub use letter::{
-    ApiKeyCreated, ApprovalAsked, EmailChanged, Invitation, InvitationExistingAccount, Letter, NewSignIn,
-    OrgDeletionAsked, OwnershipTransferred, PasskeyAdded, PasswordChanged, RemovedFromOrg, ResetPassword,
-    SecondFactorChange, SecondFactorChanged, SignUpExisting, TestLetter, VerifyEmail,
+    AccessAsked, AccessDecided, ApiKeyCreated, ApprovalAsked, EmailChanged, Invitation,
+    InvitationExistingAccount, Letter, NewSignIn, OrgDeletionAsked, OwnershipTransferred, PasskeyAdded,
+    PasswordChanged, RemovedFromOrg, ResetPassword, SecondFactorChange, SecondFactorChanged, SignUpExisting,
+    TestLetter, VerifyEmail,
 };
 pub use post::{DELIVER_LETTERS, Post, PostError, SWEEP_LETTERS};
 pub use render::Rendered;

@@ -9,9 +9,10 @@ use zeroize::Zeroize;
 use crate::flow::letters::{
     Letter,
     letter::{
-        ApiKeyCreated, ApprovalAsked, EmailChanged, Invitation, InvitationExistingAccount, NewSignIn,
-        OrgDeletionAsked, OwnershipTransferred, PasskeyAdded, PasswordChanged, RemovedFromOrg, ResetPassword,
-        SecondFactorChanged, SignUpExisting, TestLetter, VerifyEmail,
+        AccessAsked, AccessDecided, ApiKeyCreated, ApprovalAsked, EmailChanged, Invitation,
+        InvitationExistingAccount, NewSignIn, OrgDeletionAsked, OwnershipTransferred, PasskeyAdded,
+        PasswordChanged, RemovedFromOrg, ResetPassword, SecondFactorChanged, SignUpExisting, TestLetter,
+        VerifyEmail,
     },
 };
 
@@ -84,6 +85,8 @@ fn text(letter: &Letter, site: &str) -> askama::Result<String> {
         Letter::ApiKeyCreated(letter) => Text::ApiKeyCreated { site, letter }.render(),
         Letter::OrgDeletionAsked(letter) => Text::OrgDeletionAsked { site, letter }.render(),
         Letter::ApprovalAsked(letter) => Text::ApprovalAsked { site, letter }.render(),
+        Letter::AccessAsked(letter) => Text::AccessAsked { site, letter }.render(),
+        Letter::AccessDecided(letter) => Text::AccessDecided { site, letter }.render(),
         Letter::TestLetter(letter) => Text::TestLetter { site, letter }.render(),
     }
 }
@@ -107,6 +110,8 @@ fn html(letter: &Letter, site: &str, subject: &str) -> askama::Result<String> {
         Letter::ApiKeyCreated(letter) => Html::ApiKeyCreated { site, subject, letter }.render(),
         Letter::OrgDeletionAsked(letter) => Html::OrgDeletionAsked { site, subject, letter }.render(),
         Letter::ApprovalAsked(letter) => Html::ApprovalAsked { site, subject, letter }.render(),
+        Letter::AccessAsked(letter) => Html::AccessAsked { site, subject, letter }.render(),
+        Letter::AccessDecided(letter) => Html::AccessDecided { site, subject, letter }.render(),
         Letter::TestLetter(letter) => Html::TestLetter { site, subject, letter }.render(),
     }
 }
@@ -144,6 +149,10 @@ enum Text<'a> {
     OrgDeletionAsked { site: &'a str, letter: &'a OrgDeletionAsked },
     #[template(path = "mail/approval_asked/letter.txt")]
     ApprovalAsked { site: &'a str, letter: &'a ApprovalAsked },
+    #[template(path = "mail/access_asked/letter.txt")]
+    AccessAsked { site: &'a str, letter: &'a AccessAsked },
+    #[template(path = "mail/access_decided/letter.txt")]
+    AccessDecided { site: &'a str, letter: &'a AccessDecided },
     #[template(path = "mail/test_letter/letter.txt")]
     TestLetter { site: &'a str, letter: &'a TestLetter },
 }
@@ -181,6 +190,10 @@ enum Html<'a> {
     OrgDeletionAsked { site: &'a str, subject: &'a str, letter: &'a OrgDeletionAsked },
     #[template(path = "mail/approval_asked/letter.html")]
     ApprovalAsked { site: &'a str, subject: &'a str, letter: &'a ApprovalAsked },
+    #[template(path = "mail/access_asked/letter.html")]
+    AccessAsked { site: &'a str, subject: &'a str, letter: &'a AccessAsked },
+    #[template(path = "mail/access_decided/letter.html")]
+    AccessDecided { site: &'a str, subject: &'a str, letter: &'a AccessDecided },
     #[template(path = "mail/test_letter/letter.html")]
     TestLetter { site: &'a str, subject: &'a str, letter: &'a TestLetter },
 }

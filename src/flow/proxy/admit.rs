@@ -23,7 +23,6 @@ use crate::{
             gateway::Gateway,
             handles::Holder,
             refusal::{Refusal, Refused},
-            throttle::Attempt,
         },
     },
     io::db::OrgScope,
@@ -140,7 +139,7 @@ pub async fn admit(gateway: &Gateway, ask: &Ask, newest: Option<i64>) -> Result<
 
 /// What somebody is answered whose token is none, as can be told without a look into the database.
 fn turned_away(gateway: &Gateway, ask: &Ask) -> Box<Refused> {
-    unknown(gateway.throttle.take(ask.origin.ip).map_or_else(|refusal| refusal, Attempt::failed))
+    unknown(gateway.throttle.turn_away(ask.origin.ip))
 }
 
 /// The same agent by a snapshot that is new enough.
@@ -160,7 +159,7 @@ async fn look_up(
     token: &Token,
     newest: Option<i64>,
 ) -> Result<Admitted, Box<Refused>> {
-    let attempt = gateway.throttle.take(ask.origin.ip).map_err(unknown)?;
+    let attempt = gateway.throttle.take(ask.origin.ip).await.map_err(unknown)?;
     let found = match find(gateway, token, newest).await {
         Ok(found) => found,
         Err(error) => {

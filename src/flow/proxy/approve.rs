@@ -3,30 +3,38 @@
 //! Only calls that policies ask about come here, so only they pay for a look at the database. That an approval is used
 //! once is held by the statement that records the call.
 
+use std::borrow::Cow;
+
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    base::{actor::Principal, crypto::digest, email::Email, ids::ApprovalId, risk::Class},
+    base::{actor::Principal, crypto::digest, ids::ApprovalId, risk::Class},
     domain::{
-        approvals::{self, Approval, ApprovalState, Exact, NewApproval, WrittenNeed, store},
+        approvals::{Approval, ApprovalState, Exact, NewApproval, WrittenNeed, store},
         audit::{self, PolicyPart, Unrecorded},
         policy::{document::Approvers, engine::LayerName},
         vault::Cell,
     },
     flow::{
+        approvers::{self, Desk},
         decision::Asked,
         fault::{ActionError, ActionResult},
-        letters::{ApprovalAsked, Letter, Line},
         proxy::{
             admit::Admitted,
             ask::Ask,
             gateway::Gateway,
             judge::Permit,
             refusal::{Refusal, Refused},
+            route::Call,
+            state::State,
         },
     },
     io::db::{OrgTx, Tx},
-    protocol::mcp::canonical::canonical,
+    protocol::mcp::{
+        canonical::{canonical, canonical_without},
+        params::Params,
+        version::Era,
+    },
 };
 
 /// A call that waits for a human, or that one did not agree to.
@@ -46,10 +54,60 @@ pub struct Waiting {
     pub policy: String,
     /// The part of it that asks.
     pub part: PolicyPart,
+    /// Where a person sees it.
+    pub page: String,
+    /// How the agent waits.
+    pub way: Way,
 }
 
+/// How an agent waits for a human.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// It is told to call again.
+    Later,
+    /// It leads its person to the page, and calls again with the state, where its era has one.
+    Link {
+        /// The state.
+        state: Option<String>,
+    },
+    /// It came back from the page, and waits for a moment.
+    Moment,
+    /// It listens for progress under its own token, as it was written.
+    Progress {
+        /// The token.
+        token: String,
+    },
+}
+
+impl Way {
+    /// The best that a client says it can.
+    fn of(gateway: &Gateway, ask: &Ask, admitted: &Admitted, call: &Call<'_>, approval: ApprovalId) -> Self {
+        let Some(request) = call.request() else { return Self::Later };
+        if let Some(State::Asked { .. }) = call.opened.state {
+            let responses = request.params.input_responses().ok().flatten();
+            let is_accepted = responses
+                .and_then(|said| said.reach(&[QUESTION, "action"]))
+                .is_some_and(|action| action.says("accept"));
+            return if is_accepted { Self::Moment } else { Self::Later };
+        }
+        if call.takes_links() {
+            let state = State::Asked { approval };
+            let seal = || state.seal(&gateway.handles, admitted.holder(&call.server));
+            return Self::Link { state: (call.era == Era::Modern).then(seal) };
+        }
+        let token = request.params.progress_token().ok().flatten();
+        match token {
+            Some(token) if ask.takes_events() => Self::Progress { token: token.raw().text().to_owned() },
+            _ => Self::Later,
+        }
+    }
+}
+
+/// By what name the client is asked to lead its person to the page.
+pub const QUESTION: &str = "approval";
+
 impl Waiting {
-    fn of(approval: &Approval, asked: &Asked, part: PolicyPart) -> Self {
+    fn of(approval: &Approval, asked: &Asked, part: PolicyPart, page: String, way: Way) -> Self {
         let approvers: Vec<_> = approval.needs.iter().map(said).collect();
         Self {
             id: approval.id,
@@ -59,6 +117,8 @@ impl Waiting {
             denied: (approval.state == ApprovalState::Denied).then(|| approval.reason.clone()),
             policy: asked.policy.clone(),
             part,
+            page,
+            way,
         }
     }
 
@@ -73,8 +133,8 @@ impl Waiting {
                 "This call of {subject} was asked for, and it was denied: {reason} Do not ask for it again as it is."
             ),
             None => format!(
-                "The policy {policy} asks a human before {subject} is called with these arguments: {approvers}. They were \
-                 asked and may decide until {}. Call it again with exactly the same arguments when they have agreed.",
+                "The policy {policy} asks a human before {subject} is called with these arguments: {approvers}. They may \
+                 decide until {}. Call it again with exactly the same arguments when they have agreed.",
                 clock(self.expires_at)
             ),
         }
@@ -108,12 +168,20 @@ pub async fn agreed<'a>(
     admitted: &Admitted,
     permit: Permit<'a>,
 ) -> Result<Permit<'a>, Box<Refused>> {
+    if permit.goes_on().is_some() {
+        return Ok(permit);
+    }
     let Some(first) = permit.ruling().needs.first() else { return Ok(permit) };
     let part = part_of(first);
     match find_or_ask(gateway, ask, admitted, &permit).await {
-        Ok(approval) if approval.is_usable(admitted.now) => Ok(permit.approved_by(approval.id)),
+        Ok(approval) if approval.is_usable(gateway.clock.now()) => Ok(permit.approved_by(approval.id)),
         Ok(approval) => {
-            let waiting = Waiting::of(&approval, first, part);
+            let page = format!("{}/o/{}/approvals/{}", gateway.base_url, admitted.snapshot.slug, approval.id);
+            let way = match approval.state {
+                ApprovalState::Denied => Way::Later,
+                _ => Way::of(gateway, ask, admitted, permit.call(), approval.id),
+            };
+            let waiting = Waiting::of(&approval, first, part, page, way);
             Err(permit.call().refused(admitted, Refusal::Approval(Box::new(waiting))))
         }
         Err(error) => {
@@ -140,9 +208,9 @@ async fn find_or_ask(
     permit: &Permit<'_>,
 ) -> ActionResult<Approval> {
     let call = permit.call();
-    let raw = call.request().and_then(|request| request.params.arguments().ok().flatten());
-    let arguments = raw.map_or_else(|| b"{}".to_vec(), canonical);
-    let subject = call.subject().unwrap_or_default();
+    // Now, and not when the call came: the record will look at the same clock.
+    let now = gateway.clock.now();
+    let (subject, arguments) = what_is_asked(permit);
     let exact = Exact {
         grant: admitted.grant.id,
         server: call.server.server.id,
@@ -153,7 +221,7 @@ async fn find_or_ask(
     };
     let scope = admitted.snapshot.scope;
     let mut tx = OrgTx::begin(&gateway.db, scope).await?;
-    if let Some(found) = store::find_exact(&mut tx, &exact, admitted.now).await? {
+    if let Some(found) = store::find_exact(&mut tx, &exact, now).await? {
         tx.done().await?;
         return Ok(found);
     }
@@ -178,49 +246,44 @@ async fn find_or_ask(
         key: sealed.key,
         needs: &needs,
         request: ask.origin.request,
-        expires_at: admitted.now + Duration::seconds(within.into()),
+        expires_at: now + Duration::seconds(within.into()),
     };
-    let is_new = store::insert(&mut tx, &new, admitted.now).await?;
+    let is_new = store::insert(&mut tx, &new, now).await?;
     let found = if is_new { store::find(&mut tx, id).await? } else { None };
     if let Some(new) = &found {
-        tell(gateway, admitted, &mut tx, new).await?;
+        let desk =
+            Desk { post: &gateway.post, base_url: &gateway.base_url, org: &admitted.snapshot.slug, now };
+        approvers::tell(desk, &mut tx, new).await?;
     }
     let found = match found {
         Some(found) => Some(found),
         // Somebody asked the same a moment ago.
-        None => store::find_exact(&mut tx, &exact, admitted.now).await?,
+        None => store::find_exact(&mut tx, &exact, now).await?,
     };
     // The refused call, which names the approval, is the event of the request.
     audit::commit_unrecorded(tx, Unrecorded::Asked).await?;
     found.ok_or(ActionError::Changed)
 }
 
-/// Writes to those who may agree, so many at the most; the others find it on the page.
-const MOST_LETTERS: usize = 20;
+/// Members of the parameters that are about the exchange alone.
+const EXCHANGE: [&str; 3] = ["_meta", "requestState", "inputResponses"];
 
-async fn tell(
-    gateway: &Gateway,
-    admitted: &Admitted,
-    tx: &mut OrgTx,
-    approval: &Approval,
-) -> ActionResult<()> {
-    let judges = store::judges(tx).await?;
-    let may = judges.iter().filter(|judge| approvals::may_decide(approval, judge, admitted.now).is_ok());
-    let class = approval.class.parse::<Class>().map_or("", Class::meaning);
-    for judge in may.take(MOST_LETTERS) {
-        let Ok(email) = judge.email.parse::<Email>() else { continue };
-        let letter = Letter::ApprovalAsked(ApprovalAsked {
-            org: Line::of(&admitted.snapshot.slug),
-            agent: Line::of(&approval.grant_label),
-            person: Line::of(&approval.requester_name),
-            tool: Line::of(format!("{} on {}", approval.tool, approval.server_slug)),
-            effect: Line::of(format!("Tools of its class {class}")),
-            expires_at: approval.expires_at.into(),
-            page: format!("{}/o/{}/approvals/{}", gateway.base_url, admitted.snapshot.slug, approval.id),
-        });
-        gateway.post.queue(tx, &email, &letter).await.map_err(ActionError::defect)?;
-    }
-    Ok(())
+/// What is called and with what, canonically: the arguments of a tool; of anything else all that is said of it but what is
+/// about the exchange alone.
+fn what_is_asked<'p>(permit: &'p Permit<'_>) -> (Cow<'p, str>, Vec<u8>) {
+    let call = permit.call();
+    let params = call.request().map(|request| &request.params);
+    let (subject, written) = match permit.name() {
+        Some(name) => {
+            let all = params.and_then(Params::raw);
+            (name.into(), all.map(|all| canonical_without(all, &EXCHANGE)))
+        }
+        None => {
+            let arguments = params.and_then(|params| params.arguments().ok().flatten());
+            (call.subject().unwrap_or_default(), arguments.map(canonical))
+        }
+    };
+    (subject, written.unwrap_or_else(|| b"{}".to_vec()))
 }
 
 fn written(asked: &Asked) -> WrittenNeed {

@@ -88,6 +88,14 @@ impl Ask {
         if values.next().is_some() { None } else { value.to_str().ok() }
     }
 
+    /// Whether the agent takes a stream of events for an answer.
+    pub fn takes_events(&self) -> bool {
+        let lines = self.headers.get_all("accept").iter().filter_map(|value| value.to_str().ok());
+        lines.flat_map(|line| line.split(',')).any(|kind| {
+            kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
+        })
+    }
+
     /// The carried token.
     pub fn bearer(&self) -> Option<&str> {
         let (scheme, token) = self.header("authorization")?.split_once(' ')?;

@@ -138,7 +138,7 @@ async fn opening(
             if let Some(fault) = refused_by_server(status) {
                 return failed(gateway, ask, permit, open, Some(status), fault);
             }
-            let editor = Editor::of(gateway, admitted, permit);
+            let editor = Editor::of(gateway, admitted, permit, open.as_ref());
             let body = if is_stream { relay::edited(&editor, body) } else { edited(&editor, body) };
             if let Some(open) = open {
                 open.close(&ended(status), Some(status.as_u16()), body.len());
@@ -167,7 +167,7 @@ async fn answer(
         return failed(gateway, ask, permit, open, Some(status), fault);
     }
     let headers = returned(gateway, admitted, permit.call(), &reply);
-    let editor = Editor::of(gateway, admitted, permit);
+    let editor = Editor::of(gateway, admitted, permit, open.as_ref());
     if is_event_stream(&reply.headers) {
         let relay = Relay::of_events(reply, open, editor);
         return Answer { status, headers, body: AnswerBody::stream(relay) };
@@ -245,7 +245,12 @@ fn returned(gateway: &Gateway, admitted: &Admitted, call: &Call<'_>, reply: &Rep
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     // What stands for the server's session is sealed to this grant and server.
     if let Some(upstream) = reply.headers.get(SESSION).and_then(|value| value.to_str().ok()) {
-        let session = Session { upstream: upstream.to_owned(), client: call.client.clone(), bridged: None };
+        let session = Session {
+            upstream: upstream.to_owned(),
+            client: call.client.clone(),
+            bridged: None,
+            takes_links: call.takes_links(),
+        };
         let handle = gateway.handles.seal_session(admitted.holder(&call.server), &session);
         if let Ok(value) = HeaderValue::from_str(&handle) {
             headers.insert(SESSION, value);

@@ -3,7 +3,7 @@
 //! Towards the server a sealed handle is opened; towards the agent the server's own is sealed, and a list shows what this
 //! agent may call. All other bytes stay as they are.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 
@@ -19,8 +19,10 @@ use crate::{
             judge::Permit,
             lists,
             merged::{cursor::Cursor, places},
+            record::OpenCall,
             refusal::Refusal,
             route::Merged,
+            state::{Round, State},
             watch::Watch,
         },
     },
@@ -45,6 +47,8 @@ pub struct Opened {
     pub body: Option<Bytes>,
     /// What the header that repeats the task's id is to say.
     pub renamed: Option<String>,
+    /// What the state stands for that it carries.
+    pub state: Option<State>,
 }
 
 const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
@@ -80,7 +84,16 @@ pub fn open(
     }
     let state = request.params.request_state().map_err(wrong)?;
     if let (Some(state), Some(raw)) = (state, request.params.get("requestState")) {
-        edits.replace_string(raw, &plain(HandleKind::State, &state)?);
+        let state = State::open(handles, holder, &state).map_err(|_| Refusal::HandleUnknown)?;
+        match (&state, request.params.raw()) {
+            (State::Server { text, .. }, _) => edits.replace_string(raw, text),
+            // The question was ours, and so is the answer.
+            (State::Asked { .. }, Some(params)) => {
+                edits.change(params, &[Change::Remove("requestState"), Change::Remove("inputResponses")]);
+            }
+            (State::Asked { .. }, None) => {}
+        }
+        opened.state = Some(state);
     }
     if !edits.is_empty() {
         opened.body = Some(Bytes::from(edits.apply().map_err(|_| Refusal::HandleUnknown)?));
@@ -105,6 +118,8 @@ pub struct Editor {
     is_opening: bool,
     /// How the server's things are called, where it is reached through the merged endpoint.
     merged: Option<Merged>,
+    /// The round that a state in the answer stands for.
+    round: Option<Round>,
     scope: OrgScope,
     server: ServerId,
     watch: Arc<Watch>,
@@ -135,7 +150,7 @@ const MARKS: [&[u8]; 3] = [b"\"requestState\"", b"\"taskId\"", b"list_changed\""
 
 impl Editor {
     /// For the answer to a permitted call.
-    pub fn of(gateway: &Gateway, admitted: &Admitted, permit: &Permit<'_>) -> Self {
+    pub fn of(gateway: &Gateway, admitted: &Admitted, permit: &Permit<'_>, open: Option<&OpenCall>) -> Self {
         let call = permit.call();
         let list = call.request().and_then(|request| match request.method().target() {
             Target::List(kind) => Some(kind),
@@ -154,6 +169,7 @@ impl Editor {
             list: list.map(|kind| (kind, visible())),
             is_opening: call.request().is_some_and(|request| request.method() == Method::Initialize),
             merged: call.merged.clone(),
+            round: open.and_then(OpenCall::round),
             scope: admitted.snapshot.scope,
             server: call.server.server.id,
             watch: Arc::clone(&gateway.watch),
@@ -266,9 +282,9 @@ impl Editor {
 
     fn seal(&self, body: &[u8], message: &Message<'_>) -> Option<Vec<u8>> {
         let mut edits = Edits::of(body);
-        let mut seal = |raw: Option<Raw<'_>>, kind| {
-            if let Some(text) = raw.and_then(|raw| raw.string().map(|text| (raw, text))) {
-                edits.replace_string(text.0, &self.handles.seal(kind, self.holder, text.1.as_bytes()));
+        let seal = |edits: &mut Edits<'_>, raw| {
+            if let Some((raw, text)) = told(raw) {
+                edits.replace_string(raw, &self.handles.seal(HandleKind::Task, self.holder, text.as_bytes()));
             }
         };
         match message {
@@ -280,27 +296,35 @@ impl Editor {
                 }
             }
             Message::Response(response) => {
-                seal(response.result("requestState"), HandleKind::State);
-                seal(response.result("taskId"), HandleKind::Task);
-                seal(response.result("task").and_then(|task| task.get("taskId")), HandleKind::Task);
-                if let Some(tasks) = response.result("tasks") {
-                    tasks.elements().for_each(|task| seal(task.get("taskId"), HandleKind::Task));
+                if let Some((raw, text)) = told(response.result("requestState")) {
+                    let state = State::Server { text: text.into_owned(), round: self.round };
+                    edits.replace_string(raw, &state.seal(&self.handles, self.holder));
                 }
-                seal(related_task(response.meta(RELATED)), HandleKind::Task);
+                seal(&mut edits, response.result("taskId"));
+                seal(&mut edits, response.result("task").and_then(|task| task.get("taskId")));
+                if let Some(tasks) = response.result("tasks") {
+                    tasks.elements().for_each(|task| seal(&mut edits, task.get("taskId")));
+                }
+                seal(&mut edits, related_task(response.meta(RELATED)));
             }
             Message::Notification(notification) => {
                 if matches!(notification.method(), Method::TasksStatus | Method::TaskChanged) {
-                    seal(notification.params.get("taskId"), HandleKind::Task);
+                    seal(&mut edits, notification.params.get("taskId"));
                 }
-                seal(related_task(notification.params.meta(RELATED)), HandleKind::Task);
+                seal(&mut edits, related_task(notification.params.meta(RELATED)));
             }
-            Message::Request(request) => seal(related_task(request.params.meta(RELATED)), HandleKind::Task),
+            Message::Request(request) => seal(&mut edits, related_task(request.params.meta(RELATED))),
         }
         if let Some(merged) = &self.merged {
             places::relocate(&mut edits, &merged.slug, message);
         }
         if edits.is_empty() { None } else { edits.apply().ok() }
     }
+}
+
+fn told(raw: Option<Raw<'_>>) -> Option<(Raw<'_>, Cow<'_, str>)> {
+    let raw = raw?;
+    Some((raw, raw.string()?))
 }
 
 const RELATED: &str = "io.modelcontextprotocol/related-task";

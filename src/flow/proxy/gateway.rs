@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
         proxy::{
             bridge::Bridge,
             handles::Handles,
+            hold,
             recorder::Recorder,
             seen::Seen,
             snapshots::Snapshots,
@@ -61,6 +63,12 @@ pub struct Gateway {
     pub bridge: Bridge,
     /// Seals what stands for an upstream's sessions and states.
     pub handles: Handles,
+    /// Room for calls that wait for a human while their agent listens.
+    pub held: Arc<Semaphore>,
+    /// Where background work belongs.
+    pub tasks: TaskTracker,
+    /// Ends when the process is to end.
+    pub stop: CancellationToken,
 }
 
 /// What a gateway is built from.
@@ -101,13 +109,17 @@ impl Gateway {
             tasks: tasks.clone(),
             stop: stop.clone(),
         };
-        let strangers = Strangers::new(db.clone(), clock.clone(), Arc::clone(&recorder), tasks.clone(), stop);
+        let strangers =
+            Strangers::new(db.clone(), clock.clone(), Arc::clone(&recorder), tasks.clone(), stop.clone());
         Self {
             tethers: Tethers::new(tethers),
             snapshots,
             seen: Seen::new(db.clone(), tasks.clone()),
             watch: Watch::new(db.clone(), clock.clone(), waker, tasks.clone()),
-            bridge: Bridge::new(tasks),
+            bridge: Bridge::new(tasks.clone()),
+            held: Arc::new(Semaphore::new(hold::MOST)),
+            tasks,
+            stop,
             strangers,
             throttle: Throttle::new(clock.clone()),
             recorder,

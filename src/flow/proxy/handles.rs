@@ -64,12 +64,15 @@ pub struct Session {
     /// What is known of the client, where the session is Portreeve's own and none of the upstream's.
     #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
     pub bridged: Option<Bridged>,
+    /// Whether the client leads its person to an address where it is asked to.
+    #[serde(rename = "l", default, skip_serializing_if = "std::ops::Not::not")]
+    pub takes_links: bool,
 }
 
 impl Session {
     /// The session of an agent that opened none, and so said nothing of itself.
     pub fn of_nobody() -> Self {
-        Self { upstream: String::new(), client: None, bridged: Some(Bridged::unsaid()) }
+        Self { upstream: String::new(), client: None, bridged: Some(Bridged::unsaid()), takes_links: false }
     }
 }
 
@@ -193,7 +196,12 @@ mod tests {
     fn a_session_keeps_who_began_it_and_fits_into_a_header() {
         let (handles, mine) = (handles(), holder());
         let client = ClientPart { name: "claude-code".to_owned(), version: Some("2".to_owned()) };
-        let session = Session { upstream: "f81d4fae".to_owned(), client: Some(client), bridged: None };
+        let session = Session {
+            upstream: "f81d4fae".to_owned(),
+            client: Some(client),
+            bridged: None,
+            takes_links: true,
+        };
         let handle = handles.seal_session(mine, &session);
         assert!(handle.bytes().all(|byte| (0x21..=0x7e).contains(&byte)));
         assert_eq!(handles.open_session(mine, &handle), Ok(session));

@@ -1,21 +1,24 @@
 //! From a call to a [`Permit`], or a [`Refusal`]: the same judgment for a call and for what a list shows.
 
+use time::OffsetDateTime;
+
 use crate::{
     base::{ids::ApprovalId, risk::Class},
     domain::{
         audit::Lack,
-        limits::Claim,
+        limits::{Claim, Counted},
         policy::engine::Tool,
         servers::{Fingerprint, ToolState},
     },
     flow::{
-        decision::{Absence, Caller, Ruling, ServerFacts, Stopped, as_policies_see, names},
+        decision::{Absence, Caller, Claimed, Ruling, ServerFacts, Stopped, as_policies_see, names},
         proxy::{
             admit::Admitted,
             ask::Ask,
             reached::Reached,
             refusal::{Refusal, Refused},
             route::{Call, Payload},
+            state::{Round, State},
         },
     },
     protocol::mcp::{
@@ -30,16 +33,25 @@ use crate::{
 #[derive(Debug)]
 pub struct Permit<'a> {
     call: Call<'a>,
+    name: Option<String>,
     class: Option<Class>,
     fingerprint: Option<Fingerprint>,
     ruling: Ruling,
     approval: Option<ApprovalId>,
+    round: Option<Round>,
+    /// What it does not count because the round before did.
+    spared: Vec<Claimed>,
 }
 
 impl<'a> Permit<'a> {
     /// The call.
     pub const fn call(&self) -> &Call<'a> {
         &self.call
+    }
+
+    /// What policies call what is called, where that is no tool.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     /// What the tool does at worst.
@@ -62,6 +74,31 @@ impl<'a> Permit<'a> {
         self.approval
     }
 
+    /// The round that it goes on from.
+    pub const fn goes_on(&self) -> Option<Round> {
+        self.round
+    }
+
+    /// Whether humans agreed to it, now or when it was first made.
+    pub fn is_agreed(&self) -> bool {
+        self.approval.is_some() || self.round.is_some_and(|round| round.is_agreed)
+    }
+
+    /// The same as another round of a call that is on record, where it is one: then it counts nothing, and nobody is asked
+    /// anew, but calls under way are counted as ever.
+    fn going_on(mut self, now: OffsetDateTime) -> Self {
+        let Some(State::Server { round: Some(round), .. }) = self.call.opened.state else { return self };
+        let is_agreed = round.is_agreed || self.ruling.needs.is_empty();
+        if is_agreed && round.goes_on(&self.call, self.fingerprint, &self.ruling.policies, now) {
+            let claims = std::mem::take(&mut self.ruling.claims);
+            let (held, spared) =
+                claims.into_iter().partition(|one| matches!(one.claim.counted, Counted::Place));
+            (self.ruling.claims, self.spared) = (held, spared);
+            self.round = Some(round);
+        }
+        self
+    }
+
     /// The same with the approval that it is to use.
     #[must_use]
     pub(super) fn approved_by(mut self, approval: ApprovalId) -> Self {
@@ -75,6 +112,12 @@ impl<'a> Permit<'a> {
             // It was used, or its time was over: another one is asked for.
             Lack::Approval => {
                 self.approval = None;
+                Ok(self)
+            }
+            // Somebody went on from that round before: this is another call.
+            Lack::Round => {
+                self.round = None;
+                self.ruling.claims.append(&mut self.spared);
                 Ok(self)
             }
             Lack::Limit { at, .. } if self.ruling.ask_beyond(at) => Ok(self),
@@ -100,8 +143,18 @@ impl<'a> Permit<'a> {
 /// Why it may not be made.
 pub fn judge<'a>(admitted: &Admitted, ask: &Ask, call: Call<'a>) -> Result<Permit<'a>, Box<Refused>> {
     match weigh(admitted, ask, &call) {
-        Ok(Weight { class, fingerprint, ruling }) => {
-            Ok(Permit { call, class, fingerprint, ruling, approval: None })
+        Ok(Weight { name, class, fingerprint, ruling }) => {
+            let permit = Permit {
+                call,
+                name,
+                class,
+                fingerprint,
+                ruling,
+                approval: None,
+                round: None,
+                spared: Vec::new(),
+            };
+            Ok(permit.going_on(admitted.now))
         }
         Err(refusal) => Err(call.refused(admitted, refusal)),
     }
@@ -110,6 +163,7 @@ pub fn judge<'a>(admitted: &Admitted, ask: &Ask, call: Call<'a>) -> Result<Permi
 /// What was found of a call that may be made.
 #[derive(Default)]
 struct Weight {
+    name: Option<String>,
     class: Option<Class>,
     fingerprint: Option<Fingerprint>,
     ruling: Ruling,
@@ -182,7 +236,7 @@ fn called(caller: &Caller<'_>, server: &ServerFacts, request: &Request<'_>, name
     let ruling = caller
         .rule(server, as_policies_see(tool), arguments)
         .map_err(|what| stopped(what, name, tool.state))?;
-    Ok(Weight { class: Some(tool.class), fingerprint: tool.accepted_fingerprint, ruling })
+    Ok(Weight { class: Some(tool.class), fingerprint: Some(tool.fingerprint), ruling, name: None })
 }
 
 /// Something that is read, and named by a list of this kind.
@@ -190,7 +244,7 @@ fn read(caller: &Caller<'_>, server: &ServerFacts, kind: ListKind, name: Option<
     let name = names::name_in(kind, name.ok_or_else(|| missing(key))?);
     let tool = Tool { name: &name, class: Class::Read, is_reviewed: true };
     let ruling = caller.rule(server, tool, None).map_err(|what| stopped(what, &name, ToolState::Reviewed))?;
-    Ok(Weight { class: Some(Class::Read), ruling, ..Weight::default() })
+    Ok(Weight { name: Some(name.into_owned()), class: Some(Class::Read), ruling, fingerprint: None })
 }
 
 /// A method of an extension may do anything, so it asks for more than the mildest grant.
@@ -203,7 +257,7 @@ fn unknown_method(caller: &Caller<'_>, server: &ServerFacts, request: &Request<'
     let name = format!("method:{method}");
     let tool = Tool { name: &name, class: Class::Write, is_reviewed: true };
     let ruling = caller.rule(server, tool, None).map_err(|what| stopped(what, &name, ToolState::Reviewed))?;
-    Ok(Weight { class: Some(Class::Write), ruling, ..Weight::default() })
+    Ok(Weight { name: Some(name), class: Some(Class::Write), ruling, fingerprint: None })
 }
 
 /// Why a call does not go on that something stops.

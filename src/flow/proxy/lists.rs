@@ -70,6 +70,6 @@ fn is_visible(visible: &Visible, item: &Item<'_>, otherwise: &mut Otherwise) -> 
 /// A server of both eras may add what only one of them knows, and has no meaning for a model.
 fn is_as_reviewed(tool: &DecisionTool, text: &str) -> bool {
     tool.accepted_definition.as_deref() == Some(text)
-        || tool.accepted_fingerprint.is_some() && Fingerprint::of(text).ok() == tool.accepted_fingerprint
+        || Fingerprint::of(text).is_ok_and(|shown| shown == tool.fingerprint)
         || tool.accepted_definition.as_deref().is_some_and(|accepted| is_alike(accepted, text))
 }

@@ -20,6 +20,7 @@ pub mod dispatch;
 pub mod edit;
 pub mod gateway;
 pub mod handles;
+pub mod hold;
 pub mod judge;
 pub mod lists;
 pub mod merged;
@@ -33,21 +34,27 @@ pub mod reply;
 pub mod route;
 pub mod seen;
 pub mod snapshots;
+pub mod state;
 pub mod strangers;
 pub mod tether;
 pub mod throttle;
 pub mod watch;
 
+use std::sync::Arc;
+
 use crate::{
     flow::proxy::{
         admit::Admitted,
+        approve::Waiting,
         ask::{Answer, Ask, Endpoint, Verb},
         gateway::Gateway,
+        hold::Held,
         record::{Admission, Recorded},
         refusal::{Refusal, Refused},
         route::Call,
         tether::Tether,
     },
+    io::db::OrgScope,
     protocol::mcp::{
         message::{self, Message},
         strict::Limits,
@@ -58,20 +65,51 @@ use crate::{
 const ROUNDS: usize = 3;
 
 /// Serves one request of an agent.
-pub async fn serve(gateway: &Gateway, ask: Ask) -> Answer {
+pub async fn serve(gateway: &Arc<Gateway>, ask: Ask) -> Answer {
+    match decide(gateway, &ask).await {
+        Served::Answer(answer) => *answer,
+        Served::Waits(scope, waiting, answer) => match Held::of(gateway, scope, *waiting, *answer) {
+            Ok(held) => Box::pin(held.answer(gateway, ask)).await,
+            Err(answer) => *answer,
+        },
+    }
+}
+
+/// Serves a request that waited and waits no longer, whatever it comes to now.
+async fn go_on(gateway: &Gateway, ask: &Ask) -> Answer {
+    match decide(gateway, ask).await {
+        Served::Answer(answer) | Served::Waits(_, _, answer) => *answer,
+    }
+}
+
+/// What a request came to.
+enum Served {
+    /// The answer.
+    Answer(Box<Answer>),
+    /// It waits for a human; with what is answered where nobody listens.
+    Waits(OrgScope, Box<Waiting>, Box<Answer>),
+}
+
+async fn decide(gateway: &Gateway, ask: &Ask) -> Served {
     let mut newest = None;
     for _ in 0..ROUNDS {
-        let outcome = match attempt(gateway, &ask, newest).await {
-            Ok(outcome) => outcome,
-            Err(refused) => record::refuse(gateway, &ask, *refused).await,
+        let (outcome, waits) = match attempt(gateway, ask, newest).await {
+            Ok(outcome) => (outcome, None),
+            Err(refused) => {
+                let waits = refused.waits();
+                (record::refuse(gateway, ask, *refused).await, waits)
+            }
         };
-        match outcome {
-            Recorded::Answer(answer) => return *answer,
+        match (outcome, waits) {
+            (Recorded::Answer(answer), Some((scope, waiting))) => {
+                return Served::Waits(scope, waiting, answer);
+            }
+            (Recorded::Answer(answer), None) => return Served::Answer(answer),
             // Somebody changed what calls are judged by; whoever changed it may have been answered already.
-            Recorded::Stale(epoch) => newest = epoch,
+            (Recorded::Stale(epoch), _) => newest = epoch,
         }
     }
-    reply::busy(&ask)
+    Served::Answer(Box::new(reply::busy(ask)))
 }
 
 /// One round: admission, judgment, record, and the exchange with the upstream.
@@ -121,16 +159,19 @@ async fn pass(
 ) -> Result<Recorded, Box<Refused>> {
     let tether = Tether::of(ask, admitted, &call);
     let mut permit = judge::judge(admitted, ask, call)?;
-    let (pass, credential) = loop {
+    // Each round has one limit less that could stop it, or an approval less that could be used.
+    for _ in 0..permit.ruling().claims.len() + ROUNDS {
         permit = approve::agreed(gateway, ask, admitted, permit).await?;
         let credential = credential::open(gateway, admitted, &permit).await?;
         match record::admit(gateway, ask, admitted, permit).await? {
-            Admission::Pass(pass) => break (pass, credential),
+            Admission::Pass(pass) => {
+                let answer = dispatch::dispatch(gateway, ask, admitted, pass, credential).await;
+                return Ok(Recorded::Answer(Box::new(gateway.tethers.hold(tether, answer))));
+            }
             Admission::Stale(stale) => return Ok(stale),
-            // Each round has one limit less that could stop it, or ends with the wait for a human.
             Admission::Lacking(lacking, lack) => permit = lacking.beyond(admitted, lack)?,
         }
-    };
-    let answer = dispatch::dispatch(gateway, ask, admitted, pass, credential).await;
-    Ok(Recorded::Answer(Box::new(gateway.tethers.hold(tether, answer))))
+    }
+    tracing::warn!("the record and the approvals do not agree on what may be used");
+    Err(permit.call().refused(admitted, Refusal::RecordAway))
 }

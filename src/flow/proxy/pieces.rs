@@ -28,6 +28,8 @@ use crate::{
 pub enum Piece {
     /// A message on the way.
     Told(Vec<u8>),
+    /// Bytes of a stream that are events already.
+    Events(Bytes),
     /// Nothing but that the stream is still there.
     Quiet,
     /// The last message, and the status where it is the only one.
@@ -57,7 +59,7 @@ pub fn channel() -> (mpsc::Sender<Piece>, mpsc::Receiver<Piece>) {
 pub async fn answer(mut pieces: mpsc::Receiver<Piece>) -> Answer {
     match pieces.recv().await {
         Some(Piece::Ended(status, body)) => reply::json_answer(status, body),
-        Some(first @ (Piece::Told(_) | Piece::Quiet)) => stream(Some(first), pieces),
+        Some(first @ (Piece::Told(_) | Piece::Events(_) | Piece::Quiet)) => stream(Some(first), pieces),
         // Whoever called has called it off, and nobody reads this.
         None => reply::accepted(),
     }
@@ -95,6 +97,7 @@ impl Body for Stream {
             Some(Piece::Quiet) => {
                 return Poll::Ready(Some(Ok(BodyFrame::data(Bytes::from_static(b":\n\n")))));
             }
+            Some(Piece::Events(data)) => return Poll::Ready(Some(Ok(BodyFrame::data(data)))),
             Some(Piece::Told(data)) => data,
             Some(Piece::Ended(_, data)) => {
                 self.pieces = None;

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use crate::{
     base::{
-        crypto::digest,
+        crypto::digest::{self, Digest},
         ids::EventId,
         trace::{Finding, Fixer, Step, Trace},
     },
@@ -25,6 +25,7 @@ use crate::{
         refusal::{Form, Refusal, Refused},
         reply,
         route::{self, Call},
+        state::Round,
     },
     io::db::OrgScope,
     protocol::mcp::{canonical::canonical, message::Request, method::Method},
@@ -67,6 +68,10 @@ pub struct OpenCall {
     at: OffsetDateTime,
     /// Whether it holds something of limits until it ends.
     holds: bool,
+    /// Of the policies that let it pass.
+    policies: Digest,
+    /// Whether humans agreed to it.
+    is_agreed: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -117,7 +122,7 @@ pub async fn admit<'a>(
     let entry = CallEntry {
         epoch: Some(admitted.snapshot.epoch),
         opens: true,
-        limits: limits::write(&permit.claims()),
+        limits: limits::write(&permit.claims(), permit.goes_on().map(|round| round.intent)),
         approval: permit.approval(),
         ..CallEntry::new(open.intent, open.at, intent)
     };
@@ -295,7 +300,17 @@ impl OpenCall {
             began: Instant::now(),
             at: gateway.clock.now(),
             holds: permit.ruling().claims.iter().any(|one| one.claim.is_held()),
+            policies: permit.ruling().policies,
+            is_agreed: permit.is_agreed(),
         }
+    }
+
+    /// What a state in the answer stands for; none where no answer can have one.
+    pub fn round(&self) -> Option<Round> {
+        let method = Method::parse(self.part.method.as_deref()?);
+        method
+            .may_require_input()
+            .then(|| Round::of(self.intent, self.at, &self.part, &self.policies, self.is_agreed))
     }
 
     fn entry(&self, action: &'static str, part: CallPart) -> Entry {
@@ -331,7 +346,8 @@ impl OpenCall {
             upstream: Some(upstream),
             ..CallPart::new(trace)
         };
-        let is_error = *ending != Ending::Answered || status.is_some_and(|status| status >= 400);
+        // Of a call that the agent went away from nobody knows that it failed; else going away would be for free.
+        let is_error = matches!(ending, Ending::Failed(..)) || status.is_some_and(|status| status >= 400);
         let call = CallEntry {
             closes: Some(self.intent),
             settles: self.holds.then_some(is_error),
@@ -342,7 +358,7 @@ impl OpenCall {
 }
 
 /// The arguments of a call without their values.
-fn arguments(request: &Request<'_>) -> Option<ArgumentsPart> {
+pub(super) fn arguments(request: &Request<'_>) -> Option<ArgumentsPart> {
     let raw = request.params.arguments().ok().flatten()?;
     let keys =
         raw.members().filter_map(|member| member.key.string().map(std::borrow::Cow::into_owned)).collect();

@@ -12,6 +12,7 @@ use crate::{
         decision::{Absence, Denial},
         proxy::{admit::Known, approve::Waiting, reached::Reached},
     },
+    io::db::OrgScope,
     io::net::error::EgressError,
     protocol::mcp::{headers::HeaderMismatch, message::BadMessage},
 };
@@ -176,6 +177,18 @@ pub enum Form {
     TooMany,
     /// HTTP 503 with a time to come back.
     Unavailable,
+}
+
+impl Refused {
+    /// The approval that the call waits for, and whose it is; none where it does not.
+    pub fn waits(&self) -> Option<(OrgScope, Box<Waiting>)> {
+        match &self.refusal {
+            Refusal::Approval(waiting) if waiting.denied.is_none() => {
+                Some((self.known.as_ref()?.scope, waiting.clone()))
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Refusal {

@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     flow::proxy::{
+        approve::{QUESTION, Waiting, Way},
         ask::{Answer, AnswerBody, Ask},
         gateway::Gateway,
         refusal::{Form, Refusal, Refused},
@@ -210,14 +211,18 @@ fn version_unserved(refused: &Refused, sentence: &str, asked: &str) -> Answer {
 
 /// As a server answers that has no such tool or method.
 fn absent(refused: &Refused, sentence: &str, body: impl Fn(Code, &str) -> Vec<u8>) -> Answer {
-    if matches!(refused.refusal, Refusal::MethodUnserved { .. }) {
-        let status = if refused.is_modern { StatusCode::NOT_FOUND } else { StatusCode::OK };
-        return json_answer(status, body(Code::MethodNotFound, sentence));
+    let kind = match &refused.refusal {
+        Refusal::MethodUnserved { .. } => "method",
+        Refusal::Unlisted { kind, .. } => kind,
+        Refusal::Hidden(denial) => denial.kind,
+        _ => "tool",
+    };
+    match (kind, refused.is_modern) {
+        ("method", true) => json_answer(StatusCode::NOT_FOUND, body(Code::MethodNotFound, sentence)),
+        ("method", false) => json_answer(StatusCode::OK, body(Code::MethodNotFound, sentence)),
+        ("resource", false) => json_answer(StatusCode::OK, body(Code::ResourceNotFound, sentence)),
+        _ => json_answer(StatusCode::OK, body(Code::InvalidParams, sentence)),
     }
-    if let (Refusal::Unlisted { kind: "resource", .. }, false) = (&refused.refusal, refused.is_modern) {
-        return json_answer(StatusCode::OK, body(Code::ResourceNotFound, sentence));
-    }
-    json_answer(StatusCode::OK, body(Code::InvalidParams, sentence))
 }
 
 fn denied(gateway: &Gateway, ask: &Ask, refused: &Refused, era: Era) -> Answer {
@@ -240,6 +245,12 @@ fn denied(gateway: &Gateway, ask: &Ask, refused: &Refused, era: Era) -> Answer {
     if let Some(seconds) = refusal.retry_after() {
         decision["retry_after"] = json!(seconds);
     }
+    if let Refusal::Approval(waiting) = refusal
+        && let Way::Link { state } = &waiting.way
+        && let Some(id) = refused.id.as_deref()
+    {
+        return led(id, waiting, state.as_deref(), &text, &decision);
+    }
     let decision = decision.to_string();
     let raw: Option<Raw<'_>> = strict::check(decision.as_bytes(), &Limits::of(4096)).ok();
     let body = with_id(refused.id.as_deref(), |id| match id {
@@ -249,6 +260,27 @@ fn denied(gateway: &Gateway, ask: &Ask, refused: &Refused, era: Era) -> Answer {
     // A notification and the opening of a stream have no id to answer with.
     let status = if refused.id.is_some() { StatusCode::OK } else { StatusCode::FORBIDDEN };
     json_answer(status, body)
+}
+
+/// Has the client lead its person to the page of the approval, in the words of its era.
+fn led(id: &str, waiting: &Waiting, state: Option<&str>, text: &str, decision: &Value) -> Answer {
+    let message = waiting.sentence();
+    let body = match state {
+        Some(state) => {
+            let params = json!({ "mode": "url", "message": message, "url": waiting.page });
+            json!({ "resultType": "input_required", "requestState": state,
+                "inputRequests": { QUESTION: { "method": "elicitation/create", "params": params } },
+                "_meta": { "portreeve/decision": decision } })
+        }
+        None => {
+            let elicitation = json!({ "mode": "url", "elicitationId": waiting.id, "url": waiting.page,
+                "message": message });
+            json!({ "code": Code::UrlElicitationRequired.number(), "message": text,
+                "data": { "elicitations": [elicitation], "portreeve/decision": decision } })
+        }
+    };
+    let member = if state.is_some() { "result" } else { "error" };
+    json_answer(StatusCode::OK, format!(r#"{{"jsonrpc":"2.0","id":{id},"{member}":{body}}}"#).into_bytes())
 }
 
 fn with_id(id: Option<&str>, body: impl FnOnce(Option<Id<'_>>) -> Vec<u8>) -> Vec<u8> {

@@ -10,6 +10,7 @@ use crate::{
         proxy::{
             admit::Admitted,
             ask::{Ask, Endpoint, MAX_BODY, Verb},
+            bridge::Bridged,
             edit::{self, Opened},
             gateway::Gateway,
             handles::Session,
@@ -20,6 +21,7 @@ use crate::{
         message::{self, Message, Request},
         method::Method,
         params::Params,
+        raw::Raw,
         strict::Limits,
         version::{self, Era},
     },
@@ -72,6 +74,7 @@ pub enum Payload<'a> {
 }
 
 const SESSION: &str = "mcp-session-id";
+const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 
 impl<'a> Call<'a> {
@@ -137,6 +140,22 @@ impl<'a> Call<'a> {
     pub fn subject(&self) -> Option<Cow<'_, str>> {
         let params = &self.request()?.params;
         subject_of(params)
+    }
+
+    /// Whether the client leads its person to an address where it is asked to.
+    pub fn takes_links(&self) -> bool {
+        let declared =
+            |raw: Option<Raw<'_>>| raw.and_then(|raw| raw.reach(&["elicitation", "url"])).is_some();
+        let Some(request) = self.request() else { return false };
+        if self.era == Era::Modern {
+            return request.method().may_require_input() && declared(request.params.meta(CAPABILITIES));
+        }
+        if request.method() == Method::Initialize {
+            return declared(request.params.capabilities().ok().flatten());
+        }
+        self.session.as_ref().is_some_and(|session| {
+            session.takes_links || session.bridged.as_ref().is_some_and(Bridged::takes_links)
+        })
     }
 
     /// A refusal with all that is known of the call.

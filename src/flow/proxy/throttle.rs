@@ -1,9 +1,12 @@
 //! How many unknown tokens one network may try: whoever guesses is answered without a look into the database.
 //!
 //! Each network has a store of attempts that fills up again evenly. A token that has to be looked up takes one and gives
-//! it back when it turns out to be a token of ours. Each replica counts for itself: this protects the replica, no contract.
+//! it back when it turns out to be a token of ours. Whoever finds the store empty while look-ups are under way waits for
+//! them: behind one address there may be hundreds of agents, which all come to a new replica at once. Each replica counts
+//! for itself: this protects the replica, no contract.
 //!
 //! Invariant: a token that is known from memory is never asked to take an attempt.
+//! Invariant: no network has more look-ups under way than its store holds.
 
 use std::{
     collections::HashMap,
@@ -15,6 +18,7 @@ use std::{
 };
 
 use time::{Duration, OffsetDateTime};
+use tokio::sync::{Notify, futures::OwnedNotified};
 
 use crate::{base::clock::Clock, flow::proxy::refusal::Refusal};
 
@@ -42,12 +46,14 @@ pub struct Throttle {
     gauges: Arc<StrangerGauges>,
 }
 
-/// One attempt that was taken from a network's store.
+/// One attempt that was taken from a network's store. Dropped without a word, as when the caller goes away meanwhile, it
+/// stays taken.
 #[derive(Debug)]
 #[must_use = "say whether the token was one of ours"]
 pub struct Attempt<'a> {
     throttle: &'a Throttle,
     network: Option<IpAddr>,
+    is_ours: bool,
 }
 
 impl Throttle {
@@ -61,19 +67,38 @@ impl Throttle {
         Arc::clone(&self.gauges)
     }
 
-    /// Takes an attempt from the store of a caller's network.
+    /// Takes an attempt from the store of a caller's network; where it is empty, as soon as a look-up that is under way
+    /// gives one back.
     ///
     /// # Errors
-    /// When the store is empty, with the time to wait.
-    pub fn take(&self, ip: Option<IpAddr>) -> Result<Attempt<'_>, Refusal> {
+    /// When the store is empty and nothing is under way, with the time to wait.
+    pub async fn take(&self, ip: Option<IpAddr>) -> Result<Attempt<'_>, Refusal> {
+        let network = ip.map(network_of);
+        loop {
+            let taken = self.networks().take(network, self.clock.now());
+            match taken {
+                Ok(()) => return Ok(Attempt { throttle: self, network, is_ours: false }),
+                Err(Empty { ended: Some(ended), .. }) => ended.await,
+                Err(Empty { ended: None, wait }) => return Err(self.limited(wait)),
+            }
+        }
+    }
+
+    /// Answers a token that is none without a look: it costs an attempt, and nobody waits for one.
+    pub fn turn_away(&self, ip: Option<IpAddr>) -> Refusal {
         let network = ip.map(network_of);
         let taken = self.networks().take(network, self.clock.now());
-        taken.map(|()| Attempt { throttle: self, network }).map_err(|wait| {
-            self.gauges.limited.fetch_add(1, Relaxed);
-            // Rounded up, for whoever comes a moment too early is turned away again.
-            let seconds = wait.whole_seconds() + i64::from(wait.subsec_nanoseconds() > 0);
-            Refusal::TooManyUnknown { retry_after: u32::try_from(seconds).unwrap_or(1) }
-        })
+        match taken {
+            Ok(()) => Attempt { throttle: self, network, is_ours: false }.failed(),
+            Err(Empty { wait, .. }) => self.limited(wait),
+        }
+    }
+
+    fn limited(&self, wait: Duration) -> Refusal {
+        self.gauges.limited.fetch_add(1, Relaxed);
+        // Rounded up, for whoever comes a moment too early is turned away again.
+        let seconds = wait.whole_seconds() + i64::from(wait.subsec_nanoseconds() > 0);
+        Refusal::TooManyUnknown { retry_after: u32::try_from(seconds).unwrap_or(1) }
     }
 
     fn networks(&self) -> std::sync::MutexGuard<'_, Networks> {
@@ -81,7 +106,6 @@ impl Throttle {
     }
 }
 
-/// Dropped without a word, as when the caller goes away meanwhile, it stays taken.
 impl Attempt<'_> {
     /// The token was none of ours.
     pub fn failed(self) -> Refusal {
@@ -90,8 +114,14 @@ impl Attempt<'_> {
     }
 
     /// The token was one of ours, or it could not be found out: the attempt goes back.
-    pub fn give_back(self) {
-        self.throttle.networks().give_back(self.network);
+    pub fn give_back(mut self) {
+        self.is_ours = true;
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        self.throttle.networks().end(self.network, self.is_ours);
     }
 }
 
@@ -103,30 +133,68 @@ fn network_of(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// For each network that took attempts lately, when its store will be full again.
+/// Why no attempt was taken.
+struct Empty {
+    /// In how long there is one again.
+    wait: Duration,
+    /// When a look-up ends that is under way; none where there is none.
+    ended: Option<OwnedNotified>,
+}
+
+/// The attempts of one network.
+#[derive(Debug)]
+struct Store {
+    /// When it will be full again.
+    full_at: OffsetDateTime,
+    under_way: u32,
+    ended: Arc<Notify>,
+}
+
+/// Whoever waits for a store that is forgotten looks again.
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.ended.notify_waiters();
+    }
+}
+
+/// The stores of networks that took attempts lately.
 #[derive(Debug, Default)]
-struct Networks(HashMap<Option<IpAddr>, OffsetDateTime>);
+struct Networks(HashMap<Option<IpAddr>, Store>);
 
 impl Networks {
-    fn take(&mut self, network: Option<IpAddr>, now: OffsetDateTime) -> Result<(), Duration> {
+    fn take(&mut self, network: Option<IpAddr>, now: OffsetDateTime) -> Result<(), Empty> {
         let whole = EVERY * BURST;
         if !self.0.contains_key(&network) {
             self.make_room(now);
         }
-        let full_at = self.0.entry(network).or_insert(now);
+        let store = self.0.entry(network).or_insert_with(|| Store {
+            full_at: now,
+            under_way: 0,
+            ended: Arc::default(),
+        });
         // Within these bounds whichever way somebody sets the clock.
-        *full_at = (*full_at).clamp(now, now + whole);
-        let then = *full_at + EVERY;
+        store.full_at = store.full_at.clamp(now, now + whole);
+        let then = store.full_at + EVERY;
         if then > now + whole {
-            return Err(then - now - whole);
+            // Waited for from here on, while the lock is held: no end is missed.
+            let ended = (store.under_way > 0).then(|| Arc::clone(&store.ended).notified_owned());
+            return Err(Empty { wait: then - now - whole, ended });
         }
-        *full_at = then;
+        store.full_at = then;
+        store.under_way += 1;
         Ok(())
     }
 
-    fn give_back(&mut self, network: Option<IpAddr>) {
-        if let Some(full_at) = self.0.get_mut(&network) {
-            *full_at -= EVERY;
+    /// A look-up ended. One that gives its attempt back lets one go on who waits; the last one lets all look again.
+    fn end(&mut self, network: Option<IpAddr>, is_ours: bool) {
+        let Some(store) = self.0.get_mut(&network) else { return };
+        store.under_way = store.under_way.saturating_sub(1);
+        if is_ours {
+            store.full_at -= EVERY;
+            store.ended.notify_one();
+        }
+        if store.under_way == 0 {
+            store.ended.notify_waiters();
         }
     }
 
@@ -136,7 +204,7 @@ impl Networks {
         if self.0.len() < MOST {
             return;
         }
-        self.0.retain(|_, full_at| *full_at > now);
+        self.0.retain(|_, store| store.full_at > now || store.under_way > 0);
         if self.0.len() > MOST / 2 {
             self.0.clear();
         }
@@ -146,6 +214,8 @@ impl Networks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt;
+    use std::pin::pin;
     use time::macros::datetime;
 
     const NOON: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
@@ -160,14 +230,18 @@ mod tests {
 
     /// How many attempts an address has before it is turned away.
     fn in_store(throttle: &Throttle, ip: Option<IpAddr>) -> usize {
-        std::iter::from_fn(|| throttle.take(ip).ok()).count()
+        (0..=BURST).take_while(|_| throttle.turn_away(ip) == Refusal::UnknownToken).count()
+    }
+
+    fn take(throttle: &Throttle, ip: Option<IpAddr>) -> Attempt<'_> {
+        throttle.take(ip).now_or_never().expect("nobody waits").expect("an attempt")
     }
 
     #[test]
     fn a_network_has_sixty_attempts_and_one_more_each_second() {
         let throttle = throttle();
         assert_eq!(in_store(&throttle, ip("192.0.2.1")), 60);
-        assert_eq!(throttle.take(ip("192.0.2.1")).err(), Some(Refusal::TooManyUnknown { retry_after: 1 }));
+        assert_eq!(throttle.turn_away(ip("192.0.2.1")), Refusal::TooManyUnknown { retry_after: 1 });
         assert_eq!(in_store(&throttle, ip("192.0.2.2")), 60, "its neighbor is not held back");
         throttle.clock.advance(Duration::seconds(3));
         assert_eq!(in_store(&throttle, ip("192.0.2.1")), 3);
@@ -180,12 +254,42 @@ mod tests {
     fn what_is_given_back_is_there_again_and_what_is_dropped_is_not() {
         let throttle = throttle();
         for _ in 0..200 {
-            throttle.take(ip("192.0.2.1")).expect("nothing is used up").give_back();
+            take(&throttle, ip("192.0.2.1")).give_back();
         }
-        drop(throttle.take(ip("192.0.2.1")));
-        assert_eq!(throttle.take(ip("192.0.2.1")).map(Attempt::failed), Ok(Refusal::UnknownToken));
+        drop(take(&throttle, ip("192.0.2.1")));
+        assert_eq!(take(&throttle, ip("192.0.2.1")).failed(), Refusal::UnknownToken);
         assert_eq!(in_store(&throttle, ip("192.0.2.1")), 58);
-        assert_eq!(throttle.gauges.refused.load(Relaxed), 1);
+        assert_eq!(throttle.gauges.refused.load(Relaxed), 59);
+    }
+
+    #[tokio::test]
+    async fn whoever_finds_an_empty_store_waits_for_the_look_ups_that_are_under_way() {
+        let (throttle, network) = (throttle(), ip("192.0.2.1"));
+        let mut under_way: Vec<_> = (0..BURST).map(|_| take(&throttle, network)).collect();
+        let (mut first, mut second) = (pin!(throttle.take(network)), pin!(throttle.take(network)));
+        assert!(first.as_mut().now_or_never().is_none());
+        assert!(second.as_mut().now_or_never().is_none());
+        under_way.remove(0).give_back();
+        first.await.expect("what was given back").give_back();
+        let third = second.await.expect("what was given back again");
+        let mut fourth = pin!(throttle.take(network));
+        assert!(fourth.as_mut().now_or_never().is_none());
+        under_way.into_iter().for_each(|attempt| drop(attempt.failed()));
+        assert!(fourth.as_mut().now_or_never().is_none(), "one is under way");
+        drop(third);
+        assert_eq!(fourth.await.err(), Some(Refusal::TooManyUnknown { retry_after: 1 }));
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_a_network_that_is_forgotten_looks_again() {
+        let (throttle, network) = (throttle(), ip("192.0.2.1"));
+        let under_way: Vec<_> = (0..BURST).map(|_| take(&throttle, network)).collect();
+        let mut waiting = pin!(throttle.take(network));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        throttle.networks().0.clear();
+        waiting.await.expect("a new store").give_back();
+        drop(under_way);
+        assert!(in_store(&throttle, network) >= 60 - 1);
     }
 
     #[test]
@@ -214,9 +318,9 @@ mod tests {
         let mut networks = Networks::default();
         for n in 0..3 * MOST {
             let network = IpAddr::from(u32::try_from(n).expect("few").to_be_bytes());
-            assert_eq!(networks.take(Some(network), NOON), Ok(()));
+            assert!(networks.take(Some(network), NOON).is_ok());
             assert!(networks.0.len() <= MOST);
         }
-        assert_eq!(networks.take(ip("192.0.2.1"), NOON), Ok(()));
+        assert!(networks.take(ip("192.0.2.1"), NOON).is_ok());
     }
 }

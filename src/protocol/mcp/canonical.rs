@@ -17,24 +17,17 @@ pub fn canonical(raw: Raw<'_>) -> Vec<u8> {
     out
 }
 
+/// Writes an object canonically, without some of its own members.
+pub fn canonical_without(raw: Raw<'_>, left_out: &[&str]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(raw.text().len());
+    write_members(&mut out, raw, |key| !left_out.contains(&key));
+    out
+}
+
 /// The depth is that of the text, which the scan has bounded.
 fn write(out: &mut Vec<u8>, raw: Raw<'_>) {
     match raw.kind() {
-        Kind::Object => {
-            let read = |key: Raw<'_>| key.string().map(Cow::into_owned).unwrap_or_default();
-            let mut members: Vec<_> = raw.members().map(|member| (read(member.key), member.value)).collect();
-            members.sort_unstable_by(|one, other| one.0.cmp(&other.0));
-            out.push(b'{');
-            for (at, (key, value)) in members.into_iter().enumerate() {
-                if at > 0 {
-                    out.push(b',');
-                }
-                write_string(out, &key);
-                out.push(b':');
-                write(out, value);
-            }
-            out.push(b'}');
-        }
+        Kind::Object => write_members(out, raw, |_| true),
         Kind::Array => {
             out.push(b'[');
             for (at, element) in raw.elements().enumerate() {
@@ -48,6 +41,23 @@ fn write(out: &mut Vec<u8>, raw: Raw<'_>) {
         Kind::String => write_string(out, &raw.string().unwrap_or_default()),
         Kind::Null | Kind::Bool | Kind::Number => out.extend_from_slice(raw.text().as_bytes()),
     }
+}
+
+fn write_members(out: &mut Vec<u8>, raw: Raw<'_>, is_written: impl Fn(&str) -> bool) {
+    let read = |key: Raw<'_>| key.string().map(Cow::into_owned).unwrap_or_default();
+    let mut members: Vec<_> = raw.members().map(|member| (read(member.key), member.value)).collect();
+    members.retain(|(key, _)| is_written(key));
+    members.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+    out.push(b'{');
+    for (at, (key, value)) in members.into_iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        write_string(out, &key);
+        out.push(b':');
+        write(out, value);
+    }
+    out.push(b'}');
 }
 
 #[cfg(test)]
@@ -66,6 +76,13 @@ mod tests {
     fn spaces_order_and_escapes_do_not_matter_but_numbers_keep_their_text() {
         let json = r#" { "b" : [ 1.0 , 10e1 ] , "\u0061" : "\u00e9\/\n\u001F\"" , "é" : { } , "" : null } "#;
         assert_eq!(text(json), "{\"\":null,\"a\":\"é/\\n\\u001f\\\"\",\"b\":[1.0,10e1],\"é\":{}}");
+    }
+
+    #[test]
+    fn a_member_that_is_left_out_is_left_out_however_it_is_written_and_not_further_down() {
+        let json = br#"{"b":{"_meta":1},"\u005fmeta":{"progressToken":7},"a":1}"#;
+        let raw = check(json, &Limits::default()).expect("good JSON");
+        assert_eq!(canonical_without(raw, &["_meta"]), br#"{"a":1,"b":{"_meta":1}}"#);
     }
 
     /// The same value, its members in another order and its letters escaped.

@@ -1,5 +1,6 @@
 //! The JSON API, one file per noun.
 
+pub mod access_requests;
 pub mod api_keys;
 pub mod approvals;
 pub mod events;
@@ -23,6 +24,7 @@ use crate::web::kit::routes::Routes;
 /// All operations.
 pub fn routes() -> Routes {
     Routes::default()
+        .and(access_requests::routes())
         .and(api_keys::routes())
         .and(approvals::routes())
         .and(events::routes())

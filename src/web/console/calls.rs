@@ -5,7 +5,7 @@ use axum::extract::Path;
 use time::OffsetDateTime;
 
 use crate::{
-    base::ids::RequestId,
+    base::ids::{RequestId, UserId},
     domain::audit::{Decision, EventDetail, Record},
     flow::{
         actions::calls::{self, Explained},
@@ -14,6 +14,7 @@ use crate::{
     web::{
         console::{
             audit::{self, outcome},
+            me::ask_for_access,
             shell_of,
             traces::{self, TraceLine},
         },
@@ -30,6 +31,18 @@ use crate::{
 pub fn routes() -> Routes {
     Routes::default().page("/c/{request}", Access::Person, show)
 }
+
+/// Codes of refusals that a grant of its own could mend.
+const MENDED_BY_ACCESS: [&str; 8] = [
+    "policy_denied",
+    "no_policy",
+    "tool_hidden",
+    "tool_unknown",
+    "class_above_ceiling",
+    "server_unknown",
+    "name_unknown",
+    "grant_expired",
+];
 
 /// The page.
 #[derive(Template)]
@@ -49,13 +62,33 @@ struct CallPage {
     log: String,
     /// The call in the simulator of the policy that stopped it, for whoever may read policies.
     simulate: String,
+    /// Where access is asked for, where the call was denied to the reader's own agent.
+    ask: String,
 }
 
 async fn show(ask: PersonPage, Path(request): Path<String>) -> PageResult {
     let request: RequestId = request.parse().map_err(|_| ActionError::NotFound)?;
     let explained = calls::explain(&ask.cx, request).await?;
     let shell = shell_of::person(&ask, "Why a call ended as it did").await?;
-    page(&CallPage::of(shell, &explained))
+    let ask_for = ask_for(&explained, request, ask.cx.id());
+    page(&CallPage { ask: ask_for, ..CallPage::of(shell, &explained) })
+}
+
+/// Where access to a tool is asked for that was denied to an agent of this person's; empty for all other calls.
+fn ask_for(explained: &Explained, request: RequestId, user: UserId) -> String {
+    let row = &explained.intent.row;
+    let call = explained.intent.record.as_ref().and_then(|record| record.call.as_deref());
+    let is_theirs = row.user == Some(user) && row.decision == Decision::Refused;
+    let Some(call) = call.filter(|call| is_theirs && call.method.as_deref() == Some("tools/call")) else {
+        return String::new();
+    };
+    let is_denied = call.code.as_deref().is_some_and(|code| MENDED_BY_ACCESS.contains(&code));
+    if !is_denied {
+        return String::new();
+    }
+    let server = call.server.map(|server| server.to_string()).unwrap_or_default();
+    let tool = call.subject.as_deref().unwrap_or_default();
+    ask_for_access(&explained.slug, &server, tool, &request.to_string())
 }
 
 impl CallPage {
@@ -84,6 +117,7 @@ impl CallPage {
             } else {
                 String::new()
             },
+            ask: String::new(),
         }
     }
 }
@@ -158,6 +192,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
             lines,
             log: "/o/acme/audit/x".into(),
             simulate: "/o/acme/policies/crew/simulate?event=x".into(),
+            ask: "/me/access/acme/new".into(),
         }
     };
     vec![

@@ -63,6 +63,7 @@ fn places(ask: &OrgPage, words: &str) -> Vec<Hit> {
     also(Some(Permission::GateRead), "Gate", format!("/o/{slug}/gate"), "gate");
     also(Some(Permission::MembersRead), "Roles", format!("/o/{slug}/roles"), "shield");
     also(Some(Permission::TeamsWrite), "New team", format!("/o/{slug}/teams/new"), "plus");
+    also(Some(Permission::PoliciesWrite), "New policy", format!("/o/{slug}/policies/new"), "plus");
     also(Some(Permission::GrantsWrite), "New grant", format!("/o/{slug}/agents/new"), "plus");
     also(None, "Connect an agent", "/me/agents/connect".to_owned(), "plug");
     also(Some(Permission::ApiKeysWrite), "New API key", format!("/o/{slug}/api-keys/new"), "plus");
@@ -107,5 +108,9 @@ fn things(ask: &OrgPage, found: Found) -> Vec<Hit> {
         let path = format!("/agents/{}", entry.grant.id);
         hit("Agents", entry.grant.label, entry.principal_name, path, "plug")
     });
-    members.chain(teams).chain(accounts).chain(grants).chain(keys).collect()
+    let policies = found.policies.into_iter().map(|policy| {
+        let path = format!("/policies/{}", policy.slug);
+        hit("Policies", policy.name, policy.slug, path, "shield")
+    });
+    members.chain(teams).chain(accounts).chain(grants).chain(policies).chain(keys).collect()
 }

@@ -1,5 +1,6 @@
 //! HTML pages, one file per noun.
 
+pub mod access;
 pub mod api_docs;
 pub mod api_keys;
 pub mod approvals;
@@ -40,6 +41,7 @@ use crate::web::kit::routes::Routes;
 /// All pages.
 pub fn routes() -> Routes {
     Routes::default()
+        .and(access::routes())
         .and(api_docs::routes())
         .and(api_keys::routes())
         .and(approvals::routes())

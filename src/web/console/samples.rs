@@ -149,6 +149,7 @@ pub(super) fn event(name: &str, decision: Decision) -> EventRow {
 /// The samples of every file that has a page.
 fn samples() -> Vec<Sample> {
     let files = [
+        console::access::samples,
         console::api_docs::samples,
         console::api_keys::samples,
         console::api_keys::new_samples,

@@ -48,6 +48,7 @@ struct UsageRow {
     dialog: String,
     title: String,
     policy: String,
+    policy_href: String,
     counter: String,
     whose: String,
     span: String,
@@ -101,6 +102,7 @@ impl UsageRow {
             reset: format!("{base}/{}/reset", usage::key_text(&usage.key)),
             dialog: format!("reset-{at}"),
             title: format!("Forget what was counted of {}?", usage.counter),
+            policy_href: format!("{}/policies/{policy}", base.trim_end_matches("/usage")),
             policy,
             counter: usage.counter,
             whose: match usage.scope.as_str() {
@@ -139,6 +141,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         dialog: format!("reset-{at}"),
         title: text.into(),
         policy: text.into(),
+        policy_href: "/o/acme/policies/x".into(),
         counter: text.into(),
         whose: text.into(),
         span: "hour".into(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    body::to_bytes,
+    body::{Bytes, to_bytes},
     extract::{FromRequest, Request},
     http::{HeaderMap, header},
 };
@@ -20,9 +20,14 @@ use crate::{
 
 /// The longest form we read.
 const MAX_BYTES: usize = 64 * 1024;
+/// The longest form with documents in it: two policies, each letter of which may be sent as three.
+const MAX_LONG_BYTES: usize = 8 * 1024 * 1024;
 
 /// A posted form whose protection was checked.
 pub struct Form<T>(pub T);
+
+/// The same for a form that holds whole documents.
+pub struct LongForm<T>(pub T);
 
 #[derive(Deserialize)]
 struct Protection {
@@ -34,32 +39,49 @@ impl<T: DeserializeOwned> FromRequest<Arc<Doors>> for Form<T> {
     type Rejection = PageError;
 
     async fn from_request(request: Request, doors: &Arc<Doors>) -> Result<Self, PageError> {
-        let browser = request.extensions().get::<Browser>().cloned();
-        let (parts, body) = request.into_parts();
-        if !is_form(&parts.headers) {
-            return Err(stale_form().into());
-        }
-        if !csrf::same_site(&parts.headers, doors.origin()) {
-            return Err(stale_form().into());
-        }
-        let bytes = to_bytes(body, MAX_BYTES).await.map_err(|_| {
-            ActionError::refused(
-                "form_too_large",
-                "The form is larger than 64 kB. Shorten it and send it again.",
-            )
-        })?;
-        let protection: Protection = serde_urlencoded::from_bytes(&bytes).map_err(|_| stale_form())?;
-        if !browser.is_some_and(|browser| browser.csrf.matches(&protection.csrf)) {
-            return Err(stale_form().into());
-        }
-        serde_urlencoded::from_bytes(&bytes).map(Self).map_err(|_| {
-            ActionError::refused(
-                "form_unreadable",
-                "The form could not be read. Reload the page and fill it in again.",
-            )
-            .into()
-        })
+        let bytes = protected(request, doors, MAX_BYTES, "64 kB").await?;
+        fields(&bytes).map(Self)
     }
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<Doors>> for LongForm<T> {
+    type Rejection = PageError;
+
+    async fn from_request(request: Request, doors: &Arc<Doors>) -> Result<Self, PageError> {
+        let bytes = protected(request, doors, MAX_LONG_BYTES, "8 MB").await?;
+        fields(&bytes).map(Self)
+    }
+}
+
+/// The bytes of a form whose protection was checked.
+async fn protected(request: Request, doors: &Doors, most: usize, said: &str) -> Result<Bytes, PageError> {
+    let browser = request.extensions().get::<Browser>().cloned();
+    let (parts, body) = request.into_parts();
+    if !is_form(&parts.headers) {
+        return Err(stale_form().into());
+    }
+    if !csrf::same_site(&parts.headers, doors.origin()) {
+        return Err(stale_form().into());
+    }
+    let bytes = to_bytes(body, most).await.map_err(|_| {
+        let sentence = format!("The form is larger than {said}. Shorten it and send it again.");
+        ActionError::refused("form_too_large", sentence)
+    })?;
+    let protection: Protection = serde_urlencoded::from_bytes(&bytes).map_err(|_| stale_form())?;
+    if !browser.is_some_and(|browser| browser.csrf.matches(&protection.csrf)) {
+        return Err(stale_form().into());
+    }
+    Ok(bytes)
+}
+
+fn fields<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, PageError> {
+    serde_urlencoded::from_bytes(bytes).map_err(|_| {
+        ActionError::refused(
+            "form_unreadable",
+            "The form could not be read. Reload the page and fill it in again.",
+        )
+        .into()
+    })
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
@@ -94,6 +116,11 @@ pub fn confirmed(typed: &str, name: &str) -> Result<(), PageError> {
 pub struct FormFaults(Vec<parts::Fault>);
 
 impl FormFaults {
+    /// Faults whose fields are known only where they are found, such as those of a list of rows.
+    pub const fn from_list(faults: Vec<parts::Fault>) -> Self {
+        Self(faults)
+    }
+
     /// For the summary above the form.
     pub fn list(&self) -> &[parts::Fault] {
         &self.0

@@ -39,12 +39,14 @@ const ORGANIZATION: Plan = &[
         &[
             Place("Overview", "", "home", Some(Permission::OrgRead)),
             Place("Approvals", "/approvals", "inbox", Some(Permission::ApprovalsDecide)),
+            Place("Access requests", "/access", "key", Some(Permission::GrantsRead)),
             Place("Audit log", "/audit", "log", Some(Permission::AuditRead)),
         ],
     ),
     (
         "Access",
         &[
+            Place("Policies", "/policies", "shield", Some(Permission::PoliciesRead)),
             Place("Agents", "/agents", "bot", Some(Permission::GrantsRead)),
             Place("Servers", "/servers", "server", Some(Permission::ServersRead)),
             Place("Usage", "/usage", "rule", Some(Permission::PoliciesRead)),
@@ -70,7 +72,11 @@ const ORGANIZATION: Plan = &[
 const ACCOUNT: Plan = &[
     (
         "Your account",
-        &[Place("My agents", "/agents", "bot", None), Place("Activity", "/activity", "log", None)],
+        &[
+            Place("My agents", "/agents", "bot", None),
+            Place("Access requests", "/access", "key", None),
+            Place("Activity", "/activity", "log", None),
+        ],
     ),
     ("You", &[Place("Profile", "/profile", "user", None), Place("Organizations", "/orgs", "org", None)]),
     (
@@ -147,10 +153,10 @@ mod tests {
     #[test]
     fn a_page_one_may_not_open_is_not_in_the_rail() {
         let labels = |role| rail_of(role, "/o/acme").iter().map(|item| item.label).collect::<Vec<_>>();
-        assert_eq!(labels(Role::Auditor), ["Approvals", "Audit log", "Usage"]);
+        assert_eq!(labels(Role::Auditor), ["Approvals", "Audit log", "Policies", "Usage"]);
         assert_eq!(labels(Role::Member), ["Approvals"]);
-        assert_eq!(labels(Role::PolicyManager), ["Approvals", "Audit log", "Servers", "Usage"]);
-        assert_eq!(labels(Role::Owner).len(), 11);
+        assert_eq!(labels(Role::PolicyManager), ["Approvals", "Audit log", "Policies", "Servers", "Usage"]);
+        assert_eq!(labels(Role::Owner).len(), 12);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The JSON API, as a script sees it.
 
+mod access_requests;
 mod api_keys;
 mod events;
 mod grants;
@@ -8,6 +9,7 @@ mod me;
 mod members;
 mod orgs;
 mod policies;
+mod replay;
 mod servers;
 mod service_accounts;
 mod team_members;

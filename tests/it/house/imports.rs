@@ -16,6 +16,7 @@ const UNDIVIDED: [&str; 2] = ["base", "app"];
 
 /// Rooms that the other rooms of their floor may import.
 const SHARED: &[(&str, &str, &str)] = &[
+    ("flow", "approvers", "they are written to when an agent asks, and when a person reminds of it"),
     ("flow", "catalogue", "actions and jobs read what a server offers, and a caller's list may ask for it"),
     ("flow", "cx", "who asks is the first argument of whatever happens"),
     ("flow", "decision", "a simulated call is decided as a real one"),

@@ -3,11 +3,12 @@
 use portreeve::{
     base::{
         actor::Principal,
-        ids::{ApprovalId, GrantId, GrantTokenId, PolicyId, RequestId, ServerId},
+        ids::{AccessRequestId, ApprovalId, GrantId, GrantTokenId, PolicyId, RequestId, ServerId, UserId},
         risk::Class,
         update::Update,
     },
     domain::{
+        access::{Asked, NewAccess, store as access},
         approvals::{Exact, NewApproval, WrittenNeed, store as approvals},
         audit::{self, Unrecorded},
         grants::{
@@ -91,6 +92,31 @@ impl TestApp {
         assert!(approvals::insert(&mut tx, &new, self.clock.now()).await.unwrap());
         audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();
         id
+    }
+
+    /// A request of a person for access to a tool, which waits.
+    pub(crate) async fn access_request(
+        &self,
+        org: &PlantedOrg,
+        user: UserId,
+        server: ServerId,
+    ) -> AccessRequestId {
+        let new = NewAccess {
+            id: AccessRequestId::fresh(),
+            user,
+            requester_name: format!("asker-{}", org.slug),
+            server,
+            server_slug: format!("server-{}", org.slug),
+            asked: Asked::Tools(vec![format!("tool-{}", org.slug)]),
+            why: "For the release.".to_owned(),
+            hours: 24,
+            request: None,
+            expires_at: self.clock.now() + Duration::days(7),
+        };
+        let mut tx = self.org_tx(org.id).await;
+        access::insert(&mut tx, &new, self.clock.now()).await.unwrap().unwrap();
+        audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();
+        new.id
     }
 
     /// What a server shows at another look; nobody reviews it.

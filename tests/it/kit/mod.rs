@@ -6,6 +6,7 @@
 pub(crate) mod agents;
 pub(crate) mod app;
 pub(crate) mod browser;
+pub(crate) mod calls;
 pub(crate) mod cluster;
 pub(crate) mod database;
 mod driver;

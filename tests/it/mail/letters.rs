@@ -5,10 +5,10 @@ use std::{collections::BTreeSet, fs, path::Path};
 use portreeve::{
     base::{permission::Role, secret::Secret},
     flow::letters::{
-        ApiKeyCreated, ApprovalAsked, EmailChanged, Invitation, InvitationExistingAccount, Letter, Line,
-        Moment, NewSignIn, OrgDeletionAsked, OwnershipTransferred, PasskeyAdded, PasswordChanged,
-        RemovedFromOrg, ResetPassword, SecondFactorChange, SecondFactorChanged, SignUpExisting, TestLetter,
-        VerifyEmail,
+        AccessAsked, AccessDecided, ApiKeyCreated, ApprovalAsked, EmailChanged, Invitation,
+        InvitationExistingAccount, Letter, Line, Moment, NewSignIn, OrgDeletionAsked, OwnershipTransferred,
+        PasskeyAdded, PasswordChanged, RemovedFromOrg, ResetPassword, SecondFactorChange,
+        SecondFactorChanged, SignUpExisting, TestLetter, VerifyEmail,
     },
 };
 use time::macros::datetime;
@@ -132,6 +132,20 @@ fn org_letters(name: &str, org: &str) -> Vec<Letter> {
             expires_at: at(),
             page: page("/o/acme/approvals/apr_1"),
         }),
+        Letter::AccessAsked(AccessAsked {
+            org: org.clone(),
+            person: name.clone(),
+            what: "create_issue on github".into(),
+            span: "3 days".into(),
+            expires_at: at(),
+            page: page("/o/acme/access/acr_1"),
+        }),
+        Letter::AccessDecided(access(
+            name.clone(),
+            org.clone(),
+            Some("create_issue for 1 day".into()),
+            "Go on.",
+        )),
         Letter::OrgDeletionAsked(deletion(name, org, None)),
         Letter::TestLetter(TestLetter { at: at() }),
     ]
@@ -150,6 +164,18 @@ fn api_key(name: Line, org: Line, expires_at: Option<Moment>) -> ApiKeyCreated {
     }
 }
 
+fn access(name: Line, org: Line, given: Option<Line>, reason: &str) -> AccessDecided {
+    AccessDecided {
+        name,
+        org,
+        what: "create_issue on github".into(),
+        given,
+        by: "Grace Hopper".into(),
+        reason: reason.into(),
+        page: page("/me/access"),
+    }
+}
+
 fn deletion(by: Line, org: Line, deletes_at: Option<Moment>) -> OrgDeletionAsked {
     OrgDeletionAsked { org, by, at: at(), deletes_at, settings_page: page("/o/acme/settings") }
 }
@@ -165,6 +191,7 @@ fn samples(name: &str, org: &str) -> Vec<(String, Letter)> {
     }));
     let mut samples: Vec<_> = letters.into_iter().map(|l| (l.kind().to_owned(), l)).collect();
     let turns = [
+        ("access_decided_refused", Letter::AccessDecided(access(name.into(), org.into(), None, "Ask Ops."))),
         ("invitation_without_team", Letter::Invitation(invitation(name, org, None))),
         ("api_key_created_for_good", Letter::ApiKeyCreated(api_key(name.into(), org.into(), None))),
         (

@@ -112,6 +112,7 @@ async fn parameters(app: &TestApp, org: &PlantedOrg, user: ids::UserId) -> BTree
     all.insert("policy", policy.to_string());
     all.insert("number", "1".to_owned());
     all.insert("approval", approval.to_string());
+    all.insert("access", app.access_request(org, user, server).await.to_string());
     all.insert("test", ids::PolicyTestId::fresh().to_string());
     all.insert("count", "07".repeat(32));
     all.insert("grant", grant.to_string());

@@ -8,18 +8,22 @@ use time::Duration;
 
 use crate::{
     kit::{app::TestApp, http::Script},
-    proxy::stage::{Reply, Stage},
+    proxy::stage::{Reply, Stage, tools},
 };
 
-struct Asking {
-    stage: Stage,
+pub(super) struct Asking {
+    pub(super) stage: Stage,
     admin: Script,
-    approver: Script,
+    pub(super) approver: Script,
 }
 
 /// The stage with its grant under a policy that asks about `create_issue`.
-async fn asking(ask: Value) -> Asking {
-    let stage = Stage::with_ceiling(Class::Financial).await;
+pub(super) async fn asking(ask: Value) -> Asking {
+    asking_on(Stage::with_ceiling(Class::Financial).await, ask, json!([])).await
+}
+
+/// The same on a stage of the test's own, with limits.
+pub(super) async fn asking_on(stage: Stage, ask: Value, limits: Value) -> Asking {
     let admin = stage.app.member(&stage.org, "Admin", Role::Admin).await;
     let admin = stage.app.key_of(&stage.org, admin.id, Role::Admin, &["*"]).await;
     let person = stage.app.member(&stage.org, "Ann Approver", Role::Approver).await;
@@ -29,7 +33,7 @@ async fn asking(ask: Value) -> Asking {
         rule[key] = value.clone();
     }
     let document = json!({ "version": "1", "default": "allow",
-        "tools": { "create_issue": { "require_approval_if": [rule] } } });
+        "tools": { "create_issue": { "require_approval_if": [rule], "limits": limits } } });
     let new = json!({ "name": "Crew", "slug": "crew", "document": document, "publish": true });
     admin.post("/api/v1/orgs/acme/policies", new).await.expect(StatusCode::CREATED);
     let grant = format!("/api/v1/orgs/acme/grants/{}", stage.grant);
@@ -38,24 +42,39 @@ async fn asking(ask: Value) -> Asking {
 }
 
 impl Asking {
-    async fn call(&self, title: &str) -> Reply {
+    pub(super) async fn call(&self, title: &str) -> Reply {
         let params = json!({ "name": "create_issue", "arguments": { "title": title } });
         self.stage.agent.ask("tools/call", params).await
     }
 
     /// Calls, and gives the approval that is waited for.
-    async fn asked(&self, title: &str) -> String {
+    pub(super) async fn asked(&self, title: &str) -> String {
         let reply = self.call(title).await;
         assert!(reply.words().starts_with("[APPROVAL NEEDED]"), "{}", reply.text);
         reply.json()["result"]["_meta"]["portreeve/decision"]["approval"].as_str().unwrap().to_owned()
     }
 
-    async fn decide(&self, key: &Script, id: &str, decision: Value) -> crate::kit::http::Answer {
+    /// How many were written to about an approval.
+    async fn letters_about(&self, id: &str) -> usize {
+        self.stage.app.run_jobs().await;
+        let page = format!("/o/acme/approvals/{id}");
+        self.stage.app.postbox.mails().iter().filter(|letter| letter.text.contains(&page)).count()
+    }
+
+    /// Puts another document in force.
+    pub(super) async fn publish(&self, document: Value) {
+        let path = "/api/v1/orgs/acme/policies/crew";
+        let draft = Some(json!({ "document": document }));
+        self.admin.send(Method::PUT, &format!("{path}/draft"), &[], draft).await.expect(StatusCode::OK);
+        self.admin.post(&format!("{path}/publish"), json!({})).await.expect(StatusCode::OK);
+    }
+
+    pub(super) async fn decide(&self, key: &Script, id: &str, decision: Value) -> crate::kit::http::Answer {
         key.post(&format!("/api/v1/orgs/acme/approvals/{id}/decide"), decision).await
     }
 }
 
-fn once() -> Value {
+pub(super) fn once() -> Value {
     json!({ "decision": "approve_once" })
 }
 
@@ -139,14 +158,75 @@ async fn whatever_changes_of_policy_or_definition_makes_an_approval_worth_nothin
     asking.decide(&asking.approver, &id, once()).await.expect(StatusCode::OK);
     let document = json!({ "version": "1", "default": "allow",
         "tools": { "create_issue": { "action": "require_approval", "reason": "New rules" } } });
-    let path = "/api/v1/orgs/acme/policies/crew";
-    asking
-        .admin
-        .send(Method::PUT, &format!("{path}/draft"), &[], Some(json!({ "document": document })))
-        .await
-        .expect(StatusCode::OK);
-    asking.admin.post(&format!("{path}/publish"), json!({})).await.expect(StatusCode::OK);
+    asking.publish(document).await;
     assert_ne!(asking.asked("a").await, id);
+    assert!(asking.stage.reached().is_empty());
+}
+
+#[tokio::test]
+async fn an_approval_of_an_unreviewed_tool_is_for_the_definition_that_was_there() {
+    let asking = asking(json!({})).await;
+    let rule = json!({ "require_approval_if": [{ "conditions": [] }] });
+    let document = json!({ "version": "1", "default": "allow", "unreviewed_tools": "default",
+        "tools": { "create_issue": rule } });
+    asking.publish(document).await;
+    let mut changed = tools();
+    changed[1]["description"] = json!("Does something else.");
+    asking.stage.app.see_tools(&asking.stage.org, asking.stage.server, &changed).await;
+    let id = asking.asked("a").await;
+    asking.decide(&asking.approver, &id, once()).await.expect(StatusCode::OK);
+    changed[1]["description"] = json!("Does something else again.");
+    asking.stage.app.see_tools(&asking.stage.org, asking.stage.server, &changed).await;
+    assert_ne!(asking.asked("a").await, id);
+    assert!(asking.stage.reached().is_empty());
+}
+
+#[tokio::test]
+async fn an_approval_of_what_is_no_tool_is_for_that_and_nothing_else() {
+    let asking = asking(json!({})).await;
+    let ask = json!({ "require_approval_if": [{ "conditions": [] }] });
+    let document = json!({ "version": "1", "default": "allow", "tools": {
+        "resource:*": ask, "prompt:*": ask, "method:*": ask, "create_issue": ask } });
+    asking.publish(document).await;
+    let waits = async |method: &str, params: Value| {
+        let reply = asking.stage.agent.ask(method, params).await;
+        let record = asking.stage.calls().await.pop().unwrap().1.call.unwrap();
+        assert_eq!(record.code.as_deref(), Some("approval_needed"), "{method}: {}", reply.text);
+        record.approval.unwrap().to_string()
+    };
+    let named = json!({ "name": "create_issue", "arguments": { "title": "a" } });
+    let mut all = vec![
+        waits("resources/read", json!({ "uri": "file:///a" })).await,
+        waits("resources/read", json!({ "uri": "file:///b" })).await,
+        waits("prompts/get", named.clone()).await,
+        waits("tools/call", named).await,
+        waits("x/erase", json!({ "name": "a", "depth": 1 })).await,
+        waits("x/erase", json!({ "name": "a", "depth": 2 })).await,
+        waits("x/drop", json!({ "name": "a", "depth": 2 })).await,
+    ];
+    let again = json!({ "name": "a", "depth": 2, "_meta": { "own": 7 } });
+    assert_eq!(waits("x/drop", again).await, all[6], "what is about the exchange is not what is asked");
+    let one = format!("/api/v1/orgs/acme/approvals/{}", all[5]);
+    let seen = asking.approver.get(&one).await.expect(StatusCode::OK);
+    assert_eq!(
+        (seen.text("/tool"), &seen.body["arguments"]),
+        ("method:x/erase", &json!({ "name": "a", "depth": 2 }))
+    );
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 7, "each is another question");
+}
+
+#[tokio::test]
+async fn an_approval_that_is_found_again_and_again_but_cannot_be_used_ends_the_call() {
+    let asking = asking(json!({})).await;
+    let id = asking.asked("a").await;
+    asking.decide(&asking.approver, &id, once()).await.expect(StatusCode::OK);
+    let app = &asking.stage.app;
+    app.change("create function stay() returns trigger language plpgsql as 'begin return null; end'").await;
+    app.change("create trigger stays before update on approvals for each row execute function stay()").await;
+    let reply = asking.call("a").await;
+    assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE, "{}", reply.text);
     assert!(asking.stage.reached().is_empty());
 }
 
@@ -193,8 +273,10 @@ async fn whoever_asks_can_remind_and_take_back() {
     let own = asking.stage.app.key_of(&asking.stage.org, asking.stage.person, Role::Member, &["*"]).await;
     let id = asking.asked("a").await;
     let one = format!("/api/v1/orgs/acme/approvals/{id}");
+    assert_eq!(asking.letters_about(&id).await, 2);
     own.post(&format!("{one}/nudge"), json!({})).await.expect(StatusCode::OK);
     own.post(&format!("{one}/nudge"), json!({})).await.expect(StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(asking.letters_about(&id).await, 4, "a reminder is a letter to each");
     asking.approver.post(&format!("{one}/withdraw"), json!({})).await.expect(StatusCode::NOT_FOUND);
     let back = own.post(&format!("{one}/withdraw"), json!({})).await.expect(StatusCode::OK);
     assert_eq!(back.text("/state"), "withdrawn");

@@ -170,13 +170,64 @@ async fn a_place_is_free_again_when_its_call_has_ended() {
     }
 }
 
+/// Breaks where a call's message has this in it.
+fn breaks_at(word: &'static str) -> impl Fn(&Asked) -> Wire + Send + Sync {
+    move |asked| {
+        let is_bad = String::from_utf8_lossy(&asked.body).contains(word);
+        if is_bad { Wire::answer("500 Internal Server Error", &[], "") } else { usual(asked) }
+    }
+}
+
+async fn titled(stage: &Stage, title: &str, body: &str) -> Reply {
+    let arguments = json!({ "title": title, "body": body });
+    stage.agent.ask("tools/call", json!({ "name": "get_issue", "arguments": arguments })).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_of_many_calls_that_fail_at_once_gives_back_its_own() {
+    let stage = Stage::over(Class::Financial, breaks_at("tools/call")).await;
+    let (stage, _) = on(stage, limit(60, json!({ "count_errors": false }))).await;
+    join_all((0..60).map(|_| stage.agent.call("get_issue"))).await;
+    stage.app.until_number("select count(*) from limit_holds", 0).await;
+    assert_eq!(stage.app.number("select used::bigint from limit_counts").await, 0);
+}
+
+#[tokio::test]
+async fn a_value_of_a_call_that_fails_is_forgotten_unless_another_call_stands_for_it() {
+    let rules = limit(1, json!({ "distinct": "args.title", "count_errors": false }));
+    let (stage, key) = on(Stage::over(Class::Financial, breaks_at("break")).await, rules).await;
+    let counted = async || {
+        stage.app.until_number("select count(*) from limit_holds", 0).await;
+        let usage = key.get("/api/v1/orgs/acme/usage").await.expect(StatusCode::OK);
+        usage.text("/items/0/used").to_owned()
+    };
+    assert!(!titled(&stage, "a", "break").await.text.contains("[LIMIT]"));
+    assert_eq!(counted().await, "0");
+    assert!(is_done(&titled(&stage, "b", "").await));
+    assert!(!titled(&stage, "b", "break").await.text.contains("[LIMIT]"));
+    assert_eq!(counted().await, "1");
+    assert!(titled(&stage, "a", "").await.words().starts_with("[LIMIT]"));
+    assert!(is_done(&titled(&stage, "b", "").await));
+}
+
+#[tokio::test]
+async fn what_was_under_way_at_a_reset_gives_nothing_back_of_what_comes_after_it() {
+    let (stage, key) = under(limit(1, json!({ "count_errors": false }))).await;
+    assert!(is_done(&stage.agent.call("get_issue").await));
+    stage.app.until_number("select count(*) from limit_holds", 0).await;
+    // As a call leaves it that is under way.
+    let held = "insert into limit_holds (org_id, call_id, key, began_at, amount, is_slot)
+        select org_id, gen_random_uuid(), key, began_at, 1, false from limit_counts";
+    assert_eq!(stage.app.change(held).await, 1);
+    let usage = key.get("/api/v1/orgs/acme/usage").await.expect(StatusCode::OK);
+    let reset = format!("/api/v1/orgs/acme/usage/{}/reset", usage.text("/items/0/key"));
+    key.post(&reset, json!({})).await.expect(StatusCode::NO_CONTENT);
+    assert_eq!(stage.app.number("select count(*) from limit_holds").await, 0);
+}
+
 #[tokio::test]
 async fn a_call_that_fails_does_not_count_where_errors_do_not() {
-    let breaks = |asked: &Asked| {
-        let is_call = String::from_utf8_lossy(&asked.body).contains("tools/call");
-        if is_call { Wire::answer("500 Internal Server Error", &[], "") } else { usual(asked) }
-    };
-    let stage = Stage::over(Class::Financial, breaks).await;
+    let stage = Stage::over(Class::Financial, breaks_at("tools/call")).await;
     let (stage, _) = on(stage, limit(1, json!({ "count_errors": false }))).await;
     for _ in 0..2 {
         let reply = stage.agent.call("get_issue").await;

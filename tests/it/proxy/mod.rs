@@ -14,3 +14,4 @@ mod stage;
 mod stops;
 mod streams;
 mod table;
+mod waits;

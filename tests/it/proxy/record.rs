@@ -1,5 +1,6 @@
 //! What the record keeps of a call, and that nothing leaves without it.
 
+use futures_util::future::join_all;
 use portreeve::{
     base::{
         crypto::token::{Token, TokenKind},
@@ -11,7 +12,7 @@ use portreeve::{
     flow::actions::export,
 };
 
-use crate::proxy::stage::Stage;
+use crate::{kit::app::TestApp, proxy::stage::Stage};
 
 #[tokio::test]
 async fn a_call_has_an_intent_and_an_outcome_and_its_arguments_stay_out() {
@@ -118,6 +119,21 @@ async fn tokens_that_have_to_be_looked_up_and_are_ours_use_nothing_up() {
     let guess = Token::issue(TokenKind::Grant, GrantTokenId::fresh()).text().expose().clone();
     let answer = stage.agent.carrying(&guess).call("get_issue").await;
     assert_eq!(answer.status, http::StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn agents_of_one_network_that_come_to_a_new_replica_all_at_once_are_all_let_in() {
+    let stage = Stage::with_ceiling(Class::Read).await;
+    let principal = portreeve::base::actor::Principal::User(stage.person);
+    let mut tokens = Vec::new();
+    for _ in 0..150 {
+        tokens.push(stage.app.grant(&stage.org, principal, Class::Read).await.1);
+    }
+    let fresh = TestApp::beside(&stage.app).await;
+    let agent = stage.agent.at(&format!("{}/mcp/acme/github", fresh.origin()));
+    let agents: Vec<_> = tokens.iter().map(|token| agent.carrying(token)).collect();
+    let answers = join_all(agents.iter().map(|agent| agent.call("get_issue"))).await;
+    assert_eq!(answers.iter().filter(|answer| answer.words() == "done").count(), 150);
 }
 
 #[tokio::test]

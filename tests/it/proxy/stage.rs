@@ -203,15 +203,20 @@ impl Agent {
         Reply::of(request.send().await.unwrap()).await
     }
 
-    /// A request of the modern era, with the headers that repeat it.
+    /// A request of the modern era, with the headers that repeat it; what `_meta` says goes before what is usual.
     pub(super) async fn ask(&self, method: &str, mut params: Value) -> Reply {
-        params["_meta"] = json!({
+        let usual = json!({
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientCapabilities": {
                 "extensions": { "io.modelcontextprotocol/tasks": {} },
             },
             "io.modelcontextprotocol/clientInfo": { "name": "test-agent", "version": "1.2" },
         });
+        let mut meta = params["_meta"].take().as_object().cloned().unwrap_or_default();
+        for (key, value) in usual.as_object().unwrap() {
+            meta.entry(key).or_insert_with(|| value.clone());
+        }
+        params["_meta"] = Value::Object(meta);
         let name = ["name", "uri", "taskId"].into_iter().find_map(|key| params[key].as_str());
         let name = name.unwrap_or_default().to_owned();
         let body = json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": params }).to_string();

@@ -419,7 +419,7 @@ async fn decisions_see_every_server_with_its_tools_in_three_statements() {
     assert!(found[0].tools.is_empty());
     let get_b = found[1].tool("get_b").expect("a tool");
     assert!(get_b.is_callable() && get_b.accepted_definition.is_some());
-    assert_eq!(get_b.accepted_fingerprint, Some(tool("get_b", "").fingerprint));
+    assert_eq!(get_b.fingerprint, tool("get_b", "").fingerprint);
     let get_a = found[1].tool("Get_a").expect("a tool");
     assert!(!get_a.is_callable() && get_a.accepted_definition.is_none());
     assert!(found[1].tool("get_c").is_none());

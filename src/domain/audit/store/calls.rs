@@ -67,6 +67,8 @@ pub enum Lack {
     },
     /// The approval is used, over or gone.
     Approval,
+    /// The round that it goes on from was gone on from before.
+    Round,
 }
 
 #[derive(Deserialize)]
@@ -74,13 +76,16 @@ struct WrittenLack {
     at: Option<usize>,
     used: Option<String>,
     retry: Option<f64>,
+    #[serde(default)]
+    round: bool,
 }
 
 impl Lack {
     /// What cannot be read is no permission either.
     fn read(text: &str) -> Self {
         match serde_json::from_str(text) {
-            Ok(WrittenLack { at: Some(at), used: Some(used), retry }) => {
+            Ok(WrittenLack { round: true, .. }) => Self::Round,
+            Ok(WrittenLack { at: Some(at), used: Some(used), retry, .. }) => {
                 let seconds = retry.unwrap_or(1.0).clamp(1.0, f64::from(u32::MAX));
                 #[allow(
                     clippy::cast_possible_truncation,

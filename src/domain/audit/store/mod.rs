@@ -1,6 +1,7 @@
 //! All SQL of the record: appending, reading, checkpoints, signing keys.
 
 mod append;
+mod attempts;
 mod batches;
 mod calls;
 mod checkpoints;
@@ -12,6 +13,7 @@ mod read;
 mod search;
 
 pub use append::{Appended, Unrecorded, append, commit, commit_appended, commit_unrecorded};
+pub use attempts::{Attempt, AttemptedCall, Reach, attempts, reach};
 pub use batches::{Batch, StoredEvent, head, read_batch};
 pub use calls::{CallEntry, Kept, Lack, list_abandoned_calls, orgs_with_abandoned_calls, record_calls};
 pub use checkpoints::{CheckpointRow, chains, due_chains};

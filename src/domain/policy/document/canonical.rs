@@ -131,12 +131,7 @@ fn ask_rule(rule: &AskRule) -> String {
     let (mut out, usual) = (self::rule(&rule.rule), Ask::default());
     let Ask { approvers, quorum, within } = &rule.ask;
     if *approvers != usual.approvers {
-        let (kind, name) = match approvers {
-            Approvers::Role(name) => ("role", name),
-            Approvers::Team(name) => ("team", name),
-            Approvers::User(name) => ("user", name),
-        };
-        out.text("approvers", &format!("{kind}:{name}"));
+        out.text("approvers", &approvers.written());
     }
     if *quorum != usual.quorum {
         out.put("quorum", &quorum.to_string());
@@ -188,6 +183,73 @@ fn one_or_list<T>(all: &[T], write: impl Fn(&T) -> String) -> String {
     }
 }
 
+impl Checks {
+    /// As canonical JSON.
+    pub fn canonical(&self) -> String {
+        checks(Object::new(), self).close()
+    }
+}
+
+impl ToolRules {
+    /// As canonical JSON.
+    pub fn canonical(&self) -> String {
+        tool(self)
+    }
+}
+
+impl Rule {
+    /// As canonical JSON.
+    pub fn canonical(&self) -> String {
+        rule(self).close()
+    }
+}
+
+impl AskRule {
+    /// As canonical JSON.
+    pub fn canonical(&self) -> String {
+        ask_rule(self)
+    }
+}
+
+impl Limit {
+    /// As canonical JSON.
+    pub fn canonical(&self) -> String {
+        limit(self)
+    }
+}
+
+impl Window {
+    /// As documents write it.
+    pub fn written(self) -> String {
+        match self {
+            Self::Minute => "minute".to_owned(),
+            Self::Hour => "hour".to_owned(),
+            Self::Day => "day".to_owned(),
+            Self::Month => "month".to_owned(),
+            Self::Seconds(seconds) => format!("{seconds}s"),
+        }
+    }
+}
+
+impl Approvers {
+    /// As documents write them.
+    pub fn written(&self) -> String {
+        let (kind, name) = match self {
+            Self::Role(name) => ("role", name),
+            Self::Team(name) => ("team", name),
+            Self::User(name) => ("user", name),
+        };
+        format!("{kind}:{name}")
+    }
+}
+
+impl Test {
+    /// The operator and the value, as documents write them; the value as canonical JSON.
+    pub fn written(&self) -> (&'static str, String) {
+        test(self)
+    }
+}
+
 impl Order {
     /// As documents write it.
     pub const fn as_str(self) -> &'static str {
@@ -219,14 +281,7 @@ fn literal(value: &Literal) -> String {
 fn limit(limit: &Limit) -> String {
     let mut out = Object::new();
     out.text("counter", &limit.counter);
-    let window = match limit.window {
-        Window::Minute => "minute".to_owned(),
-        Window::Hour => "hour".to_owned(),
-        Window::Day => "day".to_owned(),
-        Window::Month => "month".to_owned(),
-        Window::Seconds(seconds) => format!("{seconds}s"),
-    };
-    out.text("window", &window);
+    out.text("window", &limit.window.written());
     if limit.kind == WindowKind::Sliding {
         out.text("kind", "sliding");
     }

@@ -74,6 +74,17 @@ impl Program {
         Some((pattern, rules))
     }
 
+    /// The key that a tool falls under and its rules, for whoever shows them.
+    pub fn governing(&self, name: &str, class: Class) -> Option<(&Pattern, &ToolRules)> {
+        self.rules_of(&Tool { name, class, is_reviewed: true })
+    }
+
+    /// The entry of `hide` by which a tool is not there.
+    pub fn hiding(&self, name: &str, class: Class) -> Option<&Pattern> {
+        let at = self.hidden_at(&Tool { name, class, is_reviewed: true })?;
+        self.document.hide.get(at)
+    }
+
     /// What of a tool's calls and answers is masked, also where the document only observes.
     pub fn redactions_of(&self, tool: &Tool<'_>) -> &[Redaction] {
         self.rules_of(tool).map_or(&[], |(_, rules)| &rules.redact)

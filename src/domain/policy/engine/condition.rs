@@ -45,7 +45,9 @@ pub(super) fn all_hold(conditions: &[Condition], subject: &Subject<'_>) -> Truth
 fn holds(condition: &Condition, subject: &Subject<'_>) -> Truth {
     let mut tally = Tally { condition, any: false, all: true, found: false };
     match (&condition.path, subject.arguments) {
-        (Path::Args(_), Arguments::Unknown | Arguments::Anything) => return Truth::Unknown,
+        (Path::Args(_), Arguments::Unknown | Arguments::Worst | Arguments::Anything) => {
+            return Truth::Unknown;
+        }
         (
             Path::Fact(Field::Ip | Field::Time | Field::ClientName | Field::ClientVersion),
             Arguments::Anything,

@@ -230,7 +230,10 @@ impl Found<'_, '_> {
     /// The first rule or limit that looks at an argument which the call has in another case. What only observes refuses
     /// nothing for that either.
     fn ambiguous(&self, checks: &Checks) -> Option<(List, usize)> {
-        let varies = |path: &Path| has_case_variant(self.subject.arguments.sent(), path);
+        let varies = |path: &Path| match self.subject.arguments {
+            Arguments::Worst => matches!(path, Path::Args(_)),
+            arguments => has_case_variant(arguments.sent(), path),
+        };
         let rule = |rule: &Rule| {
             rule.mode == Mode::Enforce && rule.conditions.iter().any(|condition| varies(&condition.path))
         };
@@ -257,7 +260,7 @@ impl Found<'_, '_> {
         for (list, rules, truth) in stopping {
             for (at, rule) in rules.iter().enumerate() {
                 let found = all_hold(&rule.conditions, self.subject);
-                if found == truth {
+                if self.subject.arguments.stop(found, truth) {
                     self.because(Reason::of(rule, part(list, at), Effect::Deny));
                     stop(rule.mode)?;
                 } else if found == Truth::Unknown {
@@ -285,10 +288,11 @@ impl Found<'_, '_> {
     fn asks(&mut self, key: Option<&str>, rules: &[AskRule], needs: &mut Vec<Need>) {
         for (at, AskRule { rule, ask }) in rules.iter().enumerate() {
             let part = || Part::Check(key.map(str::to_owned), List::AskIf, at);
-            match all_hold(&rule.conditions, self.subject) {
-                Truth::Yes => self.ask(Reason::of(rule, part(), Effect::RequireApproval), ask, needs),
-                Truth::Unknown => self.leave_open(rule, part(), Effect::RequireApproval),
-                Truth::No => {}
+            let found = all_hold(&rule.conditions, self.subject);
+            if self.subject.arguments.stop(found, Truth::Yes) {
+                self.ask(Reason::of(rule, part(), Effect::RequireApproval), ask, needs);
+            } else if found == Truth::Unknown {
+                self.leave_open(rule, part(), Effect::RequireApproval);
             }
         }
     }
@@ -298,7 +302,11 @@ impl Found<'_, '_> {
         match &limit.increment {
             Increment::By(number) => Some(number.clone()),
             Increment::From(path) => {
-                let Arguments::Sent(arguments) = self.subject.arguments else { return Some(Number::ZERO) };
+                let arguments = match self.subject.arguments {
+                    Arguments::Sent(arguments) => arguments,
+                    Arguments::Unknown | Arguments::Anything => return Some(Number::ZERO),
+                    Arguments::Worst => return None,
+                };
                 let raw = find(arguments, path).filter(|raw| raw.kind() == Kind::Number)?;
                 Number::parse(raw.text()).ok().filter(|number| !number.is_negative())
             }
@@ -306,7 +314,8 @@ impl Found<'_, '_> {
     }
 
     fn reservation(&self, limit: &Limit, part: Part, amount: Number) -> Reservation {
-        let value = |path| find(self.subject.arguments.sent(), path).and_then(key_of).unwrap_or_default();
+        let value =
+            |path| find(self.subject.arguments.sent(), path).and_then(key_of).unwrap_or_default().into();
         Reservation {
             seat: self.seat,
             layer: self.layer.name,

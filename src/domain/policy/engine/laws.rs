@@ -5,7 +5,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Call, Effect, Facts, Layer, LayerName, Listing, Outcome, Program, Tool, decide, listing};
+use super::{
+    Call, Effect, Facts, Layer, LayerName, Listing, Outcome, Program, Tool, decide, decide_unseen, listing,
+};
 use crate::{
     base::risk::Class,
     domain::policy::document,
@@ -149,6 +151,9 @@ fn effect(arguments: &Value, tool: &str, policies: &[(LayerName, &Program)]) -> 
     };
     if !layers.is_empty() {
         assert_eq!(verdict.trace.outcome(), effect, "the trace alone tells the verdict");
+    }
+    if let Some(unseen) = decide_unseen(&tool, &facts(), &layers).filter(|_| !layers.is_empty()) {
+        assert_eq!(unseen.trace.outcome(), effect, "what is told without arguments holds with all of them");
     }
     if effect <= Effect::RequireApproval {
         assert_eq!(listing(&tool, &facts(), &layers), Listing::Shown, "what may be called is listed");

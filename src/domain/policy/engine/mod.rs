@@ -12,8 +12,10 @@ mod condition;
 mod facts;
 mod judge;
 mod listing;
+mod regard;
 mod subject;
 mod trace;
+mod unseen;
 mod verdict;
 #[cfg(test)]
 mod laws;
@@ -25,4 +27,5 @@ pub use facts::{Facts, Tool};
 pub use judge::{Call, Layer, LayerName, NotALayer, decide};
 pub use listing::{Listing, foresee, listing};
 pub use trace::{Effect, LayerTrace, List, Part, Reason, Trace};
+pub use unseen::decide_unseen;
 pub use verdict::{Blocked, Need, Open, Outcome, Reservation, Slots, Verdict};

@@ -18,8 +18,10 @@ pub(super) struct Subject<'a> {
 pub(super) enum Arguments<'a> {
     /// Those of a call, where it has any.
     Sent(Option<Raw<'a>>),
-    /// Any there may be.
+    /// Any there may be; what depends on them stops nothing.
     Unknown,
+    /// Any there may be; what depends on them stops the call.
+    Worst,
     /// Any there may be, and just as open is from where, when and with which software the call comes.
     Anything,
 }
@@ -29,8 +31,13 @@ impl<'a> Arguments<'a> {
     pub(super) const fn sent(self) -> Option<Raw<'a>> {
         match self {
             Self::Sent(arguments) => arguments,
-            Self::Unknown | Self::Anything => None,
+            Self::Unknown | Self::Worst | Self::Anything => None,
         }
+    }
+
+    /// Whether something that stops a call where it is `stopping` does so.
+    pub(super) fn stop(self, truth: Truth, stopping: Truth) -> bool {
+        truth == stopping || truth == Truth::Unknown && matches!(self, Self::Worst)
     }
 }
 

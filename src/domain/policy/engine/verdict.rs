@@ -1,12 +1,15 @@
 //! What becomes of a call, and what has to be counted or asked before.
 
-use crate::domain::policy::{
-    document::{Ask, OnExceed, Scope, Window, WindowKind},
-    engine::{
-        judge::LayerName,
-        trace::{Effect, Part, Trace},
+use crate::{
+    base::unprinted::Unprinted,
+    domain::policy::{
+        document::{Ask, OnExceed, Scope, Window, WindowKind},
+        engine::{
+            judge::LayerName,
+            trace::{Effect, Part, Trace},
+        },
+        number::Number,
     },
-    number::Number,
 };
 
 /// What becomes of a call.
@@ -100,7 +103,7 @@ pub struct Reservation {
     /// How much the call counts.
     pub amount: Number,
     /// Where different values are counted: this one.
-    pub distinct: Option<String>,
+    pub distinct: Option<Unprinted<String>>,
     /// Whether it counts too where the call ends in an error.
     pub count_errors: bool,
     /// What becomes of the call where there is no room.

@@ -37,7 +37,7 @@ pub async fn insert(tx: &mut OrgTx, policy: PolicyId, test: &PolicyTest, by: Opt
         test.id.uuid(),
         policy.uuid(),
         test.name,
-        test.call,
+        test.call.as_str(),
         test.expected,
         by.map(UserId::uuid),
         test.created_at

@@ -71,7 +71,7 @@ async fn credentials(tx: &mut OrgTx) -> DbResult<HashMap<ServerId, Vec<Credentia
 
 async fn tools(tx: &mut OrgTx) -> DbResult<HashMap<ServerId, Vec<DecisionTool>>> {
     let rows = sqlx::query!(
-        r#"select server_id as "server: ServerId", name, state, enabled, class, accepted_fingerprint,
+        r#"select server_id as "server: ServerId", name, state, enabled, class, fingerprint,
             case when state = 'reviewed' and enabled then accepted_definition end as accepted_definition,
             required_scopes
         from tools where org_id = $1 and state <> 'gone'"#,
@@ -86,7 +86,7 @@ async fn tools(tx: &mut OrgTx) -> DbResult<HashMap<ServerId, Vec<DecisionTool>>>
             state: read(&r.state)?,
             is_enabled: r.enabled,
             class: read(&r.class)?,
-            accepted_fingerprint: r.accepted_fingerprint.as_deref().map(digest).transpose()?,
+            fingerprint: digest(&r.fingerprint)?,
             accepted_definition: r.accepted_definition.map(Arc::from),
             required_scopes: r.required_scopes,
         });

@@ -40,6 +40,7 @@ pub use sheet::{GrantForms, GrantSheet, GrantsOverview, NamedPolicy, changeable,
 pub use stops::{resume, revoke, suspend};
 
 use principals::refusal_of;
+pub(super) use reach::offer as offered_servers;
 pub(super) use sheet::sheet_as;
 pub(super) use stops::{end_all, resume_as, revoke_as, suspend_as};
 
@@ -126,14 +127,25 @@ pub async fn find(cx: &OrgCx, id: &str) -> ActionResult<GrantFound> {
 pub async fn create(cx: &OrgCx, input: &GrantInput) -> ActionResult<GrantFound> {
     cx.require(Permission::GrantsWrite)?;
     let mut tx = cx.tx().await?;
-    let new = input::new_grant(cx, &mut tx, input).await?;
-    let id = input.id.unwrap_or_else(GrantId::fresh);
-    let grant = store::grants::insert(&mut tx, id, &new, cx.user(), cx.now()).await.map_err(not_inserted)?;
-    let found = entry_of(cx, &mut tx, &grant.id.to_string()).await?;
-    let entry = about(Entry::admin("grant.created", &cx.who()), &found.entry.grant)
-        .after(&GrantRecord::of(&found.entry.grant, &found.servers));
+    let (found, entry) = create_in(cx, &mut tx, input).await?;
     audit::commit(tx, cx.now(), vec![entry]).await?;
     Ok(found)
+}
+
+/// [`create`] within a transaction that does more, and the event to record with it.
+pub(super) async fn create_in(
+    cx: &OrgCx,
+    tx: &mut OrgTx,
+    input: &GrantInput,
+) -> ActionResult<(GrantFound, Entry)> {
+    cx.require(Permission::GrantsWrite)?;
+    let new = input::new_grant(cx, tx, input).await?;
+    let id = input.id.unwrap_or_else(GrantId::fresh);
+    let grant = store::grants::insert(tx, id, &new, cx.user(), cx.now()).await.map_err(not_inserted)?;
+    let found = entry_of(cx, tx, &grant.id.to_string()).await?;
+    let entry = about(Entry::admin("grant.created", &cx.who()), &found.entry.grant)
+        .after(&GrantRecord::of(&found.entry.grant, &found.servers));
+    Ok((found, entry))
 }
 
 /// Gives a grant other terms; what is left out stays.

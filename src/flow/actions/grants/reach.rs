@@ -109,7 +109,7 @@ pub(super) async fn find(
 }
 
 /// All servers that a form can offer, by slug.
-pub(super) async fn offer(tx: &mut OrgTx) -> ActionResult<Vec<NamedServer>> {
+pub(in crate::flow::actions) async fn offer(tx: &mut OrgTx) -> ActionResult<Vec<NamedServer>> {
     Ok(store::reach::all(tx).await?)
 }
 

@@ -4,6 +4,7 @@
 //! passkey or link is not found.
 //! Invariant: whatever changes how an account is entered asks for a fresh proof and is told by letter.
 
+pub mod access;
 pub mod activity;
 pub mod email;
 pub mod factors;

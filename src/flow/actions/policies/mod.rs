@@ -3,11 +3,14 @@
 //! Invariant: a version is in force for the next call on every replica once its publication was answered.
 //! Invariant: what is in force somewhere cannot be deleted.
 
+mod drafts;
 mod effective;
 mod input;
 mod layers;
 mod life;
+mod look;
 mod offer;
+mod replay;
 mod simulate;
 mod starters;
 mod tests;
@@ -40,6 +43,7 @@ use crate::{
     io::db::{DbError, OrgTx, Tx},
 };
 
+pub use drafts::{BLANK, Saved, check_document, edit_draft, save_over};
 pub use effective::{Effective, EffectiveInput, EffectiveTool, effective, without_call};
 pub use input::{NewPolicy, PolicyChange};
 pub use layers::{LayerInput, NamedLayers, layers, set_layers};
@@ -47,10 +51,20 @@ pub use life::{
     Publication, PublishInput, drop_draft, publish, rebase, rollback, save_draft, version,
     versions as list_versions,
 };
+pub use look::{
+    PolicyEntry, ServerChoice, ToolLine, Workbench, argument_paths, overview, server_choices, workbench,
+};
 pub use offer::{LayerChoices, Offered, layer_choices, offer};
+pub use replay::{
+    Affected, Counts as ReplayCounts, Ended as ReplayEnded, LeftOut, LimitNote, Noticed,
+    Outcome as ReplayOutcome, Place as ReplayPlace, Replay, ReplayInput, Replayed, Side, replay,
+};
 pub use simulate::{Decided, Exception, RecordedCall, SimulatedCall, Simulation, recorded_call, simulate};
 pub use starters::{STARTERS, Starter, starter};
 pub use tests::{TestInput, TestRun, VERDICTS, add_test, drop_test, run_tests};
+
+/// The JSON Schema of documents, for editors.
+pub const DOCUMENT_SCHEMA: &str = crate::domain::policy::SCHEMA;
 
 /// A policy with its documents.
 #[derive(Clone, Debug)]
@@ -115,22 +129,32 @@ pub async fn find(cx: &OrgCx, name: &str) -> ActionResult<PolicySheet> {
 pub async fn create(cx: &OrgCx, new: &NewPolicy) -> ActionResult<PolicySheet> {
     cx.require(Permission::PoliciesWrite)?;
     let mut tx = cx.tx().await?;
-    let (terms, document) = input::parse(&mut tx, new).await?;
+    let (policy, entries) = create_in(cx, &mut tx, new).await?;
+    let sheet = sheet(&mut tx, policy).await?;
+    audit::commit(tx, cx.now(), entries).await?;
+    Ok(sheet)
+}
+
+/// [`create`] within a transaction that does more, and the events to record with it.
+pub(super) async fn create_in(
+    cx: &OrgCx,
+    tx: &mut OrgTx,
+    new: &NewPolicy,
+) -> ActionResult<(Policy, Vec<Entry>)> {
+    cx.require(Permission::PoliciesWrite)?;
+    let (terms, document) = input::parse(tx, new).await?;
     let draft = (!new.is_published).then_some(&document);
-    let id = policies::insert(&mut tx, &terms, draft, cx.user(), cx.now()).await.map_err(slug_taken)?;
-    let made = policies::find(&mut tx, &PolicyRef::Id(id)).await?.ok_or(ActionError::NotFound)?;
+    let id = policies::insert(tx, &terms, draft, cx.user(), cx.now()).await.map_err(slug_taken)?;
+    let made = policies::find(tx, &PolicyRef::Id(id)).await?.ok_or(ActionError::NotFound)?;
     let mut entries =
         vec![about(Entry::admin("policy.created", &cx.who()), &made).after(&PolicyRecord::from(&made))];
     if new.is_published {
         let publication = Publication { note: &new.note, restores: None };
-        let Change { before, after } =
-            life::put_in_force(cx, &mut tx, id, &document, publication, None).await?;
+        let Change { before, after } = life::put_in_force(cx, tx, id, &document, publication, None).await?;
         entries.push(life::published(cx, &before, &after, &new.note, &document));
     }
-    let policy = policies::find(&mut tx, &PolicyRef::Id(id)).await?.ok_or(ActionError::NotFound)?;
-    let sheet = sheet(&mut tx, policy).await?;
-    audit::commit(tx, cx.now(), entries).await?;
-    Ok(sheet)
+    let policy = policies::find(tx, &PolicyRef::Id(id)).await?.ok_or(ActionError::NotFound)?;
+    Ok((policy, entries))
 }
 
 /// Gives a policy another name, short name, description or server; what is left out stays.

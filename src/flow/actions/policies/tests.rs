@@ -131,7 +131,7 @@ pub async fn add_test(cx: &OrgCx, name: &str, input: &TestInput) -> ActionResult
     let test = PolicyTest {
         id: PolicyTestId::fresh(),
         name: test_name.unwrap_or_default(),
-        call: serde_json::to_string(&input.call).map_err(ActionError::defect)?,
+        call: serde_json::to_string(&input.call).map_err(ActionError::defect)?.into(),
         expected: input.expected.clone(),
         created_at: cx.now(),
     };

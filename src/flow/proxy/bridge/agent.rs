@@ -11,10 +11,11 @@ use crate::{
     flow::proxy::{
         bridge::desk::Desk,
         edit::Editor,
-        handles::{HandleKind, Handles, Holder},
+        handles::{Handles, Holder},
         pieces::Piece,
         record::{Ending, OpenCall},
         reply::{self, Failed},
+        state::State,
     },
     protocol::mcp::version::Era,
 };
@@ -190,6 +191,8 @@ impl Agent {
     async fn ask_by_result(&mut self, questions: &[Question]) -> Result<HashMap<String, Word>, Gone> {
         let keys = questions.iter().map(|question| question.key.clone()).collect();
         let (id, resumed) = self.desk.park(self.holder, self.digest, keys).ok_or(Gone)?;
+        let round = self.mouth.open.as_ref().and_then(OpenCall::round);
+        let state = State::Server { text: id.to_string(), round };
         let asked = questions.iter().map(|Question { key, method, params }| {
             format!(r#"{}:{{"method":{},"params":{params}}}"#, json!(key), json!(method))
         });
@@ -197,7 +200,7 @@ impl Agent {
             r#"{{"jsonrpc":"2.0","id":{},"result":{{"resultType":"input_required","inputRequests":{{{}}},"requestState":{}}}}}"#,
             self.mouth.id,
             asked.collect::<Vec<_>>().join(","),
-            json!(self.handles.seal(HandleKind::State, self.holder, id.to_string().as_bytes())),
+            json!(state.seal(&self.handles, self.holder)),
         );
         self.mouth.received += message.len();
         self.close(&Ending::Answered, Some(200));

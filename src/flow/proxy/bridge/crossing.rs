@@ -57,6 +57,7 @@ pub(super) async fn carry(
     };
     let body = call.opened.body.clone().unwrap_or_else(|| ask.body.clone());
     let (outlet, pieces) = pieces::channel();
+    let editor = Editor::of(gateway, admitted, permit, open.as_ref());
     let mouth = Mouth {
         id: request.id.raw().text().to_owned(),
         pieces: outlet,
@@ -89,7 +90,7 @@ pub(super) async fn carry(
         digest,
         is_tool_call: request.method() == Method::ToolsCall,
         server: Arc::clone(&call.server.server.name),
-        editor: Editor::of(gateway, admitted, permit),
+        editor,
         desk: Arc::clone(&gateway.bridge.desk),
         handles: gateway.handles.clone(),
         holder,

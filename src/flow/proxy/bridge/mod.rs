@@ -184,7 +184,7 @@ async fn unasked(
     match Unasked::of(line, &sender, declared, way).await {
         Ok(Some(unasked)) => {
             let (outlet, pieces) = pieces::channel();
-            let editor = Editor::of(gateway, admitted, permit);
+            let editor = Editor::of(gateway, admitted, permit, None);
             gateway.bridge.tasks.spawn(async move {
                 let _room = room;
                 unasked.pass_on(editor, outlet).await;

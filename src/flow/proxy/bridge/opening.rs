@@ -41,6 +41,12 @@ pub struct Bridged {
 }
 
 impl Bridged {
+    /// Whether the client leads its person to an address where it is asked to.
+    pub fn takes_links(&self) -> bool {
+        let said: Value = serde_json::from_str(&self.capabilities).unwrap_or_default();
+        said.pointer("/elicitation/url").is_some()
+    }
+
     /// Of a client that says nothing of itself.
     pub fn unsaid() -> Self {
         let version = Version::LATEST_LEGACY.name().to_owned();
@@ -94,7 +100,12 @@ pub fn open(gateway: &Gateway, admitted: &Admitted, call: &Call<'_>, open: Optio
         "instructions": declared.instructions,
     });
     let mut answer = own(request, result, open);
-    let session = Session { upstream: String::new(), client: call.client.clone(), bridged: Some(bridged) };
+    let session = Session {
+        upstream: String::new(),
+        client: call.client.clone(),
+        bridged: Some(bridged),
+        takes_links: false,
+    };
     let handle = gateway.handles.seal_session(admitted.holder(&call.server), &session);
     if let Ok(value) = handle.parse() {
         answer.headers.insert(talk::SESSION, value);

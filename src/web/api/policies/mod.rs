@@ -3,6 +3,7 @@
 mod bodies;
 mod effective;
 mod layers;
+mod replay;
 mod simulation;
 mod tests;
 mod views;
@@ -159,6 +160,7 @@ pub fn routes() -> Routes {
         )
         .and(effective::routes())
         .and(simulation::routes())
+        .and(replay::routes())
         .and(tests::routes())
         .and(layers::routes())
 }

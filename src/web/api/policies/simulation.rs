@@ -184,7 +184,7 @@ impl From<CallBody> for SimulatedCall {
             client: body.client,
             server: body.server,
             tool: body.tool,
-            arguments: body.arguments.map(|arguments| arguments.get().to_owned()),
+            arguments: body.arguments.map(|arguments| arguments.get().to_owned().into()),
             ip: body.ip,
             at: body.at,
         }

@@ -43,6 +43,12 @@ pub(super) struct Card {
 /// Who has to agree, and which rule says so.
 pub(super) struct NeedLine {
     pub(super) who: String,
+    /// The name of the rule, where it has one.
+    pub(super) name: String,
+    pub(super) policy: String,
+    /// Where the policy has its page; empty for who may not read it.
+    pub(super) policy_href: String,
+    /// Which version of it, and where in it.
     pub(super) rule: String,
 }
 
@@ -62,7 +68,7 @@ impl From<Vote> for VoteLine {
 }
 
 impl Card {
-    pub(super) fn of(base: &str, approval: Approval, now: OffsetDateTime) -> Self {
+    pub(super) fn of(base: &str, policies: &str, approval: Approval, now: OffsetDateTime) -> Self {
         let state = approval.state_at(now);
         let (tone, glyph, word) = look(state);
         let class = approval.class.parse::<Class>().ok();
@@ -77,7 +83,7 @@ impl Card {
             agent: approval.grant_label,
             person: approval.requester_name,
             client: approval.client_name.unwrap_or_default(),
-            needs: approval.needs.into_iter().map(NeedLine::from).collect(),
+            needs: approval.needs.into_iter().map(|need| NeedLine::of(policies, need)).collect(),
             tone,
             glyph,
             state: word,
@@ -105,8 +111,9 @@ const fn look(state: ApprovalState) -> (&'static str, &'static str, &'static str
     }
 }
 
-impl From<WrittenNeed> for NeedLine {
-    fn from(need: WrittenNeed) -> Self {
+impl NeedLine {
+    /// `policies` is where policies have their pages; empty for who may not read them.
+    fn of(policies: &str, need: WrittenNeed) -> Self {
         let count = need.quorum.max(1);
         let who = match need.approvers.split_once(':') {
             Some(("role", role)) => format!("{count} with the role {role}"),
@@ -114,8 +121,14 @@ impl From<WrittenNeed> for NeedLine {
             Some(("user", user)) => user.to_owned(),
             _ => "an admin".to_owned(),
         };
-        let name = need.name.map(|name| format!("{name}, ")).unwrap_or_default();
-        Self { who, rule: format!("{name}{} version {} at {}", need.policy, need.version, need.rule) }
+        let href = |policy: &str| format!("{policies}/{policy}");
+        Self {
+            who,
+            name: need.name.map(|name| format!("{name}, ")).unwrap_or_default(),
+            policy_href: if policies.is_empty() { String::new() } else { href(&need.policy) },
+            rule: format!(" version {} at {}", need.version, need.rule),
+            policy: need.policy,
+        }
     }
 }
 
@@ -133,7 +146,13 @@ pub(super) fn sample_card(text: &str, state: ApprovalState) -> Card {
         agent: text.into(),
         person: text.into(),
         client: text.into(),
-        needs: vec![NeedLine { who: text.into(), rule: text.into() }],
+        needs: vec![NeedLine {
+            who: text.into(),
+            name: text.into(),
+            policy: text.into(),
+            policy_href: "/o/acme/policies/x".into(),
+            rule: " version 3 at /default".into(),
+        }],
         tone,
         glyph,
         state: word,

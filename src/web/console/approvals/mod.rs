@@ -117,7 +117,7 @@ async fn list(ask: OrgPage, mut asked: Asked) -> PageResult {
         shell: shell_of::org(&ask, "Approvals").await?.with_faults(!list.faults.is_empty()),
         views,
         state: current.to_owned(),
-        cards: items.into_iter().map(|approval| Card::of(&base, approval, now)).collect(),
+        cards: items.into_iter().map(|approval| Card::of(&base, "", approval, now)).collect(),
         list,
     };
     page_with(page.list.status(), &page)
@@ -138,7 +138,9 @@ async fn shown(
     let base = base_of(ask);
     let is_own = sheet.approval.user.is_some() && sheet.approval.user == ask.cx.user();
     let is_open = sheet.state == ApprovalState::Pending;
-    let card = Card::of(&base, sheet.approval, ask.cx.now());
+    let may_read = ask.cx.may(Permission::PoliciesRead);
+    let policies = if may_read { format!("/o/{}/policies", ask.cx.org.slug) } else { String::new() };
+    let card = Card::of(&base, &policies, sheet.approval, ask.cx.now());
     let page = ApprovalPage {
         shell: shell_of::org(ask, "Approval").await?.with_faults(!faults.is_empty()),
         crumbs: vec![Crumb::to("Approvals", &base)],

@@ -61,6 +61,10 @@ pub(in crate::web::console) struct GrantPage {
     servers: String,
     /// What it may do tool by tool, before the name of a server; empty where the viewer has no such page.
     effective: String,
+    /// The policy of its own layer; empty for none.
+    policy: String,
+    /// Where the policy has its page; empty where the viewer has none of it.
+    policy_href: String,
     calls: Vec<CallRow>,
     /// Its calls in the audit log, for whoever may read it.
     log: String,
@@ -155,6 +159,11 @@ impl GrantPage {
             } else {
                 format!("{}/policies/effective?grant={}&server=", place.people, grant.id)
             },
+            policy_href: match &entry.policy_slug {
+                Some(slug) if !place.people.is_empty() => format!("{}/policies/{slug}", place.people),
+                _ => String::new(),
+            },
+            policy: entry.policy_name.unwrap_or_default(),
             log: log_href(&place.people, sheet.may_read_log, &grant.id.to_string()),
             networks: grant.bindings.cidr_texts(),
             clients: grant.bindings.clients().to_vec(),
@@ -265,6 +274,8 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         reach: (0..3 * i64::try_from(count).unwrap_or_default()).map(reach).collect(),
         servers: if count > 1 { "/o/acme/servers".into() } else { String::new() },
         effective: if count > 1 { "/o/acme/policies/effective?server=".into() } else { String::new() },
+        policy: if count > 0 { LONG.into() } else { String::new() },
+        policy_href: if count > 1 { "/o/acme/policies/x".into() } else { String::new() },
         calls: (0..count).map(|_| CallRow::sample()).collect(),
         log: if count > 1 { "/o/acme/audit?q=x".into() } else { String::new() },
         networks: vec!["2001:db8::/32".into(); count],

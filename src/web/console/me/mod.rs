@@ -1,5 +1,6 @@
 //! A person's own pages: profile, security, sessions, organizations, activity, and stopping everything.
 
+mod access;
 mod activity;
 mod email;
 mod grants;
@@ -11,6 +12,8 @@ mod security;
 mod sessions;
 mod stop;
 mod totp;
+
+pub(super) use access::address as ask_for_access;
 
 use axum::{
     http::{HeaderMap, header},
@@ -33,6 +36,7 @@ use crate::{
 pub fn routes() -> Routes {
     Routes::default()
         .page("/me", Access::Person, start)
+        .and(access::routes())
         .and(activity::routes())
         .and(email::routes())
         .and(grants::routes())
@@ -77,6 +81,7 @@ fn proof_then(page: &str, error: ActionError) -> PageResult {
 #[cfg(test)]
 pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
     let files = [
+        access::samples,
         activity::samples,
         email::samples,
         grants::samples,

@@ -13,7 +13,10 @@ use crate::{
     },
     web::{
         console::{
-            policies::answers::{Answer, word_of},
+            policies::{
+                Head,
+                answers::{Answer, word_of},
+            },
             shell_of,
         },
         kit::{
@@ -22,7 +25,7 @@ use crate::{
             form::{Form, FormFaults, faults_of},
             listing::with_query,
             page::{PageResult, go, page_with},
-            parts::{Choice, Crumb},
+            parts::Choice,
             query::Query,
             shell::Shell,
         },
@@ -37,7 +40,7 @@ pub(super) const UNRECORDED: &str = "nothing is changed and no server is asked";
 #[template(path = "console/policies/simulator.html")]
 struct SimulatorPage {
     shell: Shell,
-    crumbs: Vec<Crumb>,
+    head: Head,
     href: String,
     /// Whether there is a document at all.
     is_blank: bool,
@@ -85,7 +88,7 @@ impl CallForm {
             client: text(call.client),
             server: text(call.server),
             tool: call.tool,
-            arguments: text(call.arguments),
+            arguments: call.arguments.map(|arguments| arguments.0).unwrap_or_default(),
             ip: text(call.ip),
             at: call.at.and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_default(),
         }
@@ -107,7 +110,7 @@ impl CallForm {
             client: text(&self.client),
             server: text(&self.server),
             tool: self.tool.trim().to_owned(),
-            arguments: text(&self.arguments),
+            arguments: text(&self.arguments).map(Into::into),
             ip: text(&self.ip),
             at,
         })
@@ -222,7 +225,7 @@ async fn shown(
         shell: shell_of::org(ask, format!("Try a call with {}", sheet.policy.name))
             .await?
             .with_faults(!faults.is_empty()),
-        crumbs: crumbs(ask, &sheet),
+        head: Head::of(ask, &sheet.policy, "/simulate"),
         is_blank: sheet.policy.live.is_none() && sheet.policy.draft.is_none(),
         href,
         form,
@@ -258,12 +261,6 @@ pub(super) fn href_of(ask: &OrgPage, sheet: &PolicySheet) -> String {
     format!("/o/{}/policies/{}", ask.cx.org.slug, sheet.policy.slug)
 }
 
-/// The way to a page of a policy.
-pub(super) fn crumbs(ask: &OrgPage, sheet: &PolicySheet) -> Vec<Crumb> {
-    let list = format!("/o/{}/policies", ask.cx.org.slug);
-    vec![Crumb::to("Policies", list), Crumb::to(&sheet.policy.name, href_of(ask, sheet))]
-}
-
 #[cfg(test)]
 pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
     use crate::web::{
@@ -276,7 +273,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
 
     let page = |text: &str, answers: Vec<Answer>, faults| SimulatorPage {
         shell: shell(Base::Organization, "Try a call with Crew"),
-        crumbs: vec![Crumb::to("Policies", "/o/acme/policies")],
+        head: super::sample_head("GitHub", true, true),
         href: "/o/acme/policies/crew".into(),
         is_blank: false,
         form: CallForm { tool: text.into(), arguments: text.into(), ..CallForm::default() },

@@ -10,8 +10,9 @@ use crate::{
     web::{
         console::{
             policies::{
+                Head,
                 answers::word_of,
-                simulator::{CallForm, crumbs, href_of, verdict_choices},
+                simulator::{CallForm, href_of, verdict_choices},
             },
             shell_of,
         },
@@ -20,7 +21,7 @@ use crate::{
             flash::Toast,
             form::{Form, FormFaults, faults_of},
             page::{PageResult, go_saying, page_with},
-            parts::{Choice, Crumb},
+            parts::Choice,
             shell::Shell,
         },
     },
@@ -31,7 +32,7 @@ use crate::{
 #[template(path = "console/policies/tests.html")]
 struct TestsPage {
     shell: Shell,
-    crumbs: Vec<Crumb>,
+    head: Head,
     href: String,
     /// On what they were tried: "the draft", "version 3".
     on: String,
@@ -130,7 +131,7 @@ async fn shown(
         shell: shell_of::org(ask, format!("Tests of {}", sheet.policy.name))
             .await?
             .with_faults(!faults.is_empty()),
-        crumbs: crumbs(ask, &sheet),
+        head: Head::of(ask, &sheet.policy, "/tests"),
         on: match (&sheet.policy.draft, sheet.policy.live) {
             (Some(_), _) => "the draft".to_owned(),
             (None, Some(number)) => format!("version {number}"),
@@ -209,7 +210,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
     };
     let page = |count: usize, text: &str, faults| TestsPage {
         shell: shell(Base::Organization, "Tests of Crew"),
-        crumbs: vec![Crumb::to("Policies", "/o/acme/policies")],
+        head: super::sample_head("GitHub", true, true),
         href: "/o/acme/policies/crew".into(),
         on: "the draft".into(),
         failing: count.min(2),

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::{
-    base::{permission::Permission, trace::Trace},
+    base::{permission::Permission, trace::Trace, unprinted::Unprinted},
     domain::policy::{
         document::Document,
         engine::{LayerName, LayerTrace, Program},
@@ -45,7 +45,7 @@ pub struct SimulatedCall {
     /// The tool.
     pub tool: String,
     /// The arguments, as JSON.
-    pub arguments: Option<String>,
+    pub arguments: Option<Unprinted<String>>,
     /// From where.
     pub ip: Option<String>,
     /// When; now, where nobody says.

@@ -49,7 +49,7 @@ pub async fn recorded_call(cx: &OrgCx, event: &str) -> ActionResult<RecordedCall
         client: call.client.map(|client| client.name),
         server: call.server.map(|server| server.to_string()),
         tool,
-        arguments,
+        arguments: arguments.map(Into::into),
         ip: row.ip.map(|ip| ip.to_string()),
         at: Some(row.at),
     };

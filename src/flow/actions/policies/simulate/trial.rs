@@ -43,12 +43,12 @@ impl Trial<'_> {
         let mut says = self.caller.says(self.server);
         let mut is_among = false;
         for say in &mut says {
-            if say.policy.is_some_and(|one| one.id == id) {
+            if say.id == id {
                 (say.policy, is_among) = (Some(policy), true);
             }
         }
         if !is_among {
-            says.push(Say { layer: LayerName::Grant, team: None, policy: Some(policy) });
+            says.push(Say { layer: LayerName::Grant, id, team: None, policy: Some(policy) });
         }
         self.by(says)
     }
