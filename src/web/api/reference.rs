@@ -37,7 +37,7 @@ pub fn routes() -> Routes {
 
 /// The same for every installation of this version, and no secret: an editor on a laptop fetches it without a key.
 async fn read_schema() -> Response {
-    let kind = (header::CONTENT_TYPE, HeaderValue::from_static("application/schema+json"));
+    let kind = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     ([kind], policies::DOCUMENT_SCHEMA).into_response()
 }
 

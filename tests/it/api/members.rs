@@ -117,6 +117,13 @@ async fn any_key_reads_what_the_roles_carry() {
     assert_eq!((roles.text("/items/0/role"), roles.text("/items/5/role")), ("owner", "member"));
     assert_eq!(
         roles.body["items"][4]["permissions"],
-        json!(["policies:read", "approvals:read", "approvals:decide", "audit:read", "audit:export"])
+        json!([
+            "access:ask",
+            "policies:read",
+            "approvals:read",
+            "approvals:decide",
+            "audit:read",
+            "audit:export"
+        ])
     );
 }

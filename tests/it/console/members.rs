@@ -228,6 +228,7 @@ async fn what_each_role_may_do_is_this_table() {
         "xx.... Add, change, review and delete servers",
         "xx.... See the grants of everybody",
         "xx.... Create, suspend and revoke grants",
+        "xxxxxx Ask for access in one&#39;s own name",
         "xxx.x. See policies, their versions and what they decide",
         "xxx... Write, publish and attach policies",
         "xxxxx. See every call that waits for a human",

@@ -143,8 +143,8 @@ async fn every_kind_of_exception_is_added_changed_and_removed() {
         ("distinct", "args.id"),
     ];
     except(&mut ada, "get_issue", "limits", "", &limit).await.expect(StatusCode::SEE_OTHER);
-    except(&mut ada, "get_issue", "concurrency", "", &[("value", "4")]).await.expect(StatusCode::SEE_OTHER);
-    except(&mut ada, "get_issue", "redact", "", &[("value", "args.token")])
+    except(&mut ada, "get_issue", "concurrency", "", &[("entry", "4")]).await.expect(StatusCode::SEE_OTHER);
+    except(&mut ada, "get_issue", "redact", "", &[("entry", "args.token")])
         .await
         .expect(StatusCode::SEE_OTHER);
     except(

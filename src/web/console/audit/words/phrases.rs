@@ -27,6 +27,16 @@ const fn phrase(
 
 /// By name.
 pub(super) const PHRASES: &[Phrase] = &[
+    phrase("access.approved", "Access given", "give", "gave", "access[ to {target}]"),
+    phrase("access.refused", "Access refused", "refuse", "refused", "access[ to {target}]"),
+    phrase("access.requested", "Access asked for", "ask for", "asked for", "access[ to {target}]"),
+    phrase(
+        "access.withdrawn",
+        "Request for access taken back",
+        "take back",
+        "took back",
+        "a request for access[ to {target}]",
+    ),
     phrase("account.created", "Account created", "create", "created", "an account[ for {target}]"),
     phrase("account.sign_up_asked", "Account asked for", "create", "asked for", "an account[ for {target}]"),
     phrase("account.verified", "Address confirmed", "confirm", "confirmed", "the address of their account"),

@@ -436,7 +436,7 @@ pub(in crate::web::console::policies) fn samples() -> Vec<crate::web::kit::sampl
         sample("policy, exception: limit", &page(LONG, ExceptionKind::Limit, 1, true, limit)),
         sample(
             "policy, exception: at once",
-            &page(LONG, ExceptionKind::Concurrency, 1, true, faults(&[("value", "no")])),
+            &page(LONG, ExceptionKind::Concurrency, 1, true, faults(&[("entry", "no")])),
         ),
         sample("policy, exception: mask", &page(SHARP, ExceptionKind::Redact, 1, true, none())),
     ]

@@ -84,7 +84,7 @@ impl ExceptionForm {
             "distinct" => limit.distinct = value,
             "count_errors" => limit.count_errors = value,
             "on_exceed" => limit.on_exceed = value,
-            "value" => self.value = value,
+            "entry" => self.value = value,
             _ => {}
         }
     }
@@ -192,7 +192,7 @@ pub(super) fn placed(kind: ExceptionKind, fault: DocumentFault) -> Fault {
         ["conditions", number, ..] => format!("path-{number}"),
         ["kind"] => "window_kind".to_owned(),
         [field, ..] => (*field).to_owned(),
-        [] if matches!(kind, ExceptionKind::Concurrency | ExceptionKind::Redact) => "value".to_owned(),
+        [] if matches!(kind, ExceptionKind::Concurrency | ExceptionKind::Redact) => "entry".to_owned(),
         [] => String::new(),
     };
     let suggestion = fault.suggestion.map(|text| format!(" {text}")).unwrap_or_default();
