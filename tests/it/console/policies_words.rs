@@ -127,7 +127,7 @@ async fn decisions_are_made_per_tool_class_and_name_and_taken_back() {
 async fn every_kind_of_exception_is_added_changed_and_removed() {
     let app = TestApp::start().await;
     let (mut ada, key) = crew(&app, json!({"version": "1", "default": "allow"})).await;
-    let condition = [("path-0", "args.env"), ("op-0", "in"), ("value-0", "production\nstaging")];
+    let condition = [("path-0", "args.env"), ("op-0", "in"), ("operand-0", "production\nstaging")];
     let fields = [&condition[..], &[("name", "Not here"), ("on_deny", "Closed.")]].concat();
     except(&mut ada, "get_issue", "deny_if", "", &fields).await.expect(StatusCode::SEE_OTHER);
     let fields = [&condition[..], &[("approvers", "team:leads"), ("quorum", "2"), ("within", "8h")]].concat();
@@ -152,7 +152,7 @@ async fn every_kind_of_exception_is_added_changed_and_removed() {
         "",
         "require",
         "",
-        &[("path-0", "ip"), ("op-0", "cidr"), ("value-0", "10.0.0.0/8"), ("mode", "observe")],
+        &[("path-0", "ip"), ("op-0", "cidr"), ("operand-0", "10.0.0.0/8"), ("mode", "observe")],
     )
     .await
     .expect(StatusCode::SEE_OTHER);
@@ -175,7 +175,7 @@ async fn every_kind_of_exception_is_added_changed_and_removed() {
     {
         assert!(page.says(words), "{words}: {}", page.body);
     }
-    let changed = [("op-0", "exists"), ("value-0", "false"), ("quantifier-0", "all")];
+    let changed = [("op-0", "exists"), ("operand-0", "false"), ("quantifier-0", "all")];
     except(&mut ada, "get_issue", "deny_if", "0", &changed).await.expect(StatusCode::SEE_OTHER);
     let wanted = json!([{"path": "args.env", "op": "exists", "value": false, "quantifier": "all"}]);
     assert_eq!(draft(&key).await["tools"]["get_issue"]["deny_if"][0]["conditions"], wanted);
@@ -205,7 +205,7 @@ async fn what_is_wrong_with_an_exception_stands_beside_its_field() {
         "get_issue",
         "deny_if",
         "",
-        &[("path-0", "argh.x"), ("op-0", "gt"), ("value-0", "x")],
+        &[("path-0", "argh.x"), ("op-0", "gt"), ("operand-0", "x")],
     )
     .await;
     let page = page.expect(StatusCode::UNPROCESSABLE_ENTITY);
@@ -248,7 +248,7 @@ async fn an_exception_is_found_again_after_somebody_changed_another_of_the_same_
     let page = ada.get(&path).await.expect(StatusCode::OK);
     let mut forms = page.forms(EXCEPTION);
     let mut form = forms.remove(forms.iter().position(|form| form.method == "post").unwrap());
-    form.set("value-0", "c");
+    form.set("operand-0", "c");
     let first = ada.get(&format!("{EXCEPTION}?key=get_issue&kind=deny_if&at=0")).await;
     let mut forms = first.forms(EXCEPTION);
     let gone = forms.remove(forms.iter().position(|form| form.method == "post").unwrap());
@@ -294,11 +294,11 @@ async fn with_script_each_step_is_saved_and_shown_at_once_and_the_focus_stays() 
     browser.goto(&format!("{}{EXCEPTION}?key=get_issue&kind=deny_if", app.origin())).await;
     browser.fill("[name=path-0]", "args.env").await;
     browser.see("#saved", "needs a value").await;
-    browser.fill("[name=value-0]", "production").await;
+    browser.fill("[name=operand-0]", "production").await;
     browser.see("#saved", "Saved in the draft.").await;
-    browser.fill("[name=value-0]", "staging").await;
+    browser.fill("[name=operand-0]", "staging").await;
     browser.see("#saved", "\"staging\"").await;
-    browser.wait_for("document.activeElement.name == 'value-0'").await;
+    browser.wait_for("document.activeElement.name == 'operand-0'").await;
     let rules = json!([{"conditions": [{"path": "args.env", "op": "eq", "value": "staging"}]}]);
     assert_eq!(
         draft(&key).await["tools"]["get_issue"]["deny_if"],

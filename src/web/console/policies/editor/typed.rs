@@ -45,7 +45,7 @@ impl ExceptionForm {
                 match field {
                     "path" => rows[number].path = value,
                     "op" => rows[number].op = value,
-                    "value" => rows[number].value = value,
+                    "operand" => rows[number].value = value,
                     "quantifier" => rows[number].quantifier = value,
                     _ => {}
                 }
