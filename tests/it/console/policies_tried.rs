@@ -66,7 +66,7 @@ async fn a_call_without_arguments_has_an_address_and_arguments_never_stand_in_on
     let simulate = format!("{CREW}/simulate");
     let page = ada.get(&simulate).await.expect(StatusCode::OK);
     let sent = ada.submit(&page, &simulate, &[("tool", "merge"), ("ip", "192.0.2.7")]).await;
-    assert_eq!(sent.location().as_deref(), Some("/simulate?tool=merge&ip=192.0.2.7"));
+    assert_eq!(sent.location().as_deref(), Some("/o/acme/policies/crew/simulate?tool=merge&ip=192.0.2.7"));
     let tried = ada.follow(sent).await.expect(StatusCode::OK);
     assert!(tried.says("With the draft: Allow"), "{}", tried.body);
     let secret = format!("{simulate}?tool=merge&arguments=%7B%22base%22%3A%22main%22%7D");
