@@ -1,6 +1,7 @@
 //! All SQL of approvals but their use, which is part of the record.
 
 mod kept;
+pub mod waiting;
 
 use time::OffsetDateTime;
 
@@ -107,23 +108,6 @@ pub async fn find(tx: &mut OrgTx, id: ApprovalId) -> DbResult<Option<Approval>> 
     let page = PageRequest { limit: 1, after: None };
     let filter = ApprovalFilter::default();
     Ok(rows(tx, Some(id), &filter, &page, OffsetDateTime::UNIX_EPOCH).await?.into_iter().next())
-}
-
-/// Where an approval stands at a moment.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn state(tx: &mut OrgTx, id: ApprovalId, now: OffsetDateTime) -> DbResult<Option<ApprovalState>> {
-    let state = sqlx::query_scalar!(
-        r#"select case when state = 'pending' and expires_at <= $3 then 'expired' else state end as "state!"
-        from approvals where org_id = $1 and id = $2"#,
-        tx.org().uuid(),
-        id.uuid(),
-        now
-    )
-    .fetch_optional(tx.conn())
-    .await?;
-    state.map(|state| state.parse().map_err(decode)).transpose()
 }
 
 async fn rows(

@@ -41,6 +41,8 @@ pub struct Policy {
     pub live: Option<i32>,
     /// What is being written.
     pub draft: Option<Draft>,
+    /// Who asks that the draft be published as it stands.
+    pub proposal: Option<Proposal>,
     /// Where it is in force.
     pub places: Places,
     /// When it was made.
@@ -71,6 +73,19 @@ pub struct Draft {
     pub by_name: Option<String>,
     /// When.
     pub at: OffsetDateTime,
+}
+
+/// That somebody asks for a draft to be published, by somebody else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposal {
+    /// Who asks; none for a service account.
+    pub by: Option<UserId>,
+    /// Their name then.
+    pub by_name: String,
+    /// When.
+    pub at: OffsetDateTime,
+    /// What they say of it.
+    pub note: String,
 }
 
 /// Where a policy is in force.

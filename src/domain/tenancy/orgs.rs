@@ -33,6 +33,8 @@ pub struct Org {
     pub require_second_factor: bool,
     /// How long an invitation is good.
     pub invitation_hours: i32,
+    /// Whether a policy comes into force only when a second person says so.
+    pub publishing_takes_two: bool,
     /// When it was made.
     pub created_at: OffsetDateTime,
     /// When it last changed.
@@ -178,11 +180,13 @@ pub struct OrgSettings {
     pub require_second_factor: bool,
     /// How long an invitation is good, 1 to 720.
     pub invitation_hours: i32,
+    /// Whether a policy comes into force only when a second person says so.
+    pub publishing_takes_two: bool,
 }
 
 impl OrgSettings {
     /// Reads the fields `name`, `slug` and `invitation_hours` over the organization's present settings; what
-    /// is `None` stays as it is, and `require_second_factor` is the caller's to set on the result.
+    /// is `None` stays as it is, and the switches are the caller's to set on the result.
     ///
     /// # Errors
     /// A fault for each field that cannot be used.
@@ -207,10 +211,10 @@ impl OrgSettings {
                 faults.check("invitation_hours", hours.ok_or("enter a whole number of hours from 1 to 720"))
             }
         };
-        let require_second_factor = present.require_second_factor;
+        let Org { require_second_factor, publishing_takes_two, .. } = *present;
         match (name, slug, hours) {
             (Some(name), Some(slug), Some(invitation_hours)) => {
-                Ok(Self { name, slug, require_second_factor, invitation_hours })
+                Ok(Self { name, slug, require_second_factor, invitation_hours, publishing_takes_two })
             }
             _ => Err(faults),
         }
@@ -271,6 +275,7 @@ pub(super) mod tests {
             epoch: 1,
             require_second_factor: true,
             invitation_hours: 72,
+            publishing_takes_two: false,
             created_at: datetime!(2026-11-01 12:00 UTC),
             updated_at: datetime!(2026-11-01 12:00 UTC),
             suspended_at: None,

@@ -30,6 +30,8 @@ pub struct OrgChange {
     pub require_second_factor: Option<bool>,
     /// How many hours an invitation is good.
     pub invitation_hours: Option<String>,
+    /// Whether a policy comes into force only when a second person says so.
+    pub publishing_takes_two: Option<bool>,
 }
 
 /// The settings and whom they touch.
@@ -50,6 +52,7 @@ struct OrgRecord<'a> {
     slug: &'a str,
     require_second_factor: bool,
     invitation_hours: i32,
+    publishing_takes_two: bool,
 }
 
 impl<'a> From<&'a Org> for OrgRecord<'a> {
@@ -59,6 +62,7 @@ impl<'a> From<&'a Org> for OrgRecord<'a> {
             slug: org.slug.as_str(),
             require_second_factor: org.require_second_factor,
             invitation_hours: org.invitation_hours,
+            publishing_takes_two: org.publishing_takes_two,
         }
     }
 }
@@ -83,7 +87,7 @@ pub async fn sheet(cx: &OrgCx) -> ActionResult<OrgSheet> {
 /// Changes settings.
 ///
 /// # Errors
-/// Field faults; `Changed` where someone else was faster; `NeedsProof` for a change of what sign-in asks.
+/// Field faults; `Changed` where someone else was faster; `NeedsProof` for a change of what sign-in or a publication asks.
 pub async fn update(cx: &OrgCx, change: OrgChange, seen: Option<i64>) -> ActionResult<Org> {
     cx.require(Permission::OrgWrite)?;
     let mut tx = cx.tx().await?;
@@ -96,6 +100,11 @@ pub async fn update(cx: &OrgCx, change: OrgChange, seen: Option<i64>) -> ActionR
         if new.require_second_factor {
             refuse_to_lock_out(cx, &mut tx).await?;
         }
+    }
+    new.publishing_takes_two = change.publishing_takes_two.unwrap_or(before.publishing_takes_two);
+    if new.publishing_takes_two != before.publishing_takes_two {
+        cx.require_proof()?;
+        check_two(cx, &mut tx, new.publishing_takes_two).await?;
     }
     settled(store::orgs::update(&mut tx, &new, seen, cx.now()).await.map_err(slug_taken)?)?;
     let after = present(&mut tx).await?;
@@ -149,6 +158,23 @@ async fn refuse_to_lock_out(cx: &OrgCx, tx: &mut OrgTx) -> ActionResult<()> {
         }
     };
     Err(ActionError::field("require_second_factor", message))
+}
+
+/// Refuses what would leave nobody who can publish, and that one of the two does away with the other.
+async fn check_two(cx: &OrgCx, tx: &mut OrgTx, takes_two: bool) -> ActionResult<()> {
+    if !takes_two {
+        return match cx.role {
+            Role::Owner => Ok(()),
+            _ => Err(ActionError::field("publishing_takes_two", "only an owner may switch this off")),
+        };
+    }
+    let names = store::glance::names(tx).await?;
+    let may = names.iter().filter(|member| member.role.may(Permission::PoliciesWrite)).count();
+    if may < 2 {
+        let message = "only one person here may publish policies; give a second one a role that may, such as policy manager";
+        return Err(ActionError::field("publishing_takes_two", message));
+    }
+    Ok(())
 }
 
 pub(super) async fn present(tx: &mut OrgTx) -> ActionResult<Org> {

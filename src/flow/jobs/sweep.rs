@@ -3,6 +3,7 @@
 use crate::{
     base::clock::Clock,
     domain::{
+        approvals::store::waiting,
         audit::{self, Unrecorded},
         automation::store as automation,
         identity::{attempts::Limits, store as identity},
@@ -49,8 +50,19 @@ pub async fn sweep_expired(db: &Db, clock: &Clock, limits: &Limits) -> Result<()
     let counters = identity::attempts::sweep(&mut tx, limits.sign_in_to_account, now).await?;
     let answers = automation::idempotency::delete_expired(&mut tx, now, ANSWERS).await?;
     let counts = counts::sweep(&mut tx, now).await?;
+    let called_off = waiting::sweep(&mut tx).await?;
     let looks = checks::sweep(&mut tx, now, CHECKS).await?;
     audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await?;
-    tracing::debug!(looks, counts, sessions, links, ceremonies, counters, answers, "swept what has run out");
+    tracing::debug!(
+        looks,
+        called_off,
+        counts,
+        sessions,
+        links,
+        ceremonies,
+        counters,
+        answers,
+        "swept what has run out"
+    );
     Ok(())
 }

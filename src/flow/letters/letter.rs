@@ -65,6 +65,21 @@ pub struct ApprovalAsked {
     pub page: String,
 }
 
+/// Tells somebody who may publish policies that a draft waits for a second person.
+#[derive(Clone, Debug)]
+pub struct PolicyProposed {
+    /// The organization.
+    pub org: Line,
+    /// The policy.
+    pub policy: Line,
+    /// Who asks.
+    pub person: Line,
+    /// What they say of it, where they do.
+    pub note: Option<Line>,
+    /// The page on which it is published; it asks for sign-in.
+    pub page: String,
+}
+
 /// Tells somebody who may give access that it is asked for.
 #[derive(Clone, Debug)]
 pub struct AccessAsked {
@@ -351,6 +366,8 @@ pub enum Letter {
     OrgDeletionAsked(OrgDeletionAsked),
     /// Tells somebody that a call waits for them.
     ApprovalAsked(ApprovalAsked),
+    /// Tells somebody who may publish policies that a draft waits for a second person.
+    PolicyProposed(PolicyProposed),
     /// Tells somebody who may give access that it is asked for.
     AccessAsked(AccessAsked),
     /// Tells a person what was decided about the access they asked for.
@@ -378,6 +395,7 @@ impl Letter {
             Self::ApiKeyCreated(_) => "api_key_created",
             Self::OrgDeletionAsked(_) => "org_deletion_asked",
             Self::ApprovalAsked(_) => "approval_asked",
+            Self::PolicyProposed(_) => "policy_proposed",
             Self::AccessAsked(_) => "access_asked",
             Self::AccessDecided(_) => "access_decided",
             Self::TestLetter(_) => "test_letter",
@@ -404,6 +422,7 @@ impl Letter {
             Self::ApiKeyCreated(l) => format!("New API key in {}", l.org),
             Self::OrgDeletionAsked(l) => format!("{} asked to delete {}", l.by, l.org),
             Self::ApprovalAsked(l) => format!("{} asks to call {}", l.agent, l.tool),
+            Self::PolicyProposed(l) => format!("{} asks you to publish {}", l.person, l.policy),
             Self::AccessAsked(l) => format!("{} asks for access to {}", l.person, l.what),
             Self::AccessDecided(l) if l.given.is_some() => format!("You have access to {}", l.what),
             Self::AccessDecided(l) => format!("Access to {} was refused", l.what),

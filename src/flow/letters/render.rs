@@ -11,8 +11,8 @@ use crate::flow::letters::{
     letter::{
         AccessAsked, AccessDecided, ApiKeyCreated, ApprovalAsked, EmailChanged, Invitation,
         InvitationExistingAccount, NewSignIn, OrgDeletionAsked, OwnershipTransferred, PasskeyAdded,
-        PasswordChanged, RemovedFromOrg, ResetPassword, SecondFactorChanged, SignUpExisting, TestLetter,
-        VerifyEmail,
+        PasswordChanged, PolicyProposed, RemovedFromOrg, ResetPassword, SecondFactorChanged, SignUpExisting,
+        TestLetter, VerifyEmail,
     },
 };
 
@@ -85,6 +85,7 @@ fn text(letter: &Letter, site: &str) -> askama::Result<String> {
         Letter::ApiKeyCreated(letter) => Text::ApiKeyCreated { site, letter }.render(),
         Letter::OrgDeletionAsked(letter) => Text::OrgDeletionAsked { site, letter }.render(),
         Letter::ApprovalAsked(letter) => Text::ApprovalAsked { site, letter }.render(),
+        Letter::PolicyProposed(letter) => Text::PolicyProposed { site, letter }.render(),
         Letter::AccessAsked(letter) => Text::AccessAsked { site, letter }.render(),
         Letter::AccessDecided(letter) => Text::AccessDecided { site, letter }.render(),
         Letter::TestLetter(letter) => Text::TestLetter { site, letter }.render(),
@@ -110,6 +111,7 @@ fn html(letter: &Letter, site: &str, subject: &str) -> askama::Result<String> {
         Letter::ApiKeyCreated(letter) => Html::ApiKeyCreated { site, subject, letter }.render(),
         Letter::OrgDeletionAsked(letter) => Html::OrgDeletionAsked { site, subject, letter }.render(),
         Letter::ApprovalAsked(letter) => Html::ApprovalAsked { site, subject, letter }.render(),
+        Letter::PolicyProposed(letter) => Html::PolicyProposed { site, subject, letter }.render(),
         Letter::AccessAsked(letter) => Html::AccessAsked { site, subject, letter }.render(),
         Letter::AccessDecided(letter) => Html::AccessDecided { site, subject, letter }.render(),
         Letter::TestLetter(letter) => Html::TestLetter { site, subject, letter }.render(),
@@ -149,6 +151,8 @@ enum Text<'a> {
     OrgDeletionAsked { site: &'a str, letter: &'a OrgDeletionAsked },
     #[template(path = "mail/approval_asked/letter.txt")]
     ApprovalAsked { site: &'a str, letter: &'a ApprovalAsked },
+    #[template(path = "mail/policy_proposed/letter.txt")]
+    PolicyProposed { site: &'a str, letter: &'a PolicyProposed },
     #[template(path = "mail/access_asked/letter.txt")]
     AccessAsked { site: &'a str, letter: &'a AccessAsked },
     #[template(path = "mail/access_decided/letter.txt")]
@@ -190,6 +194,8 @@ enum Html<'a> {
     OrgDeletionAsked { site: &'a str, subject: &'a str, letter: &'a OrgDeletionAsked },
     #[template(path = "mail/approval_asked/letter.html")]
     ApprovalAsked { site: &'a str, subject: &'a str, letter: &'a ApprovalAsked },
+    #[template(path = "mail/policy_proposed/letter.html")]
+    PolicyProposed { site: &'a str, subject: &'a str, letter: &'a PolicyProposed },
     #[template(path = "mail/access_asked/letter.html")]
     AccessAsked { site: &'a str, subject: &'a str, letter: &'a AccessAsked },
     #[template(path = "mail/access_decided/letter.html")]

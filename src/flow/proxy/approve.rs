@@ -8,7 +8,12 @@ use std::borrow::Cow;
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    base::{actor::Principal, crypto::digest, ids::ApprovalId, risk::Class},
+    base::{
+        actor::Principal,
+        crypto::digest,
+        ids::{ApprovalId, GrantId},
+        risk::Class,
+    },
     domain::{
         approvals::{Approval, ApprovalState, Exact, NewApproval, WrittenNeed, store},
         audit::{self, PolicyPart, Unrecorded},
@@ -42,6 +47,8 @@ use crate::{
 pub struct Waiting {
     /// The approval.
     pub id: ApprovalId,
+    /// Whose call it is.
+    pub grant: GrantId,
     /// What was called.
     pub subject: String,
     /// Who may agree, in words.
@@ -111,6 +118,7 @@ impl Waiting {
         let approvers: Vec<_> = approval.needs.iter().map(said).collect();
         Self {
             id: approval.id,
+            grant: approval.grant,
             subject: approval.tool.clone(),
             approvers: approvers.join(" and "),
             expires_at: approval.expires_at,

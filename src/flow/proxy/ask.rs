@@ -88,6 +88,11 @@ impl Ask {
         if values.next().is_some() { None } else { value.to_str().ok() }
     }
 
+    /// The id of a request, told apart from those of the grant's other sessions.
+    pub fn names(&self, id: &str) -> String {
+        format!("{}/{id}", self.header("mcp-session-id").unwrap_or_default())
+    }
+
     /// Whether the agent takes a stream of events for an answer.
     pub fn takes_events(&self) -> bool {
         let lines = self.headers.get_all("accept").iter().filter_map(|value| value.to_str().ok());

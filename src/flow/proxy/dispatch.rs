@@ -12,6 +12,7 @@ use crate::{
         edit::Editor,
         gateway::Gateway,
         handles::Session,
+        hold,
         judge::Permit,
         record::{Ending, OpenCall, Pass},
         refusal,
@@ -23,7 +24,10 @@ use crate::{
         client::{Reply, Request},
         error::EgressError,
     },
-    protocol::mcp::method::{Method, Target},
+    protocol::mcp::{
+        message::Message,
+        method::{Method, Target},
+    },
 };
 
 /// How large an answer may be that is read as a whole before it is passed on.
@@ -58,6 +62,11 @@ pub async fn dispatch(
     credential: Credential,
 ) -> Answer {
     let (permit, open) = pass.into_parts();
+    if let Payload::Message(Message::Notification(told)) = &permit.call().payload
+        && let (Method::Cancelled, Ok(Some(id))) = (told.method(), told.params.request_id())
+    {
+        Box::pin(hold::call_off(gateway, ask, admitted, &id.key())).await;
+    }
     if let Some(way) = bridge::way(permit.call()) {
         // Boxed, so that what few calls need makes no call larger.
         return Box::pin(bridge::dispatch(gateway, ask, admitted, &permit, open, credential, way)).await;

@@ -19,18 +19,30 @@ use tokio::{
 };
 
 use crate::{
-    domain::approvals::{ApprovalState, store},
+    base::crypto::digest::{self, Digest},
+    domain::{
+        approvals::{
+            ApprovalState,
+            store::waiting::{self, HeldCall},
+        },
+        audit::{self, Unrecorded},
+    },
     flow::{
         fault::ActionResult,
         proxy::{
+            admit::Admitted,
             approve::{Waiting, Way},
-            ask::{Answer, AnswerBody, Ask},
+            ask::{self, Answer, AnswerBody, Ask},
             dispatch,
             gateway::Gateway,
             pieces::{self, Piece},
         },
     },
     io::db::{OrgScope, OrgTx, Tx},
+    protocol::mcp::{
+        message::{self, Message},
+        strict::Limits,
+    },
 };
 
 /// How long an agent that was led to the page waits when it comes back.
@@ -39,6 +51,8 @@ const MOMENT: Duration = Duration::from_secs(20);
 const WHILE: Duration = Duration::from_secs(5 * 60);
 /// How often is looked whether somebody decided.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long before it is held a call may have been called off: as long as judging it may have taken.
+const BEFORE: Duration = Duration::from_secs(5);
 /// How often an agent hears that its call still waits.
 const TELL: u64 = 10;
 /// How many calls a replica holds at once; others are told to call again.
@@ -58,6 +72,7 @@ pub struct Held {
 struct Wait {
     scope: OrgScope,
     waiting: Waiting,
+    call: Digest,
 }
 
 /// What became of an approval.
@@ -65,7 +80,7 @@ struct Wait {
 enum Came {
     /// Somebody decided.
     Decided,
-    /// Nobody did, or nobody will.
+    /// Nobody did, or nobody will; or the agent called it off.
     Nothing,
 }
 
@@ -73,6 +88,7 @@ impl Held {
     /// Holds a call that waits, where its agent listens and there is room; otherwise the answer that it is given.
     pub fn of(
         gateway: &Gateway,
+        ask: &Ask,
         scope: OrgScope,
         waiting: Waiting,
         otherwise: Answer,
@@ -80,9 +96,12 @@ impl Held {
         if !matches!(waiting.way, Way::Moment | Way::Progress { .. }) {
             return Err(Box::new(otherwise));
         }
-        match Arc::clone(&gateway.held).try_acquire_owned() {
-            Ok(room) => Ok(Self { wait: Wait { scope, waiting }, otherwise, room }),
-            Err(_) => Err(Box::new(otherwise)),
+        match (id_of(ask), Arc::clone(&gateway.held).try_acquire_owned()) {
+            (Some(id), Ok(room)) => {
+                let call = called(ask, &id);
+                Ok(Self { wait: Wait { scope, waiting, call }, otherwise, room })
+            }
+            _ => Err(Box::new(otherwise)),
         }
     }
 
@@ -119,7 +138,8 @@ impl Wait {
         longest: Duration,
         listener: Option<(&str, &mpsc::Sender<Piece>)>,
     ) -> Came {
-        let until = Instant::now() + longest;
+        let began = Instant::now();
+        let until = began + longest;
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut looked = 0;
@@ -135,7 +155,7 @@ impl Wait {
                 () = gone => return Came::Nothing,
                 () = gateway.stop.cancelled() => return Came::Nothing,
             }
-            match self.state(gateway).await {
+            match self.state(gateway, began).await {
                 Ok(Some(ApprovalState::Pending)) => {}
                 Ok(Some(ApprovalState::Approved | ApprovalState::Denied)) => return Came::Decided,
                 Ok(_) => return Came::Nothing,
@@ -153,9 +173,15 @@ impl Wait {
         Came::Nothing
     }
 
-    async fn state(&self, gateway: &Gateway) -> ActionResult<Option<ApprovalState>> {
+    async fn state(&self, gateway: &Gateway, began: Instant) -> ActionResult<Option<ApprovalState>> {
+        let held = HeldCall {
+            approval: self.waiting.id,
+            grant: self.waiting.grant,
+            call: self.call,
+            since: began.elapsed() + BEFORE,
+        };
         let mut tx = OrgTx::begin(&gateway.db, self.scope).await?;
-        let state = store::state(&mut tx, self.waiting.id, gateway.clock.now()).await?;
+        let state = waiting::look(&mut tx, &held, gateway.clock.now()).await?;
         tx.done().await?;
         Ok(state)
     }
@@ -167,6 +193,34 @@ impl Wait {
             r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{token},"progress":{seconds},"message":{message}}}}}"#
         )
         .into_bytes()
+    }
+}
+
+/// Notes that an agent called a call off, for whichever replica holds it.
+pub async fn call_off(gateway: &Gateway, ask: &Ask, admitted: &Admitted, id: &str) {
+    let noted: ActionResult<()> = async {
+        let mut tx = OrgTx::begin(&gateway.db, admitted.snapshot.scope).await?;
+        waiting::call_off(&mut tx, admitted.grant.id, called(ask, id), gateway.clock.now()).await?;
+        // What comes of the call is on record.
+        audit::commit_unrecorded(tx, Unrecorded::CalledOff).await?;
+        Ok(())
+    }
+    .await;
+    if let Err(error) = noted {
+        tracing::warn!(%error, "it cannot be noted that a call was called off");
+    }
+}
+
+/// Which call of its grant an id names: ids are the agent's own, and each of its sessions has its own ones.
+fn called(ask: &Ask, id: &str) -> Digest {
+    digest::sha256(ask.names(id).as_bytes())
+}
+
+/// The id that the agent gave its request.
+fn id_of(ask: &Ask) -> Option<String> {
+    match message::parse(&ask.body, &Limits::of(ask::MAX_BODY)).ok()? {
+        Message::Request(request) => Some(request.id.key().into_owned()),
+        Message::Notification(_) | Message::Response(_) => None,
     }
 }
 

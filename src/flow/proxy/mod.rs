@@ -68,7 +68,7 @@ const ROUNDS: usize = 3;
 pub async fn serve(gateway: &Arc<Gateway>, ask: Ask) -> Answer {
     match decide(gateway, &ask).await {
         Served::Answer(answer) => *answer,
-        Served::Waits(scope, waiting, answer) => match Held::of(gateway, scope, *waiting, *answer) {
+        Served::Waits(scope, waiting, answer) => match Held::of(gateway, &ask, scope, *waiting, *answer) {
             Ok(held) => Box::pin(held.answer(gateway, ask)).await,
             Err(answer) => *answer,
         },

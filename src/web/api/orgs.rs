@@ -48,6 +48,8 @@ struct OrgView {
     require_second_factor: bool,
     /// How many hours a new invitation is good.
     invitation_hours: i32,
+    /// Whether a policy comes into force only when a second person says so.
+    publishing_takes_two: bool,
     #[serde(with = "time::serde::rfc3339")]
     #[schemars(with = "String", extend("format" = "date-time"))]
     created_at: OffsetDateTime,
@@ -69,6 +71,7 @@ impl From<Org> for OrgView {
             name: org.name,
             require_second_factor: org.require_second_factor,
             invitation_hours: org.invitation_hours,
+            publishing_takes_two: org.publishing_takes_two,
             created_at: org.created_at,
             updated_at: org.updated_at,
             deletion_asked_at: org.deletion_asked_at,
@@ -97,6 +100,8 @@ struct OrgChangeBody {
     require_second_factor: Option<bool>,
     #[schemars(range(min = 1, max = 720))]
     invitation_hours: Option<i32>,
+    /// Refused while only one person may publish; switched off by owners alone.
+    publishing_takes_two: Option<bool>,
 }
 
 async fn read(cx: KeyAsk) -> ApiResult {
@@ -109,6 +114,7 @@ async fn change(cx: KeyAsk, IfMatch(seen): IfMatch, Body(body): Body<OrgChangeBo
         slug: body.slug,
         require_second_factor: body.require_second_factor,
         invitation_hours: body.invitation_hours.map(|hours| hours.to_string()),
+        publishing_takes_two: body.publishing_takes_two,
     };
     Ok(json::one(StatusCode::OK, &OrgView::from(orgs::update(&cx, change, seen).await?)))
 }

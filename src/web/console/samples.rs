@@ -79,6 +79,7 @@ pub(super) fn org(name: &str) -> Org {
         epoch: 1,
         require_second_factor: false,
         invitation_hours: 72,
+        publishing_takes_two: false,
         created_at: AT,
         updated_at: AT,
         suspended_at: None,

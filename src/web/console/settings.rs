@@ -34,6 +34,7 @@ pub fn routes() -> Routes {
         .form("/o/{org}/settings/general", write, changes, general)
         .form("/o/{org}/settings/sign-in", write, changes, sign_in)
         .form("/o/{org}/settings/invitations", write, changes, invitations)
+        .form("/o/{org}/settings/policies", write, changes, publishing)
         .page("/o/{org}/settings/delete", remove, deletion)
         .form("/o/{org}/settings/delete/ask", remove, Effect::Records(&["org.deletion_asked"]), ask_deletion)
         .form("/o/{org}/settings/delete/confirm", remove, Effect::Records(&["org.deleted"]), confirm_deletion)
@@ -85,6 +86,7 @@ enum Section {
     General,
     SignIn,
     Invitations,
+    Policies,
 }
 
 impl SettingsPage {
@@ -104,6 +106,8 @@ struct SettingsForm {
     require_second_factor: String,
     #[serde(default)]
     invitation_hours: String,
+    #[serde(default)]
+    publishing_takes_two: String,
     #[serde(default)]
     version: String,
 }
@@ -137,6 +141,12 @@ async fn invitations(ask: OrgPage, Form(form): Form<SettingsForm>) -> PageResult
     save(&ask, Section::Invitations, change, form).await
 }
 
+async fn publishing(ask: OrgPage, Form(form): Form<SettingsForm>) -> PageResult {
+    let change =
+        OrgChange { publishing_takes_two: Some(form.publishing_takes_two == "on"), ..OrgChange::default() };
+    save(&ask, Section::Policies, change, form).await
+}
+
 async fn save(ask: &OrgPage, section: Section, change: OrgChange, form: SettingsForm) -> PageResult {
     match orgs::update(&ask.cx, change, form::version(&form.version)).await {
         Ok(org) => {
@@ -168,6 +178,7 @@ async fn shown(
         slug: org.slug.to_string(),
         require_second_factor: if org.require_second_factor { "on".to_owned() } else { String::new() },
         invitation_hours: org.invitation_hours.to_string(),
+        publishing_takes_two: if org.publishing_takes_two { "on".to_owned() } else { String::new() },
         version: org.version.to_string(),
     };
     let status = if typed.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
@@ -176,6 +187,7 @@ async fn shown(
             Section::General => (form.name, form.slug) = (typed.name, typed.slug),
             Section::SignIn => form.require_second_factor = typed.require_second_factor,
             Section::Invitations => form.invitation_hours = typed.invitation_hours,
+            Section::Policies => form.publishing_takes_two = typed.publishing_takes_two,
         }
     }
     let names: Vec<&str> = sheet.without_factor.iter().take(5).map(|member| member.name.as_str()).collect();
@@ -266,6 +278,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
             slug: "acme".into(),
             require_second_factor: String::new(),
             invitation_hours: "72".into(),
+            publishing_takes_two: String::new(),
             version: "4".into(),
         },
         section: Section::General,

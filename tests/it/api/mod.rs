@@ -10,6 +10,7 @@ mod members;
 mod orgs;
 mod policies;
 mod replay;
+mod second_person;
 mod servers;
 mod service_accounts;
 mod team_members;

@@ -300,3 +300,32 @@ async fn a_draft_that_another_version_overtook_is_brought_up_to_it_before_it_is_
         "there is nothing to bring together any more"
     );
 }
+
+#[tokio::test]
+async fn where_two_are_wanted_one_asks_and_the_other_publishes_or_says_no() {
+    let app = TestApp::start().await;
+    let (org, mut ada) = acme(&app).await;
+    let mut ben = app.member(&org, "Ben Manager", Role::PolicyManager).await.browser;
+    let settings = ada.get("/o/acme/settings").await.expect(StatusCode::OK);
+    let switch = [("publishing_takes_two", "on")];
+    let page = ada.submit(&settings, "/o/acme/settings/policies", &switch).await;
+    assert!(ada.follow(page).await.says("Saved."));
+    begin(&mut ada, "locked").await;
+    let page = ada.get(PUBLISH).await.expect(StatusCode::OK);
+    assert!(page.says("This organization wants a second person") && !page.says("Publish v1"));
+    let propose = "/o/acme/policies/crew/propose";
+    let page = ada.submit(&page, propose, &[("note", "Lock it up")]).await.expect(StatusCode::SEE_OTHER);
+    let page = ada.follow(page).await;
+    assert!(page.says("You asked for its publication.") && page.says("Take the question back"));
+    assert!(page.says("Waits for a second person") && !page.says("Publish v1"));
+
+    let page = ben.get(PUBLISH).await.expect(StatusCode::OK);
+    assert!(page.says("Ada Admin asks you to publish this draft.") && page.says("Lock it up"));
+    let no = ben.submit(&page, "/o/acme/policies/crew/propose/withdraw", &[("why", "Not yet")]).await;
+    assert!(ben.follow(no.expect(StatusCode::SEE_OTHER)).await.says("Ask for publication"));
+    let page = ada.get(PUBLISH).await.expect(StatusCode::OK);
+    ada.submit(&page, propose, &[("note", "Now")]).await.expect(StatusCode::SEE_OTHER);
+    publish(&mut ben, "Agreed").await;
+    let page = ada.get(&format!("{ONE}/versions")).await.expect(StatusCode::OK);
+    assert!(page.says("Ben Manager") && page.says("Agreed"));
+}

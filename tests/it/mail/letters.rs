@@ -7,7 +7,7 @@ use portreeve::{
     flow::letters::{
         AccessAsked, AccessDecided, ApiKeyCreated, ApprovalAsked, EmailChanged, Invitation,
         InvitationExistingAccount, Letter, Line, Moment, NewSignIn, OrgDeletionAsked, OwnershipTransferred,
-        PasskeyAdded, PasswordChanged, RemovedFromOrg, ResetPassword, SecondFactorChange,
+        PasskeyAdded, PasswordChanged, PolicyProposed, RemovedFromOrg, ResetPassword, SecondFactorChange,
         SecondFactorChanged, SignUpExisting, TestLetter, VerifyEmail,
     },
 };
@@ -131,6 +131,13 @@ fn org_letters(name: &str, org: &str) -> Vec<Letter> {
             effect: "Tools of its class make or change things".into(),
             expires_at: at(),
             page: page("/o/acme/approvals/apr_1"),
+        }),
+        Letter::PolicyProposed(PolicyProposed {
+            org: org.clone(),
+            policy: "GitHub".into(),
+            person: name.clone(),
+            note: Some("Issues may be closed again".into()),
+            page: page("/o/acme/policies/github/publish"),
         }),
         Letter::AccessAsked(AccessAsked {
             org: org.clone(),

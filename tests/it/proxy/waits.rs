@@ -5,10 +5,10 @@ use portreeve::base::risk::Class;
 use serde_json::{Value, json};
 
 use crate::{
-    kit::fake_server::Script as Wire,
+    kit::{app::TestApp, fake_server::Script as Wire},
     proxy::{
         approvals::{Asking, asking, asking_on, once},
-        bridge::{answered, opened},
+        bridge::{answered, opened, until},
         stage::{Reply, Stage, usual},
     },
 };
@@ -224,4 +224,39 @@ async fn a_round_that_rested_for_a_day_or_under_other_policies_is_a_new_call() {
     let rule = json!({ "require_approval_if": [{ "conditions": [], "quorum": 2 }] });
     asking.publish(json!({ "version": "1", "default": "allow", "tools": { "create_issue": rule } })).await;
     assert!(call(&state, "b").await.words().starts_with("[APPROVAL NEEDED]"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_its_agent_called_off_is_not_made_when_somebody_agrees() {
+    for endpoint in ["/mcp/acme/github", "/mcp/acme"] {
+        let asking = asking_on(of_the_old_era(true).await, json!({}), json!([])).await;
+        let beside = TestApp::beside(&asking.stage.app).await;
+        let here = asking.stage.agent.at(&format!("{}{endpoint}", asking.stage.app.origin()));
+        let there = asking.stage.agent.at(&format!("{}{endpoint}", beside.origin()));
+        let (_, session) = opened(&here, json!({})).await;
+        let headers = [("mcp-session-id", session.as_str())];
+        let tool = if endpoint == "/mcp/acme" { "github__create_issue" } else { "create_issue" };
+        let call = |id: u64, title: &str| {
+            json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": { "name": tool,
+                "arguments": { "title": title }, "_meta": { "progressToken": id } } })
+            .to_string()
+        };
+        let mut heard = String::new();
+        let mut off = here.begin(call(2, "a"), &headers).await;
+        until(&mut off, &mut heard, 1).await;
+        let mut stays = here.begin(call(3, "b"), &headers).await;
+        until(&mut stays, &mut String::new(), 1).await;
+        let cancel =
+            json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 2 } });
+        let taken = there.post(cancel.to_string(), &headers).await;
+        assert_eq!(taken.status, StatusCode::ACCEPTED, "{}", taken.text);
+        let waiting = asking.approver.get("/api/v1/orgs/acme/approvals?state=pending").await;
+        for id in ["/items/0/id", "/items/1/id"].map(|at| waiting.text(at).to_owned()) {
+            asking.decide(&asking.approver, &id, once()).await.expect(StatusCode::OK);
+        }
+        assert!(stays.text().await.unwrap().contains("done"), "another call goes on: {endpoint}");
+        let told = off.text().await.unwrap();
+        assert!(!told.contains("done"), "{endpoint}: {told}");
+        assert_eq!(asking.stage.reached().len(), 1, "{endpoint}");
+    }
 }

@@ -42,6 +42,8 @@ pub enum Unrecorded {
     Draft,
     /// A call that waits for a human; the record of the call names it.
     Asked,
+    /// A call that its agent called off while it waited; what comes of the call is recorded.
+    CalledOff,
     /// A person's own view: theme, dismissed hints, the organization last visited.
     Preference,
     /// The request turned out to change nothing.

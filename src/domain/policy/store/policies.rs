@@ -10,7 +10,7 @@ use crate::{
     },
     domain::policy::{
         document::Document,
-        kept::{Draft, NewVersion, Places, Policy, PolicyFilter, PolicyRef, PolicyTerms},
+        kept::{Draft, NewVersion, Places, Policy, PolicyFilter, PolicyRef, PolicyTerms, Proposal},
         store::{bump_epoch, sought},
     },
     io::db::{DbResult, OrgTx, Tx},
@@ -31,6 +31,10 @@ struct Row {
     draft_by: Option<UserId>,
     draft_by_name: Option<String>,
     draft_at: Option<OffsetDateTime>,
+    proposed_by: Option<UserId>,
+    proposed_by_name: Option<String>,
+    proposed_at: Option<OffsetDateTime>,
+    proposed_note: String,
     is_org: bool,
     teams: i64,
     servers: i64,
@@ -49,6 +53,12 @@ impl From<Row> for Policy {
             by_name: row.draft_by_name,
             at,
         });
+        let proposal = row.proposed_by_name.zip(row.proposed_at).map(|(by_name, at)| Proposal {
+            by: row.proposed_by,
+            by_name,
+            at,
+            note: row.proposed_note,
+        });
         Self {
             id: row.id,
             slug: row.slug,
@@ -57,6 +67,7 @@ impl From<Row> for Policy {
             server: row.server_id,
             live: row.live,
             draft,
+            proposal,
             places: Places { is_org: row.is_org, teams: row.teams, servers: row.servers, grants: row.grants },
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -99,6 +110,7 @@ async fn rows(
         Row,
         r#"select p.id as "id: PolicyId", p.slug, p.name, p.description, p.server_id as "server_id: ServerId",
             p.live, p.draft, p.draft_from, p.draft_by as "draft_by: UserId", p.draft_at,
+            p.proposed_by as "proposed_by: UserId", p.proposed_by_name, p.proposed_at, p.proposed_note,
             (select u.name from memberships m join users u on u.id = m.user_id
                 where m.org_id = p.org_id and m.user_id = p.draft_by) as "draft_by_name?",
             exists(select from policy_layers l
@@ -228,7 +240,8 @@ pub async fn set_draft(
         "update policies set draft = $3, updated_at = $6, version = version + 1,
             draft_from = case when $3::text is null then null else $4::integer end,
             draft_by = case when $3::text is null then null else $5::uuid end,
-            draft_at = case when $3::text is null then null else $6::timestamptz end
+            draft_at = case when $3::text is null then null else $6::timestamptz end,
+            proposed_by = null, proposed_by_name = null, proposed_at = null, proposed_note = ''
         where org_id = $1 and id = $2",
         tx.org().uuid(),
         id.uuid(),
@@ -260,10 +273,43 @@ pub async fn rebase_draft(
         return Ok(Update::Done(Change::none(before)));
     }
     sqlx::query!(
-        "update policies set draft_from = live, updated_at = $3, version = version + 1
+        "update policies set draft_from = live, updated_at = $3, version = version + 1,
+            proposed_by = null, proposed_by_name = null, proposed_at = null, proposed_note = ''
         where org_id = $1 and id = $2",
         tx.org().uuid(),
         id.uuid(),
+        now
+    )
+    .execute(tx.conn())
+    .await?;
+    settle(tx, before).await
+}
+
+/// Notes that somebody asks for the draft to be published; without a proposal, that nobody does any longer.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn propose(
+    tx: &mut OrgTx,
+    id: PolicyId,
+    proposal: Option<&Proposal>,
+    expected: Option<i64>,
+    now: OffsetDateTime,
+) -> DbResult<Update<Change<Policy>>> {
+    let before = match lock(tx, id, expected).await? {
+        Ok(before) => *before,
+        Err(answer) => return Ok(*answer),
+    };
+    sqlx::query!(
+        "update policies set proposed_by = $3, proposed_by_name = $4, proposed_at = $5, proposed_note = $6,
+            updated_at = $7, version = version + 1
+        where org_id = $1 and id = $2",
+        tx.org().uuid(),
+        id.uuid(),
+        proposal.and_then(|proposal| proposal.by).map(UserId::uuid),
+        proposal.map(|proposal| proposal.by_name.as_str()),
+        proposal.map(|proposal| proposal.at),
+        proposal.map_or("", |proposal| proposal.note.as_str()),
         now
     )
     .execute(tx.conn())
@@ -306,7 +352,8 @@ pub async fn publish(
     sqlx::query!(
         "update policies set live = $3, updated_at = $4, version = version + 1,
             draft = case when $5 then draft end, draft_from = case when $5 then draft_from end,
-            draft_by = case when $5 then draft_by end, draft_at = case when $5 then draft_at end
+            draft_by = case when $5 then draft_by end, draft_at = case when $5 then draft_at end,
+            proposed_by = null, proposed_by_name = null, proposed_at = null, proposed_note = ''
         where org_id = $1 and id = $2",
         tx.org().uuid(),
         id.uuid(),

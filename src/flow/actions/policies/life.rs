@@ -19,7 +19,7 @@ use crate::{
         },
     },
     flow::{
-        actions::policies::{PolicySheet, about, input, keep, named, read, sheet, tests},
+        actions::policies::{PolicySheet, about, input, keep, named, read, second, sheet, tests},
         cx::OrgCx,
         fault::{ActionError, ActionResult, settled},
     },
@@ -104,8 +104,8 @@ pub struct PublishInput<'a> {
 /// Puts the draft in force as the next version.
 ///
 /// # Errors
-/// A refusal where there is no draft, where another version came into force since it was begun, or where a test does not
-/// hold and no owner says why it should come into force in spite of that; `Changed` where someone else was faster than the
+/// A refusal where there is no draft, where another version came into force since it was begun, where a second person is
+/// wanted, or where a test does not hold and no owner says why it should come into force in spite of that; `Changed` where someone else was faster than the
 /// version seen.
 pub async fn publish(
     cx: &OrgCx,
@@ -125,15 +125,9 @@ pub async fn publish(
     let seen = seen.or(Some(tested.version));
     let mut tx = cx.tx().await?;
     let policy = named(&mut tx, name).await?;
-    let Some(draft) = &policy.draft else {
-        return Err(ActionError::refused("no_draft", "There is no draft to publish. Save one first."));
-    };
-    if policy.is_draft_stale() {
-        let sentence = "Another version came into force since this draft was begun. Compare the two, then say that the \
-                        draft takes it into account.";
-        return Err(ActionError::refused("draft_stale", sentence));
-    }
-    let document = read(&draft.document)?;
+    second::check_draft(&policy)?;
+    second::check(cx, &mut tx, &policy).await?;
+    let document = read(policy.draft.as_ref().map_or("", |draft| &draft.document))?;
     let publication = Publication { note: &note, restores: None };
     let Change { before, after } = put_in_force(cx, &mut tx, policy.id, &document, publication, seen).await?;
     let entry = published(cx, &before, &after, &note, &document);
@@ -162,10 +156,12 @@ fn check_override(cx: &OrgCx, failing: usize, in_spite: &str) -> ActionResult<()
     Ok(())
 }
 
-/// Puts the text of an earlier version in force again, as the next version. A draft that is being written stays.
+/// Puts the text of an earlier version in force again, as the next version; where a second person is wanted, asks one to.
+/// A draft that is being written stays.
 ///
 /// # Errors
-/// A fault of `version` where there is none; a refusal where it is in force already.
+/// A fault of `version` where there is none; a refusal where it is in force already, or where a second person is wanted and
+/// something else is being written.
 pub async fn rollback(
     cx: &OrgCx,
     name: &str,
@@ -184,10 +180,35 @@ pub async fn rollback(
         return Err(ActionError::refused("version_in_force", "This version is in force already."));
     }
     let document = read(&text)?;
+    if second::takes_two(&mut tx).await? {
+        return take_up(cx, tx, &policy, &document, note, seen).await;
+    }
     let publication = Publication { note: &note, restores: Some(number) };
     let Change { before, after } = put_in_force(cx, &mut tx, policy.id, &document, publication, seen).await?;
     let entry = published(cx, &before, &after, &note, &document);
     keep(cx, tx, entry, after).await
+}
+
+/// Where a second person is wanted, going back is a draft that waits for one.
+async fn take_up(
+    cx: &OrgCx,
+    mut tx: OrgTx,
+    policy: &Policy,
+    document: &Document,
+    note: String,
+    seen: Option<i64>,
+) -> ActionResult<PolicySheet> {
+    if policy.draft.is_some() {
+        let sentence = "Something is being written, and going back takes a second person, who has to see the earlier \
+                        text as the draft. Discard the draft first.";
+        return Err(ActionError::refused("draft_stands", sentence));
+    }
+    let outcome = policies::set_draft(&mut tx, policy.id, Some(document), cx.user(), seen, cx.now()).await?;
+    let drafted = settled(outcome)?.after;
+    let (after, entry) = second::propose_in(cx, &mut tx, &drafted, note, None).await?;
+    let sheet = sheet(&mut tx, after).await?;
+    audit::commit(tx, cx.now(), vec![entry]).await?;
+    Ok(sheet)
 }
 
 /// The versions of a policy, the newest first.

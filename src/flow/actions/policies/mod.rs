@@ -11,6 +11,7 @@ mod life;
 mod look;
 mod offer;
 mod replay;
+mod second;
 mod simulate;
 mod starters;
 mod tests;
@@ -59,6 +60,7 @@ pub use replay::{
     Affected, Counts as ReplayCounts, Ended as ReplayEnded, LeftOut, LimitNote, Noticed,
     Outcome as ReplayOutcome, Place as ReplayPlace, Replay, ReplayInput, Replayed, Side, replay,
 };
+pub use second::{propose, withdraw};
 pub use simulate::{Decided, Exception, RecordedCall, SimulatedCall, Simulation, recorded_call, simulate};
 pub use starters::{STARTERS, Starter, starter};
 pub use tests::{TestInput, TestRun, VERDICTS, add_test, drop_test, run_tests};
@@ -125,10 +127,14 @@ pub async fn find(cx: &OrgCx, name: &str) -> ActionResult<PolicySheet> {
 /// Makes a policy, as a draft or in force at once as its first version.
 ///
 /// # Errors
-/// Every fault with its field, or all that is wrong with the document.
+/// Every fault with its field, or all that is wrong with the document; a refusal where it is to be in force at once and a
+/// second person is wanted.
 pub async fn create(cx: &OrgCx, new: &NewPolicy) -> ActionResult<PolicySheet> {
     cx.require(Permission::PoliciesWrite)?;
     let mut tx = cx.tx().await?;
+    if new.is_published && second::takes_two(&mut tx).await? {
+        return Err(second::needed("Make it as a draft, and ask for its publication."));
+    }
     let (policy, entries) = create_in(cx, &mut tx, new).await?;
     let sheet = sheet(&mut tx, policy).await?;
     audit::commit(tx, cx.now(), entries).await?;

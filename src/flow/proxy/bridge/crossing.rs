@@ -98,13 +98,8 @@ pub(super) async fn carry(
     let line = Line { egress: gateway.egress.clone(), target, carried, is_old: is_old(call) };
     let job =
         Job { body, line, server: Arc::clone(&call.server), sender, agent, off: CancellationToken::new() };
-    set_going(gateway, job, named(ask, &request.id.key()), way);
+    set_going(gateway, job, ask.names(&request.id.key()), way);
     pieces::answer(pieces).await
-}
-
-/// The id of a request, told apart from those of the grant's other sessions.
-pub(super) fn named(ask: &Ask, id: &str) -> String {
-    format!("{}/{id}", ask.header("mcp-session-id").unwrap_or_default())
 }
 
 fn set_going(gateway: &Gateway, mut job: Job, id: String, way: Way) {

@@ -36,7 +36,7 @@ use crate::{
         ask::{Answer, Ask},
         bridge::{
             agent::Word,
-            crossing::{bad_params, carry, named},
+            crossing::{bad_params, carry},
             desk::Desk,
             dress::Sender,
             listen::{Unasked, Wanted},
@@ -124,7 +124,7 @@ pub async fn dispatch(
         Payload::End => reply::ended(),
         Payload::Message(Message::Notification(told)) => {
             if let (Method::Cancelled, Ok(Some(id))) = (told.method(), told.params.request_id()) {
-                desk.call_off(holder, &named(ask, &id.key()));
+                desk.call_off(holder, &ask.names(&id.key()));
             }
             reply::accepted()
         }
@@ -229,7 +229,7 @@ pub fn heard_by_any(gateway: &Gateway, admitted: &Admitted, response: &Response<
 
 /// Calls off a request that went through the merged endpoint.
 pub fn call_off_any(gateway: &Gateway, ask: &Ask, admitted: &Admitted, id: &str) {
-    let id = named(ask, id);
+    let id = ask.names(id);
     admitted.servers().iter().for_each(|facts| gateway.bridge.desk.call_off(admitted.holder(facts), &id));
 }
 

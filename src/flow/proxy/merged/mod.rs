@@ -22,6 +22,7 @@ use crate::{
         ask::{Answer, Ask, Verb},
         bridge,
         gateway::Gateway,
+        hold,
         merged::{heard::Heard, within::Within},
         record::{self, Recorded},
         refusal::{Refusal, Refused},
@@ -52,17 +53,21 @@ pub async fn post(
         Message::Notification(_) | Message::Response(_) => {
             let taken = record::in_force(gateway, admitted).await;
             let stale = taken.map_err(|refusal| heard.refused(admitted, &message, refusal))?;
-            Ok(stale.unwrap_or_else(|| Recorded::Answer(Box::new(told(gateway, ask, admitted, &message)))))
+            if let Some(stale) = stale {
+                return Ok(stale);
+            }
+            Ok(Recorded::Answer(Box::new(told(gateway, ask, admitted, &message).await)))
         }
     }
 }
 
 /// What an agent tells, or answers to a question of a server.
-fn told(gateway: &Gateway, ask: &Ask, admitted: &Admitted, message: &Message<'_>) -> Answer {
+async fn told(gateway: &Gateway, ask: &Ask, admitted: &Admitted, message: &Message<'_>) -> Answer {
     match message {
         Message::Notification(told) if told.method() == Method::Cancelled => {
             if let Ok(Some(id)) = told.params.request_id() {
                 bridge::call_off_any(gateway, ask, admitted, &id.key());
+                hold::call_off(gateway, ask, admitted, &id.key()).await;
             }
             reply::accepted()
         }

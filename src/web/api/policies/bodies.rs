@@ -102,6 +102,16 @@ pub(super) struct PublishBody {
     pub(super) in_spite: String,
 }
 
+/// What is said of a draft that is to be published, or why it is not.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "PolicyProposalNote")]
+pub(super) struct ProposalBody {
+    #[serde(default)]
+    #[schemars(length(max = 500))]
+    pub(super) note: String,
+}
+
 /// The version to take up again.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -21,7 +21,7 @@ use crate::{
     },
     web::{
         api::policies::{
-            bodies::{DraftBody, PolicyBody, PolicyChangeBody, PublishBody, RollbackBody},
+            bodies::{DraftBody, PolicyBody, PolicyChangeBody, ProposalBody, PublishBody, RollbackBody},
             views::{PolicyEntryView, PolicyView, VersionEntryView, VersionView},
         },
         kit::{
@@ -129,6 +129,30 @@ pub fn routes() -> Routes {
             .may_take::<PublishBody>()
             .gives::<PolicyView>(StatusCode::OK),
             publish,
+        )
+        .api(
+            Operation::post(
+                "/orgs/{org}/policies/{policy}/proposal",
+                "proposePolicy",
+                Effect::Records(&["policy.proposed"]),
+            )
+            .about(TAG, "Ask that the draft be published as it stands, by a second person")
+            .needs(write)
+            .versioned()
+            .may_take::<ProposalBody>()
+            .gives::<PolicyView>(StatusCode::OK),
+            propose,
+        )
+        .api(
+            Operation::delete(
+                "/orgs/{org}/policies/{policy}/proposal",
+                "withdrawPolicyProposal",
+                Effect::Records(&["policy.proposal_withdrawn"]),
+            )
+            .about(TAG, "Take that question back, or say no to it; the draft stays")
+            .needs(write)
+            .gives::<PolicyView>(StatusCode::OK),
+            withdraw,
         )
         .api(
             Operation::post(
@@ -250,6 +274,24 @@ async fn publish(
         policies::publish(&cx, &policy, PublishInput { note: &body.note, in_spite: &body.in_spite }, seen)
             .await?;
     Ok(json::one(StatusCode::OK, &PolicyView::from(sheet)))
+}
+
+async fn propose(
+    cx: KeyAsk,
+    Path((_, policy)): Path<(String, String)>,
+    IfMatch(seen): IfMatch,
+    MaybeBody(body): MaybeBody<ProposalBody>,
+) -> ApiResult {
+    let sheet = policies::propose(&cx, &policy, &body.note, seen).await?;
+    Ok(json::one(StatusCode::OK, &PolicyView::from(sheet)))
+}
+
+async fn withdraw(
+    cx: KeyAsk,
+    Path((_, policy)): Path<(String, String)>,
+    IfMatch(seen): IfMatch,
+) -> ApiResult {
+    Ok(json::one(StatusCode::OK, &PolicyView::from(policies::withdraw(&cx, &policy, "", seen).await?)))
 }
 
 async fn rollback(

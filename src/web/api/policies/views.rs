@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use crate::{
     base::ids::{PolicyId, UserId},
-    domain::policy::kept::{Places, Policy, Version},
+    domain::policy::kept::{Places, Policy, Proposal, Version},
     flow::actions::policies::PolicySheet,
     web::kit::json::Versioned,
 };
@@ -88,6 +88,26 @@ struct DraftView {
     saved_at: OffsetDateTime,
 }
 
+/// That somebody asks for the draft to be published, by somebody else.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PolicyProposal")]
+struct ProposalView {
+    /// Who asks; null for a service account.
+    by: Option<UserId>,
+    by_name: String,
+    #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    at: OffsetDateTime,
+    note: String,
+}
+
+impl From<Proposal> for ProposalView {
+    fn from(proposal: Proposal) -> Self {
+        let Proposal { by, by_name, at, note } = proposal;
+        Self { by, by_name, at, note }
+    }
+}
+
 /// A policy with its documents.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Policy")]
@@ -101,6 +121,8 @@ pub(super) struct PolicyView {
     document: Option<Box<RawValue>>,
     /// What is being written; null where nothing is.
     draft: Option<DraftView>,
+    /// Who asks that the draft be published; null where nobody does.
+    proposal: Option<ProposalView>,
 }
 
 impl From<PolicySheet> for PolicyView {
@@ -116,7 +138,8 @@ impl From<PolicySheet> for PolicyView {
                 saved_at: draft.at,
             })
         });
-        Self { draft, server, document: document.and_then(raw), entry: policy.into() }
+        let proposal = policy.proposal.clone().map(ProposalView::from);
+        Self { draft, proposal, server, document: document.and_then(raw), entry: policy.into() }
     }
 }
 

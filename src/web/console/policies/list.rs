@@ -42,6 +42,7 @@ struct PolicyRow {
     server: String,
     live: Option<i32>,
     has_draft: bool,
+    is_proposed: bool,
     /// Where it is in force; empty for nowhere.
     places: String,
 }
@@ -56,6 +57,7 @@ impl PolicyRow {
             server: server.unwrap_or_default(),
             live: policy.live,
             has_draft: policy.draft.is_some(),
+            is_proposed: policy.proposal.is_some(),
             places: place_words(policy.places),
         }
     }
@@ -93,6 +95,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         server: if n % 2 == 0 { LONG.into() } else { String::new() },
         live: (n % 3 > 0).then_some(n),
         has_draft: n % 3 < 2,
+        is_proposed: n % 3 == 1,
         places: if n % 2 == 0 { "the organization, 2 teams, 9 grants".into() } else { String::new() },
     };
     let page = |count: i32, q: &str, list| PoliciesPage {

@@ -14,6 +14,7 @@ mod merge;
 mod new;
 mod publish;
 mod replay;
+mod second;
 mod settings;
 mod simulator;
 mod tests;
@@ -84,6 +85,13 @@ pub fn routes() -> Routes {
         .form(&at("/merge"), write, DRAFT, merge::merge)
         .page(&at("/publish"), write, publish::show)
         .form(&at("/publish"), write, PUBLISHED, publish::publish)
+        .form(&at("/propose"), write, Effect::Records(&["policy.proposed"]), second::propose)
+        .form(
+            &at("/propose/withdraw"),
+            write,
+            Effect::Records(&["policy.proposal_withdrawn"]),
+            second::withdraw,
+        )
         .page(&at("/versions"), read, versions::list)
         .page(&at("/versions/{number}"), read, version::show)
         .form(&at("/versions/{number}/restore"), write, DRAFT, version::restore)
@@ -108,6 +116,8 @@ pub(super) struct Head {
     /// The number of the version in force; nothing until it is published.
     pub(super) live: Option<i32>,
     pub(super) has_draft: bool,
+    /// Whether somebody asks that it be published.
+    pub(super) is_proposed: bool,
     /// Whether another version came into force since the draft was begun.
     pub(super) is_stale: bool,
     pub(super) can_write: bool,
@@ -126,6 +136,7 @@ impl Head {
             description: policy.description.clone(),
             live: policy.live,
             has_draft: policy.draft.is_some(),
+            is_proposed: policy.proposal.is_some(),
             is_stale: policy.is_draft_stale(),
             can_write: ask.cx.may(Permission::PoliciesWrite),
             version: policy.version,
@@ -214,6 +225,7 @@ fn sample_head(name: &str, has_draft: bool, can_write: bool) -> Head {
         description: name.into(),
         live: has_draft.then_some(14),
         has_draft,
+        is_proposed: false,
         is_stale: has_draft,
         can_write,
         version: 7,
@@ -239,6 +251,7 @@ fn sample_policy() -> crate::domain::policy::kept::Policy {
         server: None,
         live: Some(14),
         draft: None,
+        proposal: None,
         places: Places { is_org: true, ..Places::default() },
         created_at: AT,
         updated_at: AT,

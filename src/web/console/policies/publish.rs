@@ -12,7 +12,7 @@ use crate::{
     },
     web::{
         console::{
-            policies::{Head, diff::Changes, place_words},
+            policies::{Head, diff::Changes, place_words, second::Second},
             shell_of,
         },
         kit::{
@@ -36,6 +36,8 @@ struct PublishPage {
     places: String,
     tests: Vec<TestLine>,
     failing: usize,
+    /// How far it is on its way to a second person.
+    second: Second,
     /// Whether the viewer may publish in spite of a failing test.
     may_override: bool,
     form: PublishForm,
@@ -77,17 +79,20 @@ fn verdict(word: &str) -> &'static str {
 #[derive(Clone, Default, Deserialize)]
 pub(super) struct PublishForm {
     #[serde(default)]
-    note: String,
+    pub(super) note: String,
     #[serde(default)]
     in_spite: String,
     #[serde(default)]
-    version: String,
+    pub(super) version: String,
 }
 
 pub(super) async fn show(ask: OrgPage, Path((_, name)): Path<(String, String)>) -> PageResult {
     ask.cx.require(Permission::PoliciesWrite)?;
     let sheet = policies::find(&ask.cx, &name).await?;
-    render(&ask, StatusCode::OK, sheet, PublishForm::default(), FormFaults::default()).await
+    // Whoever publishes starts from what was said by whoever asks for it.
+    let note = sheet.policy.proposal.as_ref().map(|proposal| proposal.note.clone()).unwrap_or_default();
+    let form = PublishForm { note, ..PublishForm::default() };
+    render(&ask, StatusCode::OK, sheet, form, FormFaults::default()).await
 }
 
 pub(super) async fn publish(
@@ -112,7 +117,7 @@ pub(super) async fn publish(
 }
 
 /// What stands in the way, beside the field that it is about.
-fn told(error: ActionError) -> ActionError {
+pub(super) fn told(error: ActionError) -> ActionError {
     match error {
         ActionError::Refused(refused) if refused.code == "tests_fail" => {
             ActionError::field("in_spite", refused.sentence)
@@ -126,7 +131,7 @@ fn told(error: ActionError) -> ActionError {
     }
 }
 
-async fn render(
+pub(super) async fn render(
     ask: &OrgPage,
     status: StatusCode,
     sheet: PolicySheet,
@@ -143,6 +148,7 @@ async fn render(
         places: place_words(sheet.policy.places),
         failing: runs.iter().filter(|run| !run.holds()).count(),
         tests: runs.into_iter().map(TestLine::from).collect(),
+        second: Second::of(ask.cx.org.publishing_takes_two, sheet.policy.proposal.as_ref(), ask.cx.user()),
         may_override: ask.cx.role == Role::Owner,
         form: PublishForm { version: sheet.policy.version.to_string(), ..form },
         faults,
@@ -175,6 +181,12 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
                 })
                 .collect(),
             failing,
+            second: match failing {
+                0 if tests > 0 => Second::Ask,
+                2 => Second::Others { by: LONG.into(), note: SHARP.into() },
+                9 => Second::Own,
+                _ => Second::Unwanted,
+            },
             may_override: failing > 1,
             form: PublishForm { note: SHARP.into(), ..PublishForm::default() },
             faults,

@@ -133,6 +133,11 @@ pub(super) async fn rollback(
     let (_, number) = numbers(&asked)?;
     let sheet = policies::rollback(&ask.cx, &name, number, &form.note, form::version(&form.version)).await?;
     let head = Head::of(&ask, &sheet.policy, "");
+    if sheet.policy.proposal.is_some() {
+        let said =
+            format!("The draft has the text of version {number}. You asked a second person to publish it.");
+        return Ok(go_saying(&format!("{}/publish", head.href), Toast::say(said)));
+    }
     let live = sheet.policy.live.unwrap_or_default();
     let toast = Toast::say(format!("Version {live} is in force, with the text of version {number}."));
     Ok(go_saying(&format!("{}/versions", head.href), toast))
