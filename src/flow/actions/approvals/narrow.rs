@@ -4,12 +4,13 @@
 //! to is judged twice: here, by the policies in force, so that nobody agrees to what could not be called; and when it is
 //! called.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap, net::IpAddr};
 
 use crate::{
     base::{
         crypto::digest::{self, Digest},
         ids::RequestId,
+        page::PageRequest,
         secret::Secret,
     },
     domain::{
@@ -167,10 +168,10 @@ async fn ruling(cx: &OrgCx, approval: &Approval, arguments: Raw<'_>) -> ActionRe
 }
 
 /// From where the agent asked.
-async fn ip_of(tx: &mut OrgTx, request: RequestId) -> ActionResult<Option<std::net::IpAddr>> {
+async fn ip_of(tx: &mut OrgTx, request: RequestId) -> ActionResult<Option<IpAddr>> {
     let filter =
         EventFilter { kind: Some(EventKind::Call), request: Some(request), ..EventFilter::default() };
-    let first = crate::base::page::PageRequest { limit: 1, after: None };
+    let first = PageRequest { limit: 1, after: None };
     Ok(audit::list(tx, &filter, &first).await?.items.first().and_then(|event| event.ip))
 }
 
@@ -185,7 +186,7 @@ fn outdated(what: &str) -> ActionError {
 fn changed(asked: Raw<'_>, instead: Raw<'_>) -> Vec<String> {
     let read = |raw: Raw<'_>| -> BTreeMap<String, Vec<u8>> {
         let named = raw.members().map(|member| {
-            let name = member.key.string().map(std::borrow::Cow::into_owned).unwrap_or_default();
+            let name = member.key.string().map(Cow::into_owned).unwrap_or_default();
             (name, canonical(member.value))
         });
         named.collect()
