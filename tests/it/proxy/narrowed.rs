@@ -310,6 +310,27 @@ async fn an_approver_edits_the_arguments_on_the_page_without_script() {
     assert_eq!(asking.call("less").await.words(), "done");
 }
 
+#[tokio::test]
+async fn what_was_written_stays_where_a_proof_is_asked_for_first() {
+    let asking = asking(json!({})).await;
+    let rule = json!({ "require_approval_if": [{ "conditions": [] }] });
+    asking
+        .publish(json!({ "version": "1", "default": "allow", "tools": { "delete_repository": rule } }))
+        .await;
+    let call = json!({ "name": "delete_repository", "arguments": { "title": "a" } });
+    asking.stage.agent.ask("tools/call", call).await;
+    let waiting = asking.approver.get("/api/v1/orgs/acme/approvals?state=pending").await;
+    let path = format!("/o/acme/approvals/{}", waiting.text("/items/0/id"));
+    let mut ann = admin_of(&asking).await;
+    asking.stage.app.clock.advance(Duration::minutes(25));
+    let page = ann.browser.visit(&path).await;
+    let other = [("decision", "narrow_once"), ("arguments", "{\"title\": \"less\"}")];
+    let kept = ann.browser.submit(&page, &format!("{path}/decide"), &other).await;
+    let kept = kept.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(kept.says("Nothing was approved yet.") && kept.says("less"), "{}", kept.body);
+    assert!(kept.body.contains("href=\"/prove\""), "{}", kept.body);
+}
+
 /// What is wrong with the page as it stands, in both themes, wide and narrow.
 async fn faults_of(browser: &Browser, name: &str) -> Vec<String> {
     let mut faults = Vec::new();
