@@ -299,15 +299,17 @@ impl DecisionForm {
     }
 }
 
-/// Why other arguments cannot be agreed to is said beside them, where they can be written anew.
+/// Why other arguments cannot be agreed to is said beside them, where they can be written anew; else above the form.
 fn faults_of_decision(error: ActionError, is_narrowing: bool) -> Result<FormFaults, PageError> {
-    match error {
-        ActionError::Refused(refused) if is_narrowing && refused.code != "approval_decided" => {
-            let fault = Fault { field: "arguments".to_owned(), message: refused.sentence };
-            Ok(FormFaults::from_list(vec![fault]))
-        }
-        other => faults_of(other),
-    }
+    let field = match &error {
+        ActionError::Refused(refused) if is_narrowing => match refused.code {
+            "approval_narrow_others" | "approval_outdated" => "arguments",
+            "approval_narrow_voted" | "approval_narrow_quorum" | "approval_narrow_no_tool" => "",
+            _ => return faults_of(error),
+        },
+        _ => return faults_of(error),
+    };
+    Ok(FormFaults::from_list(vec![Fault { field: field.to_owned(), message: error.to_string() }]))
 }
 
 async fn nudge(
