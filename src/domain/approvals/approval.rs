@@ -47,6 +47,32 @@ pub struct WrittenNeed {
     pub quorum: u32,
 }
 
+impl WrittenNeed {
+    /// Who may agree, in words.
+    pub fn in_words(&self) -> String {
+        let count = self.quorum.max(1);
+        match self.approvers.split_once(':') {
+            Some(("role", role)) if count == 1 => format!("anyone with the role {role}"),
+            Some(("role", role)) => format!("any {count} with the role {role}"),
+            Some(("team", team)) if count == 1 => format!("anyone of the team {team}"),
+            Some(("team", team)) => format!("any {count} of the team {team}"),
+            Some(("user", user)) => user.to_owned(),
+            _ => "an admin".to_owned(),
+        }
+    }
+}
+
+/// Arguments that are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The digest of their canonical form.
+    pub digest: Vec<u8>,
+    /// That form, sealed.
+    pub sealed: Vec<u8>,
+    /// By which key.
+    pub key: DataKeyId,
+}
+
 /// A request for an approval.
 #[derive(Clone, Debug)]
 pub struct NewApproval<'a> {
@@ -103,12 +129,14 @@ pub struct Approval {
     pub tool: String,
     /// What it does at worst.
     pub class: String,
-    /// The digest of the arguments.
-    pub arguments_digest: Vec<u8>,
-    /// The arguments, sealed.
-    pub sealed_arguments: Vec<u8>,
-    /// By which key.
-    pub key: DataKeyId,
+    /// The tool's definition.
+    pub fingerprint: Vec<u8>,
+    /// The digest of the policies that had a say, in their versions.
+    pub policies_digest: Vec<u8>,
+    /// The arguments that it is for.
+    pub arguments: Kept,
+    /// What was asked, where somebody agreed to other arguments.
+    pub asked: Option<Kept>,
     /// Who has to agree.
     pub needs: Vec<WrittenNeed>,
     /// The request that asked.
@@ -186,6 +214,16 @@ impl Approval {
             ApprovalState::Pending if self.expires_at <= now => ApprovalState::Expired,
             state => state,
         }
+    }
+
+    /// The arguments as they were asked.
+    pub fn as_asked(&self) -> &Kept {
+        self.asked.as_ref().unwrap_or(&self.arguments)
+    }
+
+    /// Whether it is for arguments of this digest.
+    pub fn is_for(&self, arguments: &Digest) -> bool {
+        self.arguments.digest == arguments
     }
 
     /// Whether a call may use it at a moment.

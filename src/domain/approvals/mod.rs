@@ -7,6 +7,7 @@
 //!
 //! Invariant: an approval is for one call: of one grant, on one server, of one tool in one definition, with one set of
 //! arguments, under one set of policies. Any change, and it is another call.
+//! Invariant: where somebody agrees to other arguments than were asked, it is for those, and for those asked no longer.
 //! Invariant: whoever asks never decides.
 //! Invariant: what was decided is final; what nobody decided in time was not agreed to.
 
@@ -15,6 +16,9 @@ mod rules;
 pub mod store;
 
 pub use approval::{
-    Approval, ApprovalFilter, ApprovalState, Exact, NewApproval, NotAnApprovalState, Vote, WrittenNeed,
+    Approval, ApprovalFilter, ApprovalState, Exact, Kept, NewApproval, NotAnApprovalState, Vote, WrittenNeed,
 };
-pub use rules::{ApprovalRefusal, Judge, LONGEST_FOR, Outcome, Verdict, may_decide, outcome, parse_reason};
+pub use rules::{
+    ApprovalRefusal, Judge, LONGEST_FOR, NarrowRefusal, Outcome, Verdict, may_decide, may_narrow, outcome,
+    parse_reason,
+};

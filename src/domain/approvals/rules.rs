@@ -2,7 +2,7 @@
 
 use crate::{
     base::{ids::UserId, permission::Role},
-    domain::approvals::{Approval, ApprovalState, WrittenNeed},
+    domain::approvals::{Approval, ApprovalState, Vote, WrittenNeed},
 };
 use time::OffsetDateTime;
 
@@ -114,6 +114,50 @@ pub fn outcome(needs: &[WrittenNeed], votes: &[(Judge, bool)]) -> Outcome {
     if !needs.is_empty() && needs.iter().all(is_met) { Outcome::Approved } else { Outcome::Open }
 }
 
+/// Why somebody may decide, but not agree to other arguments than were asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NarrowRefusal {
+    /// Somebody agreed to what was asked.
+    #[error(
+        "Somebody agreed to this call as it was asked, so its arguments stay as they are: approve it as it is, or deny it and say what you would agree to."
+    )]
+    Voted,
+    /// One vote does not settle it.
+    #[error(
+        "More people have to agree to this call, so one alone cannot change its arguments: approve it as it is, or deny it and say what you would agree to."
+    )]
+    Quorum,
+    /// What is read, and what an extension does, has no arguments of its own.
+    #[error("Only the arguments of a tool can be changed: approve this as it is, or deny it.")]
+    NoTool,
+}
+
+impl NarrowRefusal {
+    /// The stable code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Voted => "approval_narrow_voted",
+            Self::Quorum => "approval_narrow_quorum",
+            Self::NoTool => "approval_narrow_no_tool",
+        }
+    }
+}
+
+/// Whether somebody who may decide may agree to other arguments than were asked: only where their vote settles it, for
+/// others would have to agree to what they never saw.
+///
+/// # Errors
+/// Why they may not.
+pub fn may_narrow(approval: &Approval, judge: &Judge, votes: &[Vote]) -> Result<(), NarrowRefusal> {
+    if !votes.is_empty() {
+        return Err(NarrowRefusal::Voted);
+    }
+    if outcome(&approval.needs, &[(judge.clone(), true)]) != Outcome::Approved {
+        return Err(NarrowRefusal::Quorum);
+    }
+    Ok(())
+}
+
 /// What is wrong with a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("use at most 500 characters, without control characters")]
@@ -135,6 +179,10 @@ pub fn parse_reason(text: &str) -> Result<String, BadReason> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        base::ids::{ApprovalId, DataKeyId, GrantId, RequestId, ServerId},
+        domain::approvals::Kept,
+    };
 
     fn judge(role: Role, email: &str, teams: &[&str]) -> Judge {
         Judge {
@@ -170,6 +218,61 @@ mod tests {
         assert_eq!(outcome(&needs, &all), Outcome::Approved);
         assert_eq!(outcome(&needs, &votes(&[(&lead, true), (&other, false)])), Outcome::Denied);
         assert_eq!(outcome(&[], &all), Outcome::Open, "what nobody asks for is not agreed to");
+    }
+
+    fn asked(needs: Vec<WrittenNeed>) -> Approval {
+        let at = OffsetDateTime::UNIX_EPOCH;
+        Approval {
+            id: ApprovalId::fresh(),
+            state: ApprovalState::Pending,
+            grant: GrantId::fresh(),
+            grant_label: "Agent".to_owned(),
+            user: None,
+            requester_name: "Ada".to_owned(),
+            client_name: None,
+            server: ServerId::fresh(),
+            server_slug: "github".to_owned(),
+            tool: "create_issue".to_owned(),
+            class: "write".to_owned(),
+            fingerprint: vec![1],
+            policies_digest: vec![2],
+            arguments: Kept { digest: vec![3], sealed: vec![4], key: DataKeyId::fresh() },
+            asked: None,
+            needs,
+            request: RequestId::fresh(),
+            asked_at: at,
+            expires_at: at,
+            nudged_at: None,
+            is_single: true,
+            valid_until: None,
+            reason: String::new(),
+            decided_at: None,
+            decided_by_name: None,
+            uses: 0,
+            version: 1,
+        }
+    }
+
+    #[test]
+    fn only_whose_one_vote_settles_it_may_agree_to_other_arguments() {
+        let approver = judge(Role::Approver, "a@example.com", &["leads"]);
+        let one = asked(vec![need("role:approver", 1), need("team:leads", 1)]);
+        assert_eq!(may_narrow(&one, &approver, &[]), Ok(()));
+        let vote = |is_approved| Vote {
+            user: UserId::fresh(),
+            name: None,
+            is_approved,
+            reason: String::new(),
+            at: OffsetDateTime::UNIX_EPOCH,
+        };
+        assert_eq!(may_narrow(&one, &approver, &[vote(true)]), Err(NarrowRefusal::Voted));
+        for needs in [
+            vec![need("role:approver", 2)],
+            vec![need("role:approver", 1), need("team:others", 1)],
+            Vec::new(),
+        ] {
+            assert_eq!(may_narrow(&asked(needs), &approver, &[]), Err(NarrowRefusal::Quorum));
+        }
     }
 
     #[test]

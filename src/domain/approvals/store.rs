@@ -13,12 +13,12 @@ use crate::{
         permission::Role,
     },
     domain::approvals::{
-        Approval, ApprovalFilter, ApprovalState, Exact, Judge, NewApproval, Vote, WrittenNeed,
+        Approval, ApprovalFilter, ApprovalState, Exact, Judge, Kept, NewApproval, Vote, WrittenNeed,
     },
     io::db::{DbError, DbResult, OrgTx, Tx},
 };
 
-pub use kept::{SealedArguments, Wanted, sealed_arguments};
+pub use kept::{Narrowed, SEALED_ARGUMENTS, SEALED_ASKED, SealedArguments, Wanted, narrow, sealed_arguments};
 
 struct Row {
     id: ApprovalId,
@@ -32,9 +32,14 @@ struct Row {
     server_slug: String,
     tool: String,
     class: String,
+    fingerprint: Vec<u8>,
+    policies_digest: Vec<u8>,
     arguments_digest: Vec<u8>,
     sealed_arguments: Vec<u8>,
     data_key_id: DataKeyId,
+    asked_digest: Option<Vec<u8>>,
+    sealed_asked: Option<Vec<u8>>,
+    asked_key_id: Option<DataKeyId>,
     needs: serde_json::Value,
     request_id: RequestId,
     asked_at: OffsetDateTime,
@@ -55,6 +60,7 @@ fn decode(error: impl std::error::Error + Send + Sync + 'static) -> DbError {
 
 impl Row {
     fn read(self) -> DbResult<Approval> {
+        let asked = self.asked_digest.zip(self.sealed_asked).zip(self.asked_key_id);
         Ok(Approval {
             id: self.id,
             state: self.state.parse().map_err(decode)?,
@@ -67,9 +73,14 @@ impl Row {
             server_slug: self.server_slug,
             tool: self.tool,
             class: self.class,
-            arguments_digest: self.arguments_digest,
-            sealed_arguments: self.sealed_arguments,
-            key: self.data_key_id,
+            fingerprint: self.fingerprint,
+            policies_digest: self.policies_digest,
+            arguments: Kept {
+                digest: self.arguments_digest,
+                sealed: self.sealed_arguments,
+                key: self.data_key_id,
+            },
+            asked: asked.map(|((digest, sealed), key)| Kept { digest, sealed, key }),
             needs: serde_json::from_value::<Vec<WrittenNeed>>(self.needs).map_err(decode)?,
             request: self.request_id,
             asked_at: self.asked_at,
@@ -121,8 +132,9 @@ async fn rows(
         Row,
         r#"select a.id as "id: ApprovalId", a.state, a.grant_id as "grant_id: GrantId", a.grant_label,
             a.user_id as "user_id: UserId", a.requester_name, a.client_name, a.server_id as "server_id: ServerId",
-            a.server_slug, a.tool, a.class, a.arguments_digest, a.sealed_arguments,
-            a.data_key_id as "data_key_id: DataKeyId", a.needs, a.request_id as "request_id: RequestId", a.asked_at,
+            a.server_slug, a.tool, a.class, a.fingerprint, a.policies_digest, a.arguments_digest, a.sealed_arguments,
+            a.data_key_id as "data_key_id: DataKeyId", a.asked_digest, a.sealed_asked,
+            a.asked_key_id as "asked_key_id: DataKeyId", a.needs, a.request_id as "request_id: RequestId", a.asked_at,
             a.expires_at, a.nudged_at, a.is_single, a.valid_until, a.reason, a.decided_at, a.uses, a.version,
             (select u.name from memberships m join users u on u.id = m.user_id
                 where m.org_id = a.org_id and m.user_id = a.decided_by) as "decided_by_name?"
@@ -146,8 +158,8 @@ async fn rows(
     rows.into_iter().map(Row::read).collect()
 }
 
-/// The latest word about exactly this call: one that may be used, one that waits, or one that was denied and whose time
-/// is not over.
+/// The latest word about exactly this call: one that may be used, one that waits, one that was denied and whose time is
+/// not over, or one by which other arguments may be used in place of these.
 ///
 /// # Errors
 /// When the database refuses.
@@ -157,12 +169,18 @@ pub async fn find_exact(
     now: OffsetDateTime,
 ) -> DbResult<Option<Approval>> {
     let id = sqlx::query_scalar!(
-        r#"select id as "id: ApprovalId" from approvals
-        where org_id = $1 and grant_id = $2 and server_id = $3 and tool = $4 and arguments_digest = $5
-            and fingerprint = $6 and policies_digest = $7
-            and (state = 'approved' and valid_until > $8 and (not is_single or uses = 0)
-                or state = 'pending' and expires_at > $8 or state = 'denied' and expires_at > $8)
-        order by state = 'approved' desc, id desc limit 1"#,
+        r#"select x.id as "id!: ApprovalId" from (
+            select a.id, a.state = 'approved' as is_usable from approvals a
+            where a.org_id = $1 and a.grant_id = $2 and a.server_id = $3 and a.tool = $4 and a.arguments_digest = $5
+                and a.fingerprint = $6 and a.policies_digest = $7
+                and (a.state = 'approved' and a.valid_until > $8 and (not a.is_single or a.uses = 0)
+                    or a.state = 'pending' and a.expires_at > $8 or a.state = 'denied' and a.expires_at > $8)
+            union all
+            select a.id, false from approvals a
+            where a.org_id = $1 and a.grant_id = $2 and a.server_id = $3 and a.tool = $4 and a.asked_digest = $5
+                and a.fingerprint = $6 and a.policies_digest = $7
+                and a.state = 'approved' and a.valid_until > $8 and (not a.is_single or a.uses = 0)) x
+        order by x.is_usable desc, x.id desc limit 1"#,
         tx.org().uuid(),
         exact.grant.uuid(),
         exact.server.uuid(),

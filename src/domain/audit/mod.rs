@@ -39,7 +39,9 @@ pub use store::{
     neighbors, orgs_with_abandoned_calls, proof, reach, read_batch, record_calls, reseal_signing_key,
     retire_signing_key,
 };
-pub use store::{Searched, SigningKeyRow, list_signing_keys, search, search_newer};
+pub use store::{
+    PastCall, PastEvent, Searched, SigningKeyRow, list_signing_keys, past_events, search, search_newer,
+};
 pub use verify::{
     Anchors, BadAnchors, ChainReport, Fault, LaterAnchors, Report, Tampering, Verifier, VerifyError, verify,
 };

@@ -6,10 +6,11 @@ use crate::{
         ids::PolicyId,
     },
     domain::{
+        approvals::WrittenNeed,
         audit::PolicyPart,
         limits::Counted,
-        policy::document::{Ask, OnExceed},
-        policy::engine::{Effect, Need, Outcome, Part, Tool, Trace, Verdict},
+        policy::document::{Approvers, Ask, OnExceed},
+        policy::engine::{Effect, LayerName, Need, Outcome, Part, Tool, Trace, Verdict},
         servers::{DecisionTool, ToolState},
     },
     flow::decision::{
@@ -135,6 +136,24 @@ impl Asked {
             ask: Ask::default(),
         };
         Self { need, id: claimed.claim.policy, policy: claimed.policy.clone(), version: claimed.version }
+    }
+
+    /// The same as an approval keeps it.
+    pub fn written(&self) -> WrittenNeed {
+        let need = &self.need;
+        WrittenNeed {
+            layer: LayerName::as_str(need.layer).to_owned(),
+            policy: self.policy.clone(),
+            version: self.version,
+            rule: need.part.to_string(),
+            name: need.name.clone(),
+            approvers: match &need.ask.approvers {
+                Approvers::Role(role) => format!("role:{role}"),
+                Approvers::Team(team) => format!("team:{team}"),
+                Approvers::User(user) => format!("user:{user}"),
+            },
+            quorum: need.ask.quorum,
+        }
     }
 
     fn of(need: Need, says: &[Say<'_>]) -> Option<Self> {

@@ -13,12 +13,12 @@ use crate::{
         crypto::digest,
         ids::{ApprovalId, GrantId},
         risk::Class,
+        unprinted::Unprinted,
     },
     domain::{
         approvals::{Approval, ApprovalState, Exact, NewApproval, WrittenNeed, store},
         audit::{self, PolicyPart, Unrecorded},
-        policy::{document::Approvers, engine::LayerName},
-        vault::Cell,
+        vault::{Cell, Sealed},
     },
     flow::{
         approvers::{self, Desk},
@@ -55,8 +55,8 @@ pub struct Waiting {
     pub approvers: String,
     /// Until when it may be decided.
     pub expires_at: OffsetDateTime,
-    /// Whether somebody did not agree, and what they said.
-    pub denied: Option<String>,
+    /// What was decided.
+    pub word: Word,
     /// The short name of the policy.
     pub policy: String,
     /// The part of it that asks.
@@ -65,6 +65,54 @@ pub struct Waiting {
     pub page: String,
     /// How the agent waits.
     pub way: Way,
+}
+
+/// What humans said of exactly this call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// Nothing yet.
+    None,
+    /// That it may not be made, and why.
+    Denied {
+        /// What they said; empty where nothing.
+        reason: String,
+    },
+    /// That it may be made with other arguments.
+    Otherwise {
+        /// With exactly these, as JSON.
+        arguments: Unprinted<String>,
+        /// What they said; empty where nothing.
+        reason: String,
+        /// Until when.
+        until: Option<OffsetDateTime>,
+    },
+}
+
+impl Word {
+    /// The stable code of a call that stops at it.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::None => "approval_needed",
+            Self::Denied { .. } => "approval_denied",
+            Self::Otherwise { .. } => "approval_narrowed",
+        }
+    }
+
+    /// With what its text for a model begins.
+    pub const fn mark(&self) -> &'static str {
+        match self {
+            Self::None | Self::Otherwise { .. } => "[APPROVAL NEEDED]",
+            Self::Denied { .. } => "[PORTREEVE DENIED]",
+        }
+    }
+
+    /// The arguments that were agreed to in place of those of the call.
+    pub fn arguments(&self) -> Option<&str> {
+        match self {
+            Self::Otherwise { arguments, .. } => Some(arguments),
+            Self::None | Self::Denied { .. } => None,
+        }
+    }
 }
 
 /// How an agent waits for a human.
@@ -114,15 +162,23 @@ impl Way {
 pub const QUESTION: &str = "approval";
 
 impl Waiting {
-    fn of(approval: &Approval, asked: &Asked, part: PolicyPart, page: String, way: Way) -> Self {
-        let approvers: Vec<_> = approval.needs.iter().map(said).collect();
+    fn of(found: Found, asked: &Asked, part: PolicyPart, page: String, way: Way) -> Self {
+        let Found { approval, instead } = found;
+        let approvers: Vec<_> = approval.needs.iter().map(WrittenNeed::in_words).collect();
+        let word = match (instead, approval.state) {
+            (Some(arguments), _) => {
+                Word::Otherwise { arguments, reason: approval.reason, until: approval.valid_until }
+            }
+            (None, ApprovalState::Denied) => Word::Denied { reason: approval.reason },
+            (None, _) => Word::None,
+        };
         Self {
             id: approval.id,
             grant: approval.grant,
-            subject: approval.tool.clone(),
+            subject: approval.tool,
             approvers: approvers.join(" and "),
             expires_at: approval.expires_at,
-            denied: (approval.state == ApprovalState::Denied).then(|| approval.reason.clone()),
+            word,
             policy: asked.policy.clone(),
             part,
             page,
@@ -133,14 +189,25 @@ impl Waiting {
     /// One sentence for the agent: why, and what to do.
     pub fn sentence(&self) -> String {
         let Self { subject, approvers, policy, .. } = self;
-        match &self.denied {
-            Some(reason) if reason.is_empty() => {
+        match &self.word {
+            Word::Denied { reason } if reason.is_empty() => {
                 format!("This call of {subject} was asked for, and it was denied. Do not ask for it again.")
             }
-            Some(reason) => format!(
+            Word::Denied { reason } => format!(
                 "This call of {subject} was asked for, and it was denied: {reason} Do not ask for it again as it is."
             ),
-            None => format!(
+            Word::Otherwise { arguments, reason, until } => {
+                let reason =
+                    if reason.is_empty() { String::new() } else { format!(" Reason given: {reason}") };
+                let until = until.map(|until| format!(" They may be used until {}.", clock(until)));
+                format!(
+                    "A human approved a call of {subject}, but with other arguments than these, and only with them.{reason} \
+                     Call it again with exactly these arguments: {}{}",
+                    **arguments,
+                    until.unwrap_or_default()
+                )
+            }
+            Word::None => format!(
                 "The policy {policy} asks a human before {subject} is called with these arguments: {approvers}. They may \
                  decide until {}. Call it again with exactly the same arguments when they have agreed.",
                 clock(self.expires_at)
@@ -151,19 +218,6 @@ impl Waiting {
 
 fn clock(at: OffsetDateTime) -> String {
     format!("{:02}:{:02} UTC", at.hour(), at.minute())
-}
-
-/// Who may agree, in words.
-fn said(need: &WrittenNeed) -> String {
-    let count = need.quorum.max(1);
-    match need.approvers.split_once(':') {
-        Some(("role", role)) if count == 1 => format!("anyone with the role {role}"),
-        Some(("role", role)) => format!("any {count} with the role {role}"),
-        Some(("team", team)) if count == 1 => format!("anyone of the team {team}"),
-        Some(("team", team)) => format!("any {count} of the team {team}"),
-        Some(("user", user)) => user.to_owned(),
-        _ => "an admin".to_owned(),
-    }
 }
 
 /// The permit with the approval that the call is to use, where it needs one.
@@ -182,14 +236,17 @@ pub async fn agreed<'a>(
     let Some(first) = permit.ruling().needs.first() else { return Ok(permit) };
     let part = part_of(first);
     match find_or_ask(gateway, ask, admitted, &permit).await {
-        Ok(approval) if approval.is_usable(gateway.clock.now()) => Ok(permit.approved_by(approval.id)),
-        Ok(approval) => {
-            let page = format!("{}/o/{}/approvals/{}", gateway.base_url, admitted.snapshot.slug, approval.id);
-            let way = match approval.state {
-                ApprovalState::Denied => Way::Later,
-                _ => Way::of(gateway, ask, admitted, permit.call(), approval.id),
+        Ok(Found { approval, instead: None }) if approval.is_usable(gateway.clock.now()) => {
+            Ok(permit.approved_by(approval.id))
+        }
+        Ok(found) => {
+            let id = found.approval.id;
+            let page = format!("{}/o/{}/approvals/{id}", gateway.base_url, admitted.snapshot.slug);
+            let way = match (&found.instead, found.approval.state) {
+                (None, ApprovalState::Pending) => Way::of(gateway, ask, admitted, permit.call(), id),
+                _ => Way::Later,
             };
-            let waiting = Waiting::of(&approval, first, part, page, way);
+            let waiting = Waiting::of(found, first, part, page, way);
             Err(permit.call().refused(admitted, Refusal::Approval(Box::new(waiting))))
         }
         Err(error) => {
@@ -209,12 +266,37 @@ fn part_of(asked: &Asked) -> PolicyPart {
     }
 }
 
+/// The latest word about a call.
+struct Found {
+    approval: Approval,
+    /// The arguments that it is for, where they are others than those of the call: then the call cannot use it.
+    instead: Option<Unprinted<String>>,
+}
+
+impl Found {
+    async fn of(
+        gateway: &Gateway,
+        tx: &mut OrgTx,
+        approval: Approval,
+        exact: &Exact<'_>,
+    ) -> ActionResult<Self> {
+        if approval.is_for(&exact.arguments) {
+            return Ok(Self { approval, instead: None });
+        }
+        let cell = Cell::new("approvals", store::SEALED_ARGUMENTS, approval.id);
+        let sealed = Sealed { key: approval.arguments.key, bytes: approval.arguments.sealed.clone() };
+        let plain = gateway.vault.open(tx, cell, &sealed).await?;
+        let instead = Some(String::from_utf8_lossy(plain.expose()).into_owned().into());
+        Ok(Self { approval, instead })
+    }
+}
+
 async fn find_or_ask(
     gateway: &Gateway,
     ask: &Ask,
     admitted: &Admitted,
     permit: &Permit<'_>,
-) -> ActionResult<Approval> {
+) -> ActionResult<Found> {
     let call = permit.call();
     // Now, and not when the call came: the record will look at the same clock.
     let now = gateway.clock.now();
@@ -230,13 +312,14 @@ async fn find_or_ask(
     let scope = admitted.snapshot.scope;
     let mut tx = OrgTx::begin(&gateway.db, scope).await?;
     if let Some(found) = store::find_exact(&mut tx, &exact, now).await? {
+        let found = Found::of(gateway, &mut tx, found, &exact).await?;
         tx.done().await?;
         return Ok(found);
     }
     let id = ApprovalId::fresh();
-    let cell = Cell::new("approvals", "sealed_arguments", id);
+    let cell = Cell::new("approvals", store::SEALED_ARGUMENTS, id);
     let sealed = gateway.vault.seal(&mut tx, cell, &arguments).await?;
-    let needs: Vec<_> = permit.ruling().needs.iter().map(written).collect();
+    let needs: Vec<_> = permit.ruling().needs.iter().map(Asked::written).collect();
     let within = permit.ruling().needs.iter().map(|asked| asked.need.ask.within).min().unwrap_or_default();
     let new = NewApproval {
         id,
@@ -268,9 +351,10 @@ async fn find_or_ask(
         // Somebody asked the same a moment ago.
         None => store::find_exact(&mut tx, &exact, now).await?,
     };
+    let found = Found::of(gateway, &mut tx, found.ok_or(ActionError::Changed)?, &exact).await?;
     // The refused call, which names the approval, is the event of the request.
     audit::commit_unrecorded(tx, Unrecorded::Asked).await?;
-    found.ok_or(ActionError::Changed)
+    Ok(found)
 }
 
 /// Members of the parameters that are about the exchange alone.
@@ -292,21 +376,4 @@ fn what_is_asked<'p>(permit: &'p Permit<'_>) -> (Cow<'p, str>, Vec<u8>) {
         }
     };
     (subject, written.unwrap_or_else(|| b"{}".to_vec()))
-}
-
-fn written(asked: &Asked) -> WrittenNeed {
-    let need = &asked.need;
-    WrittenNeed {
-        layer: LayerName::as_str(need.layer).to_owned(),
-        policy: asked.policy.clone(),
-        version: asked.version,
-        rule: need.part.to_string(),
-        name: need.name.clone(),
-        approvers: match &need.ask.approvers {
-            Approvers::Role(role) => format!("role:{role}"),
-            Approvers::Team(team) => format!("team:{team}"),
-            Approvers::User(user) => format!("user:{user}"),
-        },
-        quorum: need.ask.quorum,
-    }
 }

@@ -10,7 +10,11 @@ use crate::{
     domain::audit::{CallPart, PolicyPart},
     flow::{
         decision::{Absence, Denial},
-        proxy::{admit::Known, approve::Waiting, reached::Reached},
+        proxy::{
+            admit::Known,
+            approve::{Waiting, Word},
+            reached::Reached,
+        },
     },
     io::db::OrgScope,
     io::net::error::EgressError,
@@ -183,7 +187,7 @@ impl Refused {
     /// The approval that the call waits for, and whose it is; none where it does not.
     pub fn waits(&self) -> Option<(OrgScope, Box<Waiting>)> {
         match &self.refusal {
-            Refusal::Approval(waiting) if waiting.denied.is_none() => {
+            Refusal::Approval(waiting) if waiting.word == Word::None => {
                 Some((self.known.as_ref()?.scope, waiting.clone()))
             }
             _ => None,
@@ -263,8 +267,7 @@ impl Refusal {
             Self::Denied(denial) if denial.part.is_none() => "no_policy",
             Self::Denied(_) => "policy_denied",
             Self::Limit(_) => "limit_reached",
-            Self::Approval(waiting) if waiting.denied.is_some() => "approval_denied",
-            Self::Approval(_) => "approval_needed",
+            Self::Approval(waiting) => waiting.word.code(),
             Self::CredentialMissing { .. } => "credential_missing",
             Self::RecordAway => "record_away",
             Self::Away => "database_away",
@@ -414,6 +417,14 @@ impl Refusal {
         }
     }
 
+    /// The arguments that humans agreed to in place of those of the call, as JSON.
+    pub fn arguments(&self) -> Option<&str> {
+        match self {
+            Self::Approval(waiting) => waiting.word.arguments(),
+            _ => None,
+        }
+    }
+
     /// In how many seconds another try may pass.
     pub fn retry_after(&self) -> Option<u32> {
         match self {
@@ -426,7 +437,7 @@ impl Refusal {
     pub const fn mark(&self) -> &'static str {
         match self {
             Self::Limit(_) => "[LIMIT]",
-            Self::Approval(waiting) if waiting.denied.is_none() => "[APPROVAL NEEDED]",
+            Self::Approval(waiting) => waiting.word.mark(),
             _ => "[PORTREEVE DENIED]",
         }
     }
@@ -447,8 +458,12 @@ impl Refusal {
             Self::ToolUnknown { tool, why } => why.fact(tool),
             Self::Hidden(denial) | Self::Denied(denial) => denial.fact().into(),
             Self::Limit(reached) => reached.fact().into(),
-            Self::Approval(waiting) if waiting.denied.is_some() => "a human did not agree".into(),
-            Self::Approval(waiting) => format!("it waits for {}", waiting.approvers).into(),
+            Self::Approval(waiting) => match &waiting.word {
+                Word::None => format!("it waits for {}", waiting.approvers).into(),
+                Word::Denied { .. } => "a human did not agree".into(),
+                // Which, is for the agent and for who may see the approval.
+                Word::Otherwise { .. } => "a human agreed to other arguments".into(),
+            },
             Self::ClientNotBound { client: Some(client) } => {
                 format!("the client calls itself {client}").into()
             }

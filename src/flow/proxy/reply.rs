@@ -23,6 +23,9 @@ use crate::{
 /// How long an agent is told to wait while the database is away, in seconds.
 const RETRY_AFTER: u32 = 5;
 
+/// How deep a decision may be that holds the arguments of a call.
+const DEEPEST: u32 = 72;
+
 /// The answer to a refused request.
 pub fn refusal(gateway: &Gateway, ask: &Ask, refused: &Refused) -> Answer {
     let refusal = &refused.refusal;
@@ -251,8 +254,9 @@ fn denied(gateway: &Gateway, ask: &Ask, refused: &Refused, era: Era) -> Answer {
     {
         return led(id, waiting, state.as_deref(), &text, &decision);
     }
-    let decision = decision.to_string();
-    let raw: Option<Raw<'_>> = strict::check(decision.as_bytes(), &Limits::of(4096)).ok();
+    let decision = with_arguments(decision.to_string(), refusal.arguments());
+    let limits = Limits { depth: DEEPEST, ..Limits::of(decision.len()) };
+    let raw: Option<Raw<'_>> = strict::check(decision.as_bytes(), &limits).ok();
     let body = with_id(refused.id.as_deref(), |id| match id {
         Some(id) if refused.is_tool_call => error::tool_refusal(era, id, &text, raw),
         id => error::error(era, id, Code::InvalidRequest, &text, raw),
@@ -260,6 +264,18 @@ fn denied(gateway: &Gateway, ask: &Ask, refused: &Refused, era: Era) -> Answer {
     // A notification and the opening of a stream have no id to answer with.
     let status = if refused.id.is_some() { StatusCode::OK } else { StatusCode::FORBIDDEN };
     json_answer(status, body)
+}
+
+/// Puts arguments into a decision as they are written: a reader of numbers might lose digits.
+fn with_arguments(mut decision: String, arguments: Option<&str>) -> String {
+    if let Some(arguments) = arguments
+        && decision.pop() == Some('}')
+    {
+        decision.push_str(r#","arguments":"#);
+        decision.push_str(arguments);
+        decision.push('}');
+    }
+    decision
 }
 
 /// Has the client lead its person to the page of the approval, in the words of its era.
@@ -292,5 +308,19 @@ fn read_id(body: &[u8]) -> Option<Id<'_>> {
     match message::parse(body, &Limits::of(body.len())) {
         Ok(Message::Request(request)) => Some(request.id),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_stand_in_a_decision_to_the_digit() {
+        let decision = json!({ "code": "x" }).to_string();
+        let arguments = r#"{"amount":1.0000000000000000001}"#;
+        let whole = with_arguments(decision.clone(), Some(arguments));
+        assert_eq!(whole, r#"{"code":"x","arguments":{"amount":1.0000000000000000001}}"#);
+        assert_eq!(with_arguments(decision.clone(), None), decision);
     }
 }

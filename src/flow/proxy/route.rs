@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use crate::{
     base::ids::ServerId,
-    domain::audit::{CallPart, ClientPart},
+    domain::audit::{ArgumentsPart, CallPart, ClientPart},
     flow::{
         decision::ServerFacts,
         proxy::{
@@ -14,6 +14,7 @@ use crate::{
             edit::{self, Opened},
             gateway::Gateway,
             handles::Session,
+            record,
             refusal::{Refusal, Refused},
         },
     },
@@ -199,6 +200,8 @@ pub fn refused(admitted: &Admitted, message: &Message<'_>, era: Era, refusal: Re
 struct Facts {
     method: Option<String>,
     subject: Option<String>,
+    /// The arguments of a tool, without their values.
+    arguments: Option<ArgumentsPart>,
     id: Option<String>,
     is_tool_call: bool,
     is_modern: bool,
@@ -212,6 +215,9 @@ impl Facts {
             Message::Request(request) => Self {
                 method: Some(request.method().name().to_owned()),
                 subject: subject_of(&request.params).map(Cow::into_owned),
+                arguments: (request.method() == Method::ToolsCall)
+                    .then(|| record::arguments(request))
+                    .flatten(),
                 id: Some(request.id.raw().text().to_owned()),
                 is_tool_call: request.method() == Method::ToolsCall,
                 is_modern,
@@ -228,6 +234,7 @@ impl Facts {
         let mut refused = admitted.refused(refusal);
         refused.part = CallPart {
             approval: refused.part.approval,
+            arguments: self.arguments,
             decided: refused.part.decided,
             method: self.method,
             subject: self.subject,

@@ -14,6 +14,8 @@ mod style;
 mod templates;
 mod tenants;
 
+pub(crate) use statements::statement_of;
+
 /// Fails with one line per fault.
 #[track_caller]
 fn no_faults(faults: &[String]) {

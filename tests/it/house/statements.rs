@@ -133,6 +133,14 @@ fn naming_the_org_means_choosing_or_filling_it() {
     assert!(!names("select id from api_keys -- org_id = 1\n where name = 'org_id = 1' order by org_id"));
 }
 
+/// The one statement of ours that holds these words.
+pub(crate) fn statement_of(words: &str) -> String {
+    let mut holding: Vec<_> =
+        statements().into_iter().filter(|statement| statement.contains(words)).collect();
+    assert_eq!(holding.len(), 1, "statements with {words}: {holding:#?}");
+    holding.remove(0)
+}
+
 /// Every statement that the macros checked, on one line.
 fn statements() -> Vec<String> {
     let texts = files(".sqlx", &[".json"]).into_iter().map(|path| read(&path).unwrap_or_default());

@@ -13,7 +13,7 @@ use crate::{
 
 pub(super) struct Asking {
     pub(super) stage: Stage,
-    admin: Script,
+    pub(super) admin: Script,
     pub(super) approver: Script,
 }
 

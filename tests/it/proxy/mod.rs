@@ -7,6 +7,7 @@ mod handles;
 mod limits;
 mod lists;
 mod merged;
+mod narrowed;
 mod opening;
 mod policies;
 mod record;

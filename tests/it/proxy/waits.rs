@@ -107,6 +107,31 @@ async fn an_agent_that_listens_hears_that_somebody_did_not_agree() {
     assert!(asking.stage.reached().is_empty());
 }
 
+#[tokio::test]
+async fn an_agent_that_listens_or_comes_back_hears_that_other_arguments_were_approved() {
+    let other = json!({ "decision": "approve_once", "arguments": { "title": "b" } });
+    let told = |words: &str| {
+        assert!(words.starts_with("[APPROVAL NEEDED]") && words.contains(r#"{"title":"b"}"#), "{words}");
+    };
+    let listening = asking(json!({})).await;
+    let heard = heard(&listening, other.clone()).await;
+    told(heard.last().unwrap()["result"]["content"][0]["text"].as_str().unwrap());
+    assert!(listening.stage.reached().is_empty());
+    assert_eq!(listening.call("b").await.words(), "done");
+    let led = asking(json!({})).await;
+    let result = call_linked(&led, json!({})).await.json()["result"].clone();
+    let id = result["_meta"]["portreeve/decision"]["approval"].as_str().unwrap().to_owned();
+    let decided = async {
+        led.stage.calls_once(2).await;
+        led.decide(&led.approver, &id, other).await.expect(StatusCode::OK);
+    };
+    let (again, ()) = tokio::join!(call_linked(&led, back(&result["requestState"], "accept")), decided);
+    told(&again.words());
+    let narrowed = json!({ "arguments": { "title": "b" }, "requestState": result["requestState"] });
+    assert_eq!(call_linked(&led, narrowed).await.words(), "done");
+    assert_eq!(led.stage.reached().len(), 1);
+}
+
 /// A server that opens a session of its own, or knows none.
 async fn of_the_old_era(has_sessions: bool) -> Stage {
     Stage::over(Class::Financial, move |asked| {

@@ -158,3 +158,35 @@ async fn the_statement_sees_no_other_organization_and_leaves_nothing_behind_on_i
     assert_eq!(seen, 0, "a connection that named nobody sees nobody's rows");
     assert_eq!(world.number("select count(distinct org_id) from events").await, 2);
 }
+
+#[tokio::test]
+async fn the_latest_calls_of_a_tool_are_found_by_an_index_and_no_more_are_read() {
+    let app = TestApp::start().await;
+    let org = app.org("acme").await;
+    let mut conn = connect(&app.database.superuser()).await;
+    // As many calls of other tools, and many of this one.
+    let planted = format!(
+        "insert into events (org_id, seq, id, at, kind, action, actor_kind, actor_name, target_kind, target_id, target_name,
+            decision, record, prev_hash, hash)
+        select '{}', 1000 + n, gen_random_uuid(), now() - make_interval(mins => n), 'call', 'call.allowed', 'grant', 'Agent',
+            'tool', 'srv/' || (n % 10), 'tool', 'allowed', '{{}}', '', ''
+        from generate_series(1, 60000) n",
+        org.id.uuid()
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(planted)).execute(&mut conn).await.unwrap();
+    sqlx::raw_sql("analyze events").execute(&mut conn).await.unwrap();
+    let statement = crate::house::statement_of("l.target_id = $2 order by l.seq desc limit $4");
+    let values = [
+        format!("'{}'", org.id.uuid()),
+        "'srv/7'".into(),
+        "now() - interval '30 days'".into(),
+        "1000".into(),
+    ];
+    let statement = (1..=4).rev().fold(statement, |all, at| all.replace(&format!("${at}"), &values[at - 1]));
+    let explained = format!("explain (analyze, costs off, timing off) {statement}");
+    let plan: Vec<String> =
+        sqlx::query_scalar(sqlx::AssertSqlSafe(explained)).fetch_all(&mut conn).await.unwrap();
+    let plan = plan.join("\n");
+    assert!(plan.contains("events_by_target") && !plan.contains("Seq Scan on events"), "{plan}");
+    assert!(plan.contains("rows=1000"), "{plan}");
+}

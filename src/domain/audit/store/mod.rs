@@ -8,6 +8,7 @@ mod checkpoints;
 mod filter;
 mod keys;
 mod list;
+mod past;
 mod proof;
 mod read;
 mod search;
@@ -26,6 +27,7 @@ pub use keys::{
     list_signing_keys, reseal_signing_key, retire_signing_key,
 };
 pub use list::list;
+pub use past::{PastCall, PastEvent, past_events};
 pub use proof::{Proof, proof};
 pub use read::{EventDetail, EventRow, Neighbors, find, find_by_seq, moment_in_zone, neighbors};
 pub use search::{Searched, search, search_newer};

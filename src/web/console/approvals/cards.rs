@@ -71,6 +71,8 @@ impl Card {
     pub(super) fn of(base: &str, policies: &str, approval: Approval, now: OffsetDateTime) -> Self {
         let state = approval.state_at(now);
         let (tone, glyph, word) = look(state);
+        let is_narrowed = approval.asked.is_some();
+        let word = if is_narrowed { "Approved with other arguments" } else { word };
         let class = approval.class.parse::<Class>().ok();
         Self {
             href: format!("{base}/{}", approval.id),

@@ -1,6 +1,7 @@
 //! Approvals: what waits for a human, one call with its arguments, and the decision.
 
 mod cards;
+mod past;
 
 use askama::Template;
 use axum::{extract::Path, http::StatusCode};
@@ -9,19 +10,27 @@ use serde::Deserialize;
 use crate::{
     base::{page::Page, permission::Permission},
     domain::approvals::{ApprovalFilter, ApprovalState},
-    flow::actions::approvals::{self, ApprovalSheet, DecisionInput},
+    flow::{
+        actions::approvals::{self, ApprovalSheet, DecisionInput, Terms},
+        fault::ActionError,
+    },
     web::{
         console::{
-            approvals::cards::{Card, VoteLine},
+            approvals::{
+                cards::{Card, VoteLine},
+                past::Past,
+            },
+            policies::diff::{DiffLine, compared},
             shell_of,
         },
         kit::{
             ask::OrgPage,
+            faults::PageError,
             flash::Toast,
-            form::{Form, FormFaults, faults_of},
+            form::{Form, FormFaults, LongForm, faults_of},
             listing::{Asked, Listing},
             page::{PageResult, go_saying, page_with},
-            parts::{Choice, Crumb, Tab},
+            parts::{Choice, Crumb, Fault, Tab},
             pretty::pretty,
             routes::{Access, Effect, Routes},
             shell::Shell,
@@ -65,6 +74,9 @@ struct ApprovalPage {
     crumbs: Vec<Crumb>,
     card: Card,
     arguments: String,
+    /// What was agreed to in place of that.
+    instead: Option<Instead>,
+    past: Option<Past>,
     votes: Vec<VoteLine>,
     /// Where its decision is posted; empty for who may not decide.
     decide: String,
@@ -75,12 +87,38 @@ struct ApprovalPage {
     spans: Vec<Choice>,
     /// Whether agreeing asks for a proof.
     is_grave: bool,
+    /// Where the viewer proves that it is them before what they wrote is lost; empty where nothing would be.
+    prove: String,
+    narrow: Narrow,
     form: DecisionForm,
     faults: FormFaults,
 }
 
+/// Arguments that were agreed to in place of those that were asked.
+struct Instead {
+    arguments: String,
+    /// What differs, line by line.
+    lines: Vec<DiffLine>,
+    /// Why not all of it is shown; empty where it is.
+    cut: &'static str,
+}
+
+/// Agreeing to other arguments.
+#[derive(Default)]
+struct Narrow {
+    /// What is in the field; none where the viewer may not.
+    text: Option<String>,
+    /// Why they may not, though they decide; empty where they may.
+    refusal: String,
+    rows: usize,
+    is_open: bool,
+}
+
 #[derive(Clone, Default, Deserialize)]
 struct DecisionForm {
+    /// The arguments that were shown, or what became of them.
+    #[serde(default)]
+    arguments: Option<String>,
     #[serde(default)]
     decision: String,
     #[serde(default)]
@@ -92,6 +130,9 @@ struct DecisionForm {
 /// A button and nothing else.
 #[derive(Deserialize)]
 struct Press {}
+
+/// Longer arguments are not edited on a page; a script may send others.
+const MOST_EDITED: usize = 256 * 1024;
 
 const VIEWS: [(&str, &str, Option<ApprovalState>); 4] = [
     ("Waiting", "pending", Some(ApprovalState::Pending)),
@@ -135,27 +176,66 @@ async fn shown(
     form: DecisionForm,
     faults: FormFaults,
 ) -> PageResult {
+    page_with(status, &approval_page(ask, sheet, form, faults).await?)
+}
+
+async fn approval_page(
+    ask: &OrgPage,
+    sheet: ApprovalSheet,
+    form: DecisionForm,
+    faults: FormFaults,
+) -> Result<ApprovalPage, PageError> {
     let base = base_of(ask);
     let is_own = sheet.approval.user.is_some() && sheet.approval.user == ask.cx.user();
     let is_open = sheet.state == ApprovalState::Pending;
-    let may_read = ask.cx.may(Permission::PoliciesRead);
-    let policies = if may_read { format!("/o/{}/policies", ask.cx.org.slug) } else { String::new() };
+    let where_may = |permission, page: &str| match ask.cx.may(permission) {
+        true => format!("/o/{}/{page}", ask.cx.org.slug),
+        false => String::new(),
+    };
+    let policies = where_may(Permission::PoliciesRead, "policies");
+    let log = where_may(Permission::AuditRead, "audit");
     let card = Card::of(&base, &policies, sheet.approval, ask.cx.now());
-    let page = ApprovalPage {
+    let arguments = pretty(sheet.arguments.expose());
+    let may_narrow = sheet.refusal.is_none() && sheet.bound.is_none();
+    let narrow = match sheet.bound {
+        Some(bound) if sheet.refusal.is_none() => Narrow { refusal: bound.to_string(), ..Narrow::default() },
+        _ if may_narrow && arguments.len() <= MOST_EDITED => Narrow::of(&arguments, &form, &faults),
+        _ => Narrow::default(),
+    };
+    Ok(ApprovalPage {
         shell: shell_of::org(ask, "Approval").await?.with_faults(!faults.is_empty()),
         crumbs: vec![Crumb::to("Approvals", &base)],
-        arguments: pretty(sheet.arguments.expose()),
+        instead: sheet.instead.map(|instead| Instead::of(&arguments, pretty(instead.expose()))),
+        past: sheet.similar.map(|similar| Past::of(&log, similar)),
+        arguments,
         votes: sheet.votes.into_iter().map(VoteLine::from).collect(),
         decide: if sheet.refusal.is_none() { format!("{}/decide", card.href) } else { String::new() },
         refusal: sheet.refusal.filter(|_| is_open).map(|refusal| refusal.to_string()).unwrap_or_default(),
         own: if is_own && is_open { card.href.clone() } else { String::new() },
         spans: spans(&form.minutes),
         is_grave: card.is_grave,
+        prove: String::new(),
+        narrow,
         card,
         form,
         faults,
-    };
-    page_with(status, &page)
+    })
+}
+
+impl Instead {
+    fn of(asked: &str, arguments: String) -> Self {
+        let (lines, cut) = compared(asked, &arguments);
+        Self { arguments, lines, cut }
+    }
+}
+
+impl Narrow {
+    /// What was typed, else what was asked.
+    fn of(asked: &str, form: &DecisionForm, faults: &FormFaults) -> Self {
+        let text = form.arguments.clone().unwrap_or_else(|| asked.to_owned());
+        let is_open = text.trim().replace("\r\n", "\n") != asked || !faults.of("arguments").is_empty();
+        Self { rows: text.lines().count().clamp(4, 24), text: Some(text), refusal: String::new(), is_open }
+    }
 }
 
 fn spans(chosen: &str) -> Vec<Choice> {
@@ -167,28 +247,69 @@ fn spans(chosen: &str) -> Vec<Choice> {
 async fn decide(
     ask: OrgPage,
     Path((_, id)): Path<(String, String)>,
-    Form(form): Form<DecisionForm>,
+    LongForm(form): LongForm<DecisionForm>,
 ) -> PageResult {
-    let input = DecisionInput {
-        decision: form.decision.clone(),
-        minutes: form.minutes.parse().ok(),
-        reason: form.reason.clone(),
-    };
+    let input = form.input();
+    let is_narrowing = matches!(input.terms, Terms::Instead(_));
     match approvals::decide(&ask.cx, &id, &input).await {
         Ok(sheet) => {
             let said = match sheet.state {
+                ApprovalState::Approved if sheet.instead.is_some() => {
+                    "Approved with other arguments. The agent is told which, and let through when it calls with them."
+                }
                 ApprovalState::Approved => "Approved. The agent is let through when it calls again.",
                 ApprovalState::Denied => "Denied. The agent is told so, with your reason.",
                 _ => "Noted. More people have to agree before the agent is let through.",
             };
             Ok(go_saying(&base_of(&ask), Toast::say(said)))
         }
+        // What was written stays on the page, and would be lost on the way to the proof.
+        Err(ActionError::NeedsProof) if is_narrowing => {
+            let sheet = approvals::find(&ask.cx, &id).await?;
+            let page = approval_page(&ask, sheet, form, FormFaults::default()).await?;
+            page_with(StatusCode::UNPROCESSABLE_ENTITY, &ApprovalPage { prove: "/prove".to_owned(), ..page })
+        }
         Err(error) => {
-            let faults = faults_of(error)?;
+            let faults = faults_of_decision(error, is_narrowing)?;
             let sheet = approvals::find(&ask.cx, &id).await?;
             shown(&ask, StatusCode::UNPROCESSABLE_ENTITY, sheet, form, faults).await
         }
     }
+}
+
+impl DecisionForm {
+    /// Two buttons agree to what is in the field, all others to what was asked.
+    fn input(&self) -> DecisionInput {
+        let (decision, is_instead) = match self.decision.as_str() {
+            "narrow_once" => ("approve_once", true),
+            "narrow_for" => ("approve_for", true),
+            other => (other, false),
+        };
+        let text = self.arguments.clone().map(Into::into);
+        DecisionInput {
+            decision: decision.to_owned(),
+            minutes: self.minutes.parse().ok(),
+            reason: self.reason.clone(),
+            terms: match (text, is_instead) {
+                (text, true) => Terms::Instead(text.unwrap_or_default()),
+                (Some(text), false) => Terms::AsShown(text),
+                (None, false) => Terms::AsAsked,
+            },
+        }
+    }
+}
+
+/// Why other arguments cannot be agreed to is said beside them, where they can be written anew; else above the form.
+fn faults_of_decision(error: ActionError, is_narrowing: bool) -> Result<FormFaults, PageError> {
+    let field = match &error {
+        ActionError::Refused(refused) if is_narrowing => match refused.code {
+            "approval_narrow_others" | "approval_outdated" => "arguments",
+            "approval_narrow_voted" | "approval_narrow_quorum" | "approval_narrow_no_tool" => "",
+            _ => return faults_of(error),
+        },
+        _ => return faults_of(error),
+    };
+    Ok(FormFaults::from_list(vec![Fault { field: field.to_owned(), message: error.to_string() }]))
 }
 
 async fn nudge(
@@ -238,6 +359,16 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         own: own.into(),
         spans: spans(""),
         is_grave: true,
+        prove: String::new(),
+        instead: (state == ApprovalState::Approved)
+            .then(|| Instead::of("{\n  \"title\": 12\n}", "{\n  \"title\": 7\n}".to_owned())),
+        past: Some(past::sample_past(text, if own.is_empty() { 10 } else { 0 })),
+        narrow: Narrow {
+            text: (!decide.is_empty()).then(|| text.to_owned()),
+            refusal: String::new(),
+            rows: 4,
+            is_open: true,
+        },
         form: DecisionForm { reason: text.into(), ..DecisionForm::default() },
         faults,
     };
@@ -251,10 +382,11 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
             &one("create_issue", open, "/o/acme/approvals/x/decide", "", FormFaults::default()),
         ),
         sample("approval: own", &one(SHARP, open, "", path, FormFaults::default())),
+        sample("approval: narrowed", &one(SHARP, ApprovalState::Approved, "", "", FormFaults::default())),
         sample("approval: denied", &one(LONG, ApprovalState::Denied, "", "", FormFaults::default())),
         sample(
             "approval: refused",
-            &one(LONG, open, "/d", "", faults(&[("reason", "use fewer characters")])),
+            &one(LONG, open, "/d", "", faults(&[("reason", "use fewer characters"), ("arguments", LONG)])),
         ),
     ]
 }

@@ -50,13 +50,13 @@ pub(super) struct ChangeRow {
 }
 
 /// A line of a comparison.
-pub(super) struct DiffLine {
+pub(in crate::web::console) struct DiffLine {
     /// `add`, `del`, `gap` or nothing.
-    pub(super) class: &'static str,
-    pub(super) mark: &'static str,
+    pub(in crate::web::console) class: &'static str,
+    pub(in crate::web::console) mark: &'static str,
     /// The number of the line after the change, or before it where it is gone.
-    pub(super) number: usize,
-    pub(super) text: String,
+    pub(in crate::web::console) number: usize,
+    pub(in crate::web::console) text: String,
 }
 
 impl Changes {
@@ -106,10 +106,10 @@ fn row(one: Difference) -> ChangeRow {
 }
 
 /// The lines of two texts that differ, with a few around them, and why some are left out.
-fn compared(before: &str, after: &str) -> (Vec<DiffLine>, &'static str) {
+pub(in crate::web::console) fn compared(before: &str, after: &str) -> (Vec<DiffLine>, &'static str) {
     let (old, new): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
     if old.len() + new.len() > MOST_LINES {
-        return (Vec::new(), "The documents are too long to be compared line by line.");
+        return (Vec::new(), "They are too long to be compared line by line.");
     }
     let ops = capture_diff_slices(Algorithm::Myers, &old, &new);
     let mut lines = Vec::new();

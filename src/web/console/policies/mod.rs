@@ -3,7 +3,7 @@
 
 mod answers;
 mod around;
-mod diff;
+pub(super) mod diff;
 mod drafts;
 mod editor;
 mod effective;

@@ -144,7 +144,7 @@ impl Key {
         let given = match (&thing, &call.arguments) {
             (Thing::Tool(_), Some(arguments)) if arguments.keys.is_empty() => Given::Nothing,
             (Thing::Tool(_), Some(arguments)) => Given::Digest(arguments.digest.0),
-            // A refusal is recorded without them.
+            // Refusals were once recorded without them.
             (Thing::Tool(_), None) if !attempt.is_allowed => Given::Unseen(call.approval),
             _ => Given::Nothing,
         };

@@ -28,9 +28,9 @@ pub(super) async fn open<'a>(cx: &OrgCx, wanted: &[(Key, &'a Attempt)]) -> Actio
     let mut tx = cx.tx().await?;
     let found = store::sealed_arguments(&mut tx, &asked).await?;
     let mut kept = Vec::with_capacity(found.len());
-    for SealedArguments { at, approval, key, bytes } in found {
+    for SealedArguments { at, approval, column, key, bytes } in found {
         let Some((call, attempt)) = wanted.get(at) else { continue };
-        let cell = Cell::new("approvals", "sealed_arguments", approval);
+        let cell = Cell::new("approvals", column, approval);
         // What cannot be opened any more is as if it were not kept.
         let Ok(arguments) = cx.ports.vault.open(&mut tx, cell, &Sealed { key, bytes }).await else {
             continue;

@@ -2,8 +2,13 @@
 
 use crate::{
     base::permission::Permission,
+    domain::audit::ArgumentsPart,
     flow::{
-        actions::{approvals, events, policies::simulate::SimulatedCall},
+        actions::{
+            approvals::{self, ApprovalSheet},
+            events,
+            policies::simulate::SimulatedCall,
+        },
         cx::OrgCx,
         fault::{ActionError, ActionResult},
     },
@@ -16,6 +21,13 @@ pub struct RecordedCall {
     pub call: SimulatedCall,
     /// The names of its arguments, which the record always keeps.
     pub keys: Vec<String>,
+}
+
+/// The arguments of the call: those that were asked, or those that were agreed to in their place.
+fn meant(sheet: &ApprovalSheet, recorded: Option<&ArgumentsPart>) -> String {
+    let is_for = |arguments: &ArgumentsPart| sheet.approval.is_for(&arguments.digest.0);
+    let instead = sheet.instead.as_ref().filter(|_| recorded.is_some_and(is_for));
+    instead.unwrap_or(&sheet.arguments).expose().clone()
 }
 
 /// The call that an event of the record is about.
@@ -37,7 +49,7 @@ pub async fn recorded_call(cx: &OrgCx, event: &str) -> ActionResult<RecordedCall
     // Values are kept only where a human was asked, sealed, for those who may see the approval.
     let arguments = match call.approval {
         Some(approval) => match approvals::find(cx, &approval.to_string()).await {
-            Ok(sheet) => Some(sheet.arguments.expose().clone()),
+            Ok(sheet) => Some(meant(&sheet, call.arguments.as_ref())),
             Err(ActionError::NotFound) => None,
             Err(other) => return Err(other),
         },

@@ -1,5 +1,7 @@
 //! `approvals` of the JSON API: calls that wait for a human.
 
+mod similar;
+
 use axum::{extract::Path, http::StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,18 +12,22 @@ use crate::{
     base::{
         ids::{ApprovalId, GrantId, RequestId, ServerId, UserId},
         permission::Permission,
+        secret::Secret,
     },
     domain::approvals::{Approval, ApprovalFilter, ApprovalState, Vote, WrittenNeed},
     flow::{
-        actions::approvals::{self, ApprovalSheet, DecisionInput},
+        actions::approvals::{self, ApprovalSheet, DecisionInput, Terms},
         fault::ActionError,
     },
-    web::kit::{
-        ask::KeyAsk,
-        json::{self, ApiResult, Body, Listed, Params, Versioned},
-        listing::PageQuery,
-        openapi::Operation,
-        routes::{Effect, Routes},
+    web::{
+        api::approvals::similar::SimilarView,
+        kit::{
+            ask::KeyAsk,
+            json::{self, ApiResult, Body, Listed, Params, Versioned},
+            listing::PageQuery,
+            openapi::Operation,
+            routes::{Effect, Routes},
+        },
     },
 };
 
@@ -44,7 +50,7 @@ pub fn routes() -> Routes {
         )
         .api(
             Operation::get(ONE, "getApproval")
-                .about(TAG, "Read one with its arguments and what was said")
+                .about(TAG, "Read one with its arguments, what was said, and calls of the same tool before")
                 .needs(decide)
                 .gives::<ApprovalSheetView>(StatusCode::OK),
             show,
@@ -55,7 +61,7 @@ pub fn routes() -> Routes {
                 "decideApproval",
                 Effect::Records(records),
             )
-            .about(TAG, "Approve one call, all with these arguments for a while, or deny")
+            .about(TAG, "Approve one call, all with these arguments for a while, either with other arguments than were asked, or deny")
             .needs(decide)
             .takes::<DecisionBody>()
             .gives::<ApprovalSheetView>(StatusCode::OK),
@@ -194,6 +200,8 @@ struct ApprovalView {
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     valid_until: Option<OffsetDateTime>,
     uses: i32,
+    /// Whether it is for other arguments than were asked.
+    narrowed: bool,
     version: i64,
 }
 
@@ -227,6 +235,7 @@ impl ApprovalView {
             single: approval.is_single,
             valid_until: approval.valid_until,
             uses: approval.uses,
+            narrowed: approval.asked.is_some(),
             version: approval.version,
         }
     }
@@ -258,22 +267,33 @@ impl From<Vote> for VoteView {
 struct ApprovalSheetView {
     #[serde(flatten)]
     approval: ApprovalView,
-    /// The arguments as they came.
+    /// The arguments as they were asked.
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     arguments: Option<Box<RawValue>>,
+    /// The arguments that it is for, where others were agreed to than were asked.
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
+    approved_arguments: Option<Box<RawValue>>,
     votes: Vec<VoteView>,
     /// Whether the caller may decide it now.
     decidable: bool,
+    /// Whether the caller may agree to other arguments now.
+    narrowable: bool,
+    /// Calls of the same tool before; where one approval is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    similar: Option<SimilarView>,
 }
 
 impl From<ApprovalSheet> for ApprovalSheetView {
     fn from(sheet: ApprovalSheet) -> Self {
-        let arguments = RawValue::from_string(sheet.arguments.expose().clone()).ok();
+        let raw = |arguments: &Secret<String>| RawValue::from_string(arguments.expose().clone()).ok();
         Self {
             approval: ApprovalView::at(sheet.state.into(), sheet.approval),
-            arguments,
+            arguments: raw(&sheet.arguments),
+            approved_arguments: sheet.instead.as_ref().and_then(raw),
             votes: sheet.votes.into_iter().map(VoteView::from).collect(),
             decidable: sheet.refusal.is_none(),
+            narrowable: sheet.refusal.is_none() && sheet.bound.is_none(),
+            similar: sheet.similar.map(SimilarView::from),
         }
     }
 }
@@ -311,6 +331,11 @@ struct DecisionBody {
     #[serde(default)]
     #[schemars(length(max = 500))]
     reason: String,
+    /// The arguments that are approved in place of those that were asked, with `approve_once` or `approve_for`. The agent is
+    /// told them and calls again with them; nothing that it sends is changed.
+    #[serde(default)]
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
+    arguments: Option<Box<RawValue>>,
 }
 
 async fn list(cx: KeyAsk, Params(query): Params<ApprovalQuery>) -> ApiResult {
@@ -330,7 +355,15 @@ async fn decide_one(
     Path((_, approval)): Path<(String, String)>,
     Body(body): Body<DecisionBody>,
 ) -> ApiResult {
-    let input = DecisionInput { decision: body.decision, minutes: body.minutes, reason: body.reason };
+    let input = DecisionInput {
+        decision: body.decision,
+        minutes: body.minutes,
+        reason: body.reason,
+        terms: match body.arguments {
+            Some(arguments) => Terms::Instead(arguments.get().to_owned().into()),
+            None => Terms::AsAsked,
+        },
+    };
     let sheet = approvals::decide(&cx, &approval, &input).await?;
     Ok(json::one(StatusCode::OK, &ApprovalSheetView::from(sheet)))
 }

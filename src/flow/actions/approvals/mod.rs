@@ -5,21 +5,24 @@
 //!
 //! Invariant: only a person decides: in a browser, or by a key of their own.
 
-use serde::Serialize;
+mod decide;
+mod narrow;
+mod similar;
+
 use time::{Duration, OffsetDateTime};
 
 use crate::{
     base::{
         actor::{Actor, KeyOwner},
-        ids::{ApprovalId, UserId},
+        ids::ApprovalId,
         page::{Page, PageRequest},
         permission::Permission,
         secret::Secret,
     },
     domain::{
         approvals::{
-            self, Approval, ApprovalFilter, ApprovalRefusal, ApprovalState, Judge, LONGEST_FOR, Outcome,
-            Verdict, Vote, store,
+            self, Approval, ApprovalFilter, ApprovalRefusal, ApprovalState, Judge, Kept, NarrowRefusal, Vote,
+            store,
         },
         audit::{self, Entry},
         vault::{Cell, Sealed},
@@ -32,8 +35,9 @@ use crate::{
     io::db::{OrgTx, Tx},
 };
 
-/// How long a used-once approval may be used after it was given.
-const USABLE: Duration = Duration::minutes(30);
+pub use decide::{DecisionInput, Terms, decide};
+pub use similar::{DAYS, PastOutcome, Similar, SimilarCall, Tally};
+
 /// How often whoever asks may remind of it.
 const NUDGES: Duration = Duration::minutes(5);
 
@@ -44,34 +48,18 @@ pub struct ApprovalSheet {
     pub approval: Approval,
     /// Where it stands now.
     pub state: ApprovalState,
-    /// The arguments as they came, as JSON.
+    /// The arguments as they were asked, as JSON.
     pub arguments: Secret<String>,
+    /// The arguments that it is for, where somebody agreed to others than were asked.
+    pub instead: Option<Secret<String>>,
     /// What was said.
     pub votes: Vec<Vote>,
     /// Why the viewer may not decide; none where they may.
     pub refusal: Option<ApprovalRefusal>,
-}
-
-/// What somebody decides.
-#[derive(Clone, Debug, Default)]
-pub struct DecisionInput {
-    /// `approve_once`, `approve_for` or `deny`.
-    pub decision: String,
-    /// For how many minutes.
-    pub minutes: Option<u32>,
-    /// What they say with it.
-    pub reason: String,
-}
-
-/// What the record keeps of a decision.
-#[derive(Serialize)]
-struct DecisionRecord<'a> {
-    state: &'static str,
-    tool: String,
-    grant: String,
-    arguments_digest: String,
-    minutes: Option<u32>,
-    reason: &'a str,
+    /// Why the viewer may not agree to other arguments, were they to decide.
+    pub bound: Option<NarrowRefusal>,
+    /// Calls of the same tool before; only where one approval of a tool is read.
+    pub similar: Option<Similar>,
 }
 
 /// What waits, or waited, for a human, the newest first: all of it for who may see all, otherwise what agents asked in
@@ -120,7 +108,8 @@ pub async fn count_waiting(cx: &OrgCx) -> ActionResult<i64> {
 pub async fn find(cx: &OrgCx, id: &str) -> ActionResult<ApprovalSheet> {
     cx.require(Permission::ApprovalsDecide)?;
     let mut tx = cx.tx().await?;
-    let sheet = sheet(cx, &mut tx, id).await?;
+    let mut sheet = sheet(cx, &mut tx, id).await?;
+    sheet.similar = similar::of(cx, &mut tx, &sheet.approval).await?;
     tx.done().await?;
     Ok(sheet)
 }
@@ -137,12 +126,29 @@ async fn sheet(cx: &OrgCx, tx: &mut OrgTx, id: &str) -> ActionResult<ApprovalShe
     if refusal == Some(ApprovalRefusal::NotAmongApprovers) && !own && !cx.may(Permission::ApprovalsRead) {
         return Err(ActionError::NotFound);
     }
-    let sealed = Sealed { key: approval.key, bytes: approval.sealed_arguments.clone() };
-    let cell = Cell::new("approvals", "sealed_arguments", approval.id);
-    let plain = cx.ports.vault.open(tx, cell, &sealed).await?;
-    let arguments = Secret::new(String::from_utf8_lossy(plain.expose()).into_owned());
+    let is_narrowed = approval.asked.is_some();
+    let column = if is_narrowed { store::SEALED_ASKED } else { store::SEALED_ARGUMENTS };
+    let arguments = opened(cx, tx, column, (id, approval.as_asked())).await?;
+    let instead = match is_narrowed {
+        true => Some(opened(cx, tx, store::SEALED_ARGUMENTS, (id, &approval.arguments)).await?),
+        false => None,
+    };
     let votes = store::votes(tx, id).await?;
-    Ok(ApprovalSheet { state: approval.state_at(cx.now()), approval, arguments, votes, refusal })
+    let bound = judge.as_ref().and_then(|judge| narrow::refusal(&approval, judge, &votes));
+    let state = approval.state_at(cx.now());
+    Ok(ApprovalSheet { state, approval, arguments, instead, votes, refusal, bound, similar: None })
+}
+
+/// Arguments of an approval, as JSON.
+async fn opened(
+    cx: &OrgCx,
+    tx: &mut OrgTx,
+    column: &'static str,
+    (id, kept): (ApprovalId, &Kept),
+) -> ActionResult<Secret<String>> {
+    let sealed = Sealed { key: kept.key, bytes: kept.sealed.clone() };
+    let plain = cx.ports.vault.open(tx, Cell::new("approvals", column, id), &sealed).await?;
+    Ok(Secret::new(String::from_utf8_lossy(plain.expose()).into_owned()))
 }
 
 /// The person who asks, as far as deciding goes; a service account is none.
@@ -152,105 +158,6 @@ async fn judge(cx: &OrgCx, tx: &mut OrgTx) -> ActionResult<Option<Judge>> {
         _ => return Ok(None),
     };
     Ok(store::judges(tx).await?.into_iter().find(|judge| judge.user == user))
-}
-
-/// Decides about an approval.
-///
-/// # Errors
-/// A fault of `decision`, `minutes` or `reason`; `NeedsProof` to agree to what cannot be undone; a refusal where the caller may not decide, or somebody was faster.
-pub async fn decide(cx: &OrgCx, id: &str, input: &DecisionInput) -> ActionResult<ApprovalSheet> {
-    cx.require(Permission::ApprovalsDecide)?;
-    let verdict = verdict(input)?;
-    let reason = approvals::parse_reason(&input.reason)
-        .map_err(|bad| ActionError::field("reason", bad.to_string()))?;
-    let mut tx = cx.tx().await?;
-    let seen = sheet(cx, &mut tx, id).await?;
-    // What cannot be undone is agreed to by whoever proves that it is them.
-    let is_grave = matches!(seen.approval.class.as_str(), "destructive" | "financial");
-    if verdict != Verdict::Deny && is_grave {
-        cx.require_proof()?;
-    }
-    let approval = store::lock(&mut tx, seen.approval.id).await?.ok_or(ActionError::NotFound)?;
-    let judges = store::judges(&mut tx).await?;
-    let me = judge(cx, &mut tx).await?.ok_or_else(|| refused(ApprovalRefusal::NotAmongApprovers))?;
-    approvals::may_decide(&approval, &me, cx.now()).map_err(refused)?;
-    let is_approved = verdict != Verdict::Deny;
-    store::vote(&mut tx, approval.id, me.user, is_approved, &reason, cx.now()).await?;
-    let votes = store::votes(&mut tx, approval.id).await?;
-    // Whoever left the organization no longer counts.
-    let of = |user: UserId| judges.iter().find(|judge| judge.user == user).cloned();
-    let counted: Vec<_> = votes.iter().filter_map(|vote| Some((of(vote.user)?, vote.is_approved))).collect();
-    let outcome = approvals::outcome(&approval.needs, &counted);
-    let settled = settled(outcome, verdict, &reason, me.user, cx.now());
-    if let Some(settled) = &settled {
-        store::settle(&mut tx, approval.id, settled, cx.now()).await?;
-    }
-    let action = match outcome {
-        Outcome::Approved => "approval.approved",
-        Outcome::Denied => "approval.denied",
-        Outcome::Open => "approval.voted",
-    };
-    let entry = entry(cx, action, &approval, verdict, &reason);
-    let sheet = self::sheet(cx, &mut tx, id).await?;
-    audit::commit(tx, cx.now(), vec![entry]).await?;
-    Ok(sheet)
-}
-
-fn verdict(input: &DecisionInput) -> ActionResult<Verdict> {
-    match input.decision.as_str() {
-        "approve_once" => Ok(Verdict::ApproveOnce),
-        "deny" => Ok(Verdict::Deny),
-        "approve_for" => match input.minutes {
-            Some(minutes) if (1..=LONGEST_FOR).contains(&minutes) => Ok(Verdict::ApproveFor(minutes)),
-            _ => Err(ActionError::field("minutes", format!("choose 1 to {LONGEST_FOR} minutes"))),
-        },
-        _ => Err(ActionError::field("decision", "choose approve_once, approve_for or deny")),
-    }
-}
-
-fn settled(
-    outcome: Outcome,
-    verdict: Verdict,
-    reason: &str,
-    by: UserId,
-    now: OffsetDateTime,
-) -> Option<store::Settled<'_>> {
-    let to = |state, is_single, valid_until| {
-        Some(store::Settled { state, is_single, valid_until, reason, by: Some(by) })
-    };
-    match (outcome, verdict) {
-        (Outcome::Open, _) => None,
-        (Outcome::Denied, _) => to(ApprovalState::Denied, true, None),
-        // The last who agrees says for how long; those before agreed to one call at least.
-        (Outcome::Approved, Verdict::ApproveFor(minutes)) => {
-            to(ApprovalState::Approved, false, Some(now + Duration::minutes(minutes.into())))
-        }
-        (Outcome::Approved, _) => to(ApprovalState::Approved, true, Some(now + USABLE)),
-    }
-}
-
-fn entry(cx: &OrgCx, action: &'static str, approval: &Approval, verdict: Verdict, reason: &str) -> Entry {
-    let record = DecisionRecord {
-        state: match verdict {
-            Verdict::ApproveOnce => "approve_once",
-            Verdict::ApproveFor(_) => "approve_for",
-            Verdict::Deny => "deny",
-        },
-        tool: format!("{}/{}", approval.server_slug, approval.tool),
-        grant: approval.grant.to_string(),
-        arguments_digest: approval.arguments_digest.iter().map(|byte| format!("{byte:02x}")).collect(),
-        minutes: match verdict {
-            Verdict::ApproveFor(minutes) => Some(minutes),
-            Verdict::ApproveOnce | Verdict::Deny => None,
-        },
-        reason,
-    };
-    let entry =
-        Entry::admin(action, &cx.who()).target("approval", approval.id, &approval.tool).after(&record);
-    match approval.user {
-        Some(user) => entry.about(user),
-        None => entry,
-    }
 }
 
 /// Takes a request back, by whom it was asked for, or by who may decide it.
