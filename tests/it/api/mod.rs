@@ -12,5 +12,6 @@ mod policies;
 mod replay;
 mod servers;
 mod service_accounts;
+mod suggested;
 mod team_members;
 mod teams;

@@ -3,6 +3,7 @@
 //! Invariant: a version is in force for the next call on every replica once its publication was answered.
 //! Invariant: what is in force somewhere cannot be deleted.
 
+mod adopt;
 mod drafts;
 mod effective;
 mod input;
@@ -13,6 +14,7 @@ mod offer;
 mod replay;
 mod simulate;
 mod starters;
+mod suggested;
 mod tests;
 
 use serde::Serialize;
@@ -43,6 +45,7 @@ use crate::{
     io::db::{DbError, OrgTx, Tx},
 };
 
+pub use adopt::{Adoption, Outcome as AdoptionOutcome, adopt};
 pub use drafts::{BLANK, Saved, check_document, edit_draft, save_over};
 pub use effective::{Effective, EffectiveInput, EffectiveTool, effective, without_call};
 pub use input::{NewPolicy, PolicyChange};
@@ -60,7 +63,8 @@ pub use replay::{
     Outcome as ReplayOutcome, Place as ReplayPlace, Replay, ReplayInput, Replayed, Side, replay,
 };
 pub use simulate::{Decided, Exception, RecordedCall, SimulatedCall, Simulation, recorded_call, simulate};
-pub use starters::{STARTERS, Starter, starter};
+pub use starters::{FROM_CLASSES, STARTERS, Starter, starter};
+pub use suggested::{Baseline, Suggested, SuggestedTool, begin, suggested};
 pub use tests::{TestInput, TestRun, VERDICTS, add_test, drop_test, run_tests};
 
 /// The JSON Schema of documents, for editors.
