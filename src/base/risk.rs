@@ -1,6 +1,7 @@
 //! How much harm a tool can do: its class, and how sure we are of it.
 //!
-//! A grant's ceiling and a tool's class are compared by the order of [`Class`], mildest first.
+//! A grant's ceiling and a tool's class are compared by the order of [`Class`], mildest first. What a careful policy does
+//! with a tool is a [`Handling`], which follows from its class where nothing else is known.
 
 use std::{fmt, str::FromStr};
 
@@ -62,6 +63,17 @@ impl Class {
         }
     }
 
+    /// What a careful policy does with tools of this class.
+    pub const fn handling(self) -> Handling {
+        match self {
+            Self::Read => Handling::Allow,
+            Self::Write => Handling::LimitWrites,
+            Self::Execute => Handling::LimitExecutions,
+            Self::Destructive => Handling::Hide,
+            Self::Financial => Handling::Ask,
+        }
+    }
+
     /// Whether a ceiling lets tools of this class pass.
     pub fn is_within(self, ceiling: Self) -> bool {
         self <= ceiling
@@ -71,6 +83,41 @@ impl Class {
 impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// What a careful policy does with a tool, mildest first.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum Handling {
+    /// It lets every call pass.
+    Allow,
+    /// It lets as many calls pass as there should be of those that change things.
+    LimitWrites,
+    /// It lets as many calls pass as there should be of those that run something.
+    LimitExecutions,
+    /// It asks a human.
+    Ask,
+    /// It keeps the tool out of sight.
+    Hide,
+}
+
+impl Handling {
+    /// All of them, mildest first.
+    pub const ALL: [Self; 5] = [Self::Allow, Self::LimitWrites, Self::LimitExecutions, Self::Ask, Self::Hide];
+
+    /// The name in documents of the API and in data.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::LimitWrites => "limit_writes",
+            Self::LimitExecutions => "limit_executions",
+            Self::Ask => "ask",
+            Self::Hide => "hide",
+        }
     }
 }
 

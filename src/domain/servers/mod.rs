@@ -33,7 +33,7 @@ pub use credentials::{Credential, CredentialSource, CredentialTarget, SealedValu
 pub use decisions::{DecisionServer, DecisionTool};
 pub use drift::{Drift, DriftKind, drift};
 pub use fingerprint::{Fingerprint, NotCanonical, canonical, is_alike};
-pub use known::{KnownAuth, KnownServer, known_server, known_servers};
+pub use known::{KnownAuth, KnownServer, KnownTool, known_at, known_server, known_servers};
 pub use lookalike::{Lookalike, lookalikes, skeleton};
 pub use new_credential::{BadCredential, CredentialForm, HeaderName, NewCredential};
 pub use new_server::{NewServer, ServerForm, UpstreamUrl, parse_url};

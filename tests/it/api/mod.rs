@@ -13,5 +13,6 @@ mod replay;
 mod second_person;
 mod servers;
 mod service_accounts;
+mod suggested;
 mod team_members;
 mod teams;

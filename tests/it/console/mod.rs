@@ -22,5 +22,6 @@ mod policies_words;
 mod servers;
 mod service_accounts;
 mod settings;
+mod suggested;
 mod team_members;
 mod teams;

@@ -14,5 +14,6 @@ mod record;
 mod stage;
 mod stops;
 mod streams;
+mod suggested;
 mod table;
 mod waits;

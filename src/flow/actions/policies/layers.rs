@@ -8,7 +8,7 @@ use crate::{
     base::{
         crypto::digest,
         faults::Faults,
-        ids::PolicyId,
+        ids::{PolicyId, ServerId},
         page::{MAX_LIMIT, PageRequest},
         permission::Permission,
         update::is_current,
@@ -90,11 +90,32 @@ pub async fn set_layers(cx: &OrgCx, input: &LayerInput, seen: Option<i64>) -> Ac
     }
     store::set(&mut tx, &new).await?;
     let after = names(&mut tx, &new).await?;
-    let entry = Entry::admin("layers.changed", &cx.who())
-        .target("org", cx.id(), &cx.org.name)
-        .changed(&before, &after);
-    audit::commit(tx, cx.now(), vec![entry]).await?;
+    audit::commit(tx, cx.now(), vec![changed(cx, &before, &after)]).await?;
     Ok(after)
+}
+
+/// Makes a published policy the baseline of a server, within a transaction that does more, and gives the event to record
+/// with it; nothing where the server has a baseline already.
+pub(super) async fn put_baseline(
+    cx: &OrgCx,
+    tx: &mut OrgTx,
+    server: ServerId,
+    policy: PolicyId,
+) -> ActionResult<Option<Entry>> {
+    store::lock(tx).await?;
+    let old = store::find(tx).await?;
+    if old.servers.contains_key(&server) {
+        return Ok(None);
+    }
+    let mut new = old.clone();
+    new.servers.insert(server, policy);
+    store::set(tx, &new).await?;
+    let (before, after) = (names(tx, &old).await?, names(tx, &new).await?);
+    Ok(Some(changed(cx, &before, &after)))
+}
+
+fn changed(cx: &OrgCx, before: &NamedLayers, after: &NamedLayers) -> Entry {
+    Entry::admin("layers.changed", &cx.who()).target("org", cx.id(), &cx.org.name).changed(before, after)
 }
 
 async fn parse(tx: &mut OrgTx, input: &LayerInput) -> ActionResult<Layers> {

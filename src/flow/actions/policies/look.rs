@@ -21,7 +21,7 @@ use crate::{
         cx::OrgCx,
         fault::ActionResult,
     },
-    io::db::Tx,
+    io::db::{OrgTx, Tx},
 };
 
 /// How many servers a form offers to choose from.
@@ -76,19 +76,27 @@ pub async fn workbench(cx: &OrgCx, name: &str) -> ActionResult<Workbench> {
     cx.require(Permission::PoliciesRead)?;
     let mut tx = cx.tx().await?;
     let policy = named(&mut tx, name).await?;
-    let mut tools = Vec::new();
-    let mut page = PageRequest { limit: MAX_LIMIT, after: None };
-    while let Some(server) = policy.server {
-        let found = servers::tools::list(&mut tx, server, &ToolFilter::default(), &page).await?;
-        page.after = found.items.last().map(|tool| tool.name.as_str().to_owned());
-        tools.extend(found.items.into_iter().filter(|tool| tool.state != ToolState::Gone).map(line));
-        if found.next.is_none() || tools.len() >= MOST_TOOLS {
-            break;
-        }
-    }
+    let tools = match policy.server {
+        Some(server) => tools_of(&mut tx, server).await?.into_iter().map(line).collect(),
+        None => Vec::new(),
+    };
     let sheet = sheet(&mut tx, policy).await?;
     tx.done().await?;
     Ok(Workbench { sheet, tools })
+}
+
+/// The tools that a server offers, by name.
+pub(super) async fn tools_of(tx: &mut OrgTx, server: ServerId) -> ActionResult<Vec<Tool>> {
+    let mut tools = Vec::new();
+    let mut page = PageRequest { limit: MAX_LIMIT, after: None };
+    loop {
+        let found = servers::tools::list(tx, server, &ToolFilter::default(), &page).await?;
+        page.after = found.items.last().map(|tool| tool.name.as_str().to_owned());
+        tools.extend(found.items.into_iter().filter(|tool| tool.state != ToolState::Gone));
+        if found.next.is_none() || tools.len() >= MOST_TOOLS {
+            return Ok(tools);
+        }
+    }
 }
 
 fn line(tool: Tool) -> ToolLine {

@@ -3,6 +3,7 @@
 //! Invariant: a version is in force for the next call on every replica once its publication was answered.
 //! Invariant: what is in force somewhere cannot be deleted.
 
+mod adopt;
 mod drafts;
 mod effective;
 mod input;
@@ -14,6 +15,7 @@ mod replay;
 mod second;
 mod simulate;
 mod starters;
+mod suggested;
 mod tests;
 
 use serde::Serialize;
@@ -44,6 +46,7 @@ use crate::{
     io::db::{DbError, OrgTx, Tx},
 };
 
+pub use adopt::{Adoption, Outcome as AdoptionOutcome, adopt};
 pub use drafts::{BLANK, Saved, check_document, edit_draft, save_over};
 pub use effective::{Effective, EffectiveInput, EffectiveTool, effective, without_call};
 pub use input::{NewPolicy, PolicyChange};
@@ -62,7 +65,8 @@ pub use replay::{
 };
 pub use second::{propose, withdraw};
 pub use simulate::{Decided, Exception, RecordedCall, SimulatedCall, Simulation, recorded_call, simulate};
-pub use starters::{STARTERS, Starter, starter};
+pub use starters::{FROM_CLASSES, STARTERS, Starter, starter};
+pub use suggested::{Baseline, Suggested, SuggestedTool, begin, suggested};
 pub use tests::{TestInput, TestRun, VERDICTS, add_test, drop_test, run_tests};
 
 /// The JSON Schema of documents, for editors.

@@ -13,6 +13,9 @@ pub struct Starter {
     pub document: &'static str,
 }
 
+/// The word of the starter that looks at the tools of the policy's server, where it has one.
+pub const FROM_CLASSES: &str = "from-classes";
+
 /// The documents to begin with, the one that fits most first.
 pub const STARTERS: [Starter; 4] = [
     Starter {
@@ -40,14 +43,14 @@ pub const STARTERS: [Starter; 4] = [
         document: r#"{"version":"1","default":"deny"}"#,
     },
     Starter {
-        word: "by-class",
-        name: "By class, within limits",
-        about: "Reading is allowed. Writing and executing are limited per hour, moving money waits until somebody agrees, \
-                and what destroys is not there.",
+        word: FROM_CLASSES,
+        name: "From a server’s classes",
+        about: "Reading is allowed. Writing and executing are limited per minute, moving money waits until somebody agrees, \
+                and what destroys is not there. Of a server that you choose, it also heeds what is known of single tools.",
         document: r#"{"version":"1","default":"deny","hide":["class:destructive"],
             "tools":{"class:read":{},
-                "class:write":{"limits":[{"counter":"writes","window":"hour","max":60,"scope":"grant"}]},
-                "class:execute":{"limits":[{"counter":"executions","window":"hour","max":20,"scope":"grant"}]},
+                "class:write":{"limits":[{"counter":"writes","window":"minute","max":60,"scope":"grant"}]},
+                "class:execute":{"limits":[{"counter":"executions","window":"minute","max":20,"scope":"grant"}]},
                 "class:financial":{"action":"require_approval"}}}"#,
     },
 ];
@@ -60,12 +63,19 @@ pub fn starter(word: &str) -> Option<&'static Starter> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::policy::document;
+    use crate::domain::policy::{document, suggest::suggest};
 
     #[test]
     fn every_starter_is_a_document_without_fault() {
         for starter in &STARTERS {
             assert!(document::read(starter.document.as_bytes()).is_ok(), "{}", starter.word);
         }
+    }
+
+    #[test]
+    fn that_of_the_classes_is_what_is_suggested_without_any_tool() {
+        let starter = starter(FROM_CLASSES).expect("a starter");
+        let read = document::read(starter.document.as_bytes()).expect("a document");
+        assert_eq!(read.canonical(), suggest(&[], &[]).document.canonical());
     }
 }

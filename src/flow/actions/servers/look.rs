@@ -12,6 +12,7 @@ use crate::{
     },
     domain::{
         grants::store as grants,
+        policy::store::layers,
         servers::{
             CatalogueItem, Check, Credential, DayHealth, Drift, ItemKind, Lookalike, Server, ServerEntry,
             ServerFilter, Tool, ToolFilter, ToolName, ToolState, days, drift, lookalikes, store,
@@ -58,6 +59,8 @@ pub struct ServerSheet {
     pub named_by: Vec<String>,
     /// How many grants reach it because they reach every server.
     pub reached_by_all: usize,
+    /// Whether a policy stands for all grants of it.
+    pub has_baseline: bool,
 }
 
 /// A name that looks like others.
@@ -149,6 +152,7 @@ pub async fn sheet(
     } else {
         (Vec::new(), 0)
     };
+    let has_baseline = layers::find(&mut tx).await?.servers.contains_key(&server.id);
     let names: Vec<(ServerId, &str)> = names.iter().map(|(id, name)| (*id, name.as_str())).collect();
     let mut alike = Vec::new();
     for found in lookalikes(&names).into_iter().filter(|found| found.server == server.id) {
@@ -163,6 +167,7 @@ pub async fn sheet(
         last_check: last.items.into_iter().next(),
         named_by,
         reached_by_all,
+        has_baseline,
         server,
         created_by,
         tools,

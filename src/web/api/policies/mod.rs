@@ -5,6 +5,7 @@ mod effective;
 mod layers;
 mod replay;
 mod simulation;
+mod suggested;
 mod tests;
 mod views;
 
@@ -187,6 +188,7 @@ pub fn routes() -> Routes {
         .and(replay::routes())
         .and(tests::routes())
         .and(layers::routes())
+        .and(suggested::routes())
 }
 
 /// Why saving a draft is no event.

@@ -1,5 +1,6 @@
 //! Policies: list, new, and the pages of one: the editor in words, the JSON, what brings two drafts together, the
-//! publication, versions, settings; trying a call, tests, layers, and what holds after all of them.
+//! publication, versions, settings; trying a call, tests, layers, what holds after all of them, and what is suggested for a
+//! server.
 
 mod answers;
 mod around;
@@ -17,6 +18,7 @@ mod replay;
 mod second;
 mod settings;
 mod simulator;
+mod suggested;
 mod tests;
 mod text;
 mod version;
@@ -105,6 +107,7 @@ pub fn routes() -> Routes {
         .form(&at("/tests"), write, Effect::Records(&["policy_test.created"]), tests::add)
         .form(&at("/tests/{test}/delete"), write, Effect::Records(&["policy_test.deleted"]), tests::remove)
         .and(replay::routes())
+        .and(suggested::routes())
 }
 
 /// What stands above every page of a policy.
@@ -209,6 +212,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         effective::samples(),
         layers::samples(),
         simulator::samples(),
+        suggested::samples(),
         tests::samples(),
     ]
     .into_iter()

@@ -79,10 +79,9 @@ pub(super) async fn create(ask: OrgPage, Form(form): Form<NewPolicyForm>) -> Pag
         slug: form.slug.clone(),
         description: form.description.clone(),
         server: Some(form.server.clone()),
-        document: chosen.document.to_owned(),
         ..NewPolicy::default()
     };
-    match policies::create(&ask.cx, &new).await {
+    match policies::begin(&ask.cx, chosen, new).await {
         Ok(sheet) => {
             let toast = Toast::say(format!("{} is a draft now. Nothing is in force yet.", sheet.policy.name));
             Ok(go_saying(&href(&ask, &sheet.policy.slug), toast))

@@ -9,7 +9,7 @@ mod list;
 mod samples;
 mod show;
 mod tool;
-mod words;
+pub(super) mod words;
 
 use crate::{
     base::permission::Permission,
@@ -22,6 +22,7 @@ use crate::{
 
 #[cfg(test)]
 pub(super) use samples::samples;
+pub(super) use show::tabs;
 
 /// The routes.
 pub fn routes() -> Routes {
@@ -70,7 +71,7 @@ pub fn routes() -> Routes {
         .form(&format!("{one}/delete"), write, records(&["server.deleted"]), change::delete)
 }
 
-fn crumb(ask: &OrgPage) -> Crumb {
+pub(super) fn crumb(ask: &OrgPage) -> Crumb {
     Crumb::to("Servers", list_href(ask))
 }
 
@@ -78,6 +79,6 @@ fn list_href(ask: &OrgPage) -> String {
     format!("/o/{}/servers", ask.cx.org.slug)
 }
 
-fn href(ask: &OrgPage, slug: &str) -> String {
+pub(super) fn href(ask: &OrgPage, slug: &str) -> String {
     format!("{}/{slug}", list_href(ask))
 }

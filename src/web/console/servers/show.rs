@@ -55,6 +55,8 @@ struct ServerPage {
     credentials: usize,
     named_by: Vec<String>,
     reached_by_all: usize,
+    /// Whether a policy is suggested, because none stands for all grants of it.
+    is_suggested: bool,
     can_write: bool,
 }
 
@@ -122,6 +124,7 @@ pub(super) async fn show(
             lookalikes: alike(&sheet),
             more_alike: sheet.lookalikes.len().saturating_sub(ALIKE),
             credentials: sheet.credentials.len(),
+            is_suggested: offered(&sheet) > 0 && !sheet.has_baseline && ask.cx.may(Permission::PoliciesWrite),
             created_by: sheet.created_by.unwrap_or_default(),
             last: sheet.last_check,
             named_by: sheet.named_by,
@@ -204,13 +207,14 @@ impl From<&CatalogueItem> for ItemRow {
 }
 
 /// The views of a server's page.
-pub(super) fn tabs(href: &str, current: &str, tools: Option<i64>) -> Vec<Tab> {
+pub(in crate::web::console) fn tabs(href: &str, current: &str, tools: Option<i64>) -> Vec<Tab> {
     let all = [
         ("", "Tools"),
         ("/prompts", "Prompts"),
         ("/resources", "Resources"),
         ("/templates", "Templates"),
         ("/credentials", "Credentials"),
+        ("/suggested", "Suggested policy"),
     ];
     let tab = |(view, label): (&str, &str)| {
         let tab = Tab::new(label, format!("{href}{view}"), view == current);
@@ -318,6 +322,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         credentials: tools,
         named_by: vec![LONG.into(); tools],
         reached_by_all: tools,
+        is_suggested: tools > 0,
         can_write,
     };
     let item = |_| ItemRow {

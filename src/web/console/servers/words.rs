@@ -49,7 +49,7 @@ pub(super) const fn state_word(state: ToolState) -> Word {
 }
 
 /// The tone of a class.
-pub(super) const fn class_tone(class: Class) -> &'static str {
+pub(in crate::web::console) const fn class_tone(class: Class) -> &'static str {
     match class {
         Class::Read => "",
         Class::Write => "rule",
@@ -90,7 +90,7 @@ pub(super) fn drift_rows(drifts: &[Drift]) -> Vec<DriftRow> {
 }
 
 /// A line that a server wrote, with letters that hide or turn the text around them made visible.
-pub(super) fn shown(line: &str) -> String {
+pub(in crate::web::console) fn shown(line: &str) -> String {
     let mut shown = String::with_capacity(line.len());
     for c in line.chars() {
         let is_hidden = c.is_control() && c != '\t'
@@ -106,7 +106,7 @@ pub(super) fn shown(line: &str) -> String {
 }
 
 /// A sentence of ours about what a server wrote; names stand in quotes, as people write them.
-pub(super) fn said(sentence: &str) -> String {
+pub(in crate::web::console) fn said(sentence: &str) -> String {
     let mut said = String::with_capacity(sentence.len());
     for (i, part) in shown(sentence).split('`').enumerate() {
         said.push_str(if i == 0 {
