@@ -1,5 +1,7 @@
 //! Rules and conditions, as documents write them.
 
+use std::cmp::Ordering;
+
 use ipnet::IpNet;
 use regex::RegexBuilder;
 use time::{OffsetDateTime, Time, format_description::well_known::Rfc3339, macros::format_description};
@@ -231,6 +233,9 @@ fn compiled(op: &str, value: &Literal, raw: Raw<'_>) -> Option<Result<Test, Stri
 const NEEDS_BOUND: &str = "The value has to be a number, a moment such as 2026-01-31T08:00:00Z, or a time of the day \
                            such as 08:30.";
 
+const BACKWARDS: &str = "The lowest has to stand first. A span over midnight takes two rules: one from its beginning, one \
+                         until its end.";
+
 fn bound(value: &Literal) -> Option<Bound> {
     match value {
         Literal::Number(number) => Some(Bound::Number(number.clone())),
@@ -253,10 +258,25 @@ fn between(value: &Literal) -> Result<Test, String> {
     };
     let [low, high] = values.as_slice() else { return Err(reason.to_owned()) };
     match (bound(low), bound(high)) {
-        (Some(low), Some(high)) if std::mem::discriminant(&low) == std::mem::discriminant(&high) => {
-            Ok(Test::Between(low, high))
-        }
+        // What nothing lies between would be a rule that never holds.
+        (Some(low), Some(high)) => match low.compare(&high) {
+            Some(Ordering::Greater) => Err(BACKWARDS.to_owned()),
+            Some(_) => Ok(Test::Between(low, high)),
+            None => Err(reason.to_owned()),
+        },
         _ => Err(reason.to_owned()),
+    }
+}
+
+impl Bound {
+    /// How it stands to another of its kind.
+    fn compare(&self, other: &Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Number(one), Self::Number(other)) => Some(one.cmp(other)),
+            (Self::Moment(one), Self::Moment(other)) => Some(one.cmp(other)),
+            (Self::TimeOfDay(one), Self::TimeOfDay(other)) => Some(one.cmp(other)),
+            _ => None,
+        }
     }
 }
 
@@ -290,7 +310,10 @@ fn length(value: &Literal) -> Result<Test, String> {
     };
     match value {
         Literal::List(values) => match values.as_slice() {
-            [least, greatest] => Ok(Test::Length(count(least)?, count(greatest)?)),
+            [least, greatest] => match (count(least)?, count(greatest)?) {
+                (least, greatest) if least > greatest => Err("The least has to stand first.".to_owned()),
+                (least, greatest) => Ok(Test::Length(least, greatest)),
+            },
             _ => Err(reason.to_owned()),
         },
         one => Ok(Test::Length(count(one)?, count(one)?)),
@@ -312,7 +335,7 @@ fn types(value: &Literal) -> Result<Test, String> {
 fn networks(value: &Literal) -> Result<Test, String> {
     let one = |value: &Literal| {
         let text = value.text()?;
-        text.parse::<IpNet>().ok().or_else(|| address(text).map(IpNet::from)).map(|net| net.trunc())
+        text.parse::<IpNet>().ok().or_else(|| address(text).map(IpNet::from)).map(plain)
     };
     let networks: Option<Vec<IpNet>> = value.each().iter().map(one).collect();
     networks
@@ -321,7 +344,42 @@ fn networks(value: &Literal) -> Result<Test, String> {
         .ok_or_else(|| "The value has to be a network such as 10.0.0.0/8, or a list of them.".to_owned())
 }
 
+/// The network as addresses are compared with it: one of IPv4 that is written as IPv6 is one of IPv4.
+fn plain(network: IpNet) -> IpNet {
+    let mapped = match network {
+        IpNet::V6(net) => net.network().to_ipv4_mapped().zip(net.prefix_len().checked_sub(96)),
+        IpNet::V4(_) => None,
+    };
+    mapped.and_then(|(ip, length)| IpNet::new(ip.into(), length).ok()).unwrap_or(network).trunc()
+}
+
+/// The first keyword by which a schema refers to another part, or to what other parts have left over: so few lines make
+/// checking take longer than anybody waits, for each level may double it.
+fn unbounded(schema: &Literal) -> Option<&str> {
+    let Literal::Map(members) = schema else {
+        return schema.elements().iter().find_map(unbounded);
+    };
+    members.iter().find_map(|(keyword, value)| match (keyword.as_str(), value) {
+        ("$ref" | "$dynamicRef" | "$recursiveRef" | "unevaluatedProperties" | "unevaluatedItems", _) => {
+            Some(keyword.as_str())
+        }
+        // Values, not schemas.
+        ("const" | "enum" | "default" | "examples", _) => None,
+        // Names, and a schema for each.
+        (
+            "properties" | "patternProperties" | "dependentSchemas" | "$defs" | "definitions",
+            Literal::Map(each),
+        ) => each.iter().find_map(|(_, schema)| unbounded(schema)),
+        (_, value) => unbounded(value),
+    })
+}
+
 fn schema(value: &Literal, raw: Raw<'_>) -> Result<Test, String> {
+    if let Some(keyword) = unbounded(value) {
+        return Err(format!(
+            "The schema cannot be used: with {keyword} it could take forever. Write out what is meant."
+        ));
+    }
     let unreadable = || "The schema cannot be read.".to_owned();
     let source: serde_json::Value = serde_json::from_str(raw.text()).map_err(|_| unreadable())?;
     let built = jsonschema::options()
