@@ -300,6 +300,8 @@ mod tests {
         let error = |text: &str| Cases::read(text).map(|_| ()).expect_err("no cases");
         assert!(matches!(error("{}"), CasesError::Form(_)));
         assert!(matches!(error(r#"{"layers":{"x":{}},"cases":[]}"#), CasesError::Layer(_)));
+        let wrong = error(r#"{"layers":{"team":{}},"cases":[]}"#);
+        assert_eq!(wrong.to_string(), "the document of team is wrong");
         assert!(matches!(error(r#"{"policy":{},"cases":[]}"#), CasesError::Document(LayerName::Grant, _)));
     }
 }
