@@ -29,6 +29,14 @@ fn many(count: usize, one: &str) -> String {
     (0..count).map(|at| one.replace('#', &at.to_string())).collect::<Vec<_>>().join(",")
 }
 
+/// Rules that have so many conditions among them.
+fn made_of(conditions: usize) -> String {
+    let exists = r#"{"path":"args.a","op":"exists"}"#;
+    let rule = format!(r#"{{"conditions":[{}]}}"#, many(500, exists));
+    let rest = format!(r#"{{"conditions":[{}]}}"#, many(conditions - 19_500, exists));
+    all_tools(&format!(r#""deny_if":[{},{rest}]"#, many(39, &rule)))
+}
+
 #[test]
 fn every_bound_holds_to_the_last() {
     let exists = r#"{"path":"args.a","op":"exists"}"#;
@@ -49,11 +57,7 @@ fn every_bound_holds_to_the_last() {
         ("conditions of a rule", 1_000, &|n| {
             all_tools(&format!(r#""deny_if":[{{"conditions":[{}]}}]"#, many(n, exists)))
         }),
-        ("conditions", MAX_CONDITIONS, &|n| {
-            let rule = format!(r#"{{"conditions":[{}]}}"#, many(500, exists));
-            let rest = format!(r#"{{"conditions":[{}]}}"#, many(n - 19_500, exists));
-            all_tools(&format!(r#""deny_if":[{},{rest}]"#, many(39, &rule)))
-        }),
+        ("conditions", MAX_CONDITIONS, &made_of),
         ("limits", 1_000, &|n| {
             let one = r#"{"window":"day","scope":"org","max":1,"counter":"a"}"#;
             all_tools(&format!(r#""limits":[{}]"#, many(n, one)))
@@ -80,6 +84,10 @@ fn every_bound_holds_to_the_last() {
         document(&made(most));
         assert_eq!(faults(&made(most + 1)).len(), 1, "{what}");
     }
+    let list = condition(&format!(r##""path":"args.a","op":"in","value":[{}]"##, many(10_001, "#")));
+    assert!(faults(&list)[0].ends_with("The list has at most 10000 values."));
+    let rules = document(&made_of(MAX_CONDITIONS)).all_tools.deny_if;
+    assert_eq!(rules.iter().map(|rule| rule.conditions.len()).sum::<usize>(), MAX_CONDITIONS);
     let large = |n: usize| format!(r#""tools":{{}}{}"#, " ".repeat(n));
     let frame = r#"{"version":"1","default":"allow","tools":{}}"#.len();
     document(&large(MAX_BYTES - frame));
@@ -95,6 +103,14 @@ fn what_has_to_be_some_is_some() {
         (
             condition(r#""path":"args.a","op":"type","value":[]"#),
             condition(r#""path":"args.a","op":"type","value":["null"]"#),
+        ),
+        (
+            condition(r#""path":"args.a","op":"length","value":[3,2]"#),
+            condition(r#""path":"args.a","op":"length","value":[2,2]"#),
+        ),
+        (
+            condition(r#""path":"args.a","op":"between","value":[3,2]"#),
+            condition(r#""path":"args.a","op":"between","value":[2,2.0]"#),
         ),
         (
             condition(r#""path":"args.a","op":"cidr","value":[]"#),
