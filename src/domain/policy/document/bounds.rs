@@ -40,7 +40,7 @@ fn made_of(conditions: usize) -> String {
 #[test]
 fn every_bound_holds_to_the_last() {
     let exists = r#"{"path":"args.a","op":"exists"}"#;
-    let made: [(&str, usize, &dyn Fn(usize) -> String); 17] = [
+    let made: [(&str, usize, &dyn Fn(usize) -> String); 19] = [
         ("letters of a pattern", 256, &|n| format!(r#""hide":["{}"]"#, "é".repeat(n))),
         ("letters of a sentence", 500, &|n| format!(r#""tools":{{"a":{{"reason":"{}"}}}}"#, "é".repeat(n))),
         ("letters of a counter", 100, &|n| limit(&format!(r#""max":1,"counter":"{}""#, "é".repeat(n)))),
@@ -58,6 +58,17 @@ fn every_bound_holds_to_the_last() {
             all_tools(&format!(r#""deny_if":[{{"conditions":[{}]}}]"#, many(n, exists)))
         }),
         ("conditions", MAX_CONDITIONS, &made_of),
+        ("patterns", 500, &|n| {
+            let one = r#"{"path":"args.a","op":"regex","value":"a"}"#;
+            all_tools(&format!(r#""deny_if":[{{"conditions":[{}]}}]"#, many(n, one)))
+        }),
+        ("patterns in schemas", 500, &|n| {
+            let each = many(n - 3, r##""a#":{"pattern":"a"}"##);
+            let schema = format!(
+                r#"{{"properties":{{{each}}},"patternProperties":{{"a":{{"pattern":"b"}}}},"allOf":[{{"pattern":"c"}}]}}"#
+            );
+            condition(&format!(r#""path":"args.a","op":"matches_schema","value":{schema}"#))
+        }),
         ("limits", 1_000, &|n| {
             let one = r#"{"window":"day","scope":"org","max":1,"counter":"a"}"#;
             all_tools(&format!(r#""limits":[{}]"#, many(n, one)))
@@ -92,6 +103,19 @@ fn every_bound_holds_to_the_last() {
     let frame = r#"{"version":"1","default":"allow","tools":{}}"#.len();
     document(&large(MAX_BYTES - frame));
     assert_eq!(faults(&large(MAX_BYTES - frame + 1)).len(), 1);
+}
+
+#[test]
+fn what_has_no_pattern_is_read_behind_too_many() {
+    let one = |op: &str, value: &str| format!(r#"{{"path":"args.a","op":"{op}","value":{value}}}"#);
+    let all = [many(600, &one("regex", r#""(""#)), one("eq", "1"), one("lt", "true")].join(",");
+    let told = faults(&all_tools(&format!(r#""deny_if":[{{"conditions":[{all}]}}]"#)));
+    assert_eq!(told.len(), 100, "faults are told up to so many");
+    let all = [many(501, &one("regex", r#""a""#)), one("regex", r#""(""#), one("lt", "true")].join(",");
+    let told = faults(&all_tools(&format!(r#""deny_if":[{{"conditions":[{all}]}}]"#)));
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].ends_with("/500/value: A policy has at most 500 patterns."), "{told:?}");
+    assert!(told[1].contains("/502/value: The value has to be a number, a moment"), "{told:?}");
 }
 
 #[test]

@@ -45,6 +45,7 @@ pub fn read(text: &[u8]) -> Result<Document, Vec<Fault>> {
 pub(super) struct Reader {
     pub(super) faults: Faults,
     pub(super) conditions: usize,
+    pub(super) patterns: usize,
 }
 
 impl Reader {

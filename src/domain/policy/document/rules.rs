@@ -28,6 +28,9 @@ pub(super) const MOST: usize = 1_000;
 const MOST_VALUES: usize = 10_000;
 /// How long a pattern of `regex` may be, and how large what it is compiled to.
 const MAX_REGEX: (usize, usize) = (1_000, 256 * 1024);
+/// How many patterns a document may have, those in its schemas among them: each takes time to be made and memory for as
+/// long as the document is in force, far beyond the length of its text.
+pub(super) const MOST_PATTERNS: usize = 500;
 /// The longest window, and the longest time to wait for somebody: a year, in seconds.
 pub(super) const MAX_SECONDS: u32 = 366 * 24 * 3600;
 
@@ -183,6 +186,14 @@ fn test(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Option<Test> {
             return None;
         }
     };
+    let patterns = match op.as_str() {
+        "regex" => 1,
+        "matches_schema" => patterns(&literal),
+        _ => 0,
+    };
+    if !may_have(reader, place, patterns) {
+        return None;
+    }
     match compiled(&op, &literal, value) {
         Some(Ok(test)) => Some(test),
         Some(Err(reason)) => {
@@ -193,6 +204,33 @@ fn test(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Option<Test> {
             reader.faults.add_with(&place.key("op"), "There is no such comparison.", meant(&op, OPERATORS));
             None
         }
+    }
+}
+
+/// Whether the document may have so many patterns more; what is one too many is told once.
+fn may_have(reader: &mut Reader, place: &Place, patterns: usize) -> bool {
+    let before = reader.patterns;
+    reader.patterns += patterns;
+    let (was, is) = (before > MOST_PATTERNS, reader.patterns > MOST_PATTERNS);
+    if is && !was {
+        reader.faults.add(&place.key("value"), format!("A policy has at most {MOST_PATTERNS} patterns."));
+    }
+    !is || patterns == 0
+}
+
+/// How many patterns a schema has, or what is named like them.
+fn patterns(schema: &Literal) -> usize {
+    match schema {
+        Literal::List(all) => all.iter().map(patterns).sum(),
+        Literal::Map(members) => {
+            let of = |(keyword, value): &(String, Literal)| match (keyword.as_str(), value) {
+                ("pattern", Literal::Text(_)) => 1,
+                ("patternProperties", Literal::Map(each)) => each.len() + patterns(value),
+                _ => patterns(value),
+            };
+            members.iter().map(of).sum()
+        }
+        _ => 0,
     }
 }
 
