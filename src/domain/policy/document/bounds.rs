@@ -29,6 +29,9 @@ fn many(count: usize, one: &str) -> String {
     (0..count).map(|at| one.replace('#', &at.to_string())).collect::<Vec<_>>().join(",")
 }
 
+/// What there may be so many of, and a document that has so many.
+type Bounded<'b> = (&'b str, usize, &'b dyn Fn(usize) -> String);
+
 /// Rules that have so many conditions among them.
 fn made_of(conditions: usize) -> String {
     let exists = r#"{"path":"args.a","op":"exists"}"#;
@@ -40,7 +43,7 @@ fn made_of(conditions: usize) -> String {
 #[test]
 fn every_bound_holds_to_the_last() {
     let exists = r#"{"path":"args.a","op":"exists"}"#;
-    let made: [(&str, usize, &dyn Fn(usize) -> String); 19] = [
+    let made: [Bounded<'_>; 19] = [
         ("letters of a pattern", 256, &|n| format!(r#""hide":["{}"]"#, "é".repeat(n))),
         ("letters of a sentence", 500, &|n| format!(r#""tools":{{"a":{{"reason":"{}"}}}}"#, "é".repeat(n))),
         ("letters of a counter", 100, &|n| limit(&format!(r#""max":1,"counter":"{}""#, "é".repeat(n)))),

@@ -343,10 +343,14 @@ mod tests {
             class: None,
             reason: reason.map(str::to_owned),
         };
-        let rest = r#""default":"allow","tools":{"a":{},"c":{}}"#;
+        // A key that is new decides what was decided without it.
+        let rest = r#""default":"deny","tools":{"a":{},"c":{}}"#;
         let said = after(rest, &reason("b", Some("So.")));
-        assert_eq!(said, r#""default":"allow","tools":{"a":{},"b":{"reason":"So."},"c":{}}"#);
-        assert_eq!(after(&said, &reason("b", None)), r#""default":"allow","tools":{"a":{},"b":{},"c":{}}"#);
+        assert_eq!(said, r#""default":"deny","tools":{"a":{},"b":{"action":"deny","reason":"So."},"c":{}}"#);
+        assert_eq!(
+            after(&said, &reason("b", None)),
+            r#""default":"deny","tools":{"a":{},"b":{"action":"deny"},"c":{}}"#
+        );
     }
 
     #[test]
