@@ -543,6 +543,8 @@ mod tests {
             let found = effects("require_approval_if", &ask(before), &ask(after));
             assert_eq!(found, [told_as], "{before} {after}");
         }
+        let named = |name: &str| format!(r#"{{"name":"{name}","conditions":[]}}"#);
+        assert_eq!(effects("require_approval_if", &named("a"), &named("b")), [Stricter, Looser]);
         let limit = |counter: &str, window: &str, scope: &str, rest: &str| {
             format!(r#"{{"counter":"{counter}","window":"{window}","scope":"{scope}","max":{rest}}}"#)
         };

@@ -146,7 +146,7 @@ fn one(itself: char, mut others: impl Iterator<Item = char>) -> char {
 
 /// Whether the key is this name, but for case.
 pub fn folds_to(key: &str, name: &str) -> bool {
-    if key.is_ascii() { key.eq_ignore_ascii_case(name) } else { fold(key) == fold(name) }
+    if key.is_ascii() && name.is_ascii() { key.eq_ignore_ascii_case(name) } else { fold(key) == fold(name) }
 }
 
 /// A number that is the same for keys that differ only in case.
