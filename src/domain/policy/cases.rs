@@ -296,10 +296,50 @@ mod tests {
     }
 
     #[test]
+    fn whatever_is_not_as_said_is_told() {
+        let read = |said: &str| {
+            Cases::read(&format!(
+                r#"{{"layers":{{"team":{{"version":"1","default":"deny","tools":{{"a":{{"action":"deny","reason":"No."}},
+                    "b":{{"rate_limit":{{"max":5,"window":60}}}}}}}}}},"cases":[{{"name":"one",{said}}}]}}"#
+            ))
+            .expect("cases")
+        };
+        let told = |said: &str| read(said).deviations().iter().map(ToString::to_string).collect::<Vec<_>>();
+        let a = r#""tool":"a","verdict":"deny""#;
+        let b = r#""tool":"b","verdict":"allow""#;
+        for right in [
+            a.to_owned(),
+            format!(r#"{a},"rule":"/tools/a/action","layer":"team","words":"No.","counts":[]"#),
+            b.to_owned(),
+            format!(r#"{b},"counts":["rate_limit 1/5"]"#),
+        ] {
+            assert_eq!(told(&right), [""; 0], "{right}");
+        }
+        let found = "one: deny by /tools/a/action of the layer team, saying \"No.\"";
+        for wrong in [
+            format!(r#"{a},"rule":"/default""#),
+            format!(r#"{a},"layer":"org""#),
+            format!(r#"{a},"words":"Yes.""#),
+            format!(r#"{a},"counts":["n 1/1"]"#),
+        ] {
+            assert_eq!(told(&wrong), [found], "{wrong}");
+        }
+        for wrong in [format!(r#"{b},"counts":[]"#), format!(r#"{b},"rule":"/default""#)] {
+            assert_eq!(told(&wrong), ["one: allow, counting rate_limit 1/5"], "{wrong}");
+        }
+        let nothing = read(a).under(Vec::new());
+        assert_eq!(nothing.deviations(), []);
+        let nothing = read(b).under(Vec::new()).deviations();
+        assert_eq!(nothing[0].to_string(), "one: deny by there being no policy");
+    }
+
+    #[test]
     fn what_cannot_be_read_is_told() {
         let error = |text: &str| Cases::read(text).map(|_| ()).expect_err("no cases");
         assert!(matches!(error("{}"), CasesError::Form(_)));
         assert!(matches!(error(r#"{"layers":{"x":{}},"cases":[]}"#), CasesError::Layer(_)));
+        let wrong = error(r#"{"layers":{"team":{}},"cases":[]}"#);
+        assert_eq!(wrong.to_string(), "the document of team is wrong");
         assert!(matches!(error(r#"{"policy":{},"cases":[]}"#), CasesError::Document(LayerName::Grant, _)));
     }
 }

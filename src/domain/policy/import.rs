@@ -465,6 +465,69 @@ tools:
     }
 
     #[test]
+    fn counters_are_compared_once_and_what_they_say_is_kept() {
+        let imported = import(
+            r#"
+version: 1
+description: ""
+hide: ["*"]
+tools:
+  a:
+    rules:
+      - {name: x, conditions: [{path: state.a.n, op: lte, value: 5}], state: {counter: n, window: hour, increment: 2}, on_deny: ""}
+      - {name: y, conditions: [{path: state.a.m, op: lt, value: 5.9}], state: {counter: m, window: day, increment: 0}}
+      - {name: z, conditions: [{path: state.a.o, op: lt, value: -3}], state: {counter: o, window: minute}}
+      - {name: r, action: evaluate, rate_limit: 5/hour, on_deny: "Slowly."}
+      - {name: s, conditions: [{path: args.b, op: eq, value: 1}], state: {counter: p, window: day}}
+"#,
+        );
+        let imported = imported.unwrap_or_else(|faults| panic!("{faults:?}"));
+        let expected = concat!(
+            r#"{"version":"1","default":"allow","hide":["*"],"tools":{"a":{"#,
+            r#""require":[{"name":"s","conditions":[{"path":"args.b","op":"eq","value":1}]}],"limits":["#,
+            r#"{"counter":"a.n","window":"hour","max":5,"scope":"grant","increment":2,"count_errors":false},"#,
+            r#"{"counter":"a.m","window":"day","max":4,"scope":"grant","count_errors":false},"#,
+            r#"{"counter":"a.o","window":"minute","max":0,"scope":"grant","count_errors":false},"#,
+            r#"{"counter":"a._rate_hour","window":"hour","max":5,"scope":"grant","count_errors":false,"on_deny":"Slowly."}]}}}"#,
+        );
+        assert_eq!(imported.document.canonical(), expected);
+        let left_out = "/tools/a/rules/4/state limits nothing and is left out.";
+        assert_eq!(imported.notes, [OF_REVIEWS, OF_SCOPES, OF_TEXTS, left_out]);
+    }
+
+    #[test]
+    fn rules_that_say_two_things_are_told() {
+        for (rule, fault) in [
+            (
+                "rate_limit: 5/hour, conditions: [{path: args.a, op: eq, value: 1}]",
+                ": A rule with rate_limit has neither",
+            ),
+            ("rate_limit: 5/hour, state: {counter: n, window: day}", ": A rule with rate_limit has neither"),
+            (
+                "action: deny, conditions: [{path: args.a, op: eq, value: 1}]",
+                ": A rule that denies has neither",
+            ),
+            ("rate_limit: x/hour", "/rate_limit: This is a limit such as 5/hour"),
+            ("conditions: [{path: args., op: eq, value: 1}]", "/conditions/0: A path leads to an argument"),
+            (
+                "conditions: [{path: args.a..b, op: eq, value: 1}]",
+                "/conditions/0: A path leads to an argument",
+            ),
+            (
+                "conditions: [{path: state.a.n, op: lt, value: 1}, {path: state.a.n, op: lt, value: 2}], state: {counter: n, window: day}",
+                "/conditions/1: A counter is compared once",
+            ),
+        ] {
+            let told = faults(&format!("version: 1\ntools: {{a: {{rules: [{{name: x, {rule}}}]}}}}"));
+            let fault = format!("/tools/a/rules/0{fault}");
+            assert!(told.len() == 1 && told[0].starts_with(&fault), "{rule}: {told:?}");
+        }
+        let long = |length: usize| format!("version: 1\n#{}", "x".repeat(length - 12));
+        assert!(import(&long(MAX_BYTES)).is_ok());
+        assert!(faults(&long(MAX_BYTES + 1))[0].contains("more than"));
+    }
+
+    #[test]
     fn what_is_no_such_policy_is_refused_as_a_whole() {
         for text in [
             "",

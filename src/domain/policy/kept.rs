@@ -278,5 +278,47 @@ mod tests {
         assert_eq!(parse_note(" a\r\nb ").as_deref(), Ok("a\nb"));
         assert_eq!(parse_note(&"x".repeat(501)), Err(BadNote));
         assert_eq!(parse_note("\0"), Err(BadNote));
+        assert!(parse_note(&"é".repeat(500)).is_ok());
+        assert_eq!(parse_note("a\tb"), Err(BadNote));
+    }
+
+    #[test]
+    fn a_policy_is_in_force_nowhere_where_no_place_has_it() {
+        assert!(Places::default().is_none());
+        for places in [
+            Places { is_org: true, ..Places::default() },
+            Places { teams: 1, ..Places::default() },
+            Places { servers: 1, ..Places::default() },
+            Places { grants: 1, ..Places::default() },
+        ] {
+            assert!(!places.is_none(), "{places:?}");
+        }
+    }
+
+    #[test]
+    fn a_draft_is_stale_where_another_version_is_in_force() {
+        let at = OffsetDateTime::UNIX_EPOCH;
+        let policy = |live, from: Option<Option<i32>>| Policy {
+            id: PolicyId::fresh(),
+            slug: "p".to_owned(),
+            name: "P".to_owned(),
+            description: String::new(),
+            server: None,
+            live,
+            draft: from.map(|from| Draft { document: String::new(), from, by: None, by_name: None, at }),
+            places: Places::default(),
+            created_at: at,
+            updated_at: at,
+            version: 1,
+        };
+        for (live, from, is_stale) in [
+            (Some(2), Some(Some(1)), true),
+            (Some(2), Some(Some(2)), false),
+            (Some(1), Some(None), true),
+            (None, Some(None), false),
+            (Some(1), None, false),
+        ] {
+            assert_eq!(policy(live, from).is_draft_stale(), is_stale, "{live:?} {from:?}");
+        }
     }
 }

@@ -19,8 +19,7 @@ pub struct Lines<'a> {
 impl<'a> Lines<'a> {
     /// Looks at a text, which may be broken.
     pub fn of(text: &'a str) -> Self {
-        let limits = Limits { depth: 64, ..Limits::of(MAX_BYTES) };
-        let read = strict::check(text.as_bytes(), &limits).map_err(|fault| fault.at);
+        let read = strict::check(text.as_bytes(), &Limits::of(MAX_BYTES)).map_err(|fault| fault.at);
         let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
         Self { text, read, starts: std::iter::once(0).chain(ends).collect() }
     }
@@ -76,15 +75,20 @@ mod tests {
             ("/tools/a~1b/deny_if/1", 7),
             ("/tools/a~1b/deny_if/1/x", 7),
             ("/tools/a~1b/nothing/there", 4),
+            ("/tools/a~1b/deny_if/2", 5),
+            ("/version/0", 2),
         ] {
             assert_eq!(lines.line(pointer), line, "{pointer}");
         }
+        assert_eq!(Lines::of("[\n1,\n2\n]").line("/1"), 3);
     }
 
     #[test]
     fn a_broken_text_has_the_line_of_its_fault() {
         assert_eq!(Lines::of("{\n\"a\": 1,\n}").line(""), 3);
         assert_eq!(Lines::of("").line("/a"), 1);
+        // A text may not go on in the next line; the fault is in the one that it ought to end in.
+        assert_eq!(Lines::of("{\"a\": \"x\ny\"}").line(""), 1);
         assert_eq!(Lines::of("{\n\"a\":").line(""), 2);
     }
 }

@@ -92,6 +92,14 @@ impl Literal {
         }
     }
 
+    /// The values of a list; nothing else has any.
+    pub fn elements(&self) -> &[Self] {
+        match self {
+            Self::List(values) => values,
+            _ => &[],
+        }
+    }
+
     /// As canonical JSON.
     pub fn write(&self, out: &mut String) {
         match self {

@@ -96,8 +96,8 @@ pub fn joined(theirs: &Document, chosen: &[(PartName, Option<String>)]) -> Resul
         match text {
             None => drop(all.remove(name)),
             Some(text) => {
-                let limits = Limits { depth: 60, ..Limits::of(MAX_BYTES) };
-                strict::check(text.as_bytes(), &limits).map_err(|_| NotJson(name.text().to_owned()))?;
+                strict::check(text.as_bytes(), &Limits::of(MAX_BYTES))
+                    .map_err(|_| NotJson(name.text().to_owned()))?;
                 all.insert(name.clone(), text.clone());
             }
         }
@@ -131,8 +131,7 @@ fn member(key: &str, text: &str, out: &mut String) {
 fn parts(document: &Document) -> BTreeMap<PartName, String> {
     let text = document.canonical();
     let mut parts = BTreeMap::new();
-    let limits = Limits { depth: 64, ..Limits::of(text.len().max(1)) };
-    let Ok(root) = strict::check(text.as_bytes(), &limits) else { return parts };
+    let Ok(root) = strict::check(text.as_bytes(), &Limits::of(text.len())) else { return parts };
     for one in root.members() {
         match one.key.string().as_deref() {
             None | Some("version") => {}

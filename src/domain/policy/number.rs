@@ -66,9 +66,7 @@ impl Number {
 
     /// As a small count.
     pub fn to_count(&self) -> Option<u32> {
-        if self.is_negative || !self.is_whole() || self.exponent > 10 {
-            return None;
-        }
+        // In its one form a count is digits alone: no sign, no fraction, no exponent.
         self.to_string().parse().ok()
     }
 
@@ -181,14 +179,34 @@ mod tests {
     #[test]
     fn what_is_no_number_of_json_is_none() {
         let long = "1".repeat(MOST_DIGITS + 1);
+        assert!(Number::parse(&long[1..]).is_ok());
         for text in ["", "-", "01", "1.", ".5", "+1", "1e", "1e+", "0x1", "NaN", "1 ", "--1", long.as_str()] {
             assert_eq!(Number::parse(text), Err(NotANumber), "{text}");
         }
     }
 
     #[test]
+    fn each_number_has_one_form() {
+        for (one, form) in [
+            ("1e20", "100000000000000000000"),
+            ("1e21", "1e21"),
+            ("-12e30", "-1.2e31"),
+            ("1230e-1", "123"),
+            ("12.3", "12.3"),
+            ("1e-20", "0.00000000000000000001"),
+            ("1e-21", "1e-21"),
+            ("-0.50", "-0.5"),
+            ("-0", "0"),
+        ] {
+            assert_eq!(number(one).to_string(), form);
+        }
+    }
+
+    #[test]
     fn counts_are_small_and_whole() {
         assert_eq!(number("1e3").to_count(), Some(1000));
+        assert_eq!(number("4294967295").to_count(), Some(u32::MAX));
+        assert_eq!(number("-0").to_count(), Some(0));
         for text in ["1.5", "-1", "4294967296", "1e99"] {
             assert_eq!(number(text).to_count(), None, "{text}");
         }

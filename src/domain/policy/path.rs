@@ -294,6 +294,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_path_has_so_many_steps_and_not_one_more() {
+        assert_eq!(steps(&format!("args{}", ".a".repeat(MOST_STEPS))).len(), MOST_STEPS);
+        assert_eq!(steps(&format!("args{}", "[0]".repeat(MOST_STEPS))).len(), MOST_STEPS);
+        assert_eq!(Path::parse(&format!("args{}", ".a".repeat(MOST_STEPS + 1))), Err(NotAPath::Steps));
+    }
+
+    #[test]
+    fn it_is_known_which_paths_lead_to_several_values() {
+        for (path, is_plural) in [
+            ("args.a[*].b", true),
+            ("user.teams", true),
+            ("args", false),
+            ("args.a[0].b", false),
+            ("user.role", false),
+            ("ip", false),
+        ] {
+            assert_eq!(Path::parse(path).map(|path| path.is_plural()), Ok(is_plural), "{path}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_written_is_read_as_the_same(keys in prop::collection::vec("[a-z.\\[\\]\\\\é]{1,6}", 1..5)) {

@@ -93,5 +93,10 @@ mod tests {
         assert_eq!(meant("denyif", known).as_deref(), Some("Did you mean deny_if?"));
         assert_eq!(meant("reqiure", known).as_deref(), Some("Did you mean require?"));
         assert_eq!(meant("whatever", known), None);
+        // One letter may be wrong, and one more for every four that there are.
+        assert_eq!(meant("limi", ["limit"]).as_deref(), Some("Did you mean limit?"));
+        assert_eq!(meant("lim", ["limit"]).as_deref(), Some("Did you mean limit?"));
+        assert_eq!(meant("li", ["limit"]), None);
+        assert_eq!((meant("gr", ["get"]), meant("gr", ["gr"])), (None, Some("Did you mean gr?".to_owned())));
     }
 }

@@ -13,6 +13,8 @@ mod limits;
 mod read;
 mod rules;
 #[cfg(test)]
+mod bounds;
+#[cfg(test)]
 mod tests;
 
 use std::net::IpAddr;

@@ -28,9 +28,8 @@ const MAX_SENTENCE: usize = 500;
 /// Everything that is wrong with it, up to a hundred faults.
 pub fn read(text: &[u8]) -> Result<Document, Vec<Fault>> {
     let whole = |reason: String| vec![Fault { path: String::new(), reason, suggestion: None }];
-    let limits = Limits { depth: 64, ..Limits::of(MAX_BYTES) };
-    let raw =
-        strict::check(text, &limits).map_err(|fault| whole(format!("The document is refused: {fault}.")))?;
+    let raw = strict::check(text, &Limits::of(MAX_BYTES))
+        .map_err(|fault| whole(format!("The document is refused: {fault}.")))?;
     if raw.kind() != Kind::Object {
         return Err(whole(
             "A policy is an object: {\"version\": \"1\", \"default\": …, \"tools\": {…}}.".to_owned(),
@@ -46,6 +45,7 @@ pub fn read(text: &[u8]) -> Result<Document, Vec<Fault>> {
 pub(super) struct Reader {
     pub(super) faults: Faults,
     pub(super) conditions: usize,
+    pub(super) patterns: usize,
 }
 
 impl Reader {

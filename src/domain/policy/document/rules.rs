@@ -1,5 +1,7 @@
 //! Rules and conditions, as documents write them.
 
+use std::cmp::Ordering;
+
 use ipnet::IpNet;
 use regex::RegexBuilder;
 use time::{OffsetDateTime, Time, format_description::well_known::Rfc3339, macros::format_description};
@@ -26,6 +28,9 @@ pub(super) const MOST: usize = 1_000;
 const MOST_VALUES: usize = 10_000;
 /// How long a pattern of `regex` may be, and how large what it is compiled to.
 const MAX_REGEX: (usize, usize) = (1_000, 256 * 1024);
+/// How many patterns a document may have, those in its schemas among them: each takes time to be made and memory for as
+/// long as the document is in force, far beyond the length of its text.
+pub(super) const MOST_PATTERNS: usize = 500;
 /// The longest window, and the longest time to wait for somebody: a year, in seconds.
 pub(super) const MAX_SECONDS: u32 = 366 * 24 * 3600;
 
@@ -181,6 +186,14 @@ fn test(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Option<Test> {
             return None;
         }
     };
+    let patterns = match op.as_str() {
+        "regex" => 1,
+        "matches_schema" => patterns(&literal),
+        _ => 0,
+    };
+    if !may_have(reader, place, patterns) {
+        return None;
+    }
     match compiled(&op, &literal, value) {
         Some(Ok(test)) => Some(test),
         Some(Err(reason)) => {
@@ -191,6 +204,33 @@ fn test(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Option<Test> {
             reader.faults.add_with(&place.key("op"), "There is no such comparison.", meant(&op, OPERATORS));
             None
         }
+    }
+}
+
+/// Whether the document may have so many patterns more; what is one too many is told once.
+fn may_have(reader: &mut Reader, place: &Place, patterns: usize) -> bool {
+    let before = reader.patterns;
+    reader.patterns += patterns;
+    let (was, is) = (before > MOST_PATTERNS, reader.patterns > MOST_PATTERNS);
+    if is && !was {
+        reader.faults.add(&place.key("value"), format!("A policy has at most {MOST_PATTERNS} patterns."));
+    }
+    !is || patterns == 0
+}
+
+/// How many patterns a schema has, or what is named like them.
+fn patterns(schema: &Literal) -> usize {
+    match schema {
+        Literal::List(all) => all.iter().map(patterns).sum(),
+        Literal::Map(members) => {
+            let of = |(keyword, value): &(String, Literal)| match (keyword.as_str(), value) {
+                ("pattern", Literal::Text(_)) => 1,
+                ("patternProperties", Literal::Map(each)) => each.len() + patterns(value),
+                _ => patterns(value),
+            };
+            members.iter().map(of).sum()
+        }
+        _ => 0,
     }
 }
 
@@ -231,6 +271,9 @@ fn compiled(op: &str, value: &Literal, raw: Raw<'_>) -> Option<Result<Test, Stri
 const NEEDS_BOUND: &str = "The value has to be a number, a moment such as 2026-01-31T08:00:00Z, or a time of the day \
                            such as 08:30.";
 
+const BACKWARDS: &str = "The lowest has to stand first. A span over midnight takes two rules: one from its beginning, one \
+                         until its end.";
+
 fn bound(value: &Literal) -> Option<Bound> {
     match value {
         Literal::Number(number) => Some(Bound::Number(number.clone())),
@@ -253,10 +296,25 @@ fn between(value: &Literal) -> Result<Test, String> {
     };
     let [low, high] = values.as_slice() else { return Err(reason.to_owned()) };
     match (bound(low), bound(high)) {
-        (Some(low), Some(high)) if std::mem::discriminant(&low) == std::mem::discriminant(&high) => {
-            Ok(Test::Between(low, high))
-        }
+        // What nothing lies between would be a rule that never holds.
+        (Some(low), Some(high)) => match low.compare(&high) {
+            Some(Ordering::Greater) => Err(BACKWARDS.to_owned()),
+            Some(_) => Ok(Test::Between(low, high)),
+            None => Err(reason.to_owned()),
+        },
         _ => Err(reason.to_owned()),
+    }
+}
+
+impl Bound {
+    /// How it stands to another of its kind.
+    fn compare(&self, other: &Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Number(one), Self::Number(other)) => Some(one.cmp(other)),
+            (Self::Moment(one), Self::Moment(other)) => Some(one.cmp(other)),
+            (Self::TimeOfDay(one), Self::TimeOfDay(other)) => Some(one.cmp(other)),
+            _ => None,
+        }
     }
 }
 
@@ -290,7 +348,10 @@ fn length(value: &Literal) -> Result<Test, String> {
     };
     match value {
         Literal::List(values) => match values.as_slice() {
-            [least, greatest] => Ok(Test::Length(count(least)?, count(greatest)?)),
+            [least, greatest] => match (count(least)?, count(greatest)?) {
+                (least, greatest) if least > greatest => Err("The least has to stand first.".to_owned()),
+                (least, greatest) => Ok(Test::Length(least, greatest)),
+            },
             _ => Err(reason.to_owned()),
         },
         one => Ok(Test::Length(count(one)?, count(one)?)),
@@ -312,7 +373,7 @@ fn types(value: &Literal) -> Result<Test, String> {
 fn networks(value: &Literal) -> Result<Test, String> {
     let one = |value: &Literal| {
         let text = value.text()?;
-        text.parse::<IpNet>().ok().or_else(|| address(text).map(IpNet::from)).map(|net| net.trunc())
+        text.parse::<IpNet>().ok().or_else(|| address(text).map(IpNet::from)).map(plain)
     };
     let networks: Option<Vec<IpNet>> = value.each().iter().map(one).collect();
     networks
@@ -321,7 +382,42 @@ fn networks(value: &Literal) -> Result<Test, String> {
         .ok_or_else(|| "The value has to be a network such as 10.0.0.0/8, or a list of them.".to_owned())
 }
 
+/// The network as addresses are compared with it: one of IPv4 that is written as IPv6 is one of IPv4.
+fn plain(network: IpNet) -> IpNet {
+    let mapped = match network {
+        IpNet::V6(net) => net.network().to_ipv4_mapped().zip(net.prefix_len().checked_sub(96)),
+        IpNet::V4(_) => None,
+    };
+    mapped.and_then(|(ip, length)| IpNet::new(ip.into(), length).ok()).unwrap_or(network).trunc()
+}
+
+/// The first keyword by which a schema refers to another part, or to what other parts have left over: so few lines make
+/// checking take longer than anybody waits, for each level may double it.
+fn unbounded(schema: &Literal) -> Option<&str> {
+    let Literal::Map(members) = schema else {
+        return schema.elements().iter().find_map(unbounded);
+    };
+    members.iter().find_map(|(keyword, value)| match (keyword.as_str(), value) {
+        ("$ref" | "$dynamicRef" | "$recursiveRef" | "unevaluatedProperties" | "unevaluatedItems", _) => {
+            Some(keyword.as_str())
+        }
+        // Values, not schemas.
+        ("const" | "enum" | "default" | "examples", _) => None,
+        // Names, and a schema for each.
+        (
+            "properties" | "patternProperties" | "dependentSchemas" | "$defs" | "definitions",
+            Literal::Map(each),
+        ) => each.iter().find_map(|(_, schema)| unbounded(schema)),
+        (_, value) => unbounded(value),
+    })
+}
+
 fn schema(value: &Literal, raw: Raw<'_>) -> Result<Test, String> {
+    if let Some(keyword) = unbounded(value) {
+        return Err(format!(
+            "The schema cannot be used: with {keyword} it could take forever. Write out what is meant."
+        ));
+    }
     let unreadable = || "The schema cannot be read.".to_owned();
     let source: serde_json::Value = serde_json::from_str(raw.text()).map_err(|_| unreadable())?;
     let built = jsonschema::options()

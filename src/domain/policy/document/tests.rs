@@ -76,6 +76,29 @@ fn what_would_take_too_long_is_refused() {
             r#"{"path":"args.a","op":"matches_schema","value":{"$ref":"https://example.com/x"}}"#,
             "cannot be used",
         ),
+        (
+            r##"{"path":"args.a","op":"matches_schema","value":{"anyOf":[{"$ref":"#"}]}}"##,
+            "with $ref it could take forever",
+        ),
+        (
+            r##"{"path":"args.a","op":"matches_schema","value":{"properties":{"const":{"$dynamicRef":"#"}}}}"##,
+            "with $dynamicRef it",
+        ),
+        (
+            r#"{"path":"args.a","op":"matches_schema","value":{"$defs":{"a":{"unevaluatedItems":false}}}}"#,
+            "with unevaluatedItems it",
+        ),
+        (
+            r#"{"path":"args.a","op":"matches_schema","value":{"not":{"unevaluatedProperties":false}}}"#,
+            "with unevaluatedProperties it",
+        ),
+        (r#"{"path":"args.a","op":"between","value":[2,1]}"#, "The lowest has to stand first"),
+        (r#"{"path":"time","op":"between","value":["22:00","06:00"]}"#, "over midnight takes two rules"),
+        (
+            r#"{"path":"time","op":"between","value":["2026-01-02T00:00:00Z","2026-01-02T00:00:00+01:00"]}"#,
+            "The lowest has to stand first",
+        ),
+        (r#"{"path":"args.a","op":"length","value":[2,1]}"#, "The least has to stand first"),
         (r#"{"path":"args.a","op":"cidr","value":"10.0.0.0/33"}"#, "network"),
         (r#"{"path":"args.a","op":"between","value":[1,"08:00"]}"#, "two of one kind"),
         (r#"{"path":"args.a","op":"lt","value":true}"#, "a number, a moment"),
@@ -88,6 +111,19 @@ fn what_would_take_too_long_is_refused() {
     let rules = vec![rule; 30].join(",");
     let told = faults(&format!(r#"{{"version":"1","default":"deny","all_tools":{{"require":[{rules}]}}}}"#));
     assert_eq!(told, ["/all_tools/require/22/conditions/200: A policy has at most 20000 conditions."]);
+}
+
+#[test]
+fn what_is_named_like_a_reference_is_none() {
+    for schema in [
+        r#"{"properties":{"$ref":{"type":"string"},"unevaluatedItems":{}},"required":["$ref"]}"#,
+        r##"{"const":{"$ref":"#"},"enum":[{"$ref":"#"}],"default":{"$ref":"#"},"examples":[{"$ref":"#"}]}"##,
+    ] {
+        let condition = format!(r#"{{"path":"args.a","op":"matches_schema","value":{schema}}}"#);
+        document(&format!(
+            r#"{{"version":"1","default":"deny","all_tools":{{"require":[{{"conditions":[{condition}]}}]}}}}"#
+        ));
+    }
 }
 
 #[test]

@@ -162,12 +162,11 @@ fn decide(
 /// The rules of a key. Where a tool gets rules of its own, they begin as those it was under: by its name alone no exception
 /// is lost.
 fn own<'d>(document: &'d mut Document, key: &Pattern, class: Option<Class>) -> &'d mut ToolRules {
-    let at = match document.tools.iter().position(|(pattern, _)| pattern == key) {
-        Some(at) => at,
-        None => {
+    // Keys stand in the order of their texts.
+    let at = match document.tools.binary_search_by_key(&key.to_string(), |(pattern, _)| pattern.to_string()) {
+        Ok(at) => at,
+        Err(at) => {
             let inherited = inherited(document, key, class);
-            let written = key.to_string();
-            let at = document.tools.partition_point(|(pattern, _)| pattern.to_string() < written);
             document.tools.insert(at, (key.clone(), inherited));
             at
         }
@@ -324,6 +323,57 @@ mod tests {
         let refused = decided("put", Some(Class::Write), Decision::Allow).apply(&by_class);
         assert_eq!(refused.err(), Some(NotEdited::Hidden));
         assert_eq!(after(&hidden, &Edit::Forget(key("put"))), r#""default":"deny""#);
+        assert_eq!(after(&hidden, &decided("put", None, Decision::Hide)), hidden, "it is hidden already");
+        let other = r#""default":"deny","hide":["get"]"#;
+        assert_eq!(
+            after(other, &decided("put", Some(Class::Write), Decision::Allow)),
+            r#""default":"deny","hide":["get"],"tools":{"put":{}}"#
+        );
+        let two = r#""default":"deny","hide":["get","put"],"tools":{"get":{},"put":{}}"#;
+        assert_eq!(
+            after(two, &Edit::Forget(key("put"))),
+            r#""default":"deny","hide":["get"],"tools":{"get":{}}"#
+        );
+    }
+
+    #[test]
+    fn keys_stay_in_order_and_a_reason_is_given_and_taken_back() {
+        let reason = |text: &str, reason: Option<&str>| Edit::Reason {
+            key: key(text),
+            class: None,
+            reason: reason.map(str::to_owned),
+        };
+        // A key that is new decides what was decided without it.
+        let rest = r#""default":"deny","tools":{"a":{},"c":{}}"#;
+        let said = after(rest, &reason("b", Some("So.")));
+        assert_eq!(said, r#""default":"deny","tools":{"a":{},"b":{"action":"deny","reason":"So."},"c":{}}"#);
+        assert_eq!(
+            after(&said, &reason("b", None)),
+            r#""default":"deny","tools":{"a":{},"b":{"action":"deny"},"c":{}}"#
+        );
+    }
+
+    #[test]
+    fn a_change_says_which_key_it_is_about() {
+        let at = |key| Edit::Remove { key, class: None, kind: ExceptionKind::Require, at: 0 };
+        for (edit, told_as) in [
+            (decided("put", None, Decision::Allow), Some("put")),
+            (Edit::Forget(key("get_*")), Some("get_*")),
+            (at(Some(key("class:read"))), Some("class:read")),
+            (at(None), None),
+        ] {
+            assert_eq!(edit.key().map(ToString::to_string).as_deref(), told_as, "{edit:?}");
+        }
+    }
+
+    #[test]
+    fn no_change_makes_a_document_too_long() {
+        let empty = read(r#""default":"deny","tools":{"t":{"reason":""}}"#);
+        let room = MAX_BYTES - empty.canonical().len();
+        let reason =
+            |length: usize| Edit::Reason { key: key("t"), class: None, reason: Some("x".repeat(length)) };
+        assert!(reason(room).apply(&empty).is_ok());
+        assert_eq!(reason(room + 1).apply(&empty).err(), Some(NotEdited::TooLong));
     }
 
     #[test]
@@ -361,5 +411,7 @@ mod tests {
         assert_eq!(mark(&one, None), mark(&other, None));
         let hidden = read(r#""default":"deny","hide":["a"],"tools":{"a":{},"b":{}}"#);
         assert_ne!(mark(&one, Some(&key("a"))), mark(&hidden, Some(&key("a"))));
+        assert_eq!(mark(&one, None), mark(&hidden, None));
+        assert_ne!(mark(&one, None), mark(&read(r#""default":"allow""#), None));
     }
 }

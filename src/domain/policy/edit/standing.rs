@@ -93,6 +93,7 @@ mod tests {
         assert_eq!(stands("get_secret", Class::Read), (Decision::Deny, "get_secret".to_owned()));
         assert_eq!(stands("put", Class::Write), (Decision::Ask, "class:write".to_owned()));
         assert_eq!(stands("run", Class::Execute), (Decision::Deny, String::new()));
+        assert_eq!(Decision::ALL.map(Decision::as_str), ["allow", "ask", "deny", "hide"]);
         assert_eq!(stands("pay", Class::Financial), (Decision::Hide, "class:financial".to_owned()));
     }
 }

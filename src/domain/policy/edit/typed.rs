@@ -394,6 +394,76 @@ mod tests {
     }
 
     #[test]
+    fn a_form_shows_values_as_somebody_would_type_them() {
+        for (test, typed) in [
+            (r#""op":"eq","value":"main""#, "main"),
+            (r#""op":"eq","value":"5""#, r#""5""#),
+            (r#""op":"eq","value":" a""#, r#"" a""#),
+            (r#""op":"eq","value":"""#, r#""""#),
+            (r#""op":"eq","value":"a\nb""#, r#""a\nb""#),
+            (r#""op":"in","value":["a","5",5]"#, "a\n\"5\"\n5"),
+            (r#""op":"in","value":[]"#, "[]"),
+            (r#""op":"in","value":[[1]]"#, "[[1]]"),
+            (r#""op":"regex","value":"5""#, "5"),
+            (r#""op":"regex","value":"\"a""#, r#""\"a""#),
+            (r#""op":"regex","value":" a""#, r#"" a""#),
+            (r#""op":"glob","value":"""#, r#""""#),
+            (r#""op":"glob","value":"a\tb""#, r#""a\tb""#),
+            (r#""op":"type","value":"null""#, r#""null""#),
+            (r#""op":"contains","value":["a"]"#, r#"["a"]"#),
+            (r#""op":"length","value":[1,3]"#, "1\n3"),
+        ] {
+            let rule = rule(&format!(r#"{{"path":"args.x",{test}}}"#));
+            assert_eq!(TypedCondition::from(&rule.conditions[0]).value, typed, "{test}");
+        }
+        let one = r#"{"counter":"c","window":"day","max":9,"scope":"org"}"#;
+        let Ok(Part::Limit(one)) = read_part(ExceptionKind::Limit, one) else { panic!("a limit") };
+        let typed = TypedLimit::from(&one);
+        assert_eq!(
+            (typed.increment.as_str(), typed.kind.as_str(), typed.mode.as_str()),
+            ("", "fixed", "enforce")
+        );
+        assert_eq!((typed.count_errors.as_str(), typed.on_exceed.as_str()), ("true", "deny"));
+        assert_eq!(
+            typed.written(),
+            r#"{"counter":"c","window":"day","kind":"fixed","max":9,"scope":"org","on_exceed":"deny","mode":"enforce"}"#
+        );
+    }
+
+    #[test]
+    fn what_is_typed_is_read_as_it_was_meant() {
+        for (op, typed, read) in [
+            ("eq", " main ", Some(r#""main""#)),
+            ("eq", "5", Some("5")),
+            ("eq", " ", None),
+            ("regex", "5", Some(r#""5""#)),
+            ("regex", r#""a""#, Some(r#""a""#)),
+            ("glob", "", None),
+            ("in", " a \n\n5\n", Some(r#"["a",5]"#)),
+            ("in", "[1]", Some("[1]")),
+            ("in", "5", Some("[5]")),
+            ("in", "\n", None),
+            ("length", "3", Some("3")),
+            ("length", "1\n3", Some("[1,3]")),
+            ("exists", "", Some("true")),
+            ("exists", " false", Some("false")),
+        ] {
+            assert_eq!(value(op, typed).as_deref(), read, "{op} {typed}");
+        }
+        // What is longer than any value is no JSON.
+        let long = |length: usize| format!("[{}]", " ".repeat(length - 2));
+        assert!(json(&long(MAX_VALUE)).is_some() && json(&long(MAX_VALUE + 1)).is_none());
+        assert_eq!(MAX_VALUE, 262_144);
+        let blank = |path: &str, value: &str| {
+            TypedCondition { path: path.into(), value: value.into(), ..TypedCondition::default() }.is_blank()
+        };
+        assert!(blank(" ", "") && !blank("a", "") && !blank("", "a"));
+        let limit =
+            TypedLimit { counter: "c".into(), count_errors: " false".into(), ..TypedLimit::default() };
+        assert_eq!(limit.written(), r#"{"counter":"c","max":null,"count_errors":false}"#);
+    }
+
+    #[test]
     fn what_is_missing_or_no_number_is_told_at_its_field() {
         let typed = TypedLimit {
             counter: "c".into(),

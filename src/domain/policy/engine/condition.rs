@@ -199,9 +199,8 @@ impl Value<'_> {
 
     fn compare(&self, bound: &Bound) -> Option<std::cmp::Ordering> {
         match (self, bound) {
-            (Self::Raw(raw), Bound::Number(number)) if raw.kind() == Kind::Number => {
-                Some(Number::parse(raw.text()).ok()?.cmp(number))
-            }
+            // What is of another kind does not read as a number.
+            (Self::Raw(raw), Bound::Number(number)) => Some(Number::parse(raw.text()).ok()?.cmp(number)),
             (Self::Raw(raw), Bound::Moment(moment)) => {
                 let text = raw.string()?;
                 let format = &time::format_description::well_known::Rfc3339;
@@ -244,9 +243,7 @@ impl Value<'_> {
             ValueType::Null => raw.kind() == Kind::Null,
             ValueType::Boolean => raw.kind() == Kind::Bool,
             ValueType::Number => raw.kind() == Kind::Number,
-            ValueType::Integer => {
-                raw.kind() == Kind::Number && Number::parse(raw.text()).is_ok_and(|number| number.is_whole())
-            }
+            ValueType::Integer => Number::parse(raw.text()).is_ok_and(|number| number.is_whole()),
             ValueType::String => raw.kind() == Kind::String,
             ValueType::Array => raw.kind() == Kind::Array,
             ValueType::Object => raw.kind() == Kind::Object,

@@ -87,8 +87,9 @@ mod tests {
 
     #[test]
     fn what_depends_on_the_call_is_left_open_and_what_does_not_is_settled() {
-        let foreseen = |rules: &str| {
-            let text = format!(r#"{{"version":"1","default":"allow","tools":{{"get":{rules}}}}}"#);
+        let foreseen_in = |mode: &str, rules: &str| {
+            let text =
+                format!(r#"{{"version":"1","mode":"{mode}","default":"allow","tools":{{"get":{rules}}}}}"#);
             let document = document::read(text.as_bytes()).expect("a document");
             let program = Program::new(Arc::new(document));
             let tool = Tool { name: "get", class: Class::Read, is_reviewed: true };
@@ -97,6 +98,7 @@ mod tests {
             let open: Vec<_> = verdict.open.iter().map(|one| one.part.to_string()).collect();
             (verdict.trace.outcome(), open.join(" "))
         };
+        let foreseen = |rules: &str| foreseen_in("enforce", rules);
         let of = |path: &str, op: &str| format!(r#"[{{"conditions":[{{"path":"{path}","op":"{op}"}}]}}]"#);
         for (rules, effect, open) in [
             (r#"{}"#.to_owned(), Effect::Allow, ""),
@@ -113,8 +115,18 @@ mod tests {
                 Effect::Allow,
                 "/tools/get/require_approval_if/0",
             ),
+            (
+                r#"{"deny_if":[{"mode":"observe","conditions":[{"path":"ip","op":"exists"}]}]}"#.to_owned(),
+                Effect::Allow,
+                "",
+            ),
         ] {
             assert_eq!(foreseen(&rules), (effect, open.to_owned()), "{rules}");
+            assert_eq!(
+                foreseen_in("observe", &rules),
+                (Effect::Allow, String::new()),
+                "{rules} is only observed"
+            );
         }
     }
 

@@ -70,6 +70,19 @@ mod tests {
             rule.replacen('{', r#"{"reason":"So it is.","redact":["args.b"],"#, 1)
         ));
         assert!(one.says_the_same_as(&words, &tool("get")), "words decide nothing");
+        let of = |mode: &str, unreviewed: &str, all: &str| {
+            let frame = format!(r#""mode":"{mode}","default":"allow","unreviewed_tools":"{unreviewed}""#);
+            program(&format!(r#"{frame},"all_tools":{all}"#))
+        };
+        let plain = of("enforce", "deny", "{}");
+        assert!(!plain.says_the_same_as(&of("observe", "deny", "{}"), &tool("get")));
+        assert!(
+            !plain.says_the_same_as(&of("enforce", "deny", rule), &tool("get")),
+            "what holds for all differs"
+        );
+        let (lax, new) = (of("enforce", "default", "{}"), Tool { is_reviewed: false, ..tool("get") });
+        assert!(plain.says_the_same_as(&lax, &tool("get")), "somebody reviewed it");
+        assert!(!plain.says_the_same_as(&lax, &new) && plain.says_the_same_as(&plain, &new));
         let unnamed = program(r#""default":"allow","tools":{"*":{}}"#);
         assert!(unnamed.says_the_same_as(&program(r#""default":"allow""#), &tool("get")));
     }

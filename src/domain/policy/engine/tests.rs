@@ -1,8 +1,16 @@
-//! The corpus of decisions in `tests/policy`: documents, calls, and what becomes of them.
+//! The corpus of decisions in `tests/policy`: documents, calls, and what becomes of them. Behind it what cases do not say.
 
 use std::{fs, path::PathBuf, sync::Arc};
 
-use crate::domain::policy::{cases::Cases, document, engine::Program};
+use crate::{
+    base::risk::Class,
+    domain::policy::{
+        cases::Cases,
+        document,
+        engine::{Call, Facts, Layer, LayerName, Outcome, Program, Tool, Verdict, decide},
+    },
+    protocol::mcp::strict::{self, Limits},
+};
 
 fn files() -> Vec<(String, Cases)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/policy");
@@ -47,4 +55,37 @@ fn documents_of_the_corpus_decide_the_same_in_canonical_form() {
         (path, cases.under(programs))
     });
     assert_decided(&again.collect::<Vec<_>>());
+}
+
+/// What becomes of a call with these arguments, by what holds for all tools of a document.
+fn verdict(mode: &str, all_tools: &str, args: &str) -> Verdict {
+    let text = format!(r#"{{"version":"1","mode":"{mode}","default":"allow","all_tools":{all_tools}}}"#);
+    let document = document::read(text.as_bytes()).unwrap_or_else(|faults| panic!("{faults:?} in {text}"));
+    let program = Program::new(Arc::new(document));
+    let arguments = strict::check(args.as_bytes(), &Limits::default()).expect("JSON");
+    let tool = Tool { name: "get", class: Class::Read, is_reviewed: true };
+    let call = Call { tool, arguments: Some(arguments), facts: Facts::default() };
+    decide(&call, &[Layer { name: LayerName::Team, program: &program }])
+}
+
+#[test]
+fn a_limit_that_only_observes_counts_and_says_so() {
+    let limits = |mode: &str| {
+        format!(r#"{{"limits":[{{"counter":"n","window":"day","max":1,"scope":"org","mode":"{mode}"}}]}}"#)
+    };
+    for (document, limit, is_observed) in
+        [("enforce", "enforce", false), ("enforce", "observe", true), ("observe", "enforce", true)]
+    {
+        let verdict = verdict(document, &limits(limit), "{}");
+        let counted: Vec<bool> = verdict.reservations.iter().map(|one| one.is_observed).collect();
+        assert_eq!(counted, [is_observed], "{limit} in {document}");
+    }
+}
+
+#[test]
+fn a_limit_that_cannot_count_is_named_by_its_counter() {
+    let limit =
+        r#"{"limits":[{"counter":"spent","window":"day","max":1,"scope":"org","increment_from":"args.a"}]}"#;
+    let Outcome::Deny(by) = verdict("enforce", limit, r#"{"a":-1}"#).outcome else { panic!("not denied") };
+    assert_eq!((by.name.as_deref(), by.layer), (Some("spent"), Some(LayerName::Team)));
 }

@@ -51,6 +51,10 @@ mod tests {
                     "require_approval_if":[{"conditions":[{"path":"args.a","op":"exists"}]}]}"#,
                 Some(Effect::Deny),
             ),
+            (
+                r#"{"deny_if":[{"conditions":[{"path":"user.role","op":"eq","value":"owner"}]}]}"#,
+                Some(Effect::Allow),
+            ),
             (r#"{"deny_if":[{"conditions":[{"path":"args.a","op":"exists"}]}]}"#, None),
             (r#"{"require":[{"conditions":[{"path":"args.a","op":"exists"}]}]}"#, None),
             (r#"{"require_approval_if":[{"conditions":[{"path":"args.a","op":"exists"}]}]}"#, None),

@@ -179,10 +179,10 @@ fn fresh(rules: &ToolRules) -> Phrase {
     words.say(".")
 }
 
-/// What a key does to calls that would otherwise fall under what is broader.
+/// What a key does to calls that would otherwise fall under what is broader, elsewhere, where there is no such key.
 fn without(pattern: &Pattern, rules: &ToolRules, elsewhere: &Document) -> Effect {
     let checked = |rules: &ToolRules| !exceptions(rules).is_empty();
-    let broader = elsewhere.tools.iter().filter(|(other, _)| other != pattern && may_cover(other, pattern));
+    let broader = elsewhere.tools.iter().filter(|(other, _)| may_cover(other, pattern));
     let mut effect: Option<Effect> = None;
     let mut see = |action: Action, is_checked: bool| {
         let one = match stricter(rules.action.cmp(&action)) {
@@ -209,8 +209,7 @@ fn without(pattern: &Pattern, rules: &ToolRules, elsewhere: &Document) -> Effect
 /// Whether a key may be about tools that another one takes from it by being more specific.
 fn may_cover(broad: &Pattern, narrow: &Pattern) -> bool {
     match (broad, narrow) {
-        (Pattern::Exact(_), _) | (Pattern::Glob(_), Pattern::Class(_)) => false,
-        (Pattern::Class(one), Pattern::Class(other)) => one == other,
+        (Pattern::Exact(_), _) | (Pattern::Glob(_) | Pattern::Class(_), Pattern::Class(_)) => false,
         (Pattern::Class(_), _) | (Pattern::Glob(_), Pattern::Glob(_)) => true,
         (Pattern::Glob(glob), Pattern::Exact(name)) => fits(glob, name),
     }
@@ -236,7 +235,7 @@ trait Listed {
     fn written(&self) -> String;
     /// Whether two are likely the same one before and after.
     fn is_kin(&self, other: &Self) -> bool;
-    /// What changing this one into the other does.
+    /// What changing this one into its kin does.
     fn effect_of(&self, other: &Self) -> Effect;
 }
 
@@ -283,8 +282,7 @@ impl Listed for Rule {
     }
 
     fn effect_of(&self, other: &Self) -> Effect {
-        let bare =
-            |rule: &Self| Self { name: None, mode: Mode::Enforce, on_deny: None, ..rule.clone() }.canonical();
+        let bare = |rule: &Self| Self { mode: Mode::Enforce, on_deny: None, ..rule.clone() }.canonical();
         if bare(self) != bare(other) {
             return Effect::Either;
         }
@@ -422,5 +420,144 @@ mod tests {
         };
         assert!(told(&ask(2), &ask(1))[0].ends_with("[Looser]"));
         assert!(told(&ask(2), &ask(3))[0].ends_with("[Stricter]"));
+    }
+
+    #[test]
+    fn the_way_back_has_the_other_effect() {
+        assert_eq!(
+            told(r#""default":"allow","mode":"observe","unreviewed_tools":"default""#, r#""default":"deny""#),
+            [
+                "The policy is enforced: until now it was only recorded what it would decide. [Stricter]",
+                "Tools that no rule names are denied instead of allowed. [Stricter]",
+                "Tools that nobody has reviewed are denied. [Stricter]",
+            ]
+        );
+        assert_eq!(
+            told(r#""default":"allow","tools":{"put":{"action":"deny"}}"#, r#""default":"allow""#),
+            ["put: The rule is gone; what is broader holds instead. [Looser]"]
+        );
+        assert_eq!(told(r#""default":"allow","hide":["a"]"#, r#""default":"allow","hide":["a"]"#), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_said_of_a_key_is_told() {
+        let key = |rules: &str| format!(r#""default":"deny","tools":{{"t":{rules}}}"#);
+        for (before, after, told_as) in [
+            ("{}", r#"{"reason":"No."}"#, "t: The reason given is No.. [Neutral]"),
+            (r#"{"reason":"No."}"#, "{}", "t: No reason is given any more. [Neutral]"),
+            ("{}", r#"{"concurrency":2}"#, "t: At most 2 calls may be under way at once. [Stricter]"),
+            (
+                r#"{"concurrency":1}"#,
+                r#"{"concurrency":2}"#,
+                "t: At most 2 calls may be under way at once. [Looser]",
+            ),
+            (r#"{"concurrency":2}"#, "{}", "t: Any number of calls may be under way at once. [Looser]"),
+            (
+                r#"{"redact":["args.a"]}"#,
+                r#"{"redact":["args.a","args.b"]}"#,
+                "t: args.b is masked. [Neutral]",
+            ),
+        ] {
+            assert_eq!(told(&key(before), &key(after)), [told_as], "{after}");
+        }
+        assert_eq!(
+            told(r#""default":"deny""#, &key(r#"{"concurrency":2,"redact":["args.a"]}"#)),
+            ["t: A rule of its own: calls are allowed; at most 2 at once, args.a is masked. [Either]"]
+        );
+    }
+
+    #[test]
+    fn a_key_is_compared_with_all_that_is_broader() {
+        for (default, others, key, effect) in [
+            ("deny", "", r#""put":{"concurrency":1}"#, Effect::Either),
+            ("allow", "", r#""put":{}"#, Effect::Neutral),
+            ("allow", "", r#""put":{"concurrency":1}"#, Effect::Stricter),
+            ("deny", "", r#""put":{"action":"deny","concurrency":1}"#, Effect::Stricter),
+            ("allow", r#""p*":{}"#, r#""put":{"action":"deny"}"#, Effect::Stricter),
+            ("deny", r#""p*":{}"#, r#""put":{"action":"require_approval"}"#, Effect::Either),
+            ("allow", r#""p*":{"action":"deny"}"#, r#""put":{}"#, Effect::Looser),
+            ("deny", r#""p*":{}"#, r#""put":{}"#, Effect::Looser),
+            ("deny", r#""p*":{"concurrency":1}"#, r#""put":{"action":"deny"}"#, Effect::Either),
+            ("deny", r#""p*":{"concurrency":1}"#, r#""put*":{}"#, Effect::Either),
+            ("deny", r#""g*":{"concurrency":1}"#, r#""put":{}"#, Effect::Looser),
+            ("deny", r#""other":{"concurrency":1}"#, r#""put":{}"#, Effect::Looser),
+            ("deny", r#""class:read":{"concurrency":1}"#, r#""class:write":{}"#, Effect::Looser),
+            ("deny", r#""p*":{"concurrency":1}"#, r#""class:write":{}"#, Effect::Looser),
+        ] {
+            let before = read(&format!(r#"{{"version":"1","default":"{default}","tools":{{{others}}}}}"#));
+            let comma = if others.is_empty() { "" } else { "," };
+            let after =
+                read(&format!(r#"{{"version":"1","default":"{default}","tools":{{{others}{comma}{key}}}}}"#));
+            let found: Vec<Effect> = differences(&before, &after).iter().map(|one| one.effect).collect();
+            assert_eq!(found, [effect], "{key} beside {others} and {default}");
+            let back: Vec<Effect> = differences(&after, &before).iter().map(|one| one.effect).collect();
+            assert_eq!(back, [flipped(effect)], "{key} beside {others} and {default}");
+        }
+    }
+
+    /// How many changes of which effect there are where one list of exceptions becomes another.
+    fn effects(list: &str, before: &str, after: &str) -> Vec<Effect> {
+        let of = |one: &str| {
+            read(&format!(r#"{{"version":"1","default":"deny","all_tools":{{"{list}":[{one}]}}}}"#))
+        };
+        differences(&of(before), &of(after)).iter().map(|one| one.effect).collect()
+    }
+
+    #[test]
+    fn rules_are_kin_by_name_or_by_what_they_look_at() {
+        use Effect::{Either, Looser, Neutral, Stricter};
+        let rule = |head: &str, path: &str, value: u8| {
+            format!(r#"{{{head}"conditions":[{{"path":"args.{path}","op":"eq","value":{value}}}]}}"#)
+        };
+        let (named, other, observe) = (r#""name":"n","#, r#""name":"o","#, r#""mode":"observe","#);
+        for (before, after, told_as) in [
+            (rule("", "a", 1), rule("", "a", 2), vec![Either]),
+            (rule("", "a", 1), rule("", "b", 1), vec![Stricter, Looser]),
+            (rule(named, "a", 1), rule(named, "b", 1), vec![Either]),
+            (rule(named, "a", 1), rule(other, "a", 1), vec![Stricter, Looser]),
+            (rule(named, "a", 1), rule("", "a", 1), vec![Stricter, Looser]),
+            (rule("", "a", 1), rule(named, "a", 1), vec![Stricter, Looser]),
+            (rule("", "a", 1), rule(observe, "a", 1), vec![Looser]),
+            (rule(observe, "a", 1), rule("", "a", 1), vec![Stricter]),
+            (rule("", "a", 1), rule(r#""on_deny":"No.","#, "a", 1), vec![Neutral]),
+            (rule(observe, "a", 1), rule("", "a", 2), vec![Either]),
+        ] {
+            for list in ["require", "deny_if"] {
+                assert_eq!(effects(list, &before, &after), told_as, "{before} {after}");
+            }
+        }
+    }
+
+    #[test]
+    fn questions_and_limits_are_told_by_what_they_let_through() {
+        use Effect::{Either, Looser, Neutral, Stricter};
+        let ask = |rest: &str| format!(r#"{{"conditions":[]{rest}}}"#);
+        for (before, after, told_as) in [
+            ("", r#","approvers":"team:a""#, Either),
+            (r#","approvers":"team:a""#, r#","approvers":"team:a","quorum":2"#, Stricter),
+            ("", r#","approvers":"team:a","quorum":2"#, Either),
+            ("", r#","mode":"observe""#, Looser),
+            ("", r#","mode":"observe","quorum":2"#, Either),
+            ("", r#","within":"1h""#, Neutral),
+        ] {
+            let found = effects("require_approval_if", &ask(before), &ask(after));
+            assert_eq!(found, [told_as], "{before} {after}");
+        }
+        let named = |name: &str| format!(r#"{{"name":"{name}","conditions":[]}}"#);
+        assert_eq!(effects("require_approval_if", &named("a"), &named("b")), [Stricter, Looser]);
+        let limit = |counter: &str, window: &str, scope: &str, rest: &str| {
+            format!(r#"{{"counter":"{counter}","window":"{window}","scope":"{scope}","max":{rest}}}"#)
+        };
+        let one = limit("c", "hour", "grant", "5");
+        for (after, told_as) in [
+            (limit("c", "hour", "grant", "4"), vec![Stricter]),
+            (limit("c", "hour", "grant", r#"5,"on_deny":"No.""#), vec![Neutral]),
+            (limit("c", "hour", "grant", r#"6,"kind":"sliding""#), vec![Either]),
+            (limit("d", "hour", "grant", "5"), vec![Stricter, Looser]),
+            (limit("c", "day", "grant", "5"), vec![Stricter, Looser]),
+            (limit("c", "hour", "user", "5"), vec![Stricter, Looser]),
+        ] {
+            assert_eq!(effects("limits", &one, &after), told_as, "{after}");
+        }
     }
 }

@@ -250,6 +250,100 @@ mod tests {
     }
 
     #[test]
+    fn what_is_only_tried_is_said_so() {
+        let of = |mode: &str| {
+            format!(
+                r#"{{"require":[{{"mode":"{mode}","conditions":[]}}],"limits":[{{"mode":"{mode}","counter":"c","window":"day","max":5,"scope":"org"}}],
+                    "require_approval_if":[{{"mode":"{mode}","conditions":[]}}]}}"#
+            )
+        };
+        let tried = |mode: &str| {
+            let text = format!(r#"{{"version":"1","default":"deny","all_tools":{}}}"#, of(mode));
+            let document = document::read(text.as_bytes()).expect("a document");
+            of_checks(&document.all_tools).iter().map(|one| one.is_tried).collect::<Vec<_>>()
+        };
+        assert_eq!((tried("observe"), tried("enforce")), (vec![true; 3], vec![false; 3]));
+        assert_eq!(
+            said(&of("observe")),
+            [
+                "require nothing, only tried",
+                "5 / day / organization, only tried (c)",
+                "ask always, only tried"
+            ]
+        );
+        assert_eq!(said(&of("enforce")), ["require nothing", "5 / day / organization (c)", "ask always"]);
+    }
+
+    #[test]
+    fn values_stand_in_quotes_where_they_could_be_taken_for_something_else() {
+        for (value, words) in [
+            (r#""a b""#, "a b"),
+            (r#""""#, r#""""#),
+            (r#"" a""#, r#"" a""#),
+            (r#""a\"b""#, r#""a\"b""#),
+            (r#""a\nb""#, r#""a\nb""#),
+            (r#""true""#, r#""true""#),
+            ("true", "true"),
+            (r#"["a"]"#, r#"["a"]"#),
+        ] {
+            let condition = format!(r#"{{"path":"args.x","op":"contains","value":{value}}}"#);
+            let told = said(&format!(r#"{{"deny_if":[{{"conditions":[{condition}]}}]}}"#));
+            assert_eq!(told, [format!("deny if x contains {words}")]);
+        }
+        for (condition, words) in [
+            (r#""op":"in","value":[]"#, "is one of nothing"),
+            (r#""op":"not_in","value":["a",1]"#, "is none of a, 1"),
+            (r#""op":"cidr","value":["10.0.0.0/8","::1"]"#, "is within 10.0.0.0/8, ::1/128"),
+            (r#""op":"length","value":2"#, "has the length 2"),
+            (r#""op":"lt","value":2"#, "is below 2"),
+            (r#""op":"lte","value":2"#, "is at most 2"),
+            (r#""op":"gte","value":2"#, "is at least 2"),
+            (r#""op":"gt","value":"2026-01-31T08:00:00Z""#, "is after 2026-01-31T08:00:00Z"),
+            (r#""op":"lte","value":"2026-01-31T08:00:00Z""#, "is not after 2026-01-31T08:00:00Z"),
+            (r#""op":"lt","value":"2026-01-31T08:00:00Z""#, "is before 2026-01-31T08:00:00Z"),
+            (r#""op":"matches_schema","value":{"type":"null"}"#, r#"fits the schema {"type":"null"}"#),
+        ] {
+            let told =
+                said(&format!(r#"{{"deny_if":[{{"conditions":[{{"path":"args.x",{condition}}}]}}]}}"#));
+            assert_eq!(told, [format!("deny if x {words}")]);
+        }
+    }
+
+    #[test]
+    fn times_are_said_in_the_largest_unit_that_fits() {
+        for (seconds, words, code) in [
+            (1, "1 second", "1s"),
+            (61, "61 seconds", "61s"),
+            (60, "1 minute", "1m"),
+            (5_400, "90 minutes", "90m"),
+            (3_600, "1 hour", "1h"),
+            (90_000, "25 hours", "25h"),
+            (86_400, "1 day", "1d"),
+            (172_800, "2 days", "2d"),
+        ] {
+            assert_eq!((duration(seconds).as_str(), duration_code(seconds).as_str()), (words, code));
+        }
+    }
+
+    #[test]
+    fn kinds_are_known_by_their_keys() {
+        for (kind, key, is_for_all) in [
+            (ExceptionKind::Require, "require", true),
+            (ExceptionKind::DenyIf, "deny_if", true),
+            (ExceptionKind::AskIf, "require_approval_if", true),
+            (ExceptionKind::Limit, "limits", true),
+            (ExceptionKind::Concurrency, "concurrency", false),
+            (ExceptionKind::Redact, "redact", false),
+        ] {
+            assert_eq!(
+                (kind.key(), kind.is_for_all(), ExceptionKind::of(key)),
+                (key, is_for_all, Some(kind))
+            );
+        }
+        assert_eq!(ExceptionKind::of("action"), None);
+    }
+
+    #[test]
     fn limits_and_questions_are_said_whole() {
         for (limit, words) in [
             (r#"{"counter":"c","window":"hour","max":20,"scope":"grant"}"#, "20 / hour / grant (c)"),
@@ -268,6 +362,17 @@ mod tests {
         ] {
             assert_eq!(said(&format!(r#"{{"limits":[{limit}]}}"#)), [words]);
         }
+        let limit =
+            r#"{"counter":"c","window":"day","max":5,"scope":"client","increment":2.5,"distinct":"args.to"}"#;
+        assert_eq!(
+            said(&format!(r#"{{"limits":[{limit}]}}"#)),
+            ["5 different to / day / client, each call counts 2.5 (c)"]
+        );
+        let limit = r#"{"counter":"c","window":"day","max":5,"scope":"server","increment_from":"args.n","distinct":"args.to"}"#;
+        assert_eq!(
+            said(&format!(r#"{{"limits":[{limit}]}}"#)),
+            ["5 different to / day / server, counting n (c)"]
+        );
         let ask = r#"{"require_approval_if":[{"conditions":[{"path":"args.base","op":"eq","value":"main"}],"approvers":"team:leads","quorum":2,"within":"8h"}]}"#;
         assert_eq!(said(ask), ["ask if base is main, 2 of the team leads within 8 hours"]);
         assert_eq!(

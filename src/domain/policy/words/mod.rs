@@ -72,3 +72,17 @@ impl Phrase {
 pub(super) fn counted(count: u32, one: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_behind_words_are_one_piece() {
+        let phrase = Phrase::of("a ").say("b ").code("c").and(Phrase::default().code("d").say(" e"));
+        let (say, code) = (|text: &str| Bit::Say(text.to_owned()), |text: &str| Bit::Code(text.to_owned()));
+        assert_eq!(phrase, Phrase(vec![say("a b "), code("c"), code("d"), say(" e")]));
+        assert_eq!(phrase.plain(), "a b cd e");
+        assert_eq!((counted(1, "day"), counted(2, "day")), ("1 day".to_owned(), "2 days".to_owned()));
+    }
+}

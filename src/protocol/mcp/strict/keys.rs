@@ -125,20 +125,28 @@ fn form(role: Role, said: Cow<'_, str>) -> Cow<'_, str> {
     if role == Role::Arguments { Cow::Owned(fold(&said)) } else { said }
 }
 
-/// The key in lower case. Beside the letters of ASCII these are the two that fold into it, as readers that ignore case
-/// have them: the long s and the sign of the Kelvin.
+/// The key without regard to case, letter by letter, as readers that ignore case have it: by way of the capital, so that
+/// all small letters of one capital are one, such as the long s and the sign of the Kelvin beside those of ASCII. A letter
+/// that would become several stays as it is.
 fn fold(key: &str) -> String {
-    let lower = |c: char| match c {
-        '\u{17f}' => 's',
-        '\u{212a}' => 'k',
-        c => c.to_ascii_lowercase(),
+    let fold = |c: char| match c {
+        c if c.is_ascii() => c.to_ascii_lowercase(),
+        c => one(c, one(c, c.to_uppercase()).to_lowercase()),
     };
-    key.chars().map(lower).collect()
+    key.chars().map(fold).collect()
+}
+
+/// The one letter that others are, or the letter itself.
+fn one(itself: char, mut others: impl Iterator<Item = char>) -> char {
+    match (others.next(), others.next()) {
+        (Some(one), None) => one,
+        _ => itself,
+    }
 }
 
 /// Whether the key is this name, but for case.
 pub fn folds_to(key: &str, name: &str) -> bool {
-    if key.is_ascii() { key.eq_ignore_ascii_case(name) } else { fold(key) == fold(name) }
+    if key.is_ascii() && name.is_ascii() { key.eq_ignore_ascii_case(name) } else { fold(key) == fold(name) }
 }
 
 /// A number that is the same for keys that differ only in case.
@@ -160,6 +168,19 @@ pub(super) const fn print(key: &[u8]) -> u32 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn every_letter_has_one_form() {
+        for (one, other) in
+            [("CLÉ", "clé"), ("ſtate", "State"), ("\u{212a}ey", "key"), ("ΣΑΣ", "σας"), ("ДА", "да")]
+        {
+            assert!(folds_to(one, other) && folds_to(other, one), "{one} {other}");
+            assert_eq!(print_of(one), print_of(other), "{one} {other}");
+        }
+        for (one, other) in [("é", "è"), ("ß", "ss"), ("clé", "cle"), ("İ", "i")] {
+            assert!(!folds_to(one, other) && !folds_to(other, one), "{one} {other}");
+        }
+    }
 
     proptest! {
         #[test]
