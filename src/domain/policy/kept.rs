@@ -306,6 +306,7 @@ mod tests {
             server: None,
             live,
             draft: from.map(|from| Draft { document: String::new(), from, by: None, by_name: None, at }),
+            proposal: None,
             places: Places::default(),
             created_at: at,
             updated_at: at,

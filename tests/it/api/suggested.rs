@@ -227,3 +227,17 @@ async fn who_reads_policies_reads_it_who_writes_them_adopts_it_and_nobody_of_ano
     }
     assert!(app.recorded(&other).await.is_empty());
 }
+
+#[tokio::test]
+async fn where_two_have_to_publish_nothing_is_in_force_by_adopting_alone() {
+    let app = TestApp::start().await;
+    let (org, key) = acme(&app).await;
+    fake(&app, &org).await;
+    app.member(&org, "Ben Manager", Role::PolicyManager).await;
+    let wanted = json!({ "publishing_takes_two": true });
+    key.send(Method::PATCH, "/api/v1/orgs/acme", &[], Some(wanted)).await.expect(StatusCode::OK);
+    let made = key.post(ADOPT, json!({})).await.expect(StatusCode::OK);
+    assert_eq!((made.text("/outcome"), &made.body["policy"]["live_version"]), ("draft_beside", &Value::Null));
+    let layers = key.get(LAYERS).await.expect(StatusCode::OK);
+    assert_eq!(layers.body["servers"], json!({}));
+}

@@ -274,7 +274,7 @@ async fn a_call_that_its_agent_called_off_is_not_made_when_somebody_agrees() {
         let cancel =
             json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 2 } });
         let taken = there.post(cancel.to_string(), &headers).await;
-        assert_eq!(taken.status, StatusCode::ACCEPTED, "{}", taken.text);
+        assert!(taken.status.is_success(), "{}", taken.text);
         let waiting = asking.approver.get("/api/v1/orgs/acme/approvals?state=pending").await;
         for id in ["/items/0/id", "/items/1/id"].map(|at| waiting.text(at).to_owned()) {
             asking.decide(&asking.approver, &id, once()).await.expect(StatusCode::OK);

@@ -19,7 +19,7 @@ use crate::{
         actions::policies::{
             NewPolicy, PolicySheet, create_in,
             layers::put_baseline,
-            read, sheet,
+            read, second, sheet,
             suggested::{self, Baseline, Suggested},
         },
         cx::OrgCx,
@@ -44,7 +44,8 @@ pub enum Outcome {
     AlreadyInForce,
     /// It is what is being written of the policy that is the server's baseline; nothing in force changes.
     Draft,
-    /// The baseline is being written or holds elsewhere too, so it is a draft of a policy of its own.
+    /// The baseline is being written or holds elsewhere too, or a second person has to publish it, so it is a draft of a
+    /// policy of its own.
     DraftBeside,
 }
 
@@ -96,6 +97,8 @@ async fn try_once(cx: &OrgCx, server: &str, seen: Option<i64>) -> ActionResult<O
         return Err(ActionError::Changed);
     }
     match &found.baseline {
+        // What is made as a draft is put in force by two, and made the baseline then.
+        None if second::takes_two(&mut tx).await? => draft_beside(cx, tx, &found).await,
         None => put_in_force(cx, tx, &found).await,
         Some(baseline) if found.is_in_force() => {
             let sheet = sheet(&mut tx, baseline.policy.clone()).await?;

@@ -164,7 +164,10 @@ pub(super) async fn adopt(
             format!("It is a draft of {} now. Nothing in force changes until it is published.", policy.name)
         }
         AdoptionOutcome::DraftBeside => {
-            format!("{} is a draft now. Nothing in force changes by it.", policy.name)
+            format!(
+                "{} is a draft now. Nothing in force changes until it is published and made the baseline.",
+                policy.name
+            )
         }
     };
     Ok(go_saying(&policy_href(&ask, &policy.slug), Toast::say(said)))
