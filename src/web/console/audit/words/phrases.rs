@@ -187,6 +187,14 @@ pub(super) const PHRASES: &[Phrase] = &[
     phrase("policy.created", "Policy created", "create", "created", "the policy {target}"),
     phrase("policy.deleted", "Policy deleted", "delete", "deleted", "the policy {target}"),
     phrase(
+        "policy.proposal_withdrawn",
+        "Publication no longer asked for",
+        "end",
+        "ended",
+        "the question whether to publish the policy {target}",
+    ),
+    phrase("policy.proposed", "Publication asked for", "ask", "asked", "to publish the policy {target}"),
+    phrase(
         "policy.published",
         "Policy published",
         "publish",
