@@ -1,7 +1,7 @@
 //! Approvals: exact calls that wait for a human, and what was decided about them.
 //!
-//! Owns the tables `approvals`, `approval_votes` and `calls_off`. That one is used up stands in the statement that records the call,
-//! which is the audit room's.
+//! Owns the tables `approvals`, `approval_votes` and `calls_off`. That one is used up stands in the statement that records
+//! the call, which is the audit room's.
 //!
 //! Lacks on purpose: which calls need one, which is the policies' part; and sealing the arguments, which is the vault's.
 //!
