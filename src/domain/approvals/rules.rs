@@ -130,6 +130,11 @@ pub enum NarrowRefusal {
     /// What is read, and what an extension does, has no arguments of its own.
     #[error("Only the arguments of a tool can be changed: approve this as it is, or deny it.")]
     NoTool,
+    /// Not all that was asked is kept, so nobody can say what would stay of it.
+    #[error(
+        "A policy keeps some of these arguments from being stored, so they cannot be changed here: approve the call as it is, or deny it and say what you would agree to."
+    )]
+    Masked,
 }
 
 impl NarrowRefusal {
@@ -139,6 +144,7 @@ impl NarrowRefusal {
             Self::Voted => "approval_narrow_voted",
             Self::Quorum => "approval_narrow_quorum",
             Self::NoTool => "approval_narrow_no_tool",
+            Self::Masked => "approval_narrow_masked",
         }
     }
 }
