@@ -6,6 +6,7 @@ pub mod access;
 pub mod approvals;
 pub mod audit;
 pub mod automation;
+pub mod connections;
 pub mod gate;
 pub mod grants;
 pub mod identity;

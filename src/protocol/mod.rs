@@ -4,3 +4,4 @@
 //! above. Invariant: nothing here panics or grows without bound on any input.
 
 pub mod mcp;
+pub mod oauth;
