@@ -33,6 +33,7 @@ use crate::{
         jobs::{Runner, RunnerParts, Waker, rewrap, table},
         letters::Post,
         proxy::gateway::{Gateway, GatewayParts},
+        tokens::{Tokens, TokensParts},
     },
     io::{
         anchors::AnchorFile,
@@ -154,6 +155,17 @@ pub fn ports(
     let site = base_url.as_str().trim_end_matches('/').to_owned();
     let mailer = mailer(config.smtp.as_ref())?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let post =
+        Post { db: db.clone(), clock: clock.clone(), mailer, vault: vault.clone(), site: site.clone() };
+    let egress = egress(config, bound)?;
+    let tokens = Tokens::new(TokensParts {
+        db: db.clone(),
+        clock: clock.clone(),
+        vault: vault.clone(),
+        egress: egress.clone(),
+        post: post.clone(),
+        base_url: site.clone(),
+    });
     Ok(Ports {
         db: db.clone(),
         clock: clock.clone(),
@@ -164,14 +176,15 @@ pub fn ports(
         limits: Limits::default(),
         waker: Waker::default(),
         site: Site {
-            base_url: site.clone(),
-            sends_mail: mailer.is_configured(),
+            base_url: site,
+            sends_mail: post.mailer.is_configured(),
             production: config.is_production(),
             anchor_file: config.audit_anchor_file.clone().map(AnchorFile::at),
         },
-        post: Post { db: db.clone(), clock: clock.clone(), mailer, vault: vault.clone(), site },
+        post,
         vault,
-        egress: egress(config, bound)?,
+        egress,
+        tokens,
     })
 }
 

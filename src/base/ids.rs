@@ -47,6 +47,10 @@ kinds! {
     MailTokenId MailToken "mtk";
     /// A half-finished sign-in or passkey ceremony.
     CeremonyId Ceremony "cer";
+    /// A connected account.
+    ConnectionId Connection "con";
+    /// A request for an account that is under way.
+    ConnectRequestId ConnectRequest "cnr";
     /// One record of the audit log.
     EventId Event "evt";
     /// One request that reached us.
@@ -65,6 +69,8 @@ kinds! {
     ServerId Server "srv";
     /// One header or parameter that a server's requests carry.
     CredentialId Credential "crd";
+    /// An OAuth application that an organization registered at a provider.
+    ProviderId Provider "prv";
     /// What an agent may do, in whose name.
     GrantId Grant "grt";
     /// One carried token of a grant.

@@ -24,6 +24,7 @@ use crate::{
         fault::{ActionError, ActionResult},
         jobs::Waker,
         letters::Post,
+        tokens::Tokens,
     },
     io::{
         anchors::AnchorFile,
@@ -55,6 +56,8 @@ pub struct Ports {
     pub post: Post,
     /// Requests to servers of others.
     pub egress: Egress,
+    /// Tokens of connected accounts.
+    pub tokens: Tokens,
     /// How the installation is reached and set up.
     pub site: Site,
 }

@@ -21,6 +21,7 @@ use crate::{
         access::store as access,
         approvals::store::{self as approvals, Of},
         automation::{KeyFilter, KeyState, store as automation},
+        connections::store::accounts,
         grants::{Stop as Ended, store as grants},
         identity::store as identity,
         tenancy::store as tenancy,
@@ -151,6 +152,14 @@ pub const TABLE: &[Leaves] = &[
                 Ok(waiting)
             })
         },
+    },
+    Leaves {
+        key: "connections",
+        noun: "connected accounts",
+        what_happens: "are disconnected; their tokens are destroyed",
+        occasions: &[Offboarding, Leaving, Stop],
+        count: |tx, leaver| Box::pin(async move { accounts::count_of(tx, leaver.user).await }),
+        end: |tx, leaver| Box::pin(async move { accounts::end_all_of(tx, leaver.user, leaver.now).await }),
     },
     Leaves {
         key: "grants",

@@ -14,3 +14,4 @@ pub mod leaver;
 pub mod letters;
 pub mod proxy;
 pub mod sealing;
+pub mod tokens;

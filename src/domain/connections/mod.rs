@@ -8,14 +8,26 @@
 //! Invariant: a value that an organization sets never leads a request of a preset to a host outside the preset's rule.
 //! Invariant: what a preset says of lifetimes is told to people and never relied on; what a provider answers counts.
 
+mod connection;
+mod new_provider;
 mod preset;
 mod presets;
+mod provider;
+mod schedule;
+pub mod store;
 mod template;
 #[cfg(test)]
 mod tests;
 mod variables;
 
+pub use connection::{
+    AccountLabel, AccountOwner, ConnectRequest, Connection, ConnectionState, HeldAccount, LastError,
+    NewConnection, NewTokens, NotAState, SealedTokens,
+};
+pub use new_provider::{NewProvider, NewSource, ProviderForm, parse_secret};
 pub use preset::{Elsewhere, Pkce, Preset, Refreshing, Unverified};
 pub use presets::{elsewhere, preset, presets, presets_checked_on};
+pub use provider::{Provider, ProviderRef, ProviderSource, SealedSecret};
+pub use schedule::{Aftermath, Freshness, KEEP_ALIVE, MOST_PRESENTED, margin};
 pub use template::{Account, Ask, Template, TemplateParts};
 pub use variables::{BadVariable, Variable, VariableSource};

@@ -6,6 +6,7 @@ pub mod access_requests;
 pub mod api_keys;
 pub mod approvals;
 pub mod calls;
+pub mod connections;
 pub mod events;
 pub mod export;
 pub mod first_steps;

@@ -116,6 +116,17 @@ pub struct AccessDecided {
     pub page: String,
 }
 
+/// Tells somebody that an account of theirs has to be connected again before agents can use it.
+#[derive(Clone, Debug)]
+pub struct AccountReconnect {
+    /// The provider.
+    pub provider: Line,
+    /// The account.
+    pub account: Line,
+    /// Its page; it asks for sign-in.
+    pub page: String,
+}
+
 /// Invites somebody who has no account.
 #[derive(Clone, Debug)]
 pub struct Invitation {
@@ -372,6 +383,8 @@ pub enum Letter {
     AccessAsked(AccessAsked),
     /// Tells a person what was decided about the access they asked for.
     AccessDecided(AccessDecided),
+    /// Tells somebody that an account has to be connected again.
+    AccountReconnect(AccountReconnect),
     /// Lets the operator see that mail arrives.
     TestLetter(TestLetter),
 }
@@ -398,6 +411,7 @@ impl Letter {
             Self::PolicyProposed(_) => "policy_proposed",
             Self::AccessAsked(_) => "access_asked",
             Self::AccessDecided(_) => "access_decided",
+            Self::AccountReconnect(_) => "account_reconnect",
             Self::TestLetter(_) => "test_letter",
         }
     }
@@ -426,6 +440,7 @@ impl Letter {
             Self::AccessAsked(l) => format!("{} asks for access to {}", l.person, l.what),
             Self::AccessDecided(l) if l.given.is_some() => format!("You have access to {}", l.what),
             Self::AccessDecided(l) => format!("Access to {} was refused", l.what),
+            Self::AccountReconnect(l) => format!("Connect {} again", l.provider),
             Self::TestLetter(_) => "Mail from Portreeve arrives".to_owned(),
         }
     }

@@ -15,7 +15,7 @@ mod render;
 mod words;
 
 pub use letter::{
-    AccessAsked, AccessDecided, ApiKeyCreated, ApprovalAsked, EmailChanged, Invitation,
+    AccessAsked, AccessDecided, AccountReconnect, ApiKeyCreated, ApprovalAsked, EmailChanged, Invitation,
     InvitationExistingAccount, Letter, NewSignIn, OrgDeletionAsked, OwnershipTransferred, PasskeyAdded,
     PasswordChanged, PolicyProposed, RemovedFromOrg, ResetPassword, SecondFactorChange, SecondFactorChanged,
     SignUpExisting, TestLetter, VerifyEmail,

@@ -9,7 +9,7 @@ use zeroize::Zeroize;
 use crate::flow::letters::{
     Letter,
     letter::{
-        AccessAsked, AccessDecided, ApiKeyCreated, ApprovalAsked, EmailChanged, Invitation,
+        AccessAsked, AccessDecided, AccountReconnect, ApiKeyCreated, ApprovalAsked, EmailChanged, Invitation,
         InvitationExistingAccount, NewSignIn, OrgDeletionAsked, OwnershipTransferred, PasskeyAdded,
         PasswordChanged, PolicyProposed, RemovedFromOrg, ResetPassword, SecondFactorChanged, SignUpExisting,
         TestLetter, VerifyEmail,
@@ -88,6 +88,7 @@ fn text(letter: &Letter, site: &str) -> askama::Result<String> {
         Letter::PolicyProposed(letter) => Text::PolicyProposed { site, letter }.render(),
         Letter::AccessAsked(letter) => Text::AccessAsked { site, letter }.render(),
         Letter::AccessDecided(letter) => Text::AccessDecided { site, letter }.render(),
+        Letter::AccountReconnect(letter) => Text::AccountReconnect { site, letter }.render(),
         Letter::TestLetter(letter) => Text::TestLetter { site, letter }.render(),
     }
 }
@@ -114,6 +115,7 @@ fn html(letter: &Letter, site: &str, subject: &str) -> askama::Result<String> {
         Letter::PolicyProposed(letter) => Html::PolicyProposed { site, subject, letter }.render(),
         Letter::AccessAsked(letter) => Html::AccessAsked { site, subject, letter }.render(),
         Letter::AccessDecided(letter) => Html::AccessDecided { site, subject, letter }.render(),
+        Letter::AccountReconnect(letter) => Html::AccountReconnect { site, subject, letter }.render(),
         Letter::TestLetter(letter) => Html::TestLetter { site, subject, letter }.render(),
     }
 }
@@ -157,6 +159,8 @@ enum Text<'a> {
     AccessAsked { site: &'a str, letter: &'a AccessAsked },
     #[template(path = "mail/access_decided/letter.txt")]
     AccessDecided { site: &'a str, letter: &'a AccessDecided },
+    #[template(path = "mail/account_reconnect/letter.txt")]
+    AccountReconnect { site: &'a str, letter: &'a AccountReconnect },
     #[template(path = "mail/test_letter/letter.txt")]
     TestLetter { site: &'a str, letter: &'a TestLetter },
 }
@@ -200,6 +204,8 @@ enum Html<'a> {
     AccessAsked { site: &'a str, subject: &'a str, letter: &'a AccessAsked },
     #[template(path = "mail/access_decided/letter.html")]
     AccessDecided { site: &'a str, subject: &'a str, letter: &'a AccessDecided },
+    #[template(path = "mail/account_reconnect/letter.html")]
+    AccountReconnect { site: &'a str, subject: &'a str, letter: &'a AccountReconnect },
     #[template(path = "mail/test_letter/letter.html")]
     TestLetter { site: &'a str, subject: &'a str, letter: &'a TestLetter },
 }

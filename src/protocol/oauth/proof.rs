@@ -18,6 +18,11 @@ impl State {
         Self(Secret::new(encoded(bytes)))
     }
 
+    /// Takes one that was kept.
+    pub const fn of_kept(text: Secret<String>) -> Self {
+        Self(text)
+    }
+
     /// The text that travels.
     pub const fn text(&self) -> &Secret<String> {
         &self.0

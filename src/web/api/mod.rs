@@ -3,6 +3,7 @@
 pub mod access_requests;
 pub mod api_keys;
 pub mod approvals;
+pub mod connections;
 pub mod events;
 pub mod gate;
 pub mod grants;
@@ -27,6 +28,7 @@ pub fn routes() -> Routes {
         .and(access_requests::routes())
         .and(api_keys::routes())
         .and(approvals::routes())
+        .and(connections::routes())
         .and(events::routes())
         .and(gate::routes())
         .and(grants::routes())

@@ -73,6 +73,7 @@ const ACCOUNT: Plan = &[
     (
         "Your account",
         &[
+            Place("Connected accounts", "/accounts", "plug", None),
             Place("My agents", "/agents", "bot", None),
             Place("Access requests", "/access", "key", None),
             Place("Activity", "/activity", "log", None),

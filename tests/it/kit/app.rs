@@ -169,6 +169,17 @@ impl Drop for TestApp {
 
 fn ports(db: &Db, clock: &Clock, mailer: Mailer, origin: &str) -> Ports {
     let vault = vault(clock);
+    let site = origin.to_owned();
+    let post = Post { db: db.clone(), clock: clock.clone(), mailer, vault: vault.clone(), site };
+    let egress = egress();
+    let tokens = Tokens::new(TokensParts {
+        db: db.clone(),
+        clock: clock.clone(),
+        vault: vault.clone(),
+        egress: egress.clone(),
+        post: post.clone(),
+        base_url: origin.to_owned(),
+    });
     Ports {
         db: db.clone(),
         clock: clock.clone(),
@@ -178,15 +189,10 @@ fn ports(db: &Db, clock: &Clock, mailer: Mailer, origin: &str) -> Ports {
         limits: Limits::generous(),
         waker: Waker::default(),
         site: Site { base_url: origin.to_owned(), sends_mail: true, production: false, anchor_file: None },
-        post: Post {
-            db: db.clone(),
-            clock: clock.clone(),
-            mailer,
-            vault: vault.clone(),
-            site: origin.to_owned(),
-        },
+        post,
         vault,
-        egress: egress(),
+        egress,
+        tokens,
     }
 }
 

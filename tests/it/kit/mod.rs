@@ -11,6 +11,7 @@ pub(crate) mod cluster;
 pub(crate) mod database;
 mod driver;
 pub(crate) mod fake_names;
+pub(crate) mod fake_provider;
 pub(crate) mod fake_server;
 pub(crate) mod form;
 pub(crate) mod http;

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use portreeve::{
     base::{permission::Role, secret::Secret},
     flow::letters::{
-        AccessAsked, AccessDecided, ApiKeyCreated, ApprovalAsked, EmailChanged, Invitation,
+        AccessAsked, AccessDecided, AccountReconnect, ApiKeyCreated, ApprovalAsked, EmailChanged, Invitation,
         InvitationExistingAccount, Letter, Line, Moment, NewSignIn, OrgDeletionAsked, OwnershipTransferred,
         PasskeyAdded, PasswordChanged, PolicyProposed, RemovedFromOrg, ResetPassword, SecondFactorChange,
         SecondFactorChanged, SignUpExisting, TestLetter, VerifyEmail,
@@ -153,6 +153,11 @@ fn org_letters(name: &str, org: &str) -> Vec<Letter> {
             Some("create_issue for 1 day".into()),
             "Go on.",
         )),
+        Letter::AccountReconnect(AccountReconnect {
+            provider: "GitHub".into(),
+            account: "ada@example.com".into(),
+            page: page("/me/accounts"),
+        }),
         Letter::OrgDeletionAsked(deletion(name, org, None)),
         Letter::TestLetter(TestLetter { at: at() }),
     ]

@@ -8,5 +8,6 @@ mod pages;
 mod record;
 mod roles;
 mod tenants;
+mod tokens;
 mod trace;
 mod world;

@@ -112,6 +112,9 @@ async fn parameters(app: &TestApp, org: &PlantedOrg, user: ids::UserId) -> BTree
     all.insert("policy", policy.to_string());
     all.insert("number", "1".to_owned());
     all.insert("approval", approval.to_string());
+    let hub = app.provider_at(org, &format!("hub-{}", org.slug), "https://hub.example.com").await;
+    all.insert("provider", hub.to_string());
+    all.insert("connection", app.account(org, user, hub).await.to_string());
     all.insert("access", app.access_request(org, user, server).await.to_string());
     all.insert("test", ids::PolicyTestId::fresh().to_string());
     all.insert("count", "07".repeat(32));

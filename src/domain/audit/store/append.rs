@@ -36,6 +36,8 @@ pub enum Unrecorded {
     Checkpoint,
     /// A replica says that it lives.
     Replica,
+    /// A new token of a connected account, or one more try for it; what its owner has to mend is recorded.
+    TokenRefresh,
     /// One batch of re-wrapped or re-sealed keys; start and end of a rotation are recorded.
     Resealing,
     /// What is being written and puts nothing in force; its publication is recorded.

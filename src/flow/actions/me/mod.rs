@@ -5,6 +5,7 @@
 //! Invariant: whatever changes how an account is entered asks for a fresh proof and is told by letter.
 
 pub mod access;
+pub mod accounts;
 pub mod activity;
 pub mod email;
 pub mod factors;

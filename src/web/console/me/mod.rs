@@ -1,6 +1,7 @@
 //! A person's own pages: profile, security, sessions, organizations, activity, and stopping everything.
 
 mod access;
+mod accounts;
 mod activity;
 mod email;
 mod grants;
@@ -37,6 +38,7 @@ pub fn routes() -> Routes {
     Routes::default()
         .page("/me", Access::Person, start)
         .and(access::routes())
+        .and(accounts::routes())
         .and(activity::routes())
         .and(email::routes())
         .and(grants::routes())
@@ -82,6 +84,7 @@ fn proof_then(page: &str, error: ActionError) -> PageResult {
 pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
     let files = [
         access::samples,
+        accounts::samples,
         activity::samples,
         email::samples,
         grants::samples,

@@ -1,5 +1,6 @@
 //! A person's own pages.
 
+mod accounts;
 mod grants;
 mod orgs;
 mod passkeys;

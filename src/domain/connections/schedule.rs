@@ -1,0 +1,246 @@
+//! When a new token is fetched, and what becomes of a connection when none comes.
+//!
+//! Pure: the time comes in as an argument, and so does chance.
+
+use time::{Duration, OffsetDateTime};
+
+use crate::{
+    domain::connections::{ConnectionState, HeldAccount},
+    protocol::oauth::failure::FailureKind,
+};
+
+/// No token is used closer to its end than this, however short it lives.
+const LEAST_MARGIN: Duration = Duration::seconds(60);
+/// None is renewed earlier before its end than this, however long it lives.
+const GREATEST_MARGIN: Duration = Duration::seconds(300);
+/// The longest pause after failures.
+const LONGEST_PAUSE: Duration = Duration::seconds(60);
+/// A refresh token that is not used for long may lapse, so it is used once in such a time at least.
+pub const KEEP_ALIVE: Duration = Duration::days(7);
+/// What lives shorter is not renewed by itself.
+const LEAST_BY_ITSELF: Duration = Duration::minutes(10);
+/// How often is looked for what is due.
+const ROUND: Duration = Duration::seconds(60);
+/// How often a refresh token is sent without an answer that was stored: once, and once more.
+pub const MOST_PRESENTED: i32 = 2;
+
+/// What a call does about a connection's token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// It is used.
+    Fresh,
+    /// It is used, and a new one is fetched meanwhile.
+    Ageing,
+    /// A new one is waited for.
+    Stale,
+    /// It has ended, and no new one can be had without its owner.
+    Ended,
+}
+
+/// How long before its end a token is renewed. A token that lives for less than twice the least margin is used for half of
+/// its life.
+pub fn margin(lives_for: Duration) -> Duration {
+    (lives_for / 10_i32).clamp(LEAST_MARGIN, GREATEST_MARGIN).min(lives_for / 2_i32)
+}
+
+impl HeldAccount {
+    /// What is to be done about its token now.
+    pub fn freshness(&self, now: OffsetDateTime) -> Freshness {
+        let Some(ends) = self.expires_at else { return Freshness::Fresh };
+        if now + margin(ends - self.issued_at) < ends {
+            return Freshness::Fresh;
+        }
+        match (self.has_refresh, now < ends) {
+            (true, true) => Freshness::Ageing,
+            (true, false) => Freshness::Stale,
+            (false, true) => Freshness::Fresh,
+            (false, false) => Freshness::Ended,
+        }
+    }
+
+    /// Whether a new token is fetched before anybody asks for one. What lives for minutes only is renewed when it is used.
+    pub fn is_due_by_itself(&self, now: OffsetDateTime) -> bool {
+        let Some(ends) = self.expires_at.filter(|ends| now < *ends) else { return false };
+        let lives_for = ends - self.issued_at;
+        self.has_refresh && lives_for >= LEAST_BY_ITSELF && now + margin(lives_for) + ROUND >= ends
+    }
+
+    /// Whether its refresh token should be used so that it does not lapse.
+    pub fn is_idle(&self, now: OffsetDateTime) -> bool {
+        self.has_refresh && now - self.issued_at >= KEEP_ALIVE
+    }
+
+    /// Whether nobody should try for a new token yet.
+    pub fn is_resting(&self, now: OffsetDateTime) -> bool {
+        self.retry_at.is_some_and(|at| now < at)
+    }
+}
+
+/// What becomes of a connection for which no new token came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aftermath {
+    /// The same is tried once more at once: nobody knows whether the first request arrived.
+    Again,
+    /// It rests until then.
+    Rest {
+        /// When a new token is tried for again.
+        until: OffsetDateTime,
+    },
+    /// Only its owner can help.
+    Reauth,
+    /// Only who registered the provider can help; a token that still lives is used until it ends.
+    Broken {
+        /// When a new token is tried for again.
+        until: OffsetDateTime,
+    },
+}
+
+impl Aftermath {
+    /// Of a failure, after so many in a row before it, the refresh token having been sent so often without a stored answer.
+    /// `chance` is a number from 0 to 1000.
+    pub fn of(kind: FailureKind, failures: i32, presented: i32, now: OffsetDateTime, chance: u16) -> Self {
+        match kind {
+            FailureKind::DeadGrant => Self::Reauth,
+            FailureKind::Unknown if presented < MOST_PRESENTED => Self::Again,
+            // It may have been taken for good: to send it a third time could end what a sibling holds.
+            FailureKind::Unknown => Self::Reauth,
+            FailureKind::Transient => Self::Rest { until: now + pause(failures, chance) },
+            FailureKind::BrokenClient => Self::Broken { until: now + LONGEST_PAUSE },
+        }
+    }
+
+    /// The state that follows.
+    pub const fn state(self) -> ConnectionState {
+        match self {
+            Self::Again | Self::Rest { .. } | Self::Broken { .. } => ConnectionState::ErrorBackoff,
+            Self::Reauth => ConnectionState::NeedsReauth,
+        }
+    }
+
+    /// Whether the provider said what follows from, so that nothing of what was sent is in doubt.
+    pub const fn is_answered(self) -> bool {
+        matches!(self, Self::Rest { .. } | Self::Broken { .. })
+    }
+
+    /// When a new token is tried for again.
+    pub const fn retry_at(self) -> Option<OffsetDateTime> {
+        match self {
+            Self::Rest { until } | Self::Broken { until } => Some(until),
+            Self::Again | Self::Reauth => None,
+        }
+    }
+}
+
+/// 1, 2, 4 … 60 seconds, and up to a quarter more by chance, so that replicas and people do not come at once.
+fn pause(failures: i32, chance: u16) -> Duration {
+    let doubled = 1_i64 << failures.clamp(0, 6);
+    let whole = Duration::seconds(doubled).min(LONGEST_PAUSE);
+    whole + whole * i32::from(chance.min(1000)) / 4000
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        base::ids::{ConnectionId, ProviderId},
+        domain::connections::AccountOwner,
+    };
+
+    fn at(second: i64) -> OffsetDateTime {
+        OffsetDateTime::UNIX_EPOCH + Duration::seconds(second)
+    }
+
+    fn held(lives_for: Option<i64>, has_refresh: bool) -> HeldAccount {
+        HeldAccount {
+            id: ConnectionId::fresh(),
+            provider: ProviderId::fresh(),
+            owner: AccountOwner::Org,
+            is_default: true,
+            state: ConnectionState::Active,
+            scopes: Vec::new(),
+            facts: Default::default(),
+            tokens: None,
+            token_version: 1,
+            has_refresh,
+            issued_at: at(0),
+            expires_at: lives_for.map(at),
+            retry_at: None,
+            presented: 0,
+            failures: 0,
+        }
+    }
+
+    #[test]
+    fn a_token_is_renewed_a_tenth_of_its_life_before_its_end_within_bounds() {
+        for (lives_for, before) in [(3_600, 300), (1_000, 100), (300, 60), (100, 50), (2, 1), (86_400, 300)] {
+            assert_eq!(margin(Duration::seconds(lives_for)), Duration::seconds(before), "{lives_for}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_used_while_it_lives_and_waited_for_when_it_does_not() {
+        let hour = held(Some(3_600), true);
+        for (second, freshness) in [
+            (0, Freshness::Fresh),
+            (3_299, Freshness::Fresh),
+            (3_300, Freshness::Ageing),
+            (3_599, Freshness::Ageing),
+            (3_600, Freshness::Stale),
+        ] {
+            assert_eq!(hour.freshness(at(second)), freshness, "{second}");
+        }
+        let once = held(Some(3_600), false);
+        assert_eq!(
+            (once.freshness(at(3_599)), once.freshness(at(3_600))),
+            (Freshness::Fresh, Freshness::Ended)
+        );
+        assert_eq!(held(None, false).freshness(at(9_999_999)), Freshness::Fresh);
+    }
+
+    #[test]
+    fn what_lives_long_enough_is_renewed_by_itself_before_a_call_would_have_to() {
+        let hour = held(Some(3_600), true);
+        for (second, is_due) in [(3_239, false), (3_240, true), (3_599, true), (3_600, false)] {
+            assert_eq!(hour.is_due_by_itself(at(second)), is_due, "{second}");
+        }
+        assert!(!held(Some(300), true).is_due_by_itself(at(299)));
+        assert!(!held(Some(3_600), false).is_due_by_itself(at(3_500)));
+        assert!(!held(None, true).is_due_by_itself(at(3_500)));
+    }
+
+    #[test]
+    fn what_nobody_uses_is_kept_alive_once_a_week() {
+        let idle = held(Some(3_600), true);
+        assert!(!idle.is_idle(at(7 * 86_400 - 1)) && idle.is_idle(at(7 * 86_400)));
+        assert!(!held(Some(3_600), false).is_idle(at(99 * 86_400)));
+    }
+
+    #[test]
+    fn each_kind_of_failure_leads_where_it_can_be_helped() {
+        let of = |kind, failures, presented| Aftermath::of(kind, failures, presented, at(0), 0);
+        assert_eq!(of(FailureKind::DeadGrant, 0, 1), Aftermath::Reauth);
+        assert_eq!(of(FailureKind::Unknown, 0, 1), Aftermath::Again);
+        assert_eq!(of(FailureKind::Unknown, 0, 2), Aftermath::Reauth);
+        assert_eq!(of(FailureKind::Transient, 0, 1), Aftermath::Rest { until: at(1) });
+        assert_eq!(of(FailureKind::Transient, 3, 1), Aftermath::Rest { until: at(8) });
+        assert_eq!(of(FailureKind::Transient, 99, 1), Aftermath::Rest { until: at(60) });
+        assert_eq!(of(FailureKind::BrokenClient, 0, 1).retry_at(), Some(at(60)));
+        assert_eq!(of(FailureKind::BrokenClient, 0, 1).state(), ConnectionState::ErrorBackoff);
+    }
+
+    proptest! {
+        #[test]
+        fn a_pause_is_never_longer_than_75_seconds_and_never_none(failures in any::<i32>(), chance in any::<u16>()) {
+            let pause = pause(failures, chance);
+            prop_assert!(pause >= Duration::seconds(1) && pause <= Duration::seconds(75));
+        }
+
+        #[test]
+        fn a_margin_never_eats_more_than_half_of_a_life(seconds in 0_i64..10_000_000) {
+            let life = Duration::seconds(seconds);
+            prop_assert!(margin(life) * 2 <= life && margin(life) <= GREATEST_MARGIN);
+        }
+    }
+}

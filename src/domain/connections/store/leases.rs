@@ -1,0 +1,188 @@
+//! SQL of fetching new tokens: one at a time, over all replicas.
+//!
+//! A lease ends by itself, by the database's clock, so a replica that dies holds nobody up for long. How often a refresh
+//! token was sent is counted before it is sent: after a crash it is known that it may have been.
+
+use sqlx::types::Json;
+use time::{Duration, OffsetDateTime};
+
+use crate::{
+    base::ids::{ConnectionId, OrgId, ReplicaId},
+    domain::connections::{Aftermath, HeldAccount, MOST_PRESENTED, NewTokens},
+    io::db::{DbResult, OrgTx, SystemTx, Tx},
+};
+
+/// How long a pair of tokens is kept after a new one came.
+const GRACE: Duration = Duration::hours(24);
+
+/// Takes the lease on a connection's refresh token and counts that it is sent; not where somebody else holds it, where
+/// another pair is there by now, or where it was sent too often without an answer.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn take(tx: &mut OrgTx, held: &HeldAccount, replica: ReplicaId, seconds: i32) -> DbResult<bool> {
+    let done = sqlx::query!(
+        "update connections set lease_by = $4, lease_until = clock_timestamp() + make_interval(secs => $5),
+            presented = presented + 1
+        where org_id = $1 and id = $2 and token_version = $3 and has_refresh and sealed_tokens is not null
+            and state in ('active', 'error_backoff') and presented < $6
+            and (lease_until is null or lease_until <= clock_timestamp())",
+        tx.org().uuid(),
+        held.id.uuid(),
+        held.token_version,
+        replica.uuid(),
+        f64::from(seconds),
+        MOST_PRESENTED
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Counts that the refresh token is sent once more by who holds the lease, for another while.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn again(tx: &mut OrgTx, held: &HeldAccount, replica: ReplicaId, seconds: i32) -> DbResult<bool> {
+    let done = sqlx::query!(
+        "update connections set lease_until = clock_timestamp() + make_interval(secs => $5), presented = presented + 1
+        where org_id = $1 and id = $2 and token_version = $3 and lease_by = $4 and lease_until > clock_timestamp()
+            and presented < $6",
+        tx.org().uuid(),
+        held.id.uuid(),
+        held.token_version,
+        replica.uuid(),
+        f64::from(seconds),
+        MOST_PRESENTED
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Stores the pair that came, in place of the one it was fetched with, and gives the lease back. The old pair is kept for a
+/// day.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn store(
+    tx: &mut OrgTx,
+    held: &HeldAccount,
+    new: &NewTokens,
+    now: OffsetDateTime,
+) -> DbResult<bool> {
+    let done = sqlx::query!(
+        "update connections set sealed_previous = sealed_tokens, previous_key_id = data_key_id, previous_until = $10,
+            sealed_tokens = $4, data_key_id = $5, has_refresh = $6, scopes = $7, expires_at = $8,
+            refresh_expires_at = coalesce($9, refresh_expires_at), issued_at = $11, facts = $12,
+            token_version = token_version + 1, lease_by = null, lease_until = null, presented = 0, failures = 0,
+            retry_at = null, last_ok_at = $11, is_told = false,
+            state_since = case when state = 'active' then state_since else $11 end, state = 'active', state_reason = ''
+        where org_id = $1 and id = $2 and token_version = $3 and state in ('active', 'error_backoff')",
+        tx.org().uuid(),
+        held.id.uuid(),
+        held.token_version,
+        new.sealed.bytes,
+        new.sealed.key.uuid(),
+        new.has_refresh,
+        &new.scopes,
+        new.expires_at,
+        new.refresh_expires_at,
+        now + GRACE,
+        now,
+        Json(&new.facts) as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// What is stored of a failure.
+#[derive(Clone, Copy, Debug)]
+pub struct Failed<'a> {
+    /// What follows.
+    pub aftermath: Aftermath,
+    /// Whether the refresh token never left, so that it does not count as sent.
+    pub is_unsent: bool,
+    /// What went wrong, as a code.
+    pub code: &'a str,
+    /// The provider's own words.
+    pub words: &'a str,
+}
+
+/// Stores why no pair came, and gives the lease back; not where another pair is there by now.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn fail(
+    tx: &mut OrgTx,
+    held: &HeldAccount,
+    failed: Failed<'_>,
+    now: OffsetDateTime,
+) -> DbResult<bool> {
+    let state = failed.aftermath.state();
+    let done = sqlx::query!(
+        "update connections set state_since = case when state = $4 then state_since else $8 end, state = $4,
+            state_reason = $5, retry_at = $6, failures = failures + 1, last_error_at = $8, last_error = $5,
+            last_error_words = $7, lease_by = null, lease_until = null,
+            presented = case when $9 then greatest(0, presented - 1) when $10 then 0 else presented end,
+            version = version + 1
+        where org_id = $1 and id = $2 and token_version = $3 and state in ('active', 'error_backoff')",
+        tx.org().uuid(),
+        held.id.uuid(),
+        held.token_version,
+        state.as_str(),
+        failed.code,
+        failed.aftermath.retry_at(),
+        failed.words,
+        now,
+        failed.is_unsent,
+        // The provider answered, so nothing of what was sent is in doubt.
+        failed.aftermath.is_answered()
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Connections of every organization whose tokens end before a moment, or whose refresh tokens were not used for long.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn due(
+    tx: &mut SystemTx,
+    before: OffsetDateTime,
+    idle_since: OffsetDateTime,
+    now: OffsetDateTime,
+    limit: i64,
+) -> DbResult<Vec<(OrgId, ConnectionId)>> {
+    let rows = sqlx::query!(
+        r#"select org_id as "org: OrgId", id as "id: ConnectionId" from connections
+        where state in ('active', 'error_backoff') and has_refresh and (expires_at <= $1 or issued_at <= $2)
+            and (retry_at is null or retry_at <= $3) and (lease_until is null or lease_until <= clock_timestamp())
+        order by expires_at nulls last limit $4"#,
+        before,
+        idle_since,
+        now,
+        limit
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.org, row.id)).collect())
+}
+
+/// Forgets pairs whose day is over.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn forget_previous(tx: &mut OrgTx, now: OffsetDateTime) -> DbResult<()> {
+    sqlx::query!(
+        "update connections set sealed_previous = null, previous_key_id = null, previous_until = null
+        where org_id = $1 and previous_until <= $2",
+        tx.org().uuid(),
+        now
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! The way to a provider: what a person is about to allow, and the address their browser goes to.
+
+use time::Duration;
+
+use crate::{
+    base::{crypto::random, ids::ConnectRequestId, permission::Permission},
+    domain::{
+        audit::{self, Unrecorded},
+        connections::{
+            AccountOwner, Ask, ConnectRequest, Connection, ConnectionState, Provider, ProviderRef,
+            SealedTokens,
+            store::{self as providers, requests},
+        },
+        vault::Cell,
+    },
+    flow::{
+        actions::connections::{changeable, ended},
+        cx::OrgCx,
+        fault::{ActionError, ActionResult},
+        tokens::Armed,
+    },
+    io::db::{OrgTx, Tx},
+    protocol::oauth::proof::{State, Verifier},
+};
+
+/// How long a person has at the provider.
+const WITHIN: Duration = Duration::minutes(10);
+
+/// What somebody wants to connect.
+#[derive(Clone, Debug, Default)]
+pub struct BeginInput {
+    /// The provider, by slug or id.
+    pub provider: String,
+    /// The connection that is to be renewed; none for a new one.
+    pub connection: Option<String>,
+    /// For whom: `user`, or `org` for everybody.
+    pub owner: String,
+    /// Scopes beyond those that the provider's page names.
+    pub scopes: Vec<String>,
+    /// The page to go on to.
+    pub return_to: String,
+}
+
+/// What a person is about to allow.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// The provider.
+    pub provider: Provider,
+    /// The connection that is renewed.
+    pub connection: Option<Connection>,
+    /// What is asked for.
+    pub scopes: Vec<String>,
+}
+
+/// The browser may go.
+#[derive(Clone, Debug)]
+pub struct Begun {
+    /// The provider.
+    pub provider: Provider,
+    /// Where to.
+    pub url: url::Url,
+}
+
+/// What a person is about to allow.
+///
+/// # Errors
+/// `NotFound` where there is no such provider or connection; a refusal where nobody can connect through it.
+pub async fn offer(cx: &OrgCx, input: &BeginInput) -> ActionResult<Offer> {
+    cx.require(Permission::ConnectionsOwn)?;
+    let mut tx = cx.tx().await?;
+    let offer = offered(cx, &mut tx, input).await?;
+    tx.done().await?;
+    Ok(offer)
+}
+
+async fn offered(cx: &OrgCx, tx: &mut OrgTx, input: &BeginInput) -> ActionResult<Offer> {
+    let named = input.provider.parse::<ProviderRef>().map_err(|_| ActionError::NotFound)?;
+    let provider = providers::find(tx, &named).await?.ok_or(ActionError::NotFound)?;
+    if provider.disabled_at.is_some() {
+        return Err(ActionError::refused(
+            "provider_disabled",
+            format!("{} is switched off here. An admin switches it on again.", provider.name),
+        ));
+    }
+    let connection = match &input.connection {
+        Some(id) => Some(changeable(cx, tx, id).await?.connection),
+        None => None,
+    };
+    if let Some(connection) = &connection {
+        match connection.state {
+            ConnectionState::Revoked => return Err(ended()),
+            _ if connection.provider != provider.id => return Err(ActionError::NotFound),
+            _ => {}
+        }
+    }
+    let mut scopes = provider.scopes.clone();
+    let held = connection.iter().flat_map(|connection| &connection.scopes);
+    for scope in held.chain(&input.scopes) {
+        if !scopes.contains(scope) && !scope.is_empty() {
+            scopes.push(scope.clone());
+        }
+    }
+    Ok(Offer { provider, connection, scopes })
+}
+
+/// Sends a person's browser to the provider.
+///
+/// # Errors
+/// As [`offer`]; `Forbidden` for whoever is no signed-in person, and for an account of everybody.
+pub async fn begin(cx: &OrgCx, input: &BeginInput) -> ActionResult<Begun> {
+    cx.require(Permission::ConnectionsOwn)?;
+    let person = cx.person.as_ref().ok_or(ActionError::NotSignedIn)?;
+    let owner = match input.owner.as_str() {
+        "org" => {
+            cx.require(Permission::ConnectionsWrite)?;
+            AccountOwner::Org
+        }
+        _ => AccountOwner::User(person.id()),
+    };
+    let (state, nonce, verifier) = (
+        State::of_random(random::bytes()),
+        State::of_random(random::bytes()),
+        Verifier::of_random(random::bytes()),
+    );
+    let mut tx = cx.tx().await?;
+    let Offer { provider, connection, scopes } = offered(cx, &mut tx, input).await?;
+    let armed = Armed::of(&cx.ports.vault, &mut tx, provider).await?;
+    let Armed { provider, template, client } = armed.ok_or_else(|| {
+        ActionError::refused(
+            "provider_unusable",
+            "The provider's preset is not known to this version. An admin registers it anew.",
+        )
+    })?;
+    let id = ConnectRequestId::fresh();
+    let proof = format!("{} {}", verifier.text().expose(), nonce.text().expose());
+    let sealed = cx.ports.vault.seal(&mut tx, cell(id), proof.as_bytes()).await?;
+    let request = ConnectRequest {
+        id,
+        user: person.id(),
+        session: person.session.id,
+        provider: provider.id,
+        provider_version: provider.version,
+        owner: connection.as_ref().map_or(owner, |connection| connection.owner),
+        connection: connection.map(|connection| connection.id),
+        scopes: scopes.clone(),
+        proof: SealedTokens { key: sealed.key, bytes: sealed.bytes },
+        return_to: input.return_to.clone(),
+        expires_at: cx.now() + WITHIN,
+    };
+    requests::insert(&mut tx, &request, &state.hash(), cx.now()).await?;
+    audit::commit_unrecorded(tx, Unrecorded::Ceremony).await?;
+    let redirect_uri = cx.ports.tokens.redirect_uri(provider.id);
+    let url = template.authorize_url(&Ask {
+        client_id: &client.id,
+        redirect_uri: &redirect_uri,
+        scopes: &scopes,
+        user_scopes: &provider.user_scopes,
+        state: &state,
+        nonce: &nonce,
+        verifier: &verifier,
+        resource: None,
+    });
+    Ok(Begun { provider, url })
+}
+
+/// Where a request keeps verifier and nonce.
+pub(super) fn cell(id: ConnectRequestId) -> Cell {
+    Cell::new("connect_requests", requests::SEALED_PROOF, id)
+}

@@ -1,0 +1,228 @@
+//! The way back from a provider: a code becomes tokens, and tokens an account of whoever asked.
+
+use time::OffsetDateTime;
+
+use crate::{
+    base::{
+        ids::{ConnectionId, ProviderId},
+        secret::Secret,
+    },
+    domain::{
+        audit::{self, Entry, Unrecorded},
+        connections::{
+            Account, AccountLabel, ConnectRequest, Connection, NewConnection, Provider,
+            store::{accounts, requests},
+        },
+        vault::Sealed,
+    },
+    flow::{
+        actions::connections::{ConnectionRecord, about, begin, words},
+        cx::{OrgCx, PersonCx},
+        enter,
+        fault::{ActionError, ActionResult},
+        tokens::{Armed, Pair, send, stored},
+    },
+    io::db::Tx,
+    protocol::oauth::{
+        answer::TokenAnswer,
+        callback::Callback,
+        document::{Document, Facts},
+        proof::{State, Verifier},
+    },
+};
+
+/// An account was connected.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// The organization's short name.
+    pub org: String,
+    /// The connection.
+    pub connection: Connection,
+    /// Whether it was there before.
+    pub is_renewed: bool,
+    /// The page to go on to; empty for the connection's own.
+    pub return_to: String,
+}
+
+/// Takes what a browser brings back from a provider.
+///
+/// # Errors
+/// A refusal that says what happened, who can help and how, for every way in which a provider refuses; nothing is connected
+/// then. Whatever it is, the request cannot be finished a second time.
+pub async fn finish(person: &PersonCx, provider: &str, query: &str) -> ActionResult<Finished> {
+    let id: ProviderId = provider.parse().map_err(|_| ActionError::NotFound)?;
+    let callback = Callback::read(query).map_err(|bad| words::bad("the provider", bad))?;
+    let state = State::hash_of(callback.state.expose()).ok_or_else(unknown)?;
+    let mut tx = person.tx().await?;
+    let org = requests::org_of(&mut tx, &state).await?;
+    tx.done().await?;
+    let cx = enter::org(person.clone(), &org.ok_or_else(unknown)?.to_string()).await?;
+    let mut tx = cx.tx().await?;
+    let request = requests::take(&mut tx, &state).await?;
+    let armed = Armed::find(&cx.ports.vault, &mut tx, id).await?;
+    let proof = match &request {
+        Some(request) => {
+            let sealed = Sealed { key: request.proof.key, bytes: request.proof.bytes.clone() };
+            Some(cx.ports.vault.open(&mut tx, begin::cell(request.id), &sealed).await?)
+        }
+        None => None,
+    };
+    // From here on the request is gone: what is brought back once is not looked at twice.
+    audit::commit_unrecorded(tx, Unrecorded::Ceremony).await?;
+    let (Some(request), Some(proof), Some(armed)) = (request, proof, armed) else { return Err(unknown()) };
+    let name = armed.provider.name.clone();
+    check(person, id, &request, &armed.provider, cx.now())?;
+    callback
+        .check_issuer(armed.template.issuer(), armed.template.names_itself())
+        .map_err(|bad| words::bad(&name, bad))?;
+    let code = match &callback.result {
+        Ok(code) => code,
+        Err(refused) => return Err(words::refused(&name, refused)),
+    };
+    let (verifier, nonce) = proof_of(&proof)?;
+    let redirect_uri = cx.ports.tokens.redirect_uri(id);
+    let exchange = armed.template.exchange(&armed.client, code, &redirect_uri, &verifier, None);
+    let answer = match send(&cx.ports.egress, &exchange).await {
+        Ok((status, body)) => armed.template.read(status, &body),
+        Err(failure) => Err(failure),
+    };
+    let answer = answer.map_err(|failure| words::failed(&name, &failure))?;
+    let claims = match &answer.id_token {
+        Some(token) => {
+            let now = cx.now().unix_timestamp();
+            let claims = armed.template.claims(token, &armed.client, &nonce, now);
+            Some(claims.map_err(|bad| words::bad_claims(&name, bad))?)
+        }
+        None => None,
+    };
+    let facts = armed.template.facts(&answer.rest, &callback.facts);
+    let label = label(&cx, &armed, &answer, claims.as_ref(), (&facts, &callback.facts)).await;
+    keep(&cx, &armed, request, (&answer, label, facts)).await
+}
+
+fn unknown() -> ActionError {
+    ActionError::refused(
+        "connect_unknown",
+        "This way back was used before, is older than ten minutes, or belongs to somebody else. Start again from your accounts.",
+    )
+}
+
+/// The same person, in the same browser session, about the provider as it was, in time.
+fn check(
+    person: &PersonCx,
+    id: ProviderId,
+    request: &ConnectRequest,
+    provider: &Provider,
+    now: OffsetDateTime,
+) -> ActionResult<()> {
+    let is_same =
+        request.user == person.id() && request.session == person.session.id && request.provider == id;
+    if !is_same || now >= request.expires_at {
+        return Err(unknown());
+    }
+    if request.provider_version != provider.version || provider.disabled_at.is_some() {
+        return Err(ActionError::refused(
+            "connect_provider_changed",
+            format!(
+                "{} was changed while you were there. Nothing was connected; connect again.",
+                provider.name
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// The proof does not read as it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("what is sealed with a connect request is none of it")]
+struct NoProof;
+
+fn proof_of(proof: &Secret<Vec<u8>>) -> ActionResult<(Verifier, State)> {
+    let text = std::str::from_utf8(proof.expose()).map_err(ActionError::defect)?;
+    let (verifier, nonce) = text.split_once(' ').ok_or_else(|| ActionError::defect(NoProof))?;
+    Ok((Verifier::of_kept(Secret::new(verifier.to_owned())), State::of_kept(Secret::new(nonce.to_owned()))))
+}
+
+/// Whose account it is, as far as the provider tells; a provider that does not say keeps nobody from connecting.
+async fn label(
+    cx: &OrgCx,
+    armed: &Armed,
+    answer: &TokenAnswer,
+    claims: Option<&Document>,
+    (facts, callback): (&Facts, &Facts),
+) -> AccountLabel {
+    let tokens = armed.tokens_of(answer);
+    let account =
+        Account { client: &armed.client, access: &tokens.access, refresh: tokens.refresh.as_ref(), facts };
+    let mut documents = Vec::new();
+    for request in armed.template.account(&account).unwrap_or_default() {
+        let Ok((200..=299, body)) = send(&cx.ports.egress, &request).await else { continue };
+        documents.extend(Document::read(&body).ok());
+    }
+    let label = armed.template.label(&documents, &answer.rest, claims, callback);
+    label.map_or_else(AccountLabel::default, |label| AccountLabel {
+        id: label.id,
+        name: label.name.unwrap_or_default(),
+        email: label.email.unwrap_or_default(),
+        workspace: label.workspace.unwrap_or_default(),
+    })
+}
+
+async fn keep(
+    cx: &OrgCx,
+    armed: &Armed,
+    request: ConnectRequest,
+    (answer, label, facts): (&TokenAnswer, AccountLabel, Facts),
+) -> ActionResult<Finished> {
+    let tokens = armed.tokens_of(answer);
+    let pair = Pair::of(tokens, None);
+    let scopes = tokens.scopes.clone().unwrap_or_else(|| request.scopes.clone());
+    let mut tx = cx.tx().await?;
+    if let Some(renewed) = request.connection {
+        let before = accounts::find(&mut tx, renewed).await?.ok_or(ActionError::NotFound)?;
+        if before.label.id != label.id {
+            return Err(ActionError::refused(
+                "connect_other_account",
+                format!(
+                    "You signed in to another account ({}) than the one to be connected again ({}). Nothing was changed: \
+                     connect again and choose that one, or connect this one as a further account.",
+                    named(&label),
+                    before.title()
+                ),
+            ));
+        }
+    }
+    let there = accounts::find_of_account(&mut tx, armed.provider.id, request.owner, &label.id).await?;
+    let id = request.connection.or(there).unwrap_or_else(ConnectionId::fresh);
+    let is_renewed = request.connection.or(there).is_some();
+    let sealed = pair.seal(&cx.ports.vault, &mut tx, id).await?;
+    let tokens = stored(sealed, &pair, tokens, (scopes, facts), cx.now());
+    let action = if is_renewed {
+        if !accounts::renew(&mut tx, id, &label, &tokens, cx.now()).await? {
+            return Err(ActionError::Changed);
+        }
+        "connection.renewed"
+    } else {
+        let new = NewConnection {
+            id,
+            provider: armed.provider.id,
+            owner: request.owner,
+            label,
+            tokens,
+            by: request.user,
+        };
+        accounts::insert(&mut tx, &new, cx.now()).await?;
+        "connection.connected"
+    };
+    let connection = accounts::find(&mut tx, id).await?.ok_or(ActionError::Changed)?;
+    let entry = about(Entry::admin(action, &cx.who()), &connection).after(&ConnectionRecord::of(&connection));
+    audit::commit(tx, cx.now(), vec![entry]).await?;
+    Ok(Finished { org: cx.org.slug.to_string(), connection, is_renewed, return_to: request.return_to })
+}
+
+fn named(label: &AccountLabel) -> &str {
+    [&label.email, &label.name, &label.id]
+        .into_iter()
+        .find(|text| !text.is_empty())
+        .map_or("one without a name", String::as_str)
+}

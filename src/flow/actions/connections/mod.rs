@@ -1,0 +1,221 @@
+//! Connected accounts: connecting one, seeing how it fares, trying it, calling it otherwise, ending it.
+//!
+//! Invariant: an account is connected by a signed-in person in the browser session that asked for it, and for nobody else.
+//! Invariant: who is neither its owner nor may see all connections does not learn of one.
+
+mod begin;
+mod end;
+mod finish;
+mod probe;
+mod words;
+
+use serde::Serialize;
+
+use crate::{
+    base::{
+        ids::ConnectionId,
+        page::{MAX_LIMIT, Page, PageRequest},
+        permission::Permission,
+        reference::Ref,
+        wording,
+    },
+    domain::{
+        audit::{self, Entry},
+        connections::{
+            AccountOwner, Connection, ConnectionState, Provider,
+            store::{self as providers, accounts, accounts::ConnectionFilter},
+        },
+    },
+    flow::{
+        cx::OrgCx,
+        fault::{ActionError, ActionResult, settled},
+    },
+    io::db::{OrgTx, Tx},
+};
+
+pub use begin::{BeginInput, Begun, Offer, begin, offer};
+pub use end::{Ended, UpstreamEnd, disconnect};
+pub use finish::{Finished, finish};
+pub use probe::{Probed, probe};
+
+/// A connection with all that its page shows.
+#[derive(Clone, Debug)]
+pub struct ConnectionSheet {
+    /// The connection.
+    pub connection: Connection,
+    /// Its provider.
+    pub provider: Provider,
+}
+
+/// A provider that a person can connect an account at, and those they have there.
+#[derive(Clone, Debug)]
+pub struct Connectable {
+    /// The provider.
+    pub provider: Provider,
+    /// The person's accounts there.
+    pub accounts: Vec<Connection>,
+}
+
+/// A connection as the record keeps it.
+#[derive(Serialize)]
+struct ConnectionRecord<'a> {
+    provider: &'a str,
+    owner: &'static str,
+    account: &'a str,
+    account_id: &'a str,
+    name: &'a str,
+    is_default: bool,
+    scopes: &'a [String],
+}
+
+impl<'a> ConnectionRecord<'a> {
+    fn of(connection: &'a Connection) -> Self {
+        Self {
+            provider: &connection.provider_slug,
+            owner: connection.owner.kind(),
+            account: connection.title(),
+            account_id: &connection.label.id,
+            name: &connection.name,
+            is_default: connection.is_default,
+            scopes: &connection.scopes,
+        }
+    }
+}
+
+/// Connections, the newest first: all of them for who may see all, otherwise the caller's own.
+pub async fn list(
+    cx: &OrgCx,
+    filter: &ConnectionFilter,
+    page: &PageRequest<ConnectionId>,
+) -> ActionResult<Page<Connection>> {
+    cx.require(Permission::ConnectionsOwn)?;
+    let mut filter = *filter;
+    if !cx.may(Permission::ConnectionsRead) {
+        filter.user = Some(cx.user().ok_or(ActionError::Forbidden(Permission::ConnectionsRead))?);
+    }
+    let mut tx = cx.tx().await?;
+    let found = accounts::list(&mut tx, &filter, page).await?;
+    tx.done().await?;
+    Ok(found)
+}
+
+/// The providers at which the caller can connect accounts, each with those they have.
+///
+/// # Errors
+/// `Forbidden` for a service account, which has no accounts.
+pub async fn mine(cx: &OrgCx) -> ActionResult<Vec<Connectable>> {
+    cx.require(Permission::ConnectionsOwn)?;
+    let user = cx.user().ok_or(ActionError::Forbidden(Permission::ConnectionsRead))?;
+    let mut tx = cx.tx().await?;
+    let all = PageRequest { limit: MAX_LIMIT, after: None };
+    let filter = ConnectionFilter { user: Some(user), ..ConnectionFilter::default() };
+    let mut accounts = accounts::list(&mut tx, &filter, &all).await?.items;
+    let providers =
+        providers::list(&mut tx, None, &PageRequest { limit: MAX_LIMIT, after: None }).await?.items;
+    tx.done().await?;
+    let mut found = Vec::new();
+    for provider in providers {
+        let (own, others) = accounts.into_iter().partition(|one: &Connection| one.provider == provider.id);
+        accounts = others;
+        found.push(Connectable { provider, accounts: own });
+    }
+    found.retain(|one| one.provider.disabled_at.is_none() || !one.accounts.is_empty());
+    Ok(found)
+}
+
+/// One connection.
+///
+/// # Errors
+/// `NotFound` for who is neither its owner nor may see all.
+pub async fn find(cx: &OrgCx, id: &str) -> ActionResult<ConnectionSheet> {
+    cx.require(Permission::ConnectionsOwn)?;
+    let mut tx = cx.tx().await?;
+    let sheet = seen(cx, &mut tx, id).await?;
+    tx.done().await?;
+    Ok(sheet)
+}
+
+async fn seen(cx: &OrgCx, tx: &mut OrgTx, id: &str) -> ActionResult<ConnectionSheet> {
+    let id: ConnectionId = id.parse().map_err(|_| ActionError::NotFound)?;
+    let connection = accounts::find(tx, id).await?.ok_or(ActionError::NotFound)?;
+    if !is_own(cx, &connection) && !cx.may(Permission::ConnectionsRead) {
+        return Err(ActionError::NotFound);
+    }
+    let provider = providers::find(tx, &Ref::Id(connection.provider)).await?;
+    Ok(ConnectionSheet { connection, provider: provider.ok_or(ActionError::NotFound)? })
+}
+
+fn is_own(cx: &OrgCx, connection: &Connection) -> bool {
+    matches!(connection.owner, AccountOwner::User(user) if cx.user() == Some(user))
+}
+
+/// A connection that the caller may change: their own; a team's or everybody's for who may change those.
+async fn changeable(cx: &OrgCx, tx: &mut OrgTx, id: &str) -> ActionResult<ConnectionSheet> {
+    let sheet = seen(cx, tx, id).await?;
+    if !is_own(cx, &sheet.connection) {
+        cx.require(Permission::ConnectionsWrite)?;
+        // An admin ends a person's account, and does nothing else with it.
+        if matches!(sheet.connection.owner, AccountOwner::User(_)) {
+            return Err(ActionError::NotFound);
+        }
+    }
+    if sheet.connection.state == ConnectionState::Revoked {
+        return Err(ended());
+    }
+    Ok(sheet)
+}
+
+fn ended() -> ActionError {
+    ActionError::refused("connection_ended", "This account was disconnected. Connect it again to use it.")
+}
+
+/// Calls a connection otherwise; an empty name goes back to what the provider calls the account.
+///
+/// # Errors
+/// A fault of `name`; `Changed` where it is not as the caller saw it.
+pub async fn rename(cx: &OrgCx, id: &str, name: &str, seen: Option<i64>) -> ActionResult<ConnectionSheet> {
+    cx.require(Permission::ConnectionsOwn)?;
+    let name = match name.trim() {
+        "" => String::new(),
+        name => wording::parse_name(name).map_err(|bad| ActionError::field("name", bad.to_string()))?,
+    };
+    let mut tx = cx.tx().await?;
+    let before = changeable(cx, &mut tx, id).await?;
+    let outcome = accounts::rename(&mut tx, before.connection.id, &name, seen, cx.now()).await?;
+    settled(outcome)?;
+    changed(cx, tx, before, "connection.renamed").await
+}
+
+/// Makes a connection the one that is taken where no rule names another.
+pub async fn prefer(cx: &OrgCx, id: &str) -> ActionResult<ConnectionSheet> {
+    cx.require(Permission::ConnectionsOwn)?;
+    let mut tx = cx.tx().await?;
+    let before = changeable(cx, &mut tx, id).await?;
+    if before.connection.is_default {
+        tx.done().await?;
+        return Ok(before);
+    }
+    accounts::prefer(&mut tx, before.connection.id, cx.now()).await?;
+    changed(cx, tx, before, "connection.preferred").await
+}
+
+async fn changed(
+    cx: &OrgCx,
+    mut tx: OrgTx,
+    before: ConnectionSheet,
+    action: &'static str,
+) -> ActionResult<ConnectionSheet> {
+    let after = accounts::find(&mut tx, before.connection.id).await?.ok_or(ActionError::Changed)?;
+    let entry = about(Entry::admin(action, &cx.who()), &after)
+        .changed(&ConnectionRecord::of(&before.connection), &ConnectionRecord::of(&after));
+    audit::commit(tx, cx.now(), vec![entry]).await?;
+    Ok(ConnectionSheet { connection: after, ..before })
+}
+
+fn about(entry: Entry, connection: &Connection) -> Entry {
+    let entry = entry.target("connection", connection.id, connection.title());
+    match connection.owner.user() {
+        Some(user) => entry.about(user),
+        None => entry,
+    }
+}

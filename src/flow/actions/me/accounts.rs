@@ -1,0 +1,127 @@
+//! A person's own connected accounts, in every organization of theirs.
+//!
+//! Invariant: a person sees and changes what is connected in their own name, and nothing else.
+
+use crate::{
+    base::permission::Permission,
+    domain::tenancy::{self, PersonsOrg},
+    flow::{
+        actions::connections::{
+            self, BeginInput, Begun, Connectable, ConnectionSheet, Ended, Finished, Offer, Probed,
+        },
+        cx::{OrgCx, PersonCx},
+        enter,
+        fault::{ActionError, ActionResult},
+    },
+    io::db::Tx,
+};
+
+/// A person's accounts in one organization.
+#[derive(Debug)]
+pub struct MyAccounts {
+    /// The organization, and the person's role there.
+    pub found: PersonsOrg,
+    /// The providers that it has registered, with the person's accounts.
+    pub providers: Vec<Connectable>,
+}
+
+/// Everything that is connected in the person's name, and what could be.
+pub async fn list(cx: &PersonCx) -> ActionResult<Vec<MyAccounts>> {
+    let mut tx = cx.tx().await?;
+    let orgs = tenancy::store::orgs::list_of_person(&mut tx).await?;
+    tx.done().await?;
+    let mut mine = Vec::new();
+    for found in orgs {
+        // One that is suspended, or asks for a second factor, says nothing here; its own pages say why.
+        let Ok(org) = enter::org(cx.clone(), found.org.slug.as_str()).await else { continue };
+        let providers = connections::mine(&org).await?;
+        mine.push(MyAccounts { found, providers });
+    }
+    Ok(mine)
+}
+
+/// What a person is about to allow.
+///
+/// # Errors
+/// As for the organization's own pages; whatever keeps the person out of it.
+pub async fn offer(cx: &PersonCx, org: &str, input: &BeginInput) -> ActionResult<(tenancy::Org, Offer)> {
+    let cx = enter(cx, org).await?;
+    let offer = connections::offer(&cx, input).await?;
+    Ok((cx.org, offer))
+}
+
+/// Sends the person's browser to a provider.
+///
+/// # Errors
+/// As [`offer`].
+pub async fn begin(cx: &PersonCx, org: &str, input: &BeginInput) -> ActionResult<Begun> {
+    connections::begin(&enter(cx, org).await?, input).await
+}
+
+/// Takes what the browser brings back.
+///
+/// # Errors
+/// A refusal for whatever went wrong.
+pub async fn finish(cx: &PersonCx, provider: &str, query: &str) -> ActionResult<Finished> {
+    connections::finish(cx, provider, query).await
+}
+
+/// One account of the person's.
+///
+/// # Errors
+/// `NotFound` for another's.
+pub async fn find(cx: &PersonCx, org: &str, id: &str) -> ActionResult<(tenancy::Org, ConnectionSheet)> {
+    let cx = enter(cx, org).await?;
+    let sheet = own(&cx, id).await?;
+    Ok((cx.org, sheet))
+}
+
+/// Calls an account otherwise.
+///
+/// # Errors
+/// A fault of `name`.
+pub async fn rename(
+    cx: &PersonCx,
+    org: &str,
+    id: &str,
+    name: &str,
+    seen: Option<i64>,
+) -> ActionResult<ConnectionSheet> {
+    let cx = enter(cx, org).await?;
+    own(&cx, id).await?;
+    connections::rename(&cx, id, name, seen).await
+}
+
+/// Makes an account the one that is taken where no rule names another.
+pub async fn prefer(cx: &PersonCx, org: &str, id: &str) -> ActionResult<ConnectionSheet> {
+    let cx = enter(cx, org).await?;
+    own(&cx, id).await?;
+    connections::prefer(&cx, id).await
+}
+
+/// Tries an account.
+pub async fn probe(cx: &PersonCx, org: &str, id: &str) -> ActionResult<Probed> {
+    let cx = enter(cx, org).await?;
+    own(&cx, id).await?;
+    connections::probe(&cx, id, false).await
+}
+
+/// Ends an account.
+pub async fn disconnect(cx: &PersonCx, org: &str, id: &str) -> ActionResult<Ended> {
+    let cx = enter(cx, org).await?;
+    own(&cx, id).await?;
+    connections::disconnect(&cx, id).await
+}
+
+async fn enter(cx: &PersonCx, org: &str) -> ActionResult<OrgCx> {
+    let cx = enter::org(cx.clone(), org).await?;
+    cx.require(Permission::ConnectionsOwn)?;
+    Ok(cx)
+}
+
+/// Also who may see all accounts sees only their own here.
+async fn own(cx: &OrgCx, id: &str) -> ActionResult<ConnectionSheet> {
+    let sheet = connections::find(cx, id).await?;
+    let is_own = sheet.connection.owner.user().is_some() && sheet.connection.owner.user() == cx.user();
+    if is_own { Ok(sheet) } else { Err(ActionError::NotFound) }
+}

@@ -1,0 +1,321 @@
+//! Fetching new tokens, one at a time over all replicas.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::{
+    base::{crypto::random, email::Email, ids::ConnectionId, secret::Secret},
+    domain::{
+        audit::{self, Entry, Unrecorded, Who},
+        connections::{
+            Aftermath, Connection, ConnectionState, Freshness, HeldAccount, MOST_PRESENTED,
+            store::{accounts, accounts::Holders, leases},
+        },
+        tenancy::store as tenancy,
+    },
+    flow::{
+        fault::{ActionError, ActionResult},
+        letters::{AccountReconnect, Letter, Line},
+        tokens::{
+            Armed, LiveToken, NoToken, Pair, Tokens,
+            send::{self, send},
+            stored,
+        },
+    },
+    io::db::{OrgScope, OrgTx, Tx},
+    protocol::oauth::{
+        answer::TokenAnswer,
+        failure::{FailureKind, TokenFailure},
+    },
+};
+
+/// What refreshes by itself, in the record.
+const REFRESH: &str = "token refresh";
+/// How long a lease holds: longer than a provider may take, and the storing of what it answered.
+const LEASE: Duration = Duration::from_secs(40);
+/// How long somebody else's refreshing is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How often is looked whether it is done.
+const LOOK: Duration = Duration::from_millis(100);
+/// How often storing what came is tried, and how long is waited before it is tried again.
+const STORE_TRIES: u32 = 20;
+const STORE_PAUSE: Duration = Duration::from_millis(500);
+
+type Fetched = Result<LiveToken, NoToken>;
+
+impl Tokens {
+    /// The token of a connection, renewed where it has to be.
+    ///
+    /// # Errors
+    /// When the database or the vault is away; within, why there is none.
+    pub async fn live(&self, scope: OrgScope, held: &HeldAccount) -> ActionResult<Fetched> {
+        match held.state {
+            ConnectionState::NeedsReauth => return Ok(Err(NoToken::Reauth)),
+            ConnectionState::Revoked | ConnectionState::Disabled => return Ok(Err(NoToken::Gone)),
+            ConnectionState::Active | ConnectionState::Refreshing | ConnectionState::ErrorBackoff => {}
+        }
+        let now = self.parts().clock.now();
+        match held.freshness(now) {
+            Freshness::Fresh => self.opened(scope, held).await.map(Ok),
+            Freshness::Ageing => {
+                if !held.is_resting(now) {
+                    self.renew_meanwhile(scope, held);
+                }
+                self.opened(scope, held).await.map(Ok)
+            }
+            Freshness::Ended => Ok(Err(NoToken::Reauth)),
+            Freshness::Stale => self.renewed(scope, held.id, held.token_version).await,
+        }
+    }
+
+    /// A newer token than the one of this version, which a server refused; what is newer already is taken as it is.
+    ///
+    /// # Errors
+    /// As [`Tokens::live`].
+    pub async fn renewed(&self, scope: OrgScope, id: ConnectionId, seen: i64) -> ActionResult<Fetched> {
+        let this = self.clone();
+        // It goes on where whoever asked goes away: what a provider answers has to be stored.
+        let work = self.0.tasks.spawn(async move { this.take_turn(scope, id, seen).await });
+        work.await.map_err(ActionError::defect)?
+    }
+
+    fn renew_meanwhile(&self, scope: OrgScope, held: &HeldAccount) {
+        let (this, id, seen) = (self.clone(), held.id, held.token_version);
+        self.0.tasks.spawn(async move {
+            if let Err(error) = this.take_turn(scope, id, seen).await {
+                tracing::warn!(%error, connection = %id, "a token cannot be renewed");
+            }
+        });
+    }
+
+    async fn opened(&self, scope: OrgScope, held: &HeldAccount) -> ActionResult<LiveToken> {
+        let mut tx = OrgTx::begin(&self.parts().db, scope).await?;
+        let sealed = held.tokens.as_ref().ok_or(ActionError::Changed)?;
+        let pair = Pair::open(&self.parts().vault, &mut tx, held.id, sealed).await?;
+        tx.done().await?;
+        Ok(LiveToken { connection: held.id, access: pair.access, version: held.token_version })
+    }
+
+    async fn take_turn(&self, scope: OrgScope, id: ConnectionId, seen: i64) -> ActionResult<Fetched> {
+        let turn = self.turn(id);
+        let _turn = turn.lock().await;
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            let Some(held) = self.read(scope, id).await? else { return Ok(Err(NoToken::Gone)) };
+            if held.token_version > seen {
+                return self.opened(scope, &held).await.map(Ok);
+            }
+            match held.state {
+                ConnectionState::NeedsReauth => return Ok(Err(NoToken::Reauth)),
+                ConnectionState::Revoked | ConnectionState::Disabled => return Ok(Err(NoToken::Gone)),
+                ConnectionState::Active | ConnectionState::Refreshing | ConnectionState::ErrorBackoff => {}
+            }
+            if !held.has_refresh {
+                return self.give_up(scope, &held, &TokenFailure::ended()).await.map(Err);
+            }
+            if held.is_resting(self.parts().clock.now()) {
+                return Ok(Err(NoToken::Away));
+            }
+            if self.lease(scope, &held).await? {
+                return self.fetch(scope, held).await;
+            }
+            // Somebody sent it and died before the answer was stored: nobody knows what became of it, twice.
+            if held.presented >= MOST_PRESENTED && !self.is_leased(scope, id).await? {
+                return self.give_up(scope, &held, &TokenFailure::lost()).await.map(Err);
+            }
+            if Instant::now() >= patience {
+                return Ok(Err(NoToken::Away));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    async fn read(&self, scope: OrgScope, id: ConnectionId) -> ActionResult<Option<HeldAccount>> {
+        let mut tx = OrgTx::begin(&self.parts().db, scope).await?;
+        let held = accounts::held(&mut tx, Holders::One(id)).await?.into_iter().next();
+        tx.done().await?;
+        Ok(held)
+    }
+
+    async fn is_leased(&self, scope: OrgScope, id: ConnectionId) -> ActionResult<bool> {
+        let mut tx = OrgTx::begin(&self.parts().db, scope).await?;
+        let found = accounts::find(&mut tx, id).await?;
+        tx.done().await?;
+        Ok(found.is_some_and(|one| one.state == ConnectionState::Refreshing))
+    }
+
+    async fn lease(&self, scope: OrgScope, held: &HeldAccount) -> ActionResult<bool> {
+        let mut tx = OrgTx::begin(&self.parts().db, scope).await?;
+        let taken = leases::take(&mut tx, held, self.0.process, seconds(LEASE)).await?;
+        audit::commit_unrecorded(tx, Unrecorded::TokenRefresh).await?;
+        Ok(taken)
+    }
+
+    /// Sends the refresh token; this process holds the lease.
+    async fn fetch(&self, scope: OrgScope, held: HeldAccount) -> ActionResult<Fetched> {
+        let mut sent_at = Instant::now();
+        let mut tx = OrgTx::begin(&self.parts().db, scope).await?;
+        let armed = Armed::find(&self.parts().vault, &mut tx, held.provider).await?;
+        let sealed = held.tokens.as_ref().ok_or(ActionError::Changed)?;
+        let pair = Pair::open(&self.parts().vault, &mut tx, held.id, sealed).await?;
+        tx.done().await?;
+        let (Some(armed), Some(refresh)) = (armed, pair.refresh.clone()) else {
+            return self.give_up(scope, &held, &TokenFailure::ended()).await.map(Err);
+        };
+        let redirect_uri = self.redirect_uri(held.provider);
+        let mut presented = held.presented + 1;
+        loop {
+            // A process that was stopped for long must not send what another one sends by now.
+            if sent_at.elapsed() + send::WITHIN > LEASE {
+                return Ok(Err(NoToken::Away));
+            }
+            let request = armed.template.refresh(&armed.client, &refresh, &held.scopes, &redirect_uri, None);
+            let answer = match send(&self.parts().egress, &request).await {
+                Ok((status, body)) => armed.template.read(status, &body),
+                Err(failure) => Err(failure),
+            };
+            let failure = match answer {
+                Ok(answer) => return self.keep(scope, &held, &pair, &armed, &answer).await,
+                Err(failure) => failure,
+            };
+            let chance = u16::from_be_bytes(random::bytes()) % 1001;
+            let now = self.parts().clock.now();
+            let aftermath = Aftermath::of(failure.kind, held.failures, presented, now, chance);
+            if aftermath == Aftermath::Again {
+                let mut tx = OrgTx::begin(&self.parts().db, scope).await?;
+                let may = leases::again(&mut tx, &held, self.0.process, seconds(LEASE)).await?;
+                audit::commit_unrecorded(tx, Unrecorded::TokenRefresh).await?;
+                if may {
+                    (presented, sent_at) = (presented + 1, Instant::now());
+                    continue;
+                }
+            }
+            return self.fail(scope, &held, aftermath, &failure).await.map(Err);
+        }
+    }
+
+    /// Stores what came before anybody gets it, with patience: what is lost here is lost for good.
+    async fn keep(
+        &self,
+        scope: OrgScope,
+        held: &HeldAccount,
+        before: &Pair,
+        armed: &Armed,
+        answer: &TokenAnswer,
+    ) -> ActionResult<Fetched> {
+        let tokens = armed.tokens_of(answer);
+        let pair = Pair::of(tokens, Some(before));
+        let scopes = tokens.scopes.clone().unwrap_or_else(|| held.scopes.clone());
+        let mut facts = held.facts.clone();
+        facts.extend(armed.template.facts(&answer.rest, &Default::default()));
+        let mut tried = 0;
+        loop {
+            let stored = async {
+                let now = self.parts().clock.now();
+                let mut tx = OrgTx::begin(&self.parts().db, scope).await?;
+                let sealed = pair.seal(&self.parts().vault, &mut tx, held.id).await?;
+                let new = stored(sealed, &pair, tokens, (scopes.clone(), facts.clone()), now);
+                let is_kept = leases::store(&mut tx, held, &new, now).await?;
+                audit::commit_unrecorded(tx, Unrecorded::TokenRefresh).await?;
+                Ok::<_, ActionError>(is_kept)
+            }
+            .await;
+            tried += 1;
+            match stored {
+                Ok(true) => break,
+                // It was ended, or connected again, while the provider answered.
+                Ok(false) => return Ok(Err(NoToken::Gone)),
+                Err(error) if tried >= STORE_TRIES => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, connection = %held.id, "new tokens cannot be stored yet");
+                    tokio::time::sleep(STORE_PAUSE).await;
+                }
+            }
+        }
+        Ok(Ok(LiveToken {
+            connection: held.id,
+            access: Secret::clone(&pair.access),
+            version: held.token_version + 1,
+        }))
+    }
+
+    /// Only its owner can help, whatever was tried.
+    async fn give_up(
+        &self,
+        scope: OrgScope,
+        held: &HeldAccount,
+        failure: &TokenFailure,
+    ) -> ActionResult<NoToken> {
+        self.fail(scope, held, Aftermath::Reauth, failure).await
+    }
+
+    async fn fail(
+        &self,
+        scope: OrgScope,
+        held: &HeldAccount,
+        aftermath: Aftermath,
+        failure: &TokenFailure,
+    ) -> ActionResult<NoToken> {
+        let now = self.parts().clock.now();
+        let code = failure.code.as_deref().unwrap_or_else(|| failure.kind.as_str());
+        let failed = leases::Failed {
+            aftermath,
+            is_unsent: *failure == TokenFailure::unsent(),
+            code: &code.chars().take(100).collect::<String>(),
+            words: failure.words.as_deref().unwrap_or_default(),
+        };
+        let mut tx = OrgTx::begin(&self.parts().db, scope).await?;
+        let is_stored = leases::fail(&mut tx, held, failed, now).await?;
+        if !is_stored {
+            tx.done().await?;
+            // Somebody else brought a pair, or it was ended.
+            return Ok(NoToken::Away);
+        }
+        let seen = accounts::find(&mut tx, held.id).await?.ok_or(ActionError::Changed)?;
+        if aftermath == Aftermath::Reauth {
+            self.tell(&mut tx, &seen).await?;
+            let entry = Entry::admin("connection.needs_reauth", &Who::system(REFRESH)).target(
+                "connection",
+                seen.id,
+                seen.title(),
+            );
+            let entry = match seen.owner.user() {
+                Some(user) => entry.about(user),
+                None => entry,
+            };
+            audit::commit(tx, now, vec![entry.failed().note(failed.code)]).await?;
+            return Ok(NoToken::Reauth);
+        }
+        // The first of several in a row is on record, the others are on the connection's page.
+        if held.failures == 0 && failure.kind == FailureKind::BrokenClient {
+            let entry = Entry::admin("provider.refused", &Who::system(REFRESH)).target(
+                "provider",
+                seen.provider,
+                &seen.provider_slug,
+            );
+            audit::commit(tx, now, vec![entry.failed().note(failed.code)]).await?;
+        } else {
+            audit::commit_unrecorded(tx, Unrecorded::TokenRefresh).await?;
+        }
+        Ok(if failure.kind == FailureKind::BrokenClient { NoToken::Broken } else { NoToken::Away })
+    }
+
+    /// Writes to whoever has to connect it again.
+    async fn tell(&self, tx: &mut OrgTx, seen: &Connection) -> ActionResult<()> {
+        let Some(user) = seen.owner.user().or(seen.connected_by) else { return Ok(()) };
+        let Some(member) = tenancy::members::find(tx, user).await? else { return Ok(()) };
+        let Ok(email) = member.email.parse::<Email>() else { return Ok(()) };
+        let letter = Letter::AccountReconnect(AccountReconnect {
+            provider: Line::of(&seen.provider_name),
+            account: Line::of(seen.title()),
+            page: format!("{}/me/accounts/{}", self.parts().base_url, seen.id),
+        });
+        self.parts().post.queue(tx, &email, &letter).await?;
+        Ok(())
+    }
+}
+
+fn seconds(span: Duration) -> i32 {
+    i32::try_from(span.as_secs()).unwrap_or(i32::MAX)
+}

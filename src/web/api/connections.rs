@@ -1,0 +1,330 @@
+//! `connections` of the JSON API: connected accounts, never their tokens.
+
+use axum::{extract::Path, http::StatusCode};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::{
+    base::{
+        ids::{ConnectionId, ProviderId, TeamId, UserId},
+        permission::Permission,
+    },
+    domain::connections::{Connection, store::accounts::ConnectionFilter},
+    flow::actions::connections::{self, BeginInput, Ended, Probed},
+    web::kit::{
+        ask::KeyAsk,
+        json::{self, ApiResult, Body, IfMatch, Listed, Params, Versioned},
+        listing::{PageQuery, with_query},
+        openapi::Operation,
+        routes::{Effect, Routes},
+    },
+};
+
+const ALL: &str = "/orgs/{org}/connections";
+const ONE: &str = "/orgs/{org}/connections/{connection}";
+const TAG: &str = "Connections";
+
+/// The operations.
+pub fn routes() -> Routes {
+    let own = Permission::ConnectionsOwn;
+    let asked = Effect::Unrecorded("a person goes on in a browser; what comes of it is recorded");
+    let tried =
+        Effect::Unrecorded("nothing of the account is changed; a token that is renewed is the same account");
+    let ended = Effect::Records(&["connection.ended", "connection.ended_upstream"]);
+    Routes::default()
+        .api(
+            Operation::get(ALL, "listConnections")
+                .about(TAG, "List connected accounts, the newest first; without connections:read your own")
+                .needs(own)
+                .query::<ConnectionQuery>()
+                .gives::<Listed<ConnectionView>>(StatusCode::OK),
+            list,
+        )
+        .api(
+            Operation::post(ALL, "connectAccount", asked)
+                .about(TAG, "Get the address at which a person connects an account; only they can, signed in")
+                .needs(own)
+                .takes::<ConnectBody>()
+                .gives::<ConnectView>(StatusCode::OK),
+            connect,
+        )
+        .api(
+            Operation::get(ONE, "getConnection")
+                .about(TAG, "Read a connected account")
+                .needs(own)
+                .gives::<ConnectionView>(StatusCode::OK),
+            show,
+        )
+        .api(
+            Operation::patch(
+                ONE,
+                "changeConnection",
+                Effect::Records(&["connection.renamed", "connection.preferred"]),
+            )
+            .about(TAG, "Call it otherwise, or take it where no rule names another")
+            .needs(own)
+            .takes::<ChangeBody>()
+            .gives::<ConnectionView>(StatusCode::OK),
+            change,
+        )
+        .api(
+            Operation::post("/orgs/{org}/connections/{connection}/test", "testConnection", tried)
+                .about(TAG, "Try it: is there a token, and does the provider take it?")
+                .needs(own)
+                .gives::<ProbeView>(StatusCode::OK),
+            test,
+        )
+        .api(
+            Operation::post("/orgs/{org}/connections/{connection}/refresh", "refreshConnection", tried)
+                .about(TAG, "Fetch a new token now")
+                .needs(own)
+                .gives::<ProbeView>(StatusCode::OK),
+            refresh,
+        )
+        .api(
+            Operation::post("/orgs/{org}/connections/{connection}/disconnect", "disconnectAccount", ended)
+                .about(TAG, "End it: its tokens are destroyed, and the provider is told where it can be")
+                .needs(own)
+                .gives::<EndedView>(StatusCode::OK),
+            disconnect,
+        )
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct ConnectionQuery {
+    #[serde(flatten)]
+    page: PageQuery,
+    /// Only those of this person, by id.
+    #[serde(default)]
+    user: Option<UserId>,
+    /// Only those at this provider, by id.
+    #[serde(default)]
+    provider: Option<ProviderId>,
+}
+
+/// What is to be connected.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "NewConnection")]
+struct ConnectBody {
+    /// The provider, by slug or id.
+    #[schemars(length(min = 1, max = 100))]
+    provider: String,
+    /// The connection that is to be renewed, by id.
+    #[serde(default)]
+    connection: Option<String>,
+    /// Scopes beyond those that the provider is registered with.
+    #[serde(default)]
+    #[schemars(length(max = 100))]
+    scopes: Vec<String>,
+}
+
+/// Where a person goes on.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ConnectAddress")]
+struct ConnectView {
+    /// Opened in a browser in which the person is signed in, or signs in first.
+    authorize_url: String,
+}
+
+/// What is changed; what is left out stays.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "ConnectionChange")]
+struct ChangeBody {
+    /// What its owner calls it; empty for what the account calls itself.
+    #[serde(default)]
+    #[schemars(length(max = 100))]
+    name: Option<String>,
+    /// True to take it where no rule names another; the one before is no longer.
+    #[serde(default)]
+    is_default: Option<bool>,
+}
+
+/// What last went wrong.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ConnectionError")]
+struct ErrorView {
+    #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    at: OffsetDateTime,
+    code: String,
+    /// The provider's own words.
+    words: String,
+}
+
+/// A connected account.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Connection")]
+struct ConnectionView {
+    id: ConnectionId,
+    provider: ProviderId,
+    provider_slug: String,
+    /// `user`, `team` or `org`.
+    owner: &'static str,
+    user: Option<UserId>,
+    team: Option<TeamId>,
+    owner_name: String,
+    /// What its owner calls it.
+    name: String,
+    /// The provider's id of the account.
+    account_id: String,
+    account_name: String,
+    account_email: String,
+    workspace: String,
+    is_default: bool,
+    /// `active`, `refreshing`, `error_backoff`, `needs_reauth`, `revoked` or `disabled`.
+    state: &'static str,
+    /// Why, as a code; empty while all is well.
+    reason: String,
+    #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    since: OffsetDateTime,
+    /// What was granted.
+    scopes: Vec<String>,
+    /// Whether new tokens are fetched without its owner.
+    renews_itself: bool,
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    expires_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    last_ok_at: Option<OffsetDateTime>,
+    last_error: Option<ErrorView>,
+    #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    created_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    updated_at: OffsetDateTime,
+    version: i64,
+}
+
+impl From<Connection> for ConnectionView {
+    fn from(one: Connection) -> Self {
+        Self {
+            id: one.id,
+            provider: one.provider,
+            provider_slug: one.provider_slug,
+            owner: one.owner.kind(),
+            user: one.owner.user(),
+            team: one.owner.team(),
+            owner_name: one.owner_name,
+            name: one.name,
+            account_id: one.label.id,
+            account_name: one.label.name,
+            account_email: one.label.email,
+            workspace: one.label.workspace,
+            is_default: one.is_default,
+            state: one.state.as_str(),
+            reason: one.reason,
+            since: one.since,
+            scopes: one.scopes,
+            renews_itself: one.has_refresh,
+            expires_at: one.expires_at,
+            last_ok_at: one.last_ok_at,
+            last_error: one.last_error.map(|error| ErrorView {
+                at: error.at,
+                code: error.code,
+                words: error.words,
+            }),
+            created_at: one.created_at,
+            updated_at: one.updated_at,
+            version: one.version,
+        }
+    }
+}
+
+impl Versioned for ConnectionView {
+    fn version(&self) -> i64 {
+        self.version
+    }
+}
+
+/// What a trial came to.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ConnectionTrial")]
+struct ProbeView {
+    ok: bool,
+    /// What went wrong; null where all is well.
+    fault: Option<String>,
+    connection: ConnectionView,
+}
+
+impl From<Probed> for ProbeView {
+    fn from(probed: Probed) -> Self {
+        Self { ok: probed.fault.is_none(), fault: probed.fault, connection: probed.connection.into() }
+    }
+}
+
+/// An account that was disconnected.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "EndedConnection")]
+struct EndedView {
+    /// What became of it at the provider: `ended`, `failed`, or `by_hand` where only its owner can end it there.
+    upstream: &'static str,
+    connection: ConnectionView,
+}
+
+impl From<Ended> for EndedView {
+    fn from(ended: Ended) -> Self {
+        Self { upstream: ended.upstream.as_str(), connection: ended.connection.into() }
+    }
+}
+
+async fn list(cx: KeyAsk, Params(query): Params<ConnectionQuery>) -> ApiResult {
+    let filter =
+        ConnectionFilter { user: query.user, provider: query.provider, ..ConnectionFilter::default() };
+    let page = connections::list(&cx, &filter, &query.page.parse()?).await?;
+    Ok(json::plain(StatusCode::OK, &Listed::from(page.map(ConnectionView::from))))
+}
+
+async fn connect(cx: KeyAsk, Body(body): Body<ConnectBody>) -> ApiResult {
+    let input = BeginInput {
+        provider: body.provider,
+        connection: body.connection,
+        scopes: body.scopes,
+        ..BeginInput::default()
+    };
+    let offer = connections::offer(&cx, &input).await?;
+    // Only a browser in which the person is signed in goes to the provider, so the address is one of our own pages.
+    let page = cx.ports.site.url(&format!("/me/accounts/{}/connect/{}", cx.org.slug, offer.provider.slug));
+    let scopes = input.scopes.join(" ");
+    let more = [("connection", input.connection.as_deref().unwrap_or_default()), ("scopes", scopes.as_str())];
+    let more = more.into_iter().filter(|(_, value)| !value.is_empty());
+    Ok(json::plain(StatusCode::OK, &ConnectView { authorize_url: with_query(&page, more) }))
+}
+
+async fn show(cx: KeyAsk, Path((_, id)): Path<(String, String)>) -> ApiResult {
+    let sheet = connections::find(&cx, &id).await?;
+    Ok(json::one(StatusCode::OK, &ConnectionView::from(sheet.connection)))
+}
+
+async fn change(
+    cx: KeyAsk,
+    Path((_, id)): Path<(String, String)>,
+    IfMatch(seen): IfMatch,
+    Body(body): Body<ChangeBody>,
+) -> ApiResult {
+    let mut sheet = connections::find(&cx, &id).await?;
+    if let Some(name) = &body.name {
+        sheet = connections::rename(&cx, &id, name, seen).await?;
+    }
+    if body.is_default == Some(true) {
+        sheet = connections::prefer(&cx, &id).await?;
+    }
+    Ok(json::one(StatusCode::OK, &ConnectionView::from(sheet.connection)))
+}
+
+async fn test(cx: KeyAsk, Path((_, id)): Path<(String, String)>) -> ApiResult {
+    Ok(json::plain(StatusCode::OK, &ProbeView::from(connections::probe(&cx, &id, false).await?)))
+}
+
+async fn refresh(cx: KeyAsk, Path((_, id)): Path<(String, String)>) -> ApiResult {
+    Ok(json::plain(StatusCode::OK, &ProbeView::from(connections::probe(&cx, &id, true).await?)))
+}
+
+async fn disconnect(cx: KeyAsk, Path((_, id)): Path<(String, String)>) -> ApiResult {
+    Ok(json::plain(StatusCode::OK, &EndedView::from(connections::disconnect(&cx, &id).await?)))
+}

@@ -1,0 +1,545 @@
+//! A person's connected accounts: what agents do as them, and where; connecting one, and the way back from a provider.
+
+mod words;
+
+use askama::Template;
+use axum::{
+    extract::{Path, RawQuery},
+    http::{HeaderValue, StatusCode, header::HeaderName},
+};
+use serde::Deserialize;
+use time::OffsetDateTime;
+
+use crate::{
+    domain::connections::{Connection, ConnectionState},
+    flow::{
+        actions::{
+            connections::{BeginInput, Connectable, UpstreamEnd},
+            me::accounts::{self, MyAccounts},
+        },
+        fault::{ActionError, Refused},
+    },
+    web::{
+        console::shell_of,
+        kit::{
+            ask::PersonPage,
+            flash::Toast,
+            form::{Form, FormFaults, faults_of, version},
+            listing::with_query,
+            page::{PageResult, go_saying, page, page_with, safe_return},
+            parts::Crumb,
+            query::Query,
+            routes::{Access, Effect, Routes},
+            shell::Shell,
+        },
+    },
+};
+
+use words::{Health, initials};
+
+const LIST: &str = "/me/accounts";
+/// Sends a browser on after a page was shown; forms cannot, for they may lead to our own pages only.
+const REFRESH: HeaderName = HeaderName::from_static("refresh");
+
+pub(super) fn routes() -> Routes {
+    let me = Access::Person;
+    let one = "/me/accounts/{org}/{connection}";
+    let connect = "/me/accounts/{org}/connect/{provider}";
+    let begun = Effect::Unrecorded("the browser goes to the provider; what it brings back is recorded");
+    let tried =
+        Effect::Unrecorded("nothing of the account is changed; a token that is renewed is the same account");
+    let ended = Effect::Records(&["connection.ended", "connection.ended_upstream"]);
+    Routes::default()
+        .page(LIST, me, list)
+        .page(one, me, show)
+        .form(&format!("{one}/rename"), me, Effect::Records(&["connection.renamed"]), rename)
+        .form(&format!("{one}/prefer"), me, Effect::Records(&["connection.preferred"]), prefer)
+        .form(&format!("{one}/test"), me, tried, probe)
+        .form(&format!("{one}/disconnect"), me, ended, disconnect)
+        .page(connect, me, offer)
+        .form(connect, me, begun, begin)
+        .download(
+            "/oauth/callback/{provider}",
+            me,
+            Effect::Records(&["connection.connected", "connection.renewed"]),
+            back,
+        )
+}
+
+/// All accounts, by organization.
+#[derive(Template)]
+#[template(path = "console/me/accounts.html")]
+struct AccountsPage {
+    shell: Shell,
+    places: Vec<Place>,
+    /// Accounts that have to be connected again.
+    broken: Vec<AccountRow>,
+}
+
+/// One organization.
+struct Place {
+    name: String,
+    slug: String,
+    accounts: Vec<AccountRow>,
+    tiles: Vec<Tile>,
+}
+
+/// An account in a list.
+#[derive(Clone)]
+struct AccountRow {
+    href: String,
+    reconnect: String,
+    initials: String,
+    provider: String,
+    title: String,
+    workspace: String,
+    is_default: bool,
+    health: Health,
+}
+
+/// A provider that an account can be connected at.
+struct Tile {
+    href: String,
+    initials: String,
+    name: String,
+    /// Whether there is an account there already.
+    is_further: bool,
+}
+
+/// One account.
+#[derive(Template)]
+#[template(path = "console/me/account.html")]
+struct AccountPage {
+    shell: Shell,
+    crumbs: Vec<Crumb>,
+    row: AccountRow,
+    /// Where its end is posted.
+    end: String,
+    org: String,
+    account_id: String,
+    email: String,
+    scopes: Vec<String>,
+    missing: Vec<String>,
+    connected_at: OffsetDateTime,
+    last_ok_at: Option<OffsetDateTime>,
+    renews_at: Option<OffsetDateTime>,
+    retry_at: Option<OffsetDateTime>,
+    has_refresh: bool,
+    error: Option<ErrorLine>,
+    name: String,
+    version: i64,
+    /// What becomes of it at the provider when it is disconnected.
+    ends: &'static str,
+    is_ended: bool,
+    faults: FormFaults,
+}
+
+/// What last went wrong.
+struct ErrorLine {
+    at: OffsetDateTime,
+    code: String,
+    words: String,
+}
+
+/// What a person is about to allow.
+#[derive(Template)]
+#[template(path = "console/me/account_connect.html")]
+struct ConnectPage {
+    shell: Shell,
+    crumbs: Vec<Crumb>,
+    action: String,
+    provider: String,
+    host: String,
+    org: String,
+    person: String,
+    /// The account that is connected again; empty for a new one.
+    account: String,
+    scopes: Vec<String>,
+    form: ConnectForm,
+}
+
+/// The browser is on its way.
+#[derive(Template)]
+#[template(path = "console/me/account_leave.html")]
+struct LeavePage {
+    shell: Shell,
+    provider: String,
+    host: String,
+    url: String,
+}
+
+/// Nothing was connected.
+#[derive(Template)]
+#[template(path = "console/me/account_failed.html")]
+struct FailedPage {
+    shell: Shell,
+    crumbs: Vec<Crumb>,
+    why: String,
+}
+
+#[derive(Clone, Default, Deserialize)]
+struct ConnectForm {
+    #[serde(default)]
+    connection: String,
+    /// Scopes beyond the usual ones, with spaces between.
+    #[serde(default)]
+    scopes: String,
+    #[serde(default)]
+    return_to: String,
+}
+
+impl ConnectForm {
+    fn input(&self, provider: &str) -> BeginInput {
+        BeginInput {
+            provider: provider.to_owned(),
+            connection: Some(self.connection.clone()).filter(|id| !id.is_empty()),
+            owner: String::new(),
+            scopes: self.scopes.split_ascii_whitespace().map(str::to_owned).collect(),
+            return_to: safe_return(&self.return_to).unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct RenameForm {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    version: String,
+}
+
+/// A button and nothing else.
+#[derive(Deserialize)]
+struct Press {}
+
+async fn list(ask: PersonPage) -> PageResult {
+    let now = ask.cx.now();
+    let mine = accounts::list(&ask.cx).await?;
+    let places: Vec<Place> = mine.into_iter().map(|mine| Place::of(mine, now)).collect();
+    let all = places.iter().flat_map(|place| &place.accounts);
+    page(&AccountsPage {
+        shell: shell_of::person(&ask, "Connected accounts").await?,
+        broken: all.filter(|row| row.health.is_broken).cloned().collect(),
+        places,
+    })
+}
+
+impl Place {
+    fn of(mine: MyAccounts, now: OffsetDateTime) -> Self {
+        let slug = mine.found.org.slug.to_string();
+        let mut place = Self { name: mine.found.org.name, slug, accounts: Vec::new(), tiles: Vec::new() };
+        for Connectable { provider, accounts } in mine.providers {
+            if provider.disabled_at.is_none() {
+                place.tiles.push(Tile {
+                    href: connect_href(&place.slug, provider.slug.as_str()),
+                    initials: initials(&provider.name),
+                    name: provider.name,
+                    is_further: !accounts.is_empty(),
+                });
+            }
+            place.accounts.extend(accounts.iter().map(|account| AccountRow::of(&place.slug, account, now)));
+        }
+        place
+    }
+}
+
+impl AccountRow {
+    fn of(org: &str, connection: &Connection, now: OffsetDateTime) -> Self {
+        let id = connection.id.to_string();
+        let connect = connect_href(org, &connection.provider_slug);
+        Self {
+            href: format!("{LIST}/{org}/{id}"),
+            reconnect: with_query(&connect, [("connection", id.as_str())]),
+            initials: initials(&connection.provider_name),
+            provider: connection.provider_name.clone(),
+            title: connection.title().to_owned(),
+            workspace: connection.label.workspace.clone(),
+            is_default: connection.is_default,
+            health: Health::of(connection, now),
+        }
+    }
+}
+
+fn connect_href(org: &str, provider: &str) -> String {
+    format!("{LIST}/{org}/connect/{provider}")
+}
+
+async fn show(ask: PersonPage, Path((org, id)): Path<(String, String)>) -> PageResult {
+    account_page(&ask, StatusCode::OK, (&org, &id), None, FormFaults::default()).await
+}
+
+async fn account_page(
+    ask: &PersonPage,
+    status: StatusCode,
+    (org, id): (&str, &str),
+    name: Option<String>,
+    faults: FormFaults,
+) -> PageResult {
+    let (found, sheet) = accounts::find(&ask.cx, org, id).await?;
+    let connection = sheet.connection;
+    let can_revoke = sheet.provider.template().is_some_and(|template| template.can_revoke());
+    let row = AccountRow::of(found.slug.as_str(), &connection, ask.cx.now());
+    let missing = connection.missing(&sheet.provider.scopes).into_iter().map(str::to_owned).collect();
+    let page = AccountPage {
+        shell: shell_of::person(ask, row.title.clone()).await?.with_faults(!faults.is_empty()),
+        crumbs: vec![Crumb::to("Connected accounts", LIST)],
+        end: format!("{}/disconnect", row.href),
+        org: found.name,
+        account_id: connection.label.id.clone(),
+        email: connection.label.email.clone(),
+        missing,
+        connected_at: connection.created_at,
+        last_ok_at: connection.last_ok_at,
+        renews_at: connection.expires_at.filter(|_| connection.has_refresh),
+        retry_at: connection.retry_at.filter(|at| *at > ask.cx.now()),
+        has_refresh: connection.has_refresh,
+        error: connection.last_error.as_ref().map(|error| ErrorLine {
+            at: error.at,
+            code: error.code.clone(),
+            words: error.words.clone(),
+        }),
+        name: name.unwrap_or_else(|| connection.name.clone()),
+        version: connection.version,
+        ends: words::ends(can_revoke),
+        is_ended: connection.state == ConnectionState::Revoked,
+        scopes: connection.scopes,
+        row,
+        faults,
+    };
+    page_with(status, &page)
+}
+
+async fn rename(
+    ask: PersonPage,
+    Path((org, id)): Path<(String, String)>,
+    Form(form): Form<RenameForm>,
+) -> PageResult {
+    match accounts::rename(&ask.cx, &org, &id, &form.name, version(&form.version)).await {
+        Ok(_) => Ok(go_saying(&format!("{LIST}/{org}/{id}"), Toast::say("Saved."))),
+        Err(error @ ActionError::Fields(_)) => {
+            let faults = faults_of(error)?;
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            account_page(&ask, status, (&org, &id), Some(form.name), faults).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn prefer(
+    ask: PersonPage,
+    Path((org, id)): Path<(String, String)>,
+    Form(Press {}): Form<Press>,
+) -> PageResult {
+    let sheet = accounts::prefer(&ask.cx, &org, &id).await?;
+    let said = format!("Agents use {} from now on, where no rule names another.", sheet.connection.title());
+    Ok(go_saying(&format!("{LIST}/{org}/{id}"), Toast::say(said)))
+}
+
+async fn probe(
+    ask: PersonPage,
+    Path((org, id)): Path<(String, String)>,
+    Form(Press {}): Form<Press>,
+) -> PageResult {
+    let probed = accounts::probe(&ask.cx, &org, &id).await?;
+    let said = probed.fault.unwrap_or_else(|| "It works: the provider takes the token.".to_owned());
+    Ok(go_saying(&format!("{LIST}/{org}/{id}"), Toast::say(said)))
+}
+
+async fn disconnect(
+    ask: PersonPage,
+    Path((org, id)): Path<(String, String)>,
+    Form(Press {}): Form<Press>,
+) -> PageResult {
+    let ended = accounts::disconnect(&ask.cx, &org, &id).await?;
+    let provider = &ended.connection.provider_name;
+    let said = match ended.upstream {
+        UpstreamEnd::Ended => format!("Disconnected, and ended at {provider}."),
+        UpstreamEnd::ByHand => format!(
+            "Disconnected here. {provider} lets nobody else end it: remove Portreeve under connected apps in your settings there."
+        ),
+        UpstreamEnd::Failed => format!(
+            "Disconnected here, but {provider} did not confirm it: remove Portreeve under connected apps in your settings there."
+        ),
+    };
+    Ok(go_saying(LIST, Toast::say(said)))
+}
+
+async fn offer(
+    ask: PersonPage,
+    Path((org, provider)): Path<(String, String)>,
+    Query(form): Query<ConnectForm>,
+) -> PageResult {
+    let (found, offer) = match accounts::offer(&ask.cx, &org, &form.input(&provider)).await {
+        Ok(found) => found,
+        Err(error) => return failed(&ask, error).await,
+    };
+    let host = words::host(&offer.provider);
+    let page_of = ConnectPage {
+        shell: shell_of::person(&ask, format!("Connect {}", offer.provider.name)).await?,
+        crumbs: vec![Crumb::to("Connected accounts", LIST)],
+        action: connect_href(found.slug.as_str(), offer.provider.slug.as_str()),
+        provider: offer.provider.name,
+        host,
+        org: found.name,
+        person: ask.cx.user.email.to_string(),
+        account: offer.connection.map(|connection| connection.title().to_owned()).unwrap_or_default(),
+        scopes: offer.scopes,
+        form,
+    };
+    page(&page_of)
+}
+
+async fn begin(
+    ask: PersonPage,
+    Path((org, provider)): Path<(String, String)>,
+    Form(form): Form<ConnectForm>,
+) -> PageResult {
+    let begun = match accounts::begin(&ask.cx, &org, &form.input(&provider)).await {
+        Ok(begun) => begun,
+        Err(error) => return failed(&ask, error).await,
+    };
+    let url = begun.url.to_string();
+    let onward = HeaderValue::from_str(&format!("0;url={url}"));
+    let mut response = page(&LeavePage {
+        shell: shell_of::person(&ask, format!("On to {}", begun.provider.name)).await?,
+        host: words::host(&begun.provider),
+        provider: begun.provider.name,
+        url,
+    })?;
+    if let Ok(onward) = onward {
+        response.headers_mut().insert(REFRESH, onward);
+    }
+    Ok(response)
+}
+
+async fn back(ask: PersonPage, Path(provider): Path<String>, RawQuery(query): RawQuery) -> PageResult {
+    match accounts::finish(&ask.cx, &provider, query.as_deref().unwrap_or_default()).await {
+        Ok(finished) => {
+            let own = format!("{LIST}/{}/{}", finished.org, finished.connection.id);
+            let onward = safe_return(&finished.return_to).unwrap_or(&own);
+            let provider = &finished.connection.provider_name;
+            let said = format!(
+                "{provider} is connected as {}. Ask your agent to try again.",
+                finished.connection.title()
+            );
+            Ok(go_saying(onward, Toast::say(said)))
+        }
+        Err(error) => failed(&ask, error).await,
+    }
+}
+
+/// A refusal has a page of its own; every other failure is said as everywhere.
+async fn failed(ask: &PersonPage, error: ActionError) -> PageResult {
+    match error {
+        ActionError::Refused(Refused { sentence, .. }) => {
+            let page = FailedPage {
+                shell: shell_of::person(ask, "Nothing was connected").await?,
+                crumbs: vec![Crumb::to("Connected accounts", LIST)],
+                why: sentence,
+            };
+            page_with(StatusCode::CONFLICT, &page)
+        }
+        other => Err(other.into()),
+    }
+}
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::kit::{
+        samples::{LONG, SHARP, faults, sample, shell},
+        shell::Base,
+    };
+
+    let row = |text: &str, is_broken| AccountRow {
+        href: "/me/accounts/acme/con_1".into(),
+        reconnect: "/me/accounts/acme/connect/github?connection=con_1".into(),
+        initials: "Gh".into(),
+        provider: "GitHub".into(),
+        title: text.into(),
+        workspace: text.into(),
+        is_default: !is_broken,
+        health: Health::sample(is_broken),
+    };
+    let place = |n: usize, many: usize| Place {
+        name: LONG.into(),
+        slug: format!("acme-{n}"),
+        accounts: (0..many).map(|n| row(LONG, n % 2 == 1)).collect(),
+        tiles: (0..many)
+            .map(|n| Tile {
+                href: "/".into(),
+                initials: "Gh".into(),
+                name: LONG.into(),
+                is_further: n % 2 == 1,
+            })
+            .collect(),
+    };
+    let list = |places: Vec<Place>, broken| AccountsPage {
+        shell: shell(Base::Account, "Connected accounts"),
+        places,
+        broken,
+    };
+    let one = |text: &str, is_broken, faults| AccountPage {
+        shell: shell(Base::Account, "GitHub"),
+        crumbs: vec![Crumb::to("Connected accounts", LIST)],
+        row: row(text, is_broken),
+        end: "/me/accounts/acme/con_1/disconnect".into(),
+        org: text.into(),
+        account_id: "583231".into(),
+        email: text.into(),
+        scopes: vec!["repo".into(), text.into()],
+        missing: vec![text.into()],
+        connected_at: OffsetDateTime::UNIX_EPOCH,
+        last_ok_at: Some(OffsetDateTime::UNIX_EPOCH),
+        renews_at: Some(OffsetDateTime::UNIX_EPOCH),
+        retry_at: is_broken.then_some(OffsetDateTime::UNIX_EPOCH),
+        has_refresh: true,
+        error: is_broken.then(|| ErrorLine {
+            at: OffsetDateTime::UNIX_EPOCH,
+            code: "invalid_grant".into(),
+            words: text.into(),
+        }),
+        name: text.into(),
+        version: 1,
+        ends: words::ends(!is_broken),
+        is_ended: false,
+        faults,
+    };
+    let connect = |text: &str, many: usize| ConnectPage {
+        shell: shell(Base::Account, "Connect GitHub"),
+        crumbs: vec![Crumb::to("Connected accounts", LIST)],
+        action: "/me/accounts/acme/connect/github".into(),
+        provider: text.into(),
+        host: "github.com".into(),
+        org: text.into(),
+        person: "ada@example.com".into(),
+        account: text.into(),
+        scopes: vec![text.into(); many],
+        form: ConnectForm::default(),
+    };
+    vec![
+        sample("my accounts: none", &list(vec![place(0, 0)], Vec::new())),
+        sample("my accounts", &list(vec![place(0, 2)], vec![row("ada", true)])),
+        sample("my accounts: many", &list((0..5).map(|n| place(n, 12)).collect(), vec![row(LONG, true); 9])),
+        sample("my account", &one("ada", false, FormFaults::default())),
+        sample("my account: broken", &one(SHARP, true, faults(&[("name", LONG)]))),
+        sample("connect an account", &connect("GitHub", 2)),
+        sample("connect an account: much", &connect(SHARP, 40)),
+        sample(
+            "on to a provider",
+            &LeavePage {
+                shell: shell(Base::Account, "On to GitHub"),
+                provider: LONG.into(),
+                host: "github.com".into(),
+                url: "https://github.com/login/oauth/authorize?state=x".into(),
+            },
+        ),
+        sample(
+            "nothing was connected",
+            &FailedPage {
+                shell: shell(Base::Account, "Nothing was connected"),
+                crumbs: vec![Crumb::to("Connected accounts", LIST)],
+                why: SHARP.into(),
+            },
+        ),
+    ]
+}

@@ -1,0 +1,125 @@
+//! How an account fares, in words for its owner.
+
+use time::OffsetDateTime;
+
+use crate::domain::connections::{Connection, ConnectionState, Provider};
+
+/// How an account fares.
+#[derive(Clone, Debug)]
+pub(super) struct Health {
+    pub(super) tone: &'static str,
+    pub(super) glyph: &'static str,
+    pub(super) word: &'static str,
+    /// What that means, in a sentence.
+    pub(super) meaning: String,
+    /// What agents are answered that need it; empty where it serves them.
+    pub(super) told: &'static str,
+    /// Whether its owner has to do something.
+    pub(super) is_broken: bool,
+}
+
+const TOLD_CONNECT: &str = "[CONNECT ACCOUNT], with a link to connect it again";
+
+impl Health {
+    pub(super) fn of(connection: &Connection, now: OffsetDateTime) -> Self {
+        let provider = &connection.provider_name;
+        let ended = connection.expires_at.is_some_and(|at| at <= now) && !connection.has_refresh;
+        match connection.state {
+            ConnectionState::Active | ConnectionState::Refreshing if ended => Self::broken(
+                "Connect again",
+                format!("Its token has ended, and {provider} gives no new one without you."),
+            ),
+            ConnectionState::Active => Self {
+                tone: "allow",
+                glyph: "ok",
+                word: "Working",
+                meaning: match connection.has_refresh {
+                    true => "Its token renews itself.".to_owned(),
+                    false => "Its token is used as long as it lives.".to_owned(),
+                },
+                told: "",
+                is_broken: false,
+            },
+            ConnectionState::Refreshing => Self {
+                tone: "allow",
+                glyph: "refresh",
+                word: "Renewing",
+                meaning: "A new token is being fetched.".to_owned(),
+                told: "",
+                is_broken: false,
+            },
+            ConnectionState::ErrorBackoff => Self {
+                tone: "ask",
+                glyph: "warn",
+                word: "Trouble at the provider",
+                meaning: format!("{provider} gives no new token for now. It is tried again by itself."),
+                told: "nothing while the token lives; then that it is tried again soon",
+                is_broken: false,
+            },
+            ConnectionState::NeedsReauth => Self::broken(
+                "Connect again",
+                format!(
+                    "{provider} gives no new token any more. Connecting again takes a moment and keeps your settings."
+                ),
+            ),
+            ConnectionState::Revoked => Self {
+                tone: "quiet",
+                glyph: "dash",
+                word: "Disconnected",
+                meaning: "Its tokens are gone.".to_owned(),
+                told: TOLD_CONNECT,
+                is_broken: false,
+            },
+            ConnectionState::Disabled => Self {
+                tone: "quiet",
+                glyph: "dash",
+                word: "Switched off",
+                meaning: "An admin switched it off.".to_owned(),
+                told: "that an admin switched it off",
+                is_broken: false,
+            },
+        }
+    }
+
+    const fn broken(word: &'static str, meaning: String) -> Self {
+        Self { tone: "deny", glyph: "warn", word, meaning, told: TOLD_CONNECT, is_broken: true }
+    }
+
+    #[cfg(test)]
+    pub(super) fn sample(is_broken: bool) -> Self {
+        match is_broken {
+            true => Self::broken("Connect again", "It gives no new token any more.".to_owned()),
+            false => Self {
+                tone: "allow",
+                glyph: "ok",
+                word: "Working",
+                meaning: "Its token renews itself.".to_owned(),
+                told: "",
+                is_broken: false,
+            },
+        }
+    }
+}
+
+/// What becomes of an account at its provider when it is disconnected.
+pub(super) const fn ends(can_revoke: bool) -> &'static str {
+    match can_revoke {
+        true => "Its tokens are destroyed here, and the provider is told to end them.",
+        false => {
+            "Its tokens are destroyed here. The provider lets nobody else end them: remove Portreeve under connected apps in \
+             your settings there."
+        }
+    }
+}
+
+/// The host where people agree.
+pub(super) fn host(provider: &Provider) -> String {
+    let template = provider.template();
+    let host = template.as_ref().and_then(|template| template.endpoints().0.host_str());
+    host.unwrap_or_default().to_owned()
+}
+
+/// Two letters that stand for a provider.
+pub(super) fn initials(name: &str) -> String {
+    name.chars().filter(|letter| letter.is_alphanumeric()).take(2).collect()
+}

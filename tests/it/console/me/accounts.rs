@@ -1,0 +1,250 @@
+//! Connecting accounts in a browser, and what comes back from a provider.
+
+use http::StatusCode;
+use portreeve::base::permission::Role;
+use serde_json::json;
+use time::Duration;
+
+use crate::kit::{
+    app::TestApp,
+    browser::{Browser, Scheme},
+    fake_provider::{FakeProvider, Mishap, agree},
+    http::{Page, Visitor},
+    people::{Person, PlantedOrg},
+};
+
+const LIST: &str = "/me/accounts";
+const CONNECT: &str = "/me/accounts/acme/connect/hub";
+
+struct Stage {
+    app: TestApp,
+    org: PlantedOrg,
+    hub: FakeProvider,
+    bob: Person,
+}
+
+async fn stage() -> Stage {
+    let app = TestApp::start().await;
+    let org = app.org("acme").await;
+    let hub = FakeProvider::start().await;
+    app.provider(&org, "hub", &hub).await;
+    let bob = app.member(&org, "Bob Builder", Role::Member).await;
+    Stage { app, org, hub, bob }
+}
+
+/// Sets out for the provider, and gives the address that it sends the browser back to.
+async fn way_back(visitor: &mut Visitor, connect: &str) -> String {
+    let page = visitor.get(connect).await.expect(StatusCode::OK);
+    let action = connect.split('?').next().unwrap();
+    let page = visitor.submit(&page, action, &[]).await.expect(StatusCode::OK);
+    let onward = page.headers["refresh"].to_str().unwrap().strip_prefix("0;url=").unwrap().to_owned();
+    agree(&onward).await
+}
+
+fn nothing(page: &Page, words: &str) {
+    assert!(page.says("Nothing was connected") && page.says(words), "{}", page.body);
+}
+
+#[tokio::test]
+async fn a_member_connects_an_account_in_two_steps_and_no_token_is_anywhere() {
+    let Stage { app, org, hub, mut bob } = stage().await;
+    let page = bob.browser.get(LIST).await.expect(StatusCode::OK);
+    assert!(page.says("Connect Fake Hub"));
+    let page = bob.browser.get(CONNECT).await.expect(StatusCode::OK);
+    assert!(
+        page.says("127.0.0.1") && page.says("bob-builder@example.com") && page.says("write"),
+        "{}",
+        page.body
+    );
+    hub.grant("read");
+    let id = app.connected(&org, &mut bob, "hub").await;
+    let page = bob.browser.get(&format!("{LIST}/acme/{id}")).await.expect(StatusCode::OK);
+    assert!(page.says("Working") && page.says("ada@hub.example") && page.says("id-of-ada"));
+    assert!(page.says("Not granted"), "less was granted than was asked for");
+    let list = bob.browser.get(LIST).await.expect(StatusCode::OK);
+    assert!(list.says("Fake Hub: ada") && list.says("Another Fake Hub account"));
+    assert_eq!(app.recorded(&org).await, ["connection.connected"]);
+    for secret in hub.secrets() {
+        assert!(!page.body.contains(&secret) && !list.body.contains(&secret));
+        let found = app.number(&format!(
+            "select (select count(*) from events where position('{secret}'::bytea in record) > 0) \
+                + (select count(*) from connections c where position('{secret}' in c::text) > 0)"
+        ));
+        assert_eq!(found.await, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_way_back_is_for_the_browser_that_set_out_and_once_and_in_time() {
+    let Stage { app, org, hub, mut bob } = stage().await;
+    let mut eve = app.member(&org, "Eve", Role::Admin).await;
+    // Another person follows the link, the same person in another browser does, and it is followed twice.
+    let back = way_back(&mut bob.browser, CONNECT).await;
+    nothing(&eve.browser.get(&back).await.expect(StatusCode::CONFLICT), "belongs to somebody else");
+    let mut elsewhere = app.signed_in(bob.id).await;
+    nothing(&elsewhere.get(&back).await.expect(StatusCode::CONFLICT), "belongs to somebody else");
+    nothing(&bob.browser.get(&back).await.expect(StatusCode::CONFLICT), "was used before");
+    // Nobody is signed in.
+    let back = way_back(&mut bob.browser, CONNECT).await;
+    let sign_in = app.visitor().get(&back).await.expect(StatusCode::SEE_OTHER);
+    assert!(sign_in.location().unwrap().starts_with("/login"));
+    app.clock.advance(Duration::minutes(10));
+    nothing(&bob.browser.get(&back).await.expect(StatusCode::CONFLICT), "older than ten minutes");
+    // The provider was changed meanwhile, or it is another provider's callback.
+    let back = way_back(&mut bob.browser, CONNECT).await;
+    app.change("update providers set version = version + 1").await;
+    nothing(&bob.browser.get(&back).await.expect(StatusCode::CONFLICT), "was changed while you were there");
+    let other = app.provider(&org, "other", &hub).await;
+    let back = way_back(&mut bob.browser, CONNECT).await;
+    let (_, query) = back.split_once('?').unwrap();
+    let astray = format!("/oauth/callback/{other}?{query}");
+    nothing(&bob.browser.get(&astray).await.expect(StatusCode::CONFLICT), "belongs to somebody else");
+    for query in ["", "?state=x&code=y", "?state=x&code=y&code=z"] {
+        let (path, _) = back.split_once('?').unwrap();
+        bob.browser.get(&format!("{path}{query}")).await.expect(StatusCode::CONFLICT);
+    }
+    assert_eq!(app.number("select count(*) from connections").await, 0);
+    assert!(app.recorded(&org).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_a_provider_refuses_is_told_with_its_words_and_who_can_help() {
+    let Stage { app, hub, mut bob, .. } = stage().await;
+    for (error, words) in [
+        ("error=access_denied&error_description=No+thanks.", "was not given leave"),
+        ("error=invalid_scope", "An admin corrects them"),
+        ("error=redirect_uri_mismatch", "another callback address"),
+        ("error=temporarily_unavailable", "Try again in a few minutes"),
+    ] {
+        let back = way_back(&mut bob.browser, CONNECT).await;
+        let (path, query) = back.split_once('?').unwrap();
+        let state = query.split('&').find(|pair| pair.starts_with("state=")).unwrap();
+        let page = bob.browser.get(&format!("{path}?{error}&{state}")).await.expect(StatusCode::CONFLICT);
+        nothing(&page, words);
+    }
+    for (mishap, words) in [
+        (Mishap::Answer(401, json!({ "error": "invalid_client" })), "id or secret"),
+        (
+            Mishap::Answer(400, json!({ "error": "invalid_grant", "error_description": "Too old." })),
+            "Too old.",
+        ),
+        (Mishap::Answer(200, json!({ "error": "bad_verification_code" })), "used before, was too old"),
+        (Mishap::Answer(503, json!({})), "cannot be reached right now"),
+        (Mishap::Lose, "no answer that can be read"),
+    ] {
+        let back = way_back(&mut bob.browser, CONNECT).await;
+        hub.next(mishap);
+        nothing(&bob.browser.get(&back).await.expect(StatusCode::CONFLICT), words);
+    }
+    assert_eq!(app.number("select count(*) from connections").await, 0);
+}
+
+#[tokio::test]
+async fn connecting_again_keeps_the_account_and_another_account_changes_nothing() {
+    let Stage { app, org, hub, mut bob } = stage().await;
+    let id = app.connected(&org, &mut bob, "hub").await;
+    let again = format!("{CONNECT}?connection={id}");
+    hub.sign_in_as("eve");
+    let back = way_back(&mut bob.browser, &again).await;
+    nothing(&bob.browser.get(&back).await.expect(StatusCode::CONFLICT), "another account (eve@hub.example)");
+    hub.sign_in_as("ada");
+    let back = way_back(&mut bob.browser, &again).await;
+    let done = bob.browser.get(&back).await.expect(StatusCode::SEE_OTHER);
+    assert!(done.location().unwrap().ends_with(&id.to_string()));
+    // The same account by the way for a new one is the same connection, another account is another.
+    assert_eq!(app.connected(&org, &mut bob, "hub").await, id);
+    hub.sign_in_as("eve");
+    let second = app.connected(&org, &mut bob, "hub").await;
+    assert_ne!(second, id);
+    let one = format!("{LIST}/acme/{second}");
+    let page = bob.browser.get(&one).await.expect(StatusCode::OK);
+    bob.browser.submit(&page, &format!("{one}/prefer"), &[]).await.expect(StatusCode::SEE_OTHER);
+    assert_eq!(
+        app.number(&format!("select count(*) from connections where is_default and id <> '{}'", id.uuid()))
+            .await,
+        1
+    );
+    let page = bob.browser.submit(&page, &format!("{one}/rename"), &[("name", "Eve's")]).await;
+    let page = bob.browser.follow(page.expect(StatusCode::SEE_OTHER)).await;
+    assert!(page.says("Eve's"));
+    let stale = bob.browser.submit(&page, &format!("{one}/rename"), &[("name", "x"), ("version", "1")]).await;
+    stale.expect(StatusCode::CONFLICT);
+}
+
+#[tokio::test]
+async fn a_disconnected_account_is_ended_at_the_provider_and_its_tokens_are_gone() {
+    let Stage { app, org, hub, mut bob } = stage().await;
+    let mut eve = app.member(&org, "Eve", Role::Member).await;
+    let id = app.connected(&org, &mut bob, "hub").await;
+    let one = format!("{LIST}/acme/{id}");
+    eve.browser.get(&one).await.expect(StatusCode::NOT_FOUND);
+    for step in ["rename", "prefer", "test", "disconnect"] {
+        let csrf = eve.browser.csrf();
+        eve.browser.post(&format!("{one}/{step}"), &[("csrf", &csrf)]).await.expect(StatusCode::NOT_FOUND);
+    }
+    let page = bob.browser.get(&one).await.expect(StatusCode::OK);
+    let tested = bob.browser.submit(&page, &format!("{one}/test"), &[]).await.expect(StatusCode::SEE_OTHER);
+    assert!(bob.browser.follow(tested).await.says("It works"));
+    let done =
+        bob.browser.submit(&page, &format!("{one}/disconnect"), &[]).await.expect(StatusCode::SEE_OTHER);
+    assert!(bob.browser.follow(done).await.says("ended at Fake Hub"));
+    assert_eq!(hub.revoked().len(), 1);
+    assert_eq!(app.number("select count(*) from connections where sealed_tokens is not null").await, 0);
+    let page = bob.browser.get(&one).await.expect(StatusCode::OK);
+    assert!(page.says("Disconnected") && !page.says("Which account agents use"));
+    assert_eq!(app.recorded(&org).await[1..], ["connection.ended", "connection.ended_upstream"]);
+}
+
+#[tokio::test]
+async fn who_leaves_has_no_accounts_any_more() {
+    let Stage { app, org, mut bob, .. } = stage().await;
+    app.connected(&org, &mut bob, "hub").await;
+    let admin = app.member(&org, "Admin", Role::Owner).await;
+    let key = app.key_of(&org, admin.id, Role::Owner, &["*"]).await;
+    let listed = key.get("/api/v1/orgs/acme/connections").await.expect(StatusCode::OK);
+    assert_eq!((listed.text("/items/0/account_name"), listed.text("/items/0/state")), ("ada", "active"));
+    let mut tx = app.org_tx(org.id).await;
+    let leaver = portreeve::flow::leaver::Leaver { user: bob.id, by: None, now: app.clock.now() };
+    let endings =
+        portreeve::flow::leaver::end(&mut tx, &leaver, portreeve::flow::leaver::Occasion::Offboarding).await;
+    let ended = endings.unwrap().into_iter().find(|ending| ending.key == "connections").unwrap();
+    assert_eq!(ended.count, 1);
+    portreeve::domain::audit::commit_unrecorded(tx, portreeve::domain::audit::Unrecorded::Housekeeping)
+        .await
+        .unwrap();
+    assert_eq!(app.number("select count(*) from connections where sealed_tokens is not null").await, 0);
+}
+
+#[tokio::test]
+async fn the_pages_of_accounts_are_for_everybody_in_both_schemes_and_on_a_phone() {
+    let Stage { app, org, hub, mut bob } = stage().await;
+    let id = app.connected(&org, &mut bob, "hub").await;
+    hub.sign_in_as("eve");
+    app.connected(&org, &mut bob, "hub").await;
+    app.change(
+        "update connections set state = 'needs_reauth', state_reason = 'invalid_grant' where not is_default",
+    )
+    .await;
+    let Some(browser) = Browser::open().await else {
+        return;
+    };
+    let session = bob.browser.cookie("portreeve_session").unwrap();
+    let cookie = json!({ "name": "portreeve_session", "value": session, "url": app.origin() });
+    browser.cdp("Network.setCookie", cookie).await;
+    for (width, scheme) in [(1440, Scheme::Light), (1440, Scheme::Dark), (390, Scheme::Light)] {
+        browser.prefer(scheme).await;
+        browser.resize(width, 900).await;
+        for path in [LIST.to_owned(), format!("{LIST}/acme/{id}"), CONNECT.to_owned()] {
+            browser.goto(&format!("{}{path}", app.origin())).await;
+            assert_eq!(browser.axe().await, [], "{path} {width}");
+            let overflow = browser
+                .eval("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+                .await;
+            assert_eq!(overflow, json!(false), "{path} {width}");
+        }
+    }
+    // The whole way: on to the provider, and back by itself.
+    browser.click("form .btn-p").await;
+    browser.see("h1", "eve").await;
+    browser.finish().await;
+}

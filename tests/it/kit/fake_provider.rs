@@ -1,0 +1,386 @@
+//! An authorization server of somebody else, on a loopback port, stricter than most: codes and refresh tokens are taken
+//! once, and a refresh token that comes a second time ends its whole family.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{
+    Json, Router,
+    extract::{Query, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use portreeve::{
+    base::{
+        crypto::digest,
+        ids::{ConnectionId, ProviderId, UserId},
+        secret::Secret,
+    },
+    domain::{
+        audit::{self, Unrecorded},
+        connections::{
+            AccountLabel, AccountOwner, NewConnection, NewTokens, Pkce, Provider, ProviderSource, SealedSecret,
+            TemplateParts, store, store::accounts,
+        },
+        vault::Cell,
+    },
+    flow::tokens::Pair,
+    protocol::oauth::client::ClientAuth,
+};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use crate::kit::{
+    app::TestApp,
+    people::{Person, PlantedOrg},
+};
+
+/// What it does next at its token endpoint in place of answering as it should.
+#[derive(Clone, Debug)]
+pub(crate) enum Mishap {
+    /// Answers so, without doing anything.
+    Answer(u16, Value),
+    /// Does what it was asked to, and hangs up in place of the answer.
+    Lose,
+    /// Waits before it answers.
+    Slow(Duration),
+}
+
+#[derive(Default)]
+struct Inner {
+    counter: u64,
+    /// Code to challenge and account.
+    codes: HashMap<String, (String, String)>,
+    /// Refresh token to family and account.
+    refresh: HashMap<String, (u64, String)>,
+    /// Those that were taken.
+    used: HashMap<String, u64>,
+    dead: HashSet<u64>,
+    /// Access token to family and account.
+    access: HashMap<String, (u64, String)>,
+    mishaps: VecDeque<Mishap>,
+    lives: Option<u64>,
+    presented: Vec<String>,
+    reused: usize,
+    revoked: Vec<String>,
+    down: bool,
+    account: String,
+    has_refresh: bool,
+    scope: Option<String>,
+}
+
+/// The server.
+pub(crate) struct FakeProvider {
+    inner: Arc<Mutex<Inner>>,
+    origin: String,
+    task: JoinHandle<()>,
+}
+
+type Shared = State<Arc<Mutex<Inner>>>;
+
+impl FakeProvider {
+    /// One whose access tokens live for an hour.
+    pub(crate) async fn start() -> Self {
+        let inner = Arc::new(Mutex::new(Inner {
+            lives: Some(3600),
+            account: "ada".to_owned(),
+            has_refresh: true,
+            ..Inner::default()
+        }));
+        let router = Router::new()
+            .route("/authorize", get(authorize))
+            .route("/token", post(token))
+            .route("/me", get(me))
+            .route("/revoke", post(revoke))
+            .with_state(Arc::clone(&inner));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let task = tokio::spawn(async move {
+            axum::serve(listener, router).await.ok();
+        });
+        Self { inner, origin, task }
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> T {
+        change(&mut self.inner.lock().unwrap())
+    }
+
+    /// For how many seconds access tokens live; forever without one.
+    pub(crate) fn live_for(&self, seconds: Option<u64>) {
+        self.with(|inner| inner.lives = seconds);
+    }
+
+    /// Who signs in from now on.
+    pub(crate) fn sign_in_as(&self, account: &str) {
+        self.with(|inner| inner.account = account.to_owned());
+    }
+
+    /// Gives no refresh tokens from now on.
+    pub(crate) fn without_refresh(&self) {
+        self.with(|inner| inner.has_refresh = false);
+    }
+
+    /// What it says it granted.
+    pub(crate) fn grant(&self, scope: &str) {
+        self.with(|inner| inner.scope = Some(scope.to_owned()));
+    }
+
+    /// What goes wrong next at the token endpoint.
+    pub(crate) fn next(&self, mishap: Mishap) {
+        self.with(|inner| inner.mishaps.push_back(mishap));
+    }
+
+    /// Whether it answers with 503 to everything about tokens.
+    pub(crate) fn be_down(&self, is_down: bool) {
+        self.with(|inner| inner.down = is_down);
+    }
+
+    /// The refresh tokens that came, in their order.
+    pub(crate) fn presented(&self) -> Vec<String> {
+        self.with(|inner| inner.presented.clone())
+    }
+
+    /// How often one came a second time.
+    pub(crate) fn reused(&self) -> usize {
+        self.with(|inner| inner.reused)
+    }
+
+    /// The tokens that were ended.
+    pub(crate) fn revoked(&self) -> Vec<String> {
+        self.with(|inner| inner.revoked.clone())
+    }
+
+    /// Whether it takes this access token now.
+    pub(crate) fn takes(&self, access: &str) -> bool {
+        self.with(|inner| inner.access.get(access).is_some_and(|(family, _)| !inner.dead.contains(family)))
+    }
+
+    /// Every token and secret that it gave or was sent.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        self.with(|inner| {
+            let all = inner.access.keys().chain(inner.refresh.keys()).chain(inner.used.keys());
+            all.cloned().chain(["s3cret-of-the-client".to_owned()]).collect()
+        })
+    }
+
+    /// Ends every grant, as a person may on the provider's own pages.
+    pub(crate) fn forget_everybody(&self) {
+        self.with(|inner| {
+            let all: Vec<u64> = inner.refresh.values().map(|(family, _)| *family).collect();
+            inner.dead.extend(all);
+        });
+    }
+}
+
+impl Drop for FakeProvider {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn authorize(State(inner): Shared, Query(asked): Query<HashMap<String, String>>) -> Response {
+    let mut inner = inner.lock().unwrap();
+    inner.counter += 1;
+    let code = format!("code-{}", inner.counter);
+    let account = inner.account.clone();
+    inner.codes.insert(code.clone(), (asked["code_challenge"].clone(), account));
+    assert_eq!(asked["code_challenge_method"], "S256");
+    let back = format!("{}?code={code}&state={}", asked["redirect_uri"], asked["state"]);
+    (StatusCode::FOUND, [(header::LOCATION, back)]).into_response()
+}
+
+async fn token(State(shared): Shared, body: String) -> Response {
+    let asked: HashMap<String, String> = serde_urlencoded::from_str(&body).unwrap();
+    let mishap = {
+        let mut inner = shared.lock().unwrap();
+        if inner.down {
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+        inner.mishaps.pop_front()
+    };
+    match mishap {
+        Some(Mishap::Answer(status, body)) => {
+            if let Some(refresh) = asked.get("refresh_token") {
+                shared.lock().unwrap().presented.push(refresh.clone());
+            }
+            return (StatusCode::from_u16(status).unwrap(), Json(body)).into_response();
+        }
+        Some(Mishap::Slow(pause)) => tokio::time::sleep(pause).await,
+        Some(Mishap::Lose) => {
+            answer(&mut shared.lock().unwrap(), &asked);
+            // An answer that is cut off in the middle.
+            return (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], "{\"access_token\":")
+                .into_response();
+        }
+        None => {}
+    }
+    answer(&mut shared.lock().unwrap(), &asked)
+}
+
+fn answer(inner: &mut Inner, asked: &HashMap<String, String>) -> Response {
+    let refused = |code: &str| (StatusCode::BAD_REQUEST, Json(json!({ "error": code }))).into_response();
+    if asked.get("client_secret").map(String::as_str) != Some("s3cret-of-the-client") {
+        return (StatusCode::UNAUTHORIZED, Json(json!({ "error": "invalid_client" }))).into_response();
+    }
+    let (family, account) = match asked["grant_type"].as_str() {
+        "authorization_code" => {
+            let Some((challenge, account)) = inner.codes.remove(&asked["code"]) else {
+                return refused("invalid_grant");
+            };
+            let proven = URL_SAFE_NO_PAD.encode(digest::sha256(asked["code_verifier"].as_bytes()));
+            if proven != challenge {
+                return refused("invalid_grant");
+            }
+            inner.counter += 1;
+            (inner.counter, account)
+        }
+        "refresh_token" => {
+            let carried = asked["refresh_token"].clone();
+            inner.presented.push(carried.clone());
+            if let Some(family) = inner.used.get(&carried).copied() {
+                inner.reused += 1;
+                inner.dead.insert(family);
+                return refused("invalid_grant");
+            }
+            match inner.refresh.remove(&carried) {
+                Some((family, account)) if !inner.dead.contains(&family) => {
+                    inner.used.insert(carried, family);
+                    (family, account)
+                }
+                _ => return refused("invalid_grant"),
+            }
+        }
+        _ => return refused("unsupported_grant_type"),
+    };
+    inner.counter += 1;
+    let (access, refresh) =
+        (format!("access-token-{}", inner.counter), format!("refresh-token-{}", inner.counter));
+    inner.access.insert(access.clone(), (family, account.clone()));
+    let mut given = json!({ "access_token": access, "token_type": "bearer" });
+    if inner.has_refresh {
+        inner.refresh.insert(refresh.clone(), (family, account));
+        given["refresh_token"] = refresh.into();
+    }
+    if let Some(lives) = inner.lives {
+        given["expires_in"] = lives.into();
+    }
+    if let Some(scope) = &inner.scope {
+        given["scope"] = scope.clone().into();
+    }
+    Json(given).into_response()
+}
+
+fn account_of(inner: &Inner, headers: &HeaderMap) -> Option<String> {
+    let carried = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
+    let (family, account) = inner.access.get(carried)?;
+    (!inner.dead.contains(family)).then(|| account.clone())
+}
+
+async fn me(State(inner): Shared, headers: HeaderMap) -> Response {
+    match account_of(&inner.lock().unwrap(), &headers) {
+        Some(account) => Json(json!({ "id": format!("id-of-{account}"), "name": account, "email": format!("{account}@hub.example") }))
+            .into_response(),
+        None => StatusCode::UNAUTHORIZED.into_response(),
+    }
+}
+
+async fn revoke(State(inner): Shared, body: String) -> Response {
+    let asked: HashMap<String, String> = serde_urlencoded::from_str(&body).unwrap();
+    let mut inner = inner.lock().unwrap();
+    let carried = asked["token"].clone();
+    let family =
+        inner.refresh.get(&carried).or_else(|| inner.access.get(&carried)).map(|(family, _)| *family);
+    inner.dead.extend(family);
+    inner.revoked.push(carried);
+    StatusCode::OK.into_response()
+}
+
+/// Trades by the way of a browser: what the provider's page sends it back to.
+pub(crate) async fn agree(onward: &str) -> String {
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let answer = client.get(onward).send().await.unwrap();
+    let back = answer.headers().get(header::LOCATION).unwrap().to_str().unwrap().to_owned();
+    let path = back.find("/oauth/callback/").unwrap();
+    back[path..].to_owned()
+}
+
+impl TestApp {
+    /// A registered provider.
+    pub(crate) async fn provider(&self, org: &PlantedOrg, slug: &str, fake: &FakeProvider) -> ProviderId {
+        self.provider_at(org, slug, &fake.origin).await
+    }
+
+    /// An account of a person, as if they had connected it.
+    pub(crate) async fn account(&self, org: &PlantedOrg, user: UserId, provider: ProviderId) -> ConnectionId {
+        let (id, now) = (ConnectionId::fresh(), self.clock.now());
+        let pair = Pair { access: Secret::new("planted-access".into()), refresh: Some(Secret::new("planted-refresh".into())) };
+        let mut tx = self.org_tx(org.id).await;
+        let tokens = NewTokens {
+            sealed: pair.seal(&self.ports.vault, &mut tx, id).await.unwrap(),
+            has_refresh: true,
+            scopes: vec!["read".to_owned()],
+            expires_at: None,
+            refresh_expires_at: None,
+            facts: Default::default(),
+        };
+        let label = AccountLabel { id: "42".to_owned(), name: format!("account-{}", org.slug), ..Default::default() };
+        let new = NewConnection { id, provider, owner: AccountOwner::User(user), label, tokens, by: user };
+        accounts::insert(&mut tx, &new, now).await.unwrap();
+        audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();
+        id
+    }
+
+    /// A registered provider that is found there.
+    pub(crate) async fn provider_at(&self, org: &PlantedOrg, slug: &str, origin: &str) -> ProviderId {
+        let id = ProviderId::fresh();
+        let now = self.clock.now();
+        let at = |path: &str| format!("{origin}{path}").parse().unwrap();
+        let mut tx = self.org_tx(org.id).await;
+        let cell = Cell::new(store::SEALED_IN.0, store::SEALED_IN.1, id);
+        let sealed = self.ports.vault.seal(&mut tx, cell, b"s3cret-of-the-client").await.unwrap();
+        let provider = Provider {
+            id,
+            slug: slug.parse().unwrap(),
+            name: "Fake Hub".to_owned(),
+            source: ProviderSource::Own(TemplateParts {
+                authorize: at("/authorize"),
+                token: at("/token"),
+                revoke: Some(at("/revoke")),
+                userinfo: Some(at("/me")),
+                issuer: None,
+                names_itself: false,
+                client_auth: ClientAuth::Post,
+                pkce: Pkce::Sent,
+                is_openid: false,
+            }),
+            client_id: "client-1".to_owned(),
+            secret: Some(SealedSecret { key: sealed.key, bytes: sealed.bytes, changed_at: now }),
+            scopes: vec!["read".to_owned(), "write".to_owned()],
+            user_scopes: Vec::new(),
+            created_by: None,
+            created_at: now,
+            updated_at: now,
+            disabled_at: None,
+            version: 1,
+        };
+        store::insert(&mut tx, &provider).await.unwrap();
+        audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();
+        id
+    }
+
+    /// An account of a person, connected in their browser.
+    pub(crate) async fn connected(&self, org: &PlantedOrg, person: &mut Person, slug: &str) -> ConnectionId {
+        let connect = format!("/me/accounts/{}/connect/{slug}", org.slug);
+        let page = person.browser.get(&connect).await.expect(StatusCode::OK);
+        let page = person.browser.submit(&page, &connect, &[]).await.expect(StatusCode::OK);
+        let onward = page.headers["refresh"].to_str().unwrap().strip_prefix("0;url=").unwrap().to_owned();
+        let done = person.browser.get(&agree(&onward).await).await.expect(StatusCode::SEE_OTHER);
+        let location = done.location().unwrap();
+        location.rsplit('/').next().unwrap().parse().unwrap()
+    }
+}

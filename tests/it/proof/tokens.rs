@@ -1,0 +1,238 @@
+//! No refresh token is presented twice, whoever asks on however many replicas, and nobody's account is given up because a
+//! provider is in trouble.
+
+use std::time::Duration as Span;
+
+use futures_util::future::join_all;
+use http::StatusCode;
+use portreeve::{
+    base::{ids::ConnectionId, permission::Role},
+    domain::{
+        audit::{self, Unrecorded},
+        connections::{
+            HeldAccount,
+            store::{accounts, accounts::Holders},
+        },
+    },
+    flow::tokens::{LiveToken, NoToken},
+    io::db::{OrgScope, Tx},
+};
+use serde_json::json;
+use time::Duration;
+
+use crate::kit::{
+    app::TestApp,
+    fake_provider::{FakeProvider, Mishap},
+    http::Script,
+    people::{Person, PlantedOrg},
+};
+
+struct Stage {
+    app: TestApp,
+    org: PlantedOrg,
+    hub: FakeProvider,
+    bob: Person,
+    id: ConnectionId,
+}
+
+/// Bob has an account whose token lives for so many seconds.
+async fn stage(lives: u64) -> Stage {
+    let app = TestApp::start().await;
+    let org = app.org("acme").await;
+    let hub = FakeProvider::start().await;
+    hub.live_for(Some(lives));
+    app.provider(&org, "hub", &hub).await;
+    let mut bob = app.member(&org, "Bob Builder", Role::Member).await;
+    let id = app.connected(&org, &mut bob, "hub").await;
+    Stage { app, org, hub, bob, id }
+}
+
+impl Stage {
+    async fn held(&self) -> HeldAccount {
+        let mut tx = self.app.org_tx(self.org.id).await;
+        let held = accounts::held(&mut tx, Holders::One(self.id)).await.unwrap().remove(0);
+        tx.done().await.unwrap();
+        held
+    }
+
+    async fn live_on(&self, app: &TestApp) -> Result<LiveToken, NoToken> {
+        app.ports.tokens.live(OrgScope::proven(self.org.id), &self.held().await).await.unwrap()
+    }
+
+    async fn live(&self) -> Result<LiveToken, NoToken> {
+        self.live_on(&self.app).await
+    }
+
+    async fn script(&self) -> Script {
+        self.app.key_of(&self.org, self.bob.id, Role::Member, &["*"]).await
+    }
+
+    async fn state(&self) -> String {
+        let path = format!("/api/v1/orgs/acme/connections/{}", self.id);
+        self.script().await.get(&path).await.expect(StatusCode::OK).text("/state").to_owned()
+    }
+
+    async fn letters(&self) -> usize {
+        self.app.run_jobs().await;
+        let about = |text: &str| text.contains("gives no new token");
+        self.app.postbox.mails().iter().filter(|letter| about(&letter.text)).count()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn three_replicas_present_each_refresh_token_once() {
+    let stage = stage(2).await;
+    let (second, third) = (TestApp::beside(&stage.app).await, TestApp::beside(&stage.app).await);
+    for _ in 0..8 {
+        stage.app.clock.advance(Duration::seconds(3));
+        let apps = [&stage.app, &second, &third];
+        let calls = (0..150).map(|at| stage.live_on(apps[at % 3]));
+        for token in join_all(calls).await {
+            let token = token.unwrap();
+            assert!(stage.hub.takes(token.access.expose()));
+        }
+    }
+    let mut presented = stage.hub.presented();
+    let all = presented.len();
+    presented.sort_unstable();
+    presented.dedup();
+    assert_eq!((presented.len(), stage.hub.reused()), (all, 0));
+    assert!(all >= 8);
+    assert_eq!(stage.state().await, "active");
+}
+
+#[tokio::test]
+async fn a_token_near_its_end_is_used_and_renewed_meanwhile() {
+    let stage = stage(3600).await;
+    let first = stage.live().await.unwrap();
+    stage.app.clock.advance(Duration::seconds(3_400));
+    let still = stage.live().await.unwrap();
+    assert_eq!(still.access.expose(), first.access.expose());
+    for _ in 0..100 {
+        if stage.held().await.token_version > first.version {
+            break;
+        }
+        tokio::time::sleep(Span::from_millis(20)).await;
+    }
+    assert_ne!(stage.live().await.unwrap().access.expose(), first.access.expose());
+    assert_eq!(stage.hub.presented().len(), 1);
+}
+
+#[tokio::test]
+async fn a_grant_that_is_gone_is_told_once_and_connecting_again_mends_it() {
+    let mut stage = stage(60).await;
+    stage.hub.forget_everybody();
+    stage.app.clock.advance(Duration::minutes(2));
+    assert_eq!(stage.live().await.unwrap_err(), NoToken::Reauth);
+    assert_eq!(stage.live().await.unwrap_err(), NoToken::Reauth);
+    assert_eq!((stage.state().await.as_str(), stage.hub.presented().len()), ("needs_reauth", 1));
+    assert_eq!(stage.letters().await, 1);
+    assert_eq!(stage.app.recorded(&stage.org).await, ["connection.connected", "connection.needs_reauth"]);
+    let again = stage.app.connected(&stage.org, &mut stage.bob, "hub").await;
+    assert_eq!(again, stage.id);
+    assert!(stage.live().await.is_ok());
+}
+
+#[tokio::test]
+async fn half_an_hour_without_the_provider_gives_nobody_up() {
+    let stage = stage(60).await;
+    stage.hub.be_down(true);
+    let mut tried = 0;
+    for _ in 0..30 {
+        stage.app.clock.advance(Duration::minutes(1));
+        assert_eq!(stage.live().await.unwrap_err(), NoToken::Away);
+        // Whoever asks again at once does not go to the provider again.
+        assert_eq!(stage.live().await.unwrap_err(), NoToken::Away);
+        tried += 1;
+    }
+    assert_eq!((stage.state().await.as_str(), stage.letters().await, tried), ("error_backoff", 0, 30));
+    stage.hub.be_down(false);
+    stage.app.clock.advance(Duration::minutes(2));
+    let token = stage.live().await.unwrap();
+    assert!(stage.hub.takes(token.access.expose()));
+    assert_eq!((stage.state().await.as_str(), stage.hub.reused()), ("active", 0));
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_asked_for_once_more_and_never_in_a_loop() {
+    let stage = stage(60).await;
+    // It answers nonsense without having done anything: the second time brings the token.
+    stage.hub.next(Mishap::Answer(200, json!({ "hello": true })));
+    stage.app.clock.advance(Duration::minutes(2));
+    assert!(stage.live().await.is_ok());
+    // It did what it was asked, and the answer is lost: the second time is a reuse, and only the owner can help.
+    stage.hub.next(Mishap::Lose);
+    stage.app.clock.advance(Duration::minutes(2));
+    assert_eq!(stage.live().await.unwrap_err(), NoToken::Reauth);
+    let presented = stage.hub.presented().len();
+    assert_eq!(stage.live().await.unwrap_err(), NoToken::Reauth);
+    assert_eq!((stage.hub.presented().len(), stage.state().await.as_str()), (presented, "needs_reauth"));
+}
+
+#[tokio::test]
+async fn a_replica_that_died_after_sending_is_followed_once() {
+    let stage = stage(60).await;
+    stage.app.clock.advance(Duration::minutes(2));
+    // It took the lease and was gone.
+    let leased = "update connections set lease_by = gen_random_uuid(), presented = 1,
+        lease_until = clock_timestamp() + interval '700 milliseconds'";
+    stage.app.change(leased).await;
+    assert!(stage.live().await.is_ok(), "the lease is waited for, and then it is tried once more");
+    // Twice gone: nobody knows what became of it, and nobody sends it a third time.
+    stage.app.clock.advance(Duration::minutes(2));
+    let before = stage.hub.presented().len();
+    stage
+        .app
+        .change("update connections set presented = 2, lease_until = clock_timestamp() - interval '1 second'")
+        .await;
+    assert_eq!(stage.live().await.unwrap_err(), NoToken::Reauth);
+    assert_eq!((stage.hub.presented().len(), stage.state().await.as_str()), (before, "needs_reauth"));
+}
+
+#[tokio::test]
+async fn a_client_that_is_refused_is_an_admins_matter_and_keeps_the_account() {
+    let stage = stage(60).await;
+    stage.app.clock.advance(Duration::minutes(2));
+    stage.hub.next(Mishap::Answer(401, json!({ "error": "invalid_client" })));
+    assert_eq!(stage.live().await.unwrap_err(), NoToken::Broken);
+    assert_eq!((stage.state().await.as_str(), stage.letters().await), ("error_backoff", 0));
+    assert_eq!(stage.app.recorded(&stage.org).await.last().unwrap(), "provider.refused");
+    stage.app.clock.advance(Duration::minutes(2));
+    assert!(stage.live().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_token_without_a_successor_is_used_to_its_end() {
+    let mut stage = stage(60).await;
+    stage.hub.without_refresh();
+    stage.app.connected(&stage.org, &mut stage.bob, "hub").await;
+    assert!(stage.live().await.is_ok());
+    stage.app.clock.advance(Duration::seconds(59));
+    assert!(stage.live().await.is_ok());
+    stage.app.clock.advance(Duration::seconds(2));
+    assert_eq!(stage.live().await.unwrap_err(), NoToken::Reauth);
+    assert!(stage.hub.presented().is_empty());
+}
+
+#[tokio::test]
+async fn a_refresh_that_is_asked_for_happens_once_and_goes_on_when_nobody_waits() {
+    let stage = stage(3600).await;
+    let script = stage.script().await;
+    let path = format!("/api/v1/orgs/acme/connections/{}/refresh", stage.id);
+    let done = script.post(&path, json!({})).await.expect(StatusCode::OK);
+    assert_eq!((done.body["ok"].clone(), stage.hub.presented().len()), (json!(true), 1));
+    stage.hub.next(Mishap::Slow(Span::from_millis(400)));
+    let held = stage.held().await;
+    let asking = stage.app.ports.tokens.renewed(OrgScope::proven(stage.org.id), stage.id, held.token_version);
+    assert!(tokio::time::timeout(Span::from_millis(50), asking).await.is_err(), "whoever asked is gone");
+    for _ in 0..100 {
+        if stage.held().await.token_version > held.token_version {
+            break;
+        }
+        tokio::time::sleep(Span::from_millis(20)).await;
+    }
+    assert_eq!(stage.held().await.token_version, held.token_version + 1);
+    let mut tx = stage.app.org_tx(stage.org.id).await;
+    assert!(accounts::find(&mut tx, stage.id).await.unwrap().is_some());
+    audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();
+}
