@@ -65,6 +65,8 @@ kinds! {
     ServerId Server "srv";
     /// One header or parameter that a server's requests carry.
     CredentialId Credential "crd";
+    /// An OAuth application that an organization registered at a provider.
+    ProviderId Provider "prv";
     /// What an agent may do, in whose name.
     GrantId Grant "grt";
     /// One carried token of a grant.

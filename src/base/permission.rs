@@ -140,6 +140,8 @@ permissions! {
     ApiKeysWrite "api-keys:write" "Create and revoke API keys" [Owner, Admin];
     ServersRead "servers:read" "See servers and their tools" [Owner, Admin, PolicyManager];
     ServersWrite "servers:write" "Add, change, review and delete servers" [Owner, Admin];
+    ProvidersRead "providers:read" "See OAuth providers" [Owner, Admin];
+    ProvidersWrite "providers:write" "Register, change and delete OAuth providers" [Owner, Admin];
     GrantsRead "grants:read" "See the grants of everybody" [Owner, Admin];
     GrantsWrite "grants:write" "Create, suspend and revoke grants" [Owner, Admin];
     AccessAsk "access:ask" "Ask for access in one's own name" [Owner, Admin, PolicyManager, Approver, Auditor, Member];

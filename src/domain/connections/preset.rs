@@ -1,6 +1,6 @@
 //! What is known of one provider.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, str::FromStr};
 
 use crate::{
     domain::connections::variables::{BadVariable, Variable, check_all},
@@ -129,9 +129,37 @@ pub enum Pkce {
     Off,
 }
 
+impl Pkce {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Sent, Self::Required, Self::Off];
+
+    /// Its name in the API and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Required => "required",
+            Self::Off => "off",
+        }
+    }
+}
+
+/// A text says nothing about PKCE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("choose sent, required or off")]
+pub struct NotAPkce;
+
+impl FromStr for Pkce {
+    type Err = NotAPkce;
+
+    fn from_str(text: &str) -> Result<Self, NotAPkce> {
+        Self::ALL.into_iter().find(|pkce| pkce.as_str() == text).ok_or(NotAPkce)
+    }
+}
+
 /// What happens on a refresh.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum Refreshing {
     /// There is none: a dead token means connecting again.
     None,

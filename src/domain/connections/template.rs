@@ -53,7 +53,7 @@ pub struct Template {
 }
 
 /// What somebody who knows a provider says of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateParts {
     /// Where people agree.
     pub authorize: Url,

@@ -216,6 +216,18 @@ pub(super) const PHRASES: &[Phrase] = &[
         "the test {before.name} of the policy {target}",
     ),
     phrase("profile.changed", "Profile changed", "change", "changed", "their profile"),
+    phrase("provider.changed", "Provider changed", "change", "changed", "the provider {target}"),
+    phrase("provider.created", "Provider registered", "register", "registered", "the provider {target}"),
+    phrase("provider.deleted", "Provider deleted", "delete", "deleted", "the provider {target}"),
+    phrase("provider.disabled", "Provider disabled", "disable", "disabled", "the provider {target}"),
+    phrase("provider.enabled", "Provider enabled", "enable", "enabled", "the provider {target}"),
+    phrase(
+        "provider.secret_rotated",
+        "Provider's secret replaced",
+        "replace",
+        "replaced",
+        "the client's secret of the provider {target}",
+    ),
     phrase("recovery_codes.made", "Recovery codes made", "make", "made", "new recovery codes"),
     phrase("second_factor.refused", "Second factor refused", "show", "was refused", "a second factor"),
     phrase(

@@ -1,0 +1,109 @@
+//! A provider as an organization has registered it.
+
+use time::OffsetDateTime;
+
+use crate::{
+    base::{
+        ids::{DataKeyId, ProviderId, UserId},
+        reference::Ref,
+        slug::Slug,
+    },
+    domain::connections::{Preset, Template, TemplateParts, preset},
+    protocol::oauth::document::Facts,
+};
+
+/// A provider named by id or slug.
+pub type ProviderRef = Ref<ProviderId>;
+
+/// An OAuth application that an organization registered at a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+    /// Its id, which stands in the callback's address.
+    pub id: ProviderId,
+    /// Its short name.
+    pub slug: Slug,
+    /// Its name.
+    pub name: String,
+    /// Where it is and how it is spoken with.
+    pub source: ProviderSource,
+    /// The client's id.
+    pub client_id: String,
+    /// The client's secret; a public client has none.
+    pub secret: Option<SealedSecret>,
+    /// What is asked for.
+    pub scopes: Vec<String>,
+    /// What is asked for in the person's own name, where the provider tells the two apart.
+    pub user_scopes: Vec<String>,
+    /// Who registered it; nothing where a service account did.
+    pub created_by: Option<UserId>,
+    /// When.
+    pub created_at: OffsetDateTime,
+    /// When it was last changed.
+    pub updated_at: OffsetDateTime,
+    /// Since when nobody can connect through it.
+    pub disabled_at: Option<OffsetDateTime>,
+    /// Rises with every change.
+    pub version: i64,
+}
+
+/// Where a provider is and how it is spoken with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProviderSource {
+    /// As a preset says.
+    Preset {
+        /// Its short name.
+        slug: String,
+        /// What fills its gaps.
+        variables: Facts,
+    },
+    /// As somebody described it, or as it described itself.
+    Own(TemplateParts),
+}
+
+/// A client's secret as the vault sealed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedSecret {
+    /// The data key that opens it.
+    pub key: DataKeyId,
+    /// Nonce, ciphertext and tag.
+    pub bytes: Vec<u8>,
+    /// Since when it is this one.
+    pub changed_at: OffsetDateTime,
+}
+
+impl Provider {
+    /// The preset that it was made from, where it was and this version still has it.
+    pub fn preset(&self) -> Option<&'static Preset> {
+        match &self.source {
+            ProviderSource::Preset { slug, .. } => preset(slug),
+            ProviderSource::Own(_) => None,
+        }
+    }
+
+    /// How to speak with it; nothing where its preset has gone or no longer admits what was entered.
+    pub fn template(&self) -> Option<Template> {
+        match &self.source {
+            ProviderSource::Preset { variables, .. } => Template::of_preset(self.preset()?, variables).ok(),
+            ProviderSource::Own(parts) => Some(Template::of_parts(parts)),
+        }
+    }
+}
+
+impl ProviderSource {
+    /// Its name in the API and in the database.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Preset { .. } => "preset",
+            Self::Own(TemplateParts { is_openid: true, .. }) => "oidc",
+            Self::Own(_) => "oauth2",
+        }
+    }
+
+    /// Where its own addresses lead, where no preset says it.
+    pub const fn parts(&self) -> Option<&TemplateParts> {
+        match self {
+            Self::Preset { .. } => None,
+            Self::Own(parts) => Some(parts),
+        }
+    }
+}
