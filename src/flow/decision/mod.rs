@@ -16,7 +16,7 @@ mod ruling;
 mod snapshot;
 
 pub use absence::Absence;
-pub use caller::{ByArguments, Caller, Decision};
+pub use caller::{ByArguments, Caller, Clause, Decision};
 pub use claims::Claimed;
 pub use denial::Denial;
 pub use programs::{InForce, Programs};
