@@ -40,6 +40,7 @@ create table providers (
         (sealed_secret is null) = (data_key_id is null) and (sealed_secret is null) = (secret_changed_at is null)
     )
 );
--- A callback names its provider and no organization.
+-- No two providers share the address of a callback, not even of two organizations: the answer of one would be taken for an
+-- answer of the other (RFC 9700, section 4.4).
 create unique index providers_by_id on providers (id);
 call make_tenant_table('providers');

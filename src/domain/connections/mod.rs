@@ -1,10 +1,12 @@
 //! Connections: the OAuth providers of an organization, and what is known of providers before anybody registered one.
 //!
-//! Owns the presets, which are data, and templates: everything that has to be known to speak with one provider of one
-//! organization.
+//! Owns the table `providers`; the presets, which are data; and templates: everything that has to be known to speak with one
+//! provider of one organization.
 //!
-//! Lacks on purpose: talking to providers, which happens in `flow`.
+//! Lacks on purpose: talking to providers and sealing secrets; both happen in `flow`.
 //!
+//! Invariant: the addresses of a registered provider never change, so that neither its secret nor anybody's token can be sent
+//! where it was not meant for.
 //! Invariant: a value that an organization sets never leads a request of a preset to a host outside the preset's rule.
 //! Invariant: what a preset says of lifetimes is told to people and never relied on; what a provider answers counts.
 

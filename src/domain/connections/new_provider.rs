@@ -109,9 +109,9 @@ impl NewProvider {
             slug => slug.to_owned(),
         };
         let new = parse_common(form, &slug, name, known, &mut faults);
-        let secret = form.client_secret.as_ref().map(parse_secret).transpose();
-        let secret = faults.check("client_secret", secret).flatten();
-        if secret.is_none() && source.as_ref().is_some_and(NewSource::needs_secret) {
+        let typed = form.client_secret.as_ref().filter(|secret| !secret.expose().trim().is_empty());
+        let secret = faults.check("client_secret", typed.map(parse_secret).transpose()).flatten();
+        if typed.is_none() && source.as_ref().is_some_and(NewSource::needs_secret) {
             faults.add("client_secret", "enter the client's secret");
         }
         match (new, source) {

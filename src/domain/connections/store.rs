@@ -1,4 +1,8 @@
-//! All SQL of providers.
+//! All SQL of providers and of the accounts that people connect at them.
+//!
+//! Invariant: a pair of tokens is replaced only by whoever holds the lease on it, or by its owner connecting again.
+//! Invariant: what ends a connection, or changes whose calls it serves, raises the organization's epoch in the same
+//! transaction; a new pair of tokens does not.
 
 pub mod accounts;
 pub mod leases;

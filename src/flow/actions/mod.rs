@@ -29,6 +29,7 @@ pub mod overview;
 pub mod passkey;
 pub mod policies;
 pub mod prove;
+pub mod providers;
 pub mod recover;
 pub mod servers;
 pub mod service_accounts;

@@ -13,6 +13,7 @@ pub mod members;
 pub mod orgs;
 pub mod policies;
 pub mod reference;
+pub mod providers;
 pub mod roles;
 pub mod servers;
 pub mod service_accounts;
@@ -38,6 +39,7 @@ pub fn routes() -> Routes {
         .and(orgs::routes())
         .and(policies::routes())
         .and(reference::routes())
+        .and(providers::routes())
         .and(roles::routes())
         .and(servers::routes())
         .and(service_accounts::routes())

@@ -20,6 +20,7 @@ pub mod ops;
 pub mod overview;
 pub mod policies;
 pub mod prove;
+pub mod providers;
 pub mod recover;
 pub mod roles;
 #[cfg(test)]
@@ -61,6 +62,7 @@ pub fn routes() -> Routes {
         .and(overview::routes())
         .and(policies::routes())
         .and(prove::routes())
+        .and(providers::routes())
         .and(recover::routes())
         .and(roles::routes())
         .and(servers::routes())

@@ -170,6 +170,7 @@ fn samples() -> Vec<Sample> {
         console::overview::samples,
         console::policies::samples,
         console::prove::samples,
+        console::providers::samples,
         console::recover::samples,
         console::roles::samples,
         console::servers::samples,

@@ -49,6 +49,7 @@ const ORGANIZATION: Plan = &[
             Place("Policies", "/policies", "shield", Some(Permission::PoliciesRead)),
             Place("Agents", "/agents", "bot", Some(Permission::GrantsRead)),
             Place("Servers", "/servers", "server", Some(Permission::ServersRead)),
+            Place("Providers", "/providers", "plug", Some(Permission::ProvidersRead)),
             Place("Usage", "/usage", "rule", Some(Permission::PoliciesRead)),
         ],
     ),

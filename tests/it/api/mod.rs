@@ -9,6 +9,7 @@ mod me;
 mod members;
 mod orgs;
 mod policies;
+mod providers;
 mod replay;
 mod second_person;
 mod servers;

@@ -165,7 +165,7 @@ async fn overflow(browser: &Browser) -> Option<String> {
 }
 
 #[tokio::test]
-async fn busy_pages_of_servers_and_grants_are_for_everybody() {
+async fn busy_pages_of_servers_providers_and_grants_are_for_everybody() {
     let Some(browser) = Browser::open().await else {
         return;
     };
@@ -174,6 +174,9 @@ async fn busy_pages_of_servers_and_grants_are_for_everybody() {
     let ada = app.member(&org, "Ada Admin", Role::Owner).await;
     let upstream = FakeServer::answering(answer).await;
     plant_servers(&app, &org, &upstream.url("/mcp")).await;
+    for preset in ["google", "github-app", "notion"] {
+        app.provider(&org, preset).await;
+    }
     let (grant, token) = plant_grants(&app, &org, &ada).await;
     make_calls(&app, &token).await;
     browser.goto(&format!("{}/login", app.origin())).await;
@@ -190,6 +193,12 @@ async fn busy_pages_of_servers_and_grants_are_for_everybody() {
         ("check", "/o/acme/servers/github/check".to_owned()),
         ("credentials", "/o/acme/servers/github/credentials".to_owned()),
         ("server-new", "/o/acme/servers/new".to_owned()),
+        ("providers", "/o/acme/providers".to_owned()),
+        ("provider", "/o/acme/providers/google".to_owned()),
+        ("provider-edit", "/o/acme/providers/google/edit".to_owned()),
+        ("provider-choose", "/o/acme/providers/new".to_owned()),
+        ("provider-new", "/o/acme/providers/new?of=gitlab".to_owned()),
+        ("provider-custom", "/o/acme/providers/new?of=custom".to_owned()),
         ("agents", "/o/acme/agents".to_owned()),
         ("agent", format!("/o/acme/agents/{grant}")),
         ("agent-new", "/o/acme/agents/new".to_owned()),

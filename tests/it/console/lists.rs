@@ -6,12 +6,13 @@ use portreeve::base::permission::Role;
 use crate::kit::app::TestApp;
 
 /// Every list of the console that goes on by a cursor, and one of its filters with a value it does not know.
-const OF_AN_ORG: [(&str, &str); 6] = [
+const OF_AN_ORG: [(&str, &str); 7] = [
     ("/o/acme/members", "role=wizard"),
     ("/o/acme/members/invitations", "state=lost"),
     ("/o/acme/teams", "of=nobody"),
     ("/o/acme/teams/crew", ""),
     ("/o/acme/service-accounts", ""),
+    ("/o/acme/providers", ""),
     ("/o/acme/api-keys", "state=lost"),
 ];
 const OF_THE_OPERATOR: [(&str, &str); 4] = [

@@ -24,10 +24,11 @@ const OPEN_TABLES: [(&str, &str); 8] = [
 
 /// Unique rules on tenant tables that do not begin with `org_id`. A clash with another organization's row tells
 /// that it exists, so only values that nobody can guess may stand here.
-const UNIQUE_ACROSS_ORGS: [(&str, &str); 3] = [
+const UNIQUE_ACROSS_ORGS: [(&str, &str); 4] = [
     ("api_keys_by_id", "random ids; a carried token is looked up by its row"),
     ("grant_tokens_by_id", "random ids; a carried token is looked up by its row"),
     ("invitations_by_id", "random ids; a carried token is looked up by its row"),
+    ("providers_by_id", "random ids; no two providers share the address of a callback"),
 ];
 
 /// Who may do what, as granted; written by `UPDATE_SNAPSHOTS=1 cargo test --test it house::schema`.

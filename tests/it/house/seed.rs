@@ -8,10 +8,11 @@ use uuid::Uuid;
 use crate::kit::database::execute;
 
 /// Columns that a check of several columns wants filled although they may be null.
-const ALSO_FILLED: [(&str, &str); 5] = [
+const ALSO_FILLED: [(&str, &str); 6] = [
     ("api_keys", "user_id"),
     ("data_keys", "wrapped"),
     ("grants", "user_id"),
+    ("providers", "preset"),
     ("server_credentials", "sealed_value"),
     ("server_credentials", "data_key_id"),
 ];

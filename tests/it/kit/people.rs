@@ -4,7 +4,7 @@ use portreeve::{
     base::{
         actor::KeyOwner,
         email::Email,
-        ids::{ApiKeyId, InvitationId, OrgId, ServerId, ServiceAccountId, TeamId, UserId},
+        ids::{ApiKeyId, InvitationId, OrgId, ProviderId, ServerId, ServiceAccountId, TeamId, UserId},
         permission::Role,
     },
     domain::{
@@ -13,6 +13,7 @@ use portreeve::{
             ApiKeyForm, Expiry, IssuedKey, NewApiKey, NewServiceAccount, ServiceAccountForm,
             store as automation,
         },
+        connections::{Provider, ProviderSource, store as connections},
         identity::{
             password::PasswordHash,
             sessions::{Method, NewSession},
@@ -237,6 +238,30 @@ impl TestApp {
         store::checks::record(&mut tx, server.id, &check).await.unwrap();
         audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();
         server.id
+    }
+
+    /// A provider of a preset without variables, whose client has no secret.
+    pub(crate) async fn provider(&self, org: &PlantedOrg, preset: &str) -> ProviderId {
+        let now = self.clock.now();
+        let provider = Provider {
+            id: ProviderId::fresh(),
+            slug: preset.parse().unwrap(),
+            name: preset.to_owned(),
+            source: ProviderSource::Preset { slug: preset.to_owned(), variables: Default::default() },
+            client_id: "client".to_owned(),
+            secret: None,
+            scopes: vec!["read:user".to_owned()],
+            user_scopes: Vec::new(),
+            created_by: None,
+            created_at: now,
+            updated_at: now,
+            disabled_at: None,
+            version: 1,
+        };
+        let mut tx = self.org_tx(org.id).await;
+        connections::insert(&mut tx, &provider).await.unwrap();
+        audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();
+        provider.id
     }
 
     /// The actions in an organization's record, oldest first.

@@ -29,10 +29,11 @@ enum Came {
 }
 
 /// What the seeded world already is, so that asking for it again rightly records nothing.
-const ALREADY_SO: [&str; 3] = [
+const ALREADY_SO: [&str; 4] = [
     "POST /api/v1/orgs/{org}/servers/{server}/enable",
     "POST /api/v1/orgs/{org}/grants/{grant}/resume",
     "POST /api/v1/orgs/{org}/service-accounts/{account}/enable",
+    "POST /api/v1/orgs/{org}/providers/{provider}/enable",
 ];
 
 /// How many walks go on at once.

@@ -60,11 +60,12 @@ async fn try_one(world: &World, ground: &mut Ground, route: &Route, name: &'stat
 }
 
 fn parameters(route: &Route) -> Vec<&'static str> {
-    const KNOWN: [&str; 16] = [
+    const KNOWN: [&str; 17] = [
         "grant",
         "grant_token",
         "org",
         "team",
+        "provider",
         "user",
         "member",
         "invitation",

@@ -142,6 +142,7 @@ async fn parameters(app: &TestApp, org: &PlantedOrg, user: ids::UserId) -> BTree
     all.insert("invitation", invitation.to_string());
     all.insert("server", server.to_string());
     all.insert("tool", "get_issue".to_owned());
+    all.insert("provider", app.provider(org, "github").await.to_string());
     all
 }
 

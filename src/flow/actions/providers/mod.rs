@@ -1,0 +1,198 @@
+//! OAuth providers of an organization: registering, changing, another secret, switching, deleting.
+
+mod change;
+mod discover;
+mod register;
+
+use serde::Serialize;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::{
+    base::{
+        ids::ProviderId,
+        page::{Page, PageRequest},
+        permission::Permission,
+        secret::Secret,
+        update::Change,
+    },
+    domain::{
+        audit::{self, Entry, Unrecorded},
+        connections::{Elsewhere, Preset, Provider, ProviderRef, SealedSecret, elsewhere, presets, store},
+        tenancy,
+        vault::Cell,
+    },
+    flow::{
+        cx::OrgCx,
+        fault::{ActionError, ActionResult},
+    },
+    io::db::{DbError, OrgTx, Tx},
+    protocol::oauth::document::Facts,
+};
+
+pub use change::{ProviderChange, delete, disable, enable, rotate, update};
+pub use register::{ProviderInput, register};
+
+/// What a provider's page shows.
+#[derive(Debug)]
+pub struct ProviderSheet {
+    /// The provider.
+    pub provider: Provider,
+    /// The name of who registered it, while they are a member.
+    pub created_by: Option<String>,
+    /// The address that the provider sends browsers back to.
+    pub callback: String,
+}
+
+/// What the record keeps of a provider: everything but the secret.
+#[derive(Serialize)]
+struct ProviderRecord<'a> {
+    slug: &'a str,
+    name: &'a str,
+    kind: &'static str,
+    preset: Option<&'a str>,
+    variables: Option<&'a Facts>,
+    authorize_url: Option<&'a str>,
+    token_url: Option<&'a str>,
+    revoke_url: Option<&'a str>,
+    userinfo_url: Option<&'a str>,
+    issuer: Option<&'a str>,
+    client_id: &'a str,
+    scopes: &'a [String],
+    user_scopes: &'a [String],
+    /// Changes with the secret.
+    secret_changed_at: Option<String>,
+    disabled: bool,
+}
+
+impl<'a> From<&'a Provider> for ProviderRecord<'a> {
+    fn from(provider: &'a Provider) -> Self {
+        use crate::domain::connections::ProviderSource;
+
+        let parts = provider.source.parts();
+        let (preset, variables) = match &provider.source {
+            ProviderSource::Preset { slug, variables } => (Some(slug.as_str()), Some(variables)),
+            ProviderSource::Own(_) => (None, None),
+        };
+        let secret_changed_at =
+            provider.secret.as_ref().and_then(|secret| secret.changed_at.format(&Rfc3339).ok());
+        Self {
+            slug: provider.slug.as_str(),
+            name: &provider.name,
+            kind: provider.source.kind(),
+            preset,
+            variables,
+            authorize_url: parts.map(|parts| parts.authorize.as_str()),
+            token_url: parts.map(|parts| parts.token.as_str()),
+            revoke_url: parts.and_then(|parts| Some(parts.revoke.as_ref()?.as_str())),
+            userinfo_url: parts.and_then(|parts| Some(parts.userinfo.as_ref()?.as_str())),
+            issuer: parts.and_then(|parts| parts.issuer.as_deref()),
+            client_id: &provider.client_id,
+            scopes: &provider.scopes,
+            user_scopes: &provider.user_scopes,
+            secret_changed_at,
+            disabled: provider.disabled_at.is_some(),
+        }
+    }
+}
+
+/// The address that a provider sends browsers back to. It stays the same for life, as it is registered there.
+pub fn callback_of(cx: &OrgCx, id: ProviderId) -> String {
+    cx.ports.site.url(&format!("/oauth/callback/{id}"))
+}
+
+/// The presets that a search for these words finds, by short name.
+pub fn choices(cx: &OrgCx, q: Option<&str>) -> ActionResult<Vec<&'static Preset>> {
+    cx.require(Permission::ProvidersRead)?;
+    let q = q.unwrap_or_default();
+    Ok(presets().iter().filter(|preset| preset.is_found_by(q)).collect())
+}
+
+/// Providers that a search for these words means and that cannot be presets.
+pub fn not_here(cx: &OrgCx, q: &str) -> ActionResult<Vec<&'static Elsewhere>> {
+    cx.require(Permission::ProvidersRead)?;
+    let q = q.trim().to_lowercase();
+    let is_meant = |one: &&Elsewhere| !q.is_empty() && one.name.to_lowercase().contains(&q);
+    Ok(elsewhere().iter().filter(is_meant).collect())
+}
+
+/// The organization's providers, by short name.
+pub async fn list(cx: &OrgCx, q: Option<&str>, page: &PageRequest<String>) -> ActionResult<Page<Provider>> {
+    cx.require(Permission::ProvidersRead)?;
+    let mut tx = cx.tx().await?;
+    let providers = store::list(&mut tx, q.map(str::trim).filter(|q| !q.is_empty()), page).await?;
+    tx.done().await?;
+    Ok(providers)
+}
+
+/// One provider, by id or slug.
+pub async fn find(cx: &OrgCx, name: &str) -> ActionResult<Provider> {
+    cx.require(Permission::ProvidersRead)?;
+    let mut tx = cx.tx().await?;
+    let provider = named(&mut tx, name).await?;
+    tx.done().await?;
+    Ok(provider)
+}
+
+/// One provider with what its page shows beside it.
+pub async fn sheet(cx: &OrgCx, name: &str) -> ActionResult<ProviderSheet> {
+    cx.require(Permission::ProvidersRead)?;
+    let mut tx = cx.tx().await?;
+    let provider = named(&mut tx, name).await?;
+    let created_by = match provider.created_by {
+        Some(user) => tenancy::store::members::find(&mut tx, user).await?.map(|member| member.name),
+        None => None,
+    };
+    tx.done().await?;
+    let callback = callback_of(cx, provider.id);
+    Ok(ProviderSheet { provider, created_by, callback })
+}
+
+/// The provider that a path or a body names.
+async fn named(tx: &mut OrgTx, name: &str) -> ActionResult<Provider> {
+    let name: ProviderRef = name.parse().map_err(|_| ActionError::NotFound)?;
+    store::find(tx, &name).await?.ok_or(ActionError::NotFound)
+}
+
+/// A client's secret, sealed for its provider.
+async fn sealed(
+    cx: &OrgCx,
+    tx: &mut OrgTx,
+    id: ProviderId,
+    secret: &Secret<String>,
+    now: OffsetDateTime,
+) -> ActionResult<SealedSecret> {
+    let (table, column) = store::SEALED_IN;
+    let sealed = cx.ports.vault.seal(tx, Cell::new(table, column, id), secret.expose().as_bytes()).await?;
+    Ok(SealedSecret { key: sealed.key, bytes: sealed.bytes, changed_at: now })
+}
+
+/// Keeps a change of a provider with its record.
+async fn record(
+    cx: &OrgCx,
+    tx: OrgTx,
+    action: &'static str,
+    Change { before, after }: Change<Provider>,
+) -> ActionResult<Provider> {
+    let entry = Entry::admin(action, &cx.who())
+        .target("provider", after.id, &after.name)
+        .changed(&ProviderRecord::from(&before), &ProviderRecord::from(&after));
+    if entry.has_change() {
+        audit::commit(tx, cx.now(), vec![entry]).await?;
+    } else {
+        audit::commit_unrecorded(tx, Unrecorded::NothingChanged).await?;
+    }
+    Ok(after)
+}
+
+fn taken(error: DbError) -> ActionError {
+    if error.broke(store::SLUG_IS_FREE) {
+        ActionError::field("slug", "another provider has this short name; choose another")
+    } else if store::ID_IS_FREE.iter().any(|rule| error.broke(rule)) {
+        ActionError::refused(
+            "provider_was_registered",
+            "This form was sent before, and its provider was registered then. Look for it in the list of providers.",
+        )
+    } else {
+        error.into()
+    }
+}

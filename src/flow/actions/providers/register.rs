@@ -1,0 +1,99 @@
+//! Registering a provider.
+
+use crate::{
+    base::{ids::ProviderId, permission::Permission},
+    domain::{
+        audit::{self, Entry},
+        connections::{NewProvider, NewSource, Provider, ProviderForm, ProviderSource, preset, store},
+    },
+    flow::{
+        actions::providers::{ProviderRecord, discover, sealed, taken},
+        cx::OrgCx,
+        fault::{ActionError, ActionResult},
+    },
+};
+
+/// What is asked for where neither somebody nor a preset says it.
+const OF_OPENID: [&str; 3] = ["openid", "profile", "email"];
+
+/// What somebody types about a provider.
+#[derive(Clone, Debug, Default)]
+pub struct ProviderInput {
+    /// The id that the form was given: its callback stood on the page before there was a provider, and sending the form
+    /// twice makes one.
+    pub id: Option<ProviderId>,
+    /// The rest.
+    pub form: ProviderForm,
+}
+
+/// Registers a provider. One that describes itself is asked first, before anything is stored.
+///
+/// # Errors
+/// The faults of each field; a refusal where the same form was sent before.
+pub async fn register(cx: &OrgCx, input: &ProviderInput) -> ActionResult<Provider> {
+    cx.require(Permission::ProvidersWrite)?;
+    let (new, source, secret) = NewProvider::parse(&input.form)?;
+    let (source, offered) = match source {
+        NewSource::Known(source) => (source, None),
+        NewSource::Discover { issuer, url, client_auth } => {
+            let found = discover::discover(&cx.ports.egress, &issuer, &url).await?;
+            let mut parts = found.parts;
+            if let Some(auth) = client_auth {
+                parts.client_auth = auth;
+            }
+            (ProviderSource::Own(parts), found.scopes)
+        }
+    };
+    if let ProviderSource::Own(parts) = &source {
+        discover::check_addresses(&cx.ports.egress, parts)?;
+    }
+    let now = cx.now();
+    let mut provider = Provider {
+        id: input.id.unwrap_or_else(ProviderId::fresh),
+        slug: new.slug,
+        name: new.name,
+        scopes: new.scopes.unwrap_or_else(|| usual_scopes(&source, offered.as_deref())),
+        source,
+        client_id: new.client_id,
+        secret: None,
+        user_scopes: new.user_scopes,
+        created_by: cx.user(),
+        created_at: now,
+        updated_at: now,
+        disabled_at: None,
+        version: 1,
+    };
+    if provider.template().is_none() {
+        return Err(ActionError::field(
+            "preset",
+            "the preset's addresses cannot be filled with these variables",
+        ));
+    }
+    let mut tx = cx.tx().await?;
+    if let Some(secret) = secret {
+        provider.secret = Some(sealed(cx, &mut tx, provider.id, &secret, now).await?);
+    }
+    store::insert(&mut tx, &provider).await.map_err(taken)?;
+    let entry = Entry::admin("provider.created", &cx.who())
+        .target("provider", provider.id, &provider.name)
+        .after(&ProviderRecord::from(&provider));
+    audit::commit(tx, now, vec![entry]).await?;
+    Ok(provider)
+}
+
+fn usual_scopes(source: &ProviderSource, offered: Option<&[String]>) -> Vec<String> {
+    match source {
+        ProviderSource::Preset { slug, .. } => {
+            preset(slug).map(|preset| preset.scopes.clone()).unwrap_or_default()
+        }
+        ProviderSource::Own(parts) if parts.is_openid => {
+            let is_offered =
+                |scope: &str| offered.is_none_or(|offered| offered.iter().any(|one| one == scope));
+            // Without it a provider gives no refresh token (OpenID Connect Core 1.0, section 11).
+            let offline = offered.filter(|_| is_offered("offline_access")).map(|_| "offline_access");
+            let usual = OF_OPENID.into_iter().filter(|scope| *scope == "openid" || is_offered(scope));
+            usual.chain(offline).map(str::to_owned).collect()
+        }
+        ProviderSource::Own(_) => Vec::new(),
+    }
+}

@@ -1,0 +1,73 @@
+//! All providers.
+
+use askama::Template;
+
+use crate::{
+    base::{page::Page, permission::Permission},
+    domain::connections::Provider,
+    flow::actions::providers,
+    web::{
+        console::{
+            providers::{list_href, words},
+            shell_of,
+        },
+        kit::{
+            ask::OrgPage,
+            listing::{Asked, Listing},
+            page::{PageResult, page_with},
+            shell::Shell,
+        },
+    },
+};
+
+/// The list.
+#[derive(Template)]
+#[template(path = "console/providers/list.html")]
+pub(super) struct ProvidersPage {
+    pub(super) shell: Shell,
+    pub(super) base: String,
+    pub(super) q: String,
+    pub(super) rows: Vec<ProviderRow>,
+    pub(super) list: Listing,
+    pub(super) can_write: bool,
+}
+
+pub(super) struct ProviderRow {
+    href: String,
+    name: String,
+    slug: String,
+    host: String,
+    kind: String,
+    scopes: usize,
+    is_disabled: bool,
+}
+
+impl ProviderRow {
+    pub(super) fn new(base: &str, provider: &Provider) -> Self {
+        Self {
+            href: format!("{base}/{}", provider.slug),
+            name: provider.name.clone(),
+            slug: provider.slug.to_string(),
+            host: words::host(provider),
+            kind: words::kind(provider),
+            scopes: provider.scopes.len() + provider.user_scopes.len(),
+            is_disabled: provider.disabled_at.is_some(),
+        }
+    }
+}
+
+pub(super) async fn list(ask: OrgPage, mut asked: Asked) -> PageResult {
+    let (q, sought) = asked.search();
+    let Page { items, next } = providers::list(&ask.cx, sought.as_deref(), &asked.page()).await?;
+    let list = asked.listing(next.as_deref());
+    let base = list_href(&ask);
+    let page = ProvidersPage {
+        shell: shell_of::org(&ask, "Providers").await?.with_faults(!list.faults.is_empty()),
+        rows: items.iter().map(|provider| ProviderRow::new(&base, provider)).collect(),
+        base,
+        q,
+        can_write: ask.cx.may(Permission::ProvidersWrite),
+        list,
+    };
+    page_with(page.list.status(), &page)
+}

@@ -1,0 +1,53 @@
+//! OAuth providers: list, new, page of one with its secret, change, disable, enable, delete.
+
+mod change;
+mod list;
+mod register;
+#[cfg(test)]
+mod samples;
+mod show;
+mod words;
+
+use crate::{
+    base::permission::Permission,
+    domain::connections::Provider,
+    web::kit::{
+        ask::OrgPage,
+        parts::Crumb,
+        routes::{Access, Effect, Routes},
+    },
+};
+
+#[cfg(test)]
+pub(super) use samples::samples;
+
+/// The routes.
+pub fn routes() -> Routes {
+    let read = Access::Org(Permission::ProvidersRead);
+    let write = Access::Org(Permission::ProvidersWrite);
+    let one = "/o/{org}/providers/{provider}";
+    let records = |actions: &'static [&'static str]| Effect::Records(actions);
+    Routes::default()
+        .page("/o/{org}/providers", read, list::list)
+        .page("/o/{org}/providers/new", write, register::new)
+        .form("/o/{org}/providers/new", write, records(&["provider.created"]), register::create)
+        .page(one, read, show::show)
+        .form(&format!("{one}/rotate"), write, records(&["provider.secret_rotated"]), show::rotate)
+        .page(&format!("{one}/edit"), write, change::edit)
+        .form(&format!("{one}/edit"), write, records(&["provider.changed"]), change::save)
+        .form(&format!("{one}/disable"), write, records(&["provider.disabled"]), change::disable)
+        .form(&format!("{one}/enable"), write, records(&["provider.enabled"]), change::enable)
+        .form(&format!("{one}/delete"), write, records(&["provider.deleted"]), change::delete)
+}
+
+fn crumb(ask: &OrgPage) -> Crumb {
+    Crumb::to("Providers", list_href(ask))
+}
+
+fn list_href(ask: &OrgPage) -> String {
+    format!("/o/{}/providers", ask.cx.org.slug)
+}
+
+fn href(ask: &OrgPage, provider: &Provider) -> String {
+    format!("{}/{}", list_href(ask), provider.slug)
+}

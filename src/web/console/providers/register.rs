@@ -1,0 +1,281 @@
+//! A new provider: of a preset, by its issuer, or by its addresses.
+
+use askama::Template;
+use axum::{extract::Query, http::StatusCode};
+use serde::Deserialize;
+
+use crate::{
+    base::{ids::ProviderId, permission::Permission, secret::Secret},
+    domain::connections::{Elsewhere, Pkce, Preset, ProviderForm, Variable, VariableSource, preset},
+    flow::actions::providers::{self, ProviderInput},
+    protocol::oauth::{client::ClientAuth, document::Facts},
+    web::{
+        console::{
+            providers::{crumb, href, list_href, words},
+            shell_of,
+        },
+        kit::{
+            ask::OrgPage,
+            flash::Toast,
+            form::{self, Form, FormFaults},
+            page::{PageResult, go_saying, page_with},
+            parts::{Choice, Crumb},
+            shell::Shell,
+        },
+    },
+};
+
+/// The words for providers that have no preset.
+const CUSTOM: &str = "custom";
+const ISSUER: &str = "issuer";
+
+/// The choice of a preset.
+#[derive(Template)]
+#[template(path = "console/providers/choose.html")]
+pub(super) struct ChoosePage {
+    pub(super) shell: Shell,
+    pub(super) crumbs: Vec<Crumb>,
+    pub(super) action: String,
+    pub(super) q: String,
+    pub(super) presets: Vec<&'static Preset>,
+    pub(super) elsewhere: Vec<&'static Elsewhere>,
+}
+
+/// The form.
+#[derive(Template)]
+#[template(path = "console/providers/new.html")]
+pub(super) struct NewPage {
+    pub(super) shell: Shell,
+    pub(super) crumbs: Vec<Crumb>,
+    pub(super) action: String,
+    pub(super) callback: String,
+    pub(super) chosen: Option<&'static Preset>,
+    pub(super) doubts: String,
+    pub(super) variables: Vec<VariableField>,
+    pub(super) auths: Vec<Choice>,
+    pub(super) pkces: Vec<Choice>,
+    pub(super) form: NewForm,
+    pub(super) faults: FormFaults,
+}
+
+impl NewPage {
+    fn is_custom(&self) -> bool {
+        self.form.of == CUSTOM
+    }
+
+    fn tells_apart(&self) -> bool {
+        self.chosen.is_some_and(|preset| preset.user_scope_parameter.is_some())
+    }
+
+    fn more_scopes(&self) -> String {
+        let more = self.chosen.map(|preset| words::typed(&preset.more_scopes)).unwrap_or_default();
+        if more.is_empty() {
+            "With spaces between. Ask for no more than the tools need.".to_owned()
+        } else {
+            format!("With spaces between; often wanted too: {more}")
+        }
+    }
+}
+
+/// One gap of a preset's addresses.
+pub(super) struct VariableField {
+    pub(super) name: String,
+    pub(super) label: String,
+    pub(super) help: &'static str,
+    pub(super) value: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct NewQuery {
+    #[serde(default)]
+    of: String,
+    #[serde(default)]
+    q: String,
+}
+
+/// What was typed. A preset has fields of its own, so the form is read pair by pair.
+#[derive(Clone, Default)]
+pub(super) struct NewForm {
+    pub(super) id: String,
+    /// A preset, or one of the words for none.
+    pub(super) of: String,
+    pub(super) name: String,
+    pub(super) slug: String,
+    pub(super) client_id: String,
+    pub(super) client_secret: Secret<String>,
+    pub(super) scopes: String,
+    pub(super) user_scopes: String,
+    pub(super) issuer: String,
+    pub(super) authorize_url: String,
+    pub(super) token_url: String,
+    pub(super) revoke_url: String,
+    pub(super) userinfo_url: String,
+    pub(super) client_auth: String,
+    pub(super) pkce: String,
+    pub(super) variables: Facts,
+}
+
+impl NewForm {
+    /// An empty form with the id that its provider will have: the callback can be registered before anything is stored.
+    fn fresh(of: &str) -> Self {
+        let chosen = preset(of);
+        Self {
+            id: ProviderId::fresh().to_string(),
+            of: of.to_owned(),
+            name: chosen.map(|preset| preset.name.clone()).unwrap_or_default(),
+            scopes: chosen.map(|preset| words::typed(&preset.scopes)).unwrap_or_default(),
+            client_auth: if of == CUSTOM { ClientAuth::Post.as_str().to_owned() } else { String::new() },
+            pkce: if of == CUSTOM { Pkce::Sent.as_str().to_owned() } else { String::new() },
+            ..Self::default()
+        }
+    }
+
+    fn of(pairs: Vec<(String, String)>) -> Self {
+        let mut form = Self::default();
+        for (name, value) in pairs {
+            match name.as_str() {
+                "id" => form.id = value,
+                "of" => form.of = value,
+                "name" => form.name = value,
+                "slug" => form.slug = value,
+                "client_id" => form.client_id = value,
+                "client_secret" => form.client_secret = Secret::new(value),
+                "scopes" => form.scopes = value,
+                "user_scopes" => form.user_scopes = value,
+                "issuer" => form.issuer = value,
+                "authorize_url" => form.authorize_url = value,
+                "token_url" => form.token_url = value,
+                "revoke_url" => form.revoke_url = value,
+                "userinfo_url" => form.userinfo_url = value,
+                "client_auth" => form.client_auth = value,
+                "pkce" => form.pkce = value,
+                name => {
+                    if let Some(name) = name.strip_prefix("variable-") {
+                        form.variables.insert(name.to_owned(), value);
+                    }
+                }
+            }
+        }
+        form
+    }
+
+    fn input(&self) -> ProviderInput {
+        let has_preset = self.of != CUSTOM && self.of != ISSUER;
+        let scopes = words::scopes(&self.scopes);
+        ProviderInput {
+            id: self.id.parse().ok(),
+            form: ProviderForm {
+                slug: self.slug.clone(),
+                name: self.name.clone(),
+                preset: if has_preset { self.of.clone() } else { String::new() },
+                variables: self.variables.clone(),
+                issuer: self.issuer.clone(),
+                authorize_url: self.authorize_url.clone(),
+                token_url: self.token_url.clone(),
+                revoke_url: self.revoke_url.clone(),
+                userinfo_url: self.userinfo_url.clone(),
+                client_auth: self.client_auth.clone(),
+                pkce: self.pkce.clone(),
+                client_id: self.client_id.clone(),
+                client_secret: Some(self.client_secret.clone()),
+                // One that describes itself says what can be asked for, if nothing was typed.
+                scopes: Some(scopes).filter(|scopes| self.of != ISSUER || !scopes.is_empty()),
+                user_scopes: words::scopes(&self.user_scopes),
+            },
+        }
+    }
+}
+
+pub(super) async fn new(ask: OrgPage, Query(query): Query<NewQuery>) -> PageResult {
+    ask.cx.require(Permission::ProvidersWrite)?;
+    let is_known = query.of == CUSTOM || query.of == ISSUER || preset(&query.of).is_some();
+    if is_known {
+        return form_page(&ask, StatusCode::OK, NewForm::fresh(&query.of), FormFaults::default()).await;
+    }
+    let q: String = query.q.trim().chars().filter(|c| !c.is_control()).take(100).collect();
+    let page = ChoosePage {
+        shell: shell_of::org(&ask, "Add a provider").await?,
+        crumbs: vec![crumb(&ask)],
+        action: format!("{}/new", list_href(&ask)),
+        presets: providers::choices(&ask.cx, Some(&q))?,
+        elsewhere: providers::not_here(&ask.cx, &q)?,
+        q,
+    };
+    page_with(StatusCode::OK, &page)
+}
+
+pub(super) async fn create(ask: OrgPage, Form(pairs): Form<Vec<(String, String)>>) -> PageResult {
+    let form = NewForm::of(pairs);
+    match providers::register(&ask.cx, &form.input()).await {
+        Ok(provider) => {
+            let toast = Toast::say(format!(
+                "{} was registered. Check that its callback address stands there too.",
+                provider.name
+            ));
+            Ok(go_saying(&href(&ask, &provider), toast))
+        }
+        Err(error) => {
+            let faults = form::faults_of(error)?;
+            form_page(&ask, StatusCode::UNPROCESSABLE_ENTITY, form, faults).await
+        }
+    }
+}
+
+async fn form_page(ask: &OrgPage, status: StatusCode, mut form: NewForm, faults: FormFaults) -> PageResult {
+    let chosen = preset(&form.of);
+    let id = form.id.parse().unwrap_or_else(|_| ProviderId::fresh());
+    form.id = id.to_string();
+    let title =
+        chosen.map_or_else(|| "Add a custom provider".to_owned(), |preset| format!("Add {}", preset.name));
+    let mut shell = shell_of::org(ask, title).await?;
+    shell.has_faults = !faults.is_empty();
+    let action = format!("{}/new", list_href(ask));
+    let page = NewPage {
+        shell,
+        crumbs: vec![crumb(ask), Crumb::to("Add a provider", action.clone())],
+        action,
+        callback: providers::callback_of(&ask.cx, id),
+        chosen,
+        doubts: chosen.map(words::unverified).unwrap_or_default(),
+        variables: chosen.map(|preset| variables(preset, &form)).unwrap_or_default(),
+        auths: auths(&form.client_auth),
+        pkces: pkces(&form.pkce),
+        form,
+        faults,
+    };
+    page_with(status, &page)
+}
+
+pub(super) fn variables(preset: &'static Preset, form: &NewForm) -> Vec<VariableField> {
+    let asked = preset.variables.iter().filter(|variable| variable.source == VariableSource::Asked);
+    let field = |variable: &'static Variable| VariableField {
+        name: format!("variable-{}", variable.name),
+        label: words::capital(&variable.label),
+        help: &variable.help,
+        value: form
+            .variables
+            .get(&variable.name)
+            .cloned()
+            .or_else(|| variable.default.clone())
+            .unwrap_or_default(),
+    };
+    asked.map(field).collect()
+}
+
+pub(super) fn auths(chosen: &str) -> Vec<Choice> {
+    let all = [
+        (ClientAuth::Post, "In the body", "Id and secret stand in the form; most take this."),
+        (ClientAuth::Basic, "In the header", "Id and secret stand in the Authorization header."),
+        (ClientAuth::None, "Not at all", "A public client, which has no secret."),
+    ];
+    all.map(|(auth, label, hint)| Choice::new(auth.as_str(), label).hint(hint).chosen_by(chosen)).into()
+}
+
+pub(super) fn pkces(chosen: &str) -> Vec<Choice> {
+    let all = [
+        (Pkce::Sent, "Sent; a provider that does not know it passes it over"),
+        (Pkce::Required, "Required"),
+        (Pkce::Off, "Off, because the provider refuses it"),
+    ];
+    all.map(|(pkce, label)| Choice::new(pkce.as_str(), label).chosen_by(chosen)).into()
+}

@@ -1,0 +1,82 @@
+//! Words about providers that several pages share.
+
+use crate::domain::connections::{Preset, Provider, ProviderSource};
+
+/// What kind of provider it is.
+pub(super) fn kind(provider: &Provider) -> String {
+    match &provider.source {
+        ProviderSource::Preset { slug, .. } => {
+            provider.preset().map_or_else(|| format!("Preset {slug}"), |preset| preset.name.clone())
+        }
+        ProviderSource::Own(parts) if parts.is_openid => "Described by itself".to_owned(),
+        ProviderSource::Own(_) => "Custom".to_owned(),
+    }
+}
+
+/// The host that people are sent to.
+pub(super) fn host(provider: &Provider) -> String {
+    let template = provider.template();
+    let host = template.as_ref().and_then(|template| template.endpoints().0.host_str());
+    host.unwrap_or_default().to_owned()
+}
+
+/// Scopes as they are typed: with spaces between.
+pub(super) fn typed(scopes: &[String]) -> String {
+    scopes.join(" ")
+}
+
+/// Scopes out of what was typed.
+pub(super) fn scopes(text: &str) -> Vec<String> {
+    text.split([' ', ',', '\n', '\r', '\t']).filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
+}
+
+/// How long ago the secret was set, where that is long enough to be said.
+pub(super) fn age(days: i64) -> String {
+    match days {
+        ..=0 => "since today".to_owned(),
+        1 => "for a day".to_owned(),
+        2..=59 => format!("for {days} days"),
+        _ => format!("for {} months", days / 30),
+    }
+}
+
+/// A label at the beginning of a line.
+pub(super) fn capital(label: &str) -> String {
+    let mut chars = label.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+/// What is not confirmed about a preset, as one sentence; empty where all is.
+pub(super) fn unverified(preset: &Preset) -> String {
+    let facts: Vec<_> = preset.unverified.iter().map(|fact| fact.words()).collect();
+    match facts.split_last() {
+        None => String::new(),
+        Some((last, [])) => format!("No document of the provider confirms {last}."),
+        Some((last, rest)) => {
+            format!("No document of the provider confirms {} and {last}.", rest.join(", "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::connections::preset;
+
+    #[test]
+    fn scopes_are_read_as_they_are_typed() {
+        assert_eq!(scopes(" a,b\r\n c  a "), ["a", "b", "c", "a"]);
+        assert_eq!(typed(&scopes("a b")), "a b");
+    }
+
+    #[test]
+    fn ages_and_doubts_are_told_in_sentences() {
+        assert_eq!([0, 1, 59, 60].map(age), ["since today", "for a day", "for 59 days", "for 2 months"]);
+        let doubts = |slug| unverified(preset(slug).expect("a preset"));
+        assert_eq!(
+            doubts("shopify"),
+            "No document of the provider confirms whether it knows PKCE, how it is told to end a connection and how it says whose account it is."
+        );
+        assert_eq!(doubts("monday"), "");
+    }
+}
