@@ -29,6 +29,7 @@ pub mod passkey;
 pub mod policies;
 pub mod prove;
 pub mod recover;
+pub mod secrets;
 pub mod servers;
 pub mod service_accounts;
 pub mod set_up;

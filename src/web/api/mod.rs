@@ -13,6 +13,7 @@ pub mod orgs;
 pub mod policies;
 pub mod reference;
 pub mod roles;
+pub mod secrets;
 pub mod servers;
 pub mod service_accounts;
 pub mod team_members;
@@ -37,6 +38,7 @@ pub fn routes() -> Routes {
         .and(policies::routes())
         .and(reference::routes())
         .and(roles::routes())
+        .and(secrets::routes())
         .and(servers::routes())
         .and(service_accounts::routes())
         .and(team_members::routes())

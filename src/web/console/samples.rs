@@ -172,6 +172,7 @@ fn samples() -> Vec<Sample> {
         console::prove::samples,
         console::recover::samples,
         console::roles::samples,
+        console::secrets::samples,
         console::servers::samples,
         console::service_accounts::samples,
         console::set_up::samples,

@@ -11,6 +11,7 @@ mod orgs;
 mod policies;
 mod replay;
 mod second_person;
+mod secrets;
 mod servers;
 mod service_accounts;
 mod suggested;

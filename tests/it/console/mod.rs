@@ -19,6 +19,7 @@ mod overview;
 mod policies;
 mod policies_tried;
 mod policies_words;
+mod secrets;
 mod servers;
 mod service_accounts;
 mod settings;

@@ -60,7 +60,9 @@ async fn try_one(world: &World, ground: &mut Ground, route: &Route, name: &'stat
 }
 
 fn parameters(route: &Route) -> Vec<&'static str> {
-    const KNOWN: [&str; 16] = [
+    const KNOWN: [&str; 18] = [
+        "secret_id",
+        "my_secret",
         "grant",
         "grant_token",
         "org",
