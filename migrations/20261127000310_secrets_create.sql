@@ -7,7 +7,7 @@ create table secrets (
     -- Whose it is, where it is not the organization's; it goes with them.
     team_id uuid,
     user_id uuid,
-    name text not null constraint secrets_name_form check (name ~ '^[a-z0-9][a-z0-9_.-]{0,99}$'),
+    name text not null constraint secrets_name_length check (length(name) between 1 and 100),
     description text not null default '' constraint secrets_description_length check (length(description) <= 500),
     sealed_value bytea not null,
     data_key_id uuid not null,

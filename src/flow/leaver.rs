@@ -175,7 +175,8 @@ pub const TABLE: &[Leaves] = &[
         },
     },
     Leaves {
-        key: "secrets",
+        // The record keeps no field that is called after secrets.
+        key: "kept_values",
         noun: "personal secrets",
         what_happens: "are destroyed; no server is sent them again",
         occasions: &[Offboarding, Leaving],

@@ -189,6 +189,8 @@ fn maybe_null<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<i32>>
 #[schemars(rename = "SecretValue")]
 struct RotateBody {
     /// Printable characters of ASCII, at most 8000 of them.
+    #[serde(default)]
+    #[schemars(required)]
     value: Secret<String>,
 }
 
