@@ -13,8 +13,7 @@ mod secret;
 pub mod store;
 
 pub use rules::{
-    BadSecretName, BadSecretValue, LONGEST_DAYS, MOST_OF_ONE, SecretForm, SecretName, SecretTerms,
-    UNUSED_AFTER, parse_value,
+    BadSecretValue, LONGEST_DAYS, MOST_OF_ONE, SecretForm, SecretTerms, UNUSED_AFTER, parse_value,
 };
 pub use secret::{
     Lacking, NotAScope, Scope, SealedSecret, SecretFilter, SecretOwner, Sight, StoredSecret, TeamOfSecret,

@@ -43,7 +43,7 @@ async fn a_secret_is_added_read_rotated_changed_and_destroyed_and_its_value_is_n
     let app = TestApp::start().await;
     let (org, _, key) = acme(&app).await;
     let body = json!({ "scope": "org", "name": "github_token", "description": "For reading.", "value": VALUE,
-        "rotate_after_days": 30 });
+        "rotate_after_days": 7 });
     let made = key.post(SECRETS, body).await.expect(StatusCode::CREATED);
     assert_eq!((made.text("/scope"), made.text("/name")), ("org", "github_token"));
     assert_eq!((&made.body["team"], &made.body["version"]), (&Value::Null, &json!(1)));
@@ -54,7 +54,7 @@ async fn a_secret_is_added_read_rotated_changed_and_destroyed_and_its_value_is_n
     assert_eq!(read.body, made.body);
     let first = stored(&app, made.text("/id")).await;
 
-    app.clock.advance(Duration::days(31));
+    app.clock.advance(Duration::days(8));
     assert_eq!(key.get(&one).await.body["overdue"], json!(true));
     let tag = read.headers["etag"].to_str().unwrap().to_owned();
     let seen = [("if-match", tag.as_str())];
@@ -163,11 +163,9 @@ async fn a_service_account_keeps_the_organizations_secrets_and_none_of_its_own()
     let (org, _, key) = acme(&app).await;
     let body = json!({ "name": "Robot", "role": "admin" });
     key.post("/api/v1/orgs/acme/service-accounts", body).await.expect(StatusCode::CREATED);
-    let body = json!({ "name": "robot", "scopes": ["*"], "owner": "robot" });
-    let made = key.post("/api/v1/orgs/acme/api-keys", body).await;
-    let Some(token) = made.body["key"].as_str().or(made.body["token"].as_str()) else {
-        panic!("{:#}", made.body)
-    };
+    let body = json!({ "name": "robot", "scopes": ["*"], "service_account": "robot" });
+    let made = key.post("/api/v1/orgs/acme/api-keys", body).await.expect(StatusCode::CREATED);
+    let token = made.text("/token");
     let robot = app.script(Some(token));
     let body = |scope: &str| json!({ "scope": scope, "name": "x", "value": "x" });
     robot.post(SECRETS, body("org")).await.expect(StatusCode::CREATED);
@@ -190,4 +188,100 @@ async fn an_owner_keeps_only_so_many() {
     let refused = key.post(SECRETS, json!({ "scope": "user", "name": "x", "value": "x" })).await;
     assert_eq!(refused.expect(StatusCode::CONFLICT).text("/code"), "secrets_many");
     key.post(SECRETS, json!({ "scope": "org", "name": "x", "value": "x" })).await.expect(StatusCode::CREATED);
+}
+
+const MAP: &str = "/api/v1/orgs/acme/servers/github/credentials";
+
+fn header(source: &str, secret: &str) -> Value {
+    json!([{ "target": "header", "name": "X-Token", "source": source, "secret": secret }])
+}
+
+#[tokio::test]
+async fn a_map_names_secrets_that_are_there_and_shows_no_value() {
+    let app = TestApp::start().await;
+    let (org, _, key) = acme(&app).await;
+    app.server_at(&org, "github", "https://github.example.com/mcp").await;
+    let put = |map: Value| key.send(Method::PUT, MAP, &[], Some(map));
+    for (map, path, words) in [
+        (header("org_secret", "nowhere"), "secret", "no secret nowhere; add it first, at /o/acme/secrets"),
+        (header("org_secret", ""), "secret", "enter a name"),
+        (header("user_secret", "No Name"), "secret", "use only a to z"),
+        (header("static", "x"), "secret", "only where the value comes from one"),
+        (header("oauth", ""), "source", "connected accounts"),
+        (header("anywhere", ""), "source", "choose static, org_secret, team_secret or user_secret"),
+    ] {
+        let refused = put(map).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+        let error = refused.body["errors"].as_array().unwrap().iter().find(|error| error["path"] == path);
+        assert!(error.is_some_and(|e| e["message"].as_str().unwrap().contains(words)), "{:#}", refused.body);
+    }
+    let mut both = header("user_secret", "own");
+    both[0]["value"] = json!("x");
+    assert_eq!(paths(&put(both).await.expect(StatusCode::UNPROCESSABLE_ENTITY)), ["value"]);
+
+    let shared = app.secret(&org, SecretOwner::Org, "shared", VALUE).await;
+    put(header("org_secret", "shared")).await.expect(StatusCode::OK);
+    let shown = key.get(MAP).await.expect(StatusCode::OK);
+    let item = &shown.body["items"][0];
+    assert_eq!((&item["source"], &item["secret"]), (&json!("org_secret"), &json!("shared")));
+    assert_eq!((&item["template"], &item["has_value"]), (&json!("{value}"), &json!(false)));
+    let again = put(header("org_secret", "shared")).await.expect(StatusCode::OK);
+    assert_eq!(again.body["items"][0]["id"], item["id"], "the same stays the same");
+
+    let one = format!("{SECRETS}/{shared}");
+    assert_eq!(key.get(&one).await.body["used_by"], json!(["github"]));
+    let named = Some(json!({ "name": "other" }));
+    let refused = key.send(Method::PATCH, &one, &[], named).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text("/errors/0/message").contains("The server github asks for it by its name"));
+    let refused = key.send(Method::DELETE, &one, &[], None).await.expect(StatusCode::CONFLICT);
+    assert_eq!(refused.text("/code"), "secret_used");
+    key.send(Method::DELETE, &format!("{one}?confirm=true"), &[], None).await.expect(StatusCode::NO_CONTENT);
+    let gone = key.get(MAP).await.expect(StatusCode::OK);
+    assert_eq!(gone.body["items"][0]["secret"], "shared", "the map still says what is asked for");
+
+    // What is asked of teams and people may come later.
+    for source in ["team_secret", "user_secret"] {
+        put(header(source, "later")).await.expect(StatusCode::OK);
+    }
+    let value = json!([{ "target": "header", "name": "X-Token", "source": "static" }]);
+    assert_eq!(paths(&put(value).await.expect(StatusCode::UNPROCESSABLE_ENTITY)), ["value"]);
+    let record = key.text_of(Method::GET, "/api/v1/orgs/acme/events?kind=admin", None).await;
+    assert!(record.contains("server.credentials_changed") && !record.contains(VALUE));
+    let probe = json!({ "url": "https://github.example.com/mcp", "credentials": header("user_secret", "x") });
+    let refused = key.post("/api/v1/orgs/acme/servers/probe", probe).await;
+    assert_eq!(paths(&refused.expect(StatusCode::UNPROCESSABLE_ENTITY)), ["source"]);
+}
+
+#[tokio::test]
+async fn values_open_after_every_data_key_was_wrapped_anew() {
+    use portreeve::domain::{
+        secrets::{
+            Scope,
+            store::{SEALED_IN, served},
+        },
+        vault::{Cell, MasterRing, Rewrap, Sealed, Vault},
+    };
+    use portreeve::io::db::SystemTx;
+
+    let app = TestApp::start().await;
+    let org = app.org("acme").await;
+    let id = app.secret(&org, SecretOwner::Org, "shared", VALUE).await;
+    let new = "t2:PnGDVoouSe7AZej30MtHE4VGaZ4nwX9mFfVdulZQk0I=";
+    let both = format!("{new},{}", crate::kit::app::MASTER_KEYS);
+    let vault = Vault::new(MasterRing::parse(&both).unwrap(), app.clock.clone());
+    let mut tx = SystemTx::begin(app.db()).await.unwrap();
+    Rewrap::default().step(&vault, &mut tx).await.unwrap();
+    portreeve::domain::audit::commit_unrecorded(tx, portreeve::domain::audit::Unrecorded::Resealing)
+        .await
+        .unwrap();
+    // Only the new key is needed from now on.
+    let vault = Vault::new(MasterRing::parse(new).unwrap(), app.clock.clone());
+    let mut tx = app.org_tx(org.id).await;
+    let found = served::find_for(&mut tx, Scope::Org, "shared", None).await.unwrap().unwrap();
+    assert_eq!(found.id, id);
+    let sealed = Sealed { key: found.key, bytes: found.bytes };
+    let cell = Cell::new(SEALED_IN.0, SEALED_IN.1, id);
+    assert_eq!(vault.open(&mut tx, cell, &sealed).await.unwrap().expose(), VALUE.as_bytes());
+    // It is bound to its row: in the place of another it does not open.
+    let other = Cell::new(SEALED_IN.0, SEALED_IN.1, portreeve::base::ids::SecretId::fresh());
+    assert!(vault.open(&mut tx, other, &sealed).await.is_err());
 }

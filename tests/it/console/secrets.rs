@@ -161,6 +161,80 @@ async fn a_person_keeps_secrets_of_their_own_that_go_with_them() {
     assert!(page.says("Personal secrets are destroyed"));
     let confirm = [("confirm", "bob.builder@example.com")];
     ada.submit(&page, &action, &confirm).await.expect(StatusCode::OK);
-    assert_eq!(latest_change(&app, &org).await.1["ended"]["secrets"], 1);
+    assert_eq!(latest_change(&app, &org).await.1["ended"]["kept_values"], 1);
     assert_eq!(app.number("select count(*) from secrets").await, 0);
+}
+
+#[tokio::test]
+async fn the_credentials_of_a_server_name_secrets_and_say_whom_they_would_lack() {
+    let app = TestApp::start().await;
+    let org = app.org("acme").await;
+    app.server_at(&org, "github", "https://github.example.com/mcp").await;
+    let mut ada = app.member(&org, "Ada Admin", Role::Admin).await;
+    let bob = app.member(&org, "Bob Builder", Role::Member).await;
+    let page = "/o/acme/servers/github/credentials";
+    let shown = ada.browser.get(page).await.expect(StatusCode::OK);
+    let typed = [("source", "org_secret"), ("which", "shared"), ("name", "X-Shared"), ("template", "")];
+    let refused = ada.browser.submit(&shown, page, &typed).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        refused.says("the organization keeps no secret shared") && refused.body.contains("href=\"#f-which\"")
+    );
+    app.secret(&org, SecretOwner::Org, "shared", VALUE).await;
+    let saved = ada.browser.submit(&refused, page, &[]).await;
+    let saved = ada.browser.follow(saved).await.expect(StatusCode::OK);
+    assert!(saved.says("shared of the organization") && saved.says("There for everybody"));
+
+    app.secret(&org, SecretOwner::User(bob.id), "own", VALUE).await;
+    let typed = [("source", "user_secret"), ("which", "own"), ("name", "X-Own"), ("template", "")];
+    let saved = ada.browser.submit(&saved, page, &typed).await;
+    let saved = ada.browser.follow(saved).await.expect(StatusCode::OK);
+    assert!(saved.says("own of the person") && saved.says("Missing for you") && saved.says("Ada Admin"));
+    assert!(!saved.says("Bob Builder"), "who has one is not named");
+    let typed = [("source", "team_secret"), ("which", "crew"), ("name", "X-Crew"), ("template", "")];
+    let saved = ada.browser.submit(&saved, page, &typed).await;
+    let saved = ada.browser.follow(saved).await.expect(StatusCode::OK);
+    assert!(saved.says("Ada Admin, Bob Builder"));
+    for place in ["/o/acme/servers/github", "/o/acme/servers/github/check"] {
+        let shown = ada.browser.get(place).await.expect(StatusCode::OK);
+        assert!(
+            shown.says("Missing for you") && shown.body.contains("/me/secrets/acme/new?name=own"),
+            "{place}"
+        );
+    }
+    let asked = ada.browser.get(MINE).await.expect(StatusCode::OK);
+    assert!(asked.says("You have no <code>own</code> yet"));
+
+    let one = format!("{SECRETS}?q=shared");
+    assert!(ada.browser.get(&one).await.says("github"));
+    let remove = ada.browser.submit(&saved, &format!("{page}/remove"), &[("name", "X-Own")]).await;
+    let left = ada.browser.follow(remove).await.expect(StatusCode::OK);
+    assert!(
+        !left.says("own of the person")
+            && left.says("shared of the organization")
+            && !left.body.contains(VALUE)
+    );
+}
+
+#[tokio::test]
+async fn a_secret_that_is_asked_for_is_destroyed_only_by_its_name() {
+    let app = TestApp::start().await;
+    let org = app.org("acme").await;
+    app.server_at(&org, "github", "https://github.example.com/mcp").await;
+    let ada = app.member(&org, "Ada Admin", Role::Admin).await;
+    let mut browser = app.signed_in(ada.id).await;
+    let id = app.secret(&org, SecretOwner::Org, "shared", VALUE).await;
+    let key = app.key_of(&org, ada.id, Role::Admin, &["*"]).await;
+    let map =
+        serde_json::json!([{ "target": "query", "name": "k", "source": "org_secret", "secret": "shared" }]);
+    let path = "/api/v1/orgs/acme/servers/github/credentials";
+    key.send(http::Method::PUT, path, &[], Some(map)).await.expect(StatusCode::OK);
+    let one = format!("{SECRETS}/{id}");
+    let page = browser.get(&one).await.expect(StatusCode::OK);
+    assert!(page.says("are refused by this server") && page.says("so it stays while they do"));
+    let delete = format!("{one}/delete");
+    browser.submit(&page, &delete, &[("confirm", "shred")]).await.expect(StatusCode::CONFLICT);
+    browser.submit(&page, &delete, &[("confirm", "shared")]).await.expect(StatusCode::SEE_OTHER);
+    assert_eq!(app.number("select count(*) from secrets").await, 0);
+    let page = browser.get("/o/acme/servers/github").await.expect(StatusCode::OK);
+    assert!(page.says("Missing for everybody"));
 }
