@@ -20,5 +20,4 @@ pub use approval::{
 };
 pub use rules::{
     ApprovalRefusal, Judge, LONGEST_FOR, NarrowRefusal, Outcome, Verdict, may_decide, may_narrow, outcome,
-    parse_reason,
 };

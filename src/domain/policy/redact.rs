@@ -143,6 +143,29 @@ pub fn redact<'p>(raw: Raw<'_>, side: Side, places: impl IntoIterator<Item = &'p
     out
 }
 
+/// The same within one member of an object, for arguments that stand among other things.
+pub fn redact_within<'p>(
+    raw: Raw<'_>,
+    member: &str,
+    places: impl IntoIterator<Item = &'p Redaction> + Copy,
+) -> String {
+    let mut out = String::with_capacity(raw.text().len());
+    out.push('{');
+    for (at, one) in raw.members().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        out.push_str(one.key.text());
+        out.push(':');
+        match one.key.string().is_some_and(|key| key == member) {
+            true => out.push_str(&redact(one.value, Side::Args, places)),
+            false => out.push_str(one.value.text()),
+        }
+    }
+    out.push('}');
+    out
+}
+
 /// The ways that are open at a value: what is left of each place. A way that is at its end masks.
 fn mask(raw: Raw<'_>, ways: &[&[Step]], out: &mut String) {
     if ways.iter().any(|way| way.is_empty()) {
@@ -244,6 +267,14 @@ mod tests {
             let places: Vec<Redaction> = places.into_iter().map(place).collect();
             assert_eq!(masked(before, &places), after, "{places:?}");
         }
+    }
+
+    #[test]
+    fn arguments_among_other_things_are_masked_and_what_stands_beside_them_is_not() {
+        let text = r#"{"arguments":{"token":"x","q":1},"token":"a"}"#;
+        let raw = strict::check(text.as_bytes(), &Limits::of(text.len())).expect("JSON");
+        let after = r#"{"arguments":{"token":"[redacted]","q":1},"token":"a"}"#;
+        assert_eq!(redact_within(raw, "arguments", &[place("args.token")]), after);
     }
 
     #[test]

@@ -9,8 +9,13 @@ use crate::{
     domain::{
         audit::ClientPart,
         grants::DecisionGrant,
-        policy::engine::{
-            Call, Facts, Layer, Listing, Tool, Verdict, decide, decide_unseen, foresee, listing,
+        policy::{
+            engine::{
+                Call, Compared, Facts, Layer, Listing, Part, Tool, Verdict, compare, decide, decide_unseen,
+                foresee, listing,
+            },
+            redact::Redaction,
+            words::conditions,
         },
     },
     flow::decision::{OrgSnapshot, Say, ServerFacts},
@@ -36,6 +41,24 @@ pub struct Caller<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("what becomes of the call depends on its arguments")]
 pub struct ByArguments;
+
+/// A condition of a rule in words, and what it found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clause {
+    /// What it asks for.
+    pub words: String,
+    /// Whether that holds.
+    pub holds: bool,
+    /// The values it looked at; none where there is nothing at its place.
+    pub found: Vec<String>,
+}
+
+impl From<Compared<'_>> for Clause {
+    fn from(one: Compared<'_>) -> Self {
+        let words = conditions(std::slice::from_ref(one.condition)).plain();
+        Self { words, holds: one.holds, found: one.found }
+    }
+}
 
 /// What the policies say of a call.
 #[derive(Debug)]
@@ -94,6 +117,22 @@ impl<'a> Caller<'a> {
         Ok(Some(Decision { verdict, says }))
     }
 
+    /// What the conditions of a rule found in a call: of the policy that has its say at this seat.
+    pub fn compare(
+        &self,
+        says: &[Say<'_>],
+        server: &ServerFacts,
+        (tool, arguments): (Tool<'_>, Option<Raw<'_>>),
+        (seat, part): (usize, &Part),
+    ) -> Vec<Clause> {
+        let Some(policy) = says.get(seat).and_then(|say| say.policy) else { return Vec::new() };
+        let masks: Vec<_> = masks(says, &tool).cloned().collect();
+        self.with_facts(server, |facts| {
+            let compared = compare(&Call { tool, arguments, facts }, &policy.program, part, &masks);
+            compared.into_iter().map(Clause::from).collect()
+        })
+    }
+
     /// Whether a list shows a tool.
     pub fn lists(&self, server: &ServerFacts, tool: &Tool<'_>) -> bool {
         let says = self.says(server);
@@ -137,6 +176,12 @@ impl<'a> Caller<'a> {
         }
         decide(facts)
     }
+}
+
+/// What these policies keep from being stored of a tool's calls.
+pub(super) fn masks<'s>(says: &[Say<'s>], tool: &Tool<'_>) -> impl Iterator<Item = &'s Redaction> {
+    let policies = says.iter().filter_map(|say| say.policy);
+    policies.flat_map(|policy| policy.program.redactions_of(tool))
 }
 
 /// The programs of the layers; none where there is no policy, or one of them is not to be had.

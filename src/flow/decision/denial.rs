@@ -4,10 +4,17 @@ use crate::{
     base::trace::Step,
     domain::{
         audit::PolicyPart,
-        policy::engine::{Blocked, Effect, List, Part, Reason, Tool, Trace},
+        policy::{
+            document::Rule,
+            engine::{Blocked, Effect, List, Part, Tool, Trace},
+            words::conditions,
+        },
     },
     flow::decision::{Say, names::spoken},
 };
+
+/// How much of a rule stands in the record of a call.
+const LONGEST_WANTED: usize = 300;
 
 /// What a policy denies or hides, for the agent and the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,9 +33,14 @@ pub struct Denial {
     pub name: Option<String>,
     /// What the document says of it.
     pub words: Option<String>,
+    /// What would have passed, where that can be said.
+    pub wanted: Option<String>,
 }
 
 impl Denial {
+    /// What would have passed, where no more can be said.
+    pub const WANTED: &'static str = "a call that every policy allows";
+
     /// Where no policy speaks for a grant.
     pub(super) fn without_policy(tool: &Tool<'_>) -> Self {
         let (kind, name) = spoken(tool.name);
@@ -40,6 +52,7 @@ impl Denial {
             part: None,
             name: None,
             words: None,
+            wanted: None,
         }
     }
 
@@ -52,14 +65,7 @@ impl Denial {
         says: &[Say<'_>],
     ) -> Self {
         // The layers of the trace are those of the call, in their order.
-        let is_decisive =
-            |reason: &Reason| !reason.is_observed && reason.part == blocked.part && reason.effect == effect;
-        let at = trace
-            .layers
-            .iter()
-            .position(|layer| !layer.is_observed && layer.reasons.iter().any(is_decisive))
-            .unwrap_or_default();
-        let say = says.get(at);
+        let say = trace.decisive_at().and_then(|(seat, _)| says.get(seat));
         let (kind, name) = spoken(tool.name);
         Self {
             step: step_of(&blocked.part),
@@ -67,6 +73,7 @@ impl Denial {
             subject: name.to_owned(),
             policy: say.and_then(|say| say.policy).map(|policy| policy.slug.clone()),
             part: say.and_then(|say| part_of(say, &blocked.part, word_of(effect))),
+            wanted: say.and_then(|say| wanted(say.policy?.program.rule(tool, &blocked.part)?, &blocked.part)),
             name: blocked.name,
             words: blocked.words,
         }
@@ -100,6 +107,23 @@ impl Denial {
             part.version, part.layer, part.rule
         )
     }
+}
+
+/// What a rule would let pass, in words.
+fn wanted(rule: &Rule, part: &Part) -> Option<String> {
+    let Part::Check(_, list, _) = part else { return None };
+    let words = conditions(&rule.conditions).plain();
+    let words = match list {
+        List::Require => words,
+        List::DenyIf if rule.conditions.is_empty() => return None,
+        List::DenyIf => format!("a call of which this does not hold: {words}"),
+        List::AskIf | List::Limits => return None,
+    };
+    Some(if words.chars().count() > LONGEST_WANTED {
+        format!("{}…", words.chars().take(LONGEST_WANTED).collect::<String>())
+    } else {
+        words
+    })
 }
 
 /// The step of a call's way at which a part decides.

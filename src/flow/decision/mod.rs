@@ -17,7 +17,7 @@ mod secrets;
 mod snapshot;
 
 pub use absence::Absence;
-pub use caller::{ByArguments, Caller, Decision};
+pub use caller::{ByArguments, Caller, Clause, Decision};
 pub use claims::Claimed;
 pub use denial::Denial;
 pub use programs::{InForce, Programs};

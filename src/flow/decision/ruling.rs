@@ -9,12 +9,16 @@ use crate::{
         approvals::WrittenNeed,
         audit::PolicyPart,
         limits::Counted,
-        policy::document::{Approvers, Ask, OnExceed},
-        policy::engine::{Effect, LayerName, Need, Outcome, Part, Tool, Trace, Verdict},
+        policy::{
+            document::{Approvers, Ask, OnExceed},
+            engine::{Effect, LayerName, Need, Outcome, Part, Tool, Trace, Verdict},
+            redact::Redaction,
+        },
         servers::{DecisionTool, ToolState},
     },
     flow::decision::{
         Caller, Claimed, Decision, Denial, Say, ServerFacts,
+        caller::masks,
         claims::claims,
         denial::{part_of, word_of},
     },
@@ -34,6 +38,8 @@ pub struct Ruling {
     pub needs: Vec<Asked>,
     /// The digest of the policies that had a say, in their versions.
     pub policies: Digest,
+    /// What they say is never kept of it.
+    pub masks: Vec<Redaction>,
 }
 
 /// Somebody who has to agree.
@@ -121,7 +127,8 @@ impl Ruling {
         let (decided, observed) = (passed(&trace, &says), observed(&trace, &says));
         let claims = claims(caller, server, &says, &reservations, &slots);
         let needs = needs.into_iter().filter_map(|need| Asked::of(need, &says)).collect();
-        Ok(Self { decided, observed, claims, needs, policies: digest_of(&says) })
+        let masks = masks(&says, tool).cloned().collect();
+        Ok(Self { decided, observed, claims, needs, policies: digest_of(&says), masks })
     }
 }
 

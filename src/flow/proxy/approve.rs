@@ -18,6 +18,7 @@ use crate::{
     domain::{
         approvals::{Approval, ApprovalState, Exact, NewApproval, WrittenNeed, store},
         audit::{self, PolicyPart, Unrecorded},
+        policy::redact::{Side, redact, redact_within},
         vault::{Cell, Sealed},
     },
     flow::{
@@ -38,6 +39,7 @@ use crate::{
     protocol::mcp::{
         canonical::{canonical, canonical_without},
         params::Params,
+        strict::{self, Limits},
         version::Era,
     },
 };
@@ -318,7 +320,7 @@ async fn find_or_ask(
     }
     let id = ApprovalId::fresh();
     let cell = Cell::new("approvals", store::SEALED_ARGUMENTS, id);
-    let sealed = gateway.vault.seal(&mut tx, cell, &arguments).await?;
+    let sealed = gateway.vault.seal(&mut tx, cell, &kept(permit, &arguments)).await?;
     let needs: Vec<_> = permit.ruling().needs.iter().map(Asked::written).collect();
     let within = permit.ruling().needs.iter().map(|asked| asked.need.ask.within).min().unwrap_or_default();
     let new = NewApproval {
@@ -355,6 +357,22 @@ async fn find_or_ask(
     // The refused call, which names the approval, is the event of the request.
     audit::commit_unrecorded(tx, Unrecorded::Asked).await?;
     Ok(found)
+}
+
+/// What an approval keeps of what is asked: all but what a policy says is never stored. The digest stays that of the whole,
+/// so that what is agreed to is still exactly this call.
+fn kept<'a>(permit: &Permit<'_>, asked: &'a [u8]) -> Cow<'a, [u8]> {
+    let masks = permit.ruling().masks.as_slice();
+    if masks.is_empty() {
+        return Cow::Borrowed(asked);
+    }
+    match (strict::check(asked, &Limits::of(asked.len())), permit.name()) {
+        (Ok(raw), None) => Cow::Owned(redact(raw, Side::Args, masks).into_bytes()),
+        // What is no tool has its arguments within what is said of it.
+        (Ok(raw), Some(_)) => Cow::Owned(redact_within(raw, "arguments", masks).into_bytes()),
+        // It was read once, so it can be read again; and if not, nothing is kept.
+        (Err(_), _) => Cow::Borrowed(b"{}"),
+    }
 }
 
 /// Members of the parameters that are about the exchange alone.

@@ -452,7 +452,11 @@ impl Refusal {
     /// What a trace says of it.
     pub fn trace(&self) -> Trace {
         let (expected, fixer) = self.remedy();
-        let finding = Finding::new(self.fact(), expected, fixer);
+        let wanted = match self {
+            Self::Denied(denial) => denial.wanted.clone(),
+            _ => None,
+        };
+        let finding = Finding::new(self.fact(), wanted.map_or(expected.into(), Cow::Owned), fixer);
         match self {
             Self::RecordAway | Self::Away => Trace::failed(self.step(), finding),
             _ => Trace::decided(self.step(), finding),
@@ -518,7 +522,7 @@ impl Refusal {
             }
             Self::Hidden(_) => ("a policy that does not hide it", Fixer::Admin),
             Self::Denied(denial) if denial.part.is_none() => ("a policy in some layer", Fixer::Admin),
-            Self::Denied(_) => ("a call that every policy allows", Fixer::Admin),
+            Self::Denied(_) => (Denial::WANTED, Fixer::Admin),
             Self::Limit(_) => ("room in every limit", Fixer::Agent),
             Self::Approval(_) => ("an approval of exactly this call", Fixer::Person),
             Self::Unconnected(unconnected) => ("every secret that the server asks for", unconnected.fixer),
@@ -562,6 +566,7 @@ mod tests {
             part,
             name: None,
             words: None,
+            wanted: None,
         })
     }
 

@@ -202,6 +202,10 @@ async fn a_call_that_nobody_makes_is_decided_as_a_real_one_live_and_as_it_is_bei
     let decided: Vec<_> =
         said.body["trace"].as_array().unwrap().iter().filter(|step| step["state"] == "decided").collect();
     assert_eq!((decided.len(), &decided[0]["step"]), (1, &json!("deny")));
+    assert_eq!(decided[0]["expected"], "a call of which this does not hold: base is main");
+    let looked = json!([{ "condition": "base is main", "holds": true, "found": ["\"main\""] }]);
+    assert_eq!(said.body["conditions"], looked);
+    assert_eq!(said.body["live"]["conditions"], json!([]));
     let call = json!({ "call": { "tool": "merge", "arguments": { "base": "topic" } } });
     assert_eq!(key.post(&simulate, call).await.expect(StatusCode::OK).text("/verdict"), "allow");
     let tried =

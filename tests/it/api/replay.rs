@@ -3,6 +3,7 @@
 use http::{Method, StatusCode};
 use portreeve::base::{
     actor::Principal,
+    crypto::digest,
     ids::{GrantId, ServerId},
     permission::Role,
     risk::Class,
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use time::Duration;
 
 use crate::kit::{
+    agents::ASKED,
     app::TestApp,
     calls::PlantedCall,
     http::{Answer, Script},
@@ -158,21 +160,24 @@ async fn what_depends_on_arguments_is_told_only_where_an_approval_kept_them() {
     );
     let stage = Stage::with(live, draft).await;
     stage.app.approval(&stage.org, stage.grant, stage.server).await;
-    let kept = stage.called(PlantedCall { arguments: Some([2; 32]), ..stage.call("tool-acme") }).await;
+    stage.app.approval_of(&stage.org, stage.grant, stage.server, [8; 32]).await;
+    let given = |digest| PlantedCall { arguments: Some(digest), ..stage.call("tool-acme") };
+    let kept = stage.called(given(digest::sha256(ASKED))).await;
+    let masked = stage.called(given([8; 32])).await;
     let lost = stage.called(PlantedCall { arguments: Some([9; 32]), ..stage.call("create_issue") }).await;
     let refused = stage.called(PlantedCall { is_allowed: false, ..stage.call("create_issue") }).await;
     stage.called(stage.call("create_issue")).await;
     stage.called(PlantedCall { arguments: Some([9; 32]), ..stage.call("get_issue") }).await;
     let all = stage.replay("").await;
-    assert_eq!(counts(&all), [1, 0, 0, 2, 2, 0], "{:?}", all.body);
+    assert_eq!(counts(&all), [1, 0, 0, 2, 3, 0], "{:?}", all.body);
     assert_eq!(events(&all), [&kept]);
     assert_eq!(all.text("/items/0/after/rule"), "/tools/tool-acme/deny_if/0");
-    assert_eq!(events(&stage.replay("?outcome=unknown").await), [&refused, &lost]);
+    assert_eq!(events(&stage.replay("?outcome=unknown").await), [&refused, &lost, &masked]);
     // Who may not read what waits for a human does not learn of its arguments by trying.
     let scopes = ["policies:read", "audit:read"];
     let other = stage.app.key_of(&stage.org, stage.ada.id, Role::Admin, &scopes).await;
     let less = other.post(REPLAY, json!({})).await.expect(StatusCode::OK);
-    assert_eq!(counts(&less), [0, 0, 0, 2, 3, 0]);
+    assert_eq!(counts(&less), [0, 0, 0, 2, 4, 0]);
 }
 
 #[tokio::test]

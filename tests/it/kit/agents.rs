@@ -3,6 +3,7 @@
 use portreeve::{
     base::{
         actor::Principal,
+        crypto::digest::{self, Digest},
         ids::{AccessRequestId, ApprovalId, GrantId, GrantTokenId, PolicyId, RequestId, ServerId, UserId},
         risk::Class,
         update::Update,
@@ -29,6 +30,9 @@ use time::Duration;
 
 use crate::kit::{app::TestApp, people::PlantedOrg};
 
+/// The arguments of a planted approval.
+pub(crate) const ASKED: &[u8] = b"{\"title\":\"hello\"}";
+
 impl TestApp {
     /// A policy that allows everything.
     pub(crate) async fn open_policy(&self, org: &PlantedOrg) -> PolicyId {
@@ -53,10 +57,21 @@ impl TestApp {
 
     /// A call of a grant that waits for an approver.
     pub(crate) async fn approval(&self, org: &PlantedOrg, grant: GrantId, server: ServerId) -> ApprovalId {
+        self.approval_of(org, grant, server, digest::sha256(ASKED)).await
+    }
+
+    /// The same for arguments of this digest, whatever is kept of them.
+    pub(crate) async fn approval_of(
+        &self,
+        org: &PlantedOrg,
+        grant: GrantId,
+        server: ServerId,
+        arguments: Digest,
+    ) -> ApprovalId {
         let id = ApprovalId::fresh();
         let mut tx = self.org_tx(org.id).await;
         let cell = Cell::new("approvals", "sealed_arguments", id);
-        let sealed = self.ports.vault.seal(&mut tx, cell, b"{\"title\":\"hello\"}").await.unwrap();
+        let sealed = self.ports.vault.seal(&mut tx, cell, ASKED).await.unwrap();
         let need = WrittenNeed {
             layer: "grant".to_owned(),
             policy: "crew".to_owned(),
@@ -69,14 +84,7 @@ impl TestApp {
         let tool = format!("tool-{}", org.slug);
         let new = NewApproval {
             id,
-            exact: Exact {
-                grant,
-                server,
-                tool: &tool,
-                fingerprint: [1; 32],
-                arguments: [2; 32],
-                policies: [3; 32],
-            },
+            exact: Exact { grant, server, tool: &tool, fingerprint: [1; 32], arguments, policies: [3; 32] },
             grant_label: "Test agent",
             user: None,
             requester_name: "Robot",

@@ -87,6 +87,56 @@ async fn the_record_names_what_was_changed_and_holds_no_value_and_its_person_see
 }
 
 #[tokio::test]
+async fn what_a_policy_keeps_from_being_stored_is_masked_and_still_exactly_that_call_is_approved() {
+    let asking = asking(json!({})).await;
+    let rule =
+        |more: &str| json!({ "require_approval_if": [{ "conditions": [] }], "redact": ["args.token", more] });
+    let document = json!({ "version": "1", "default": "allow",
+        "tools": { "create_issue": rule("args.**.pin"), "prompt:*": rule("args.pin") } });
+    asking.publish(document).await;
+    let call = |token: &str| {
+        let arguments = json!({ "title": "a", "Token": token, "deep": [{ "pin": 1234 }] });
+        json!({ "name": "create_issue", "arguments": arguments })
+    };
+    let ask = async |method: &str, params: Value| {
+        let reply = asking.stage.agent.ask(method, params).await;
+        let approval = asking.stage.calls().await.pop().unwrap().1.call.unwrap().approval;
+        (reply, approval.map(|id| id.to_string()).unwrap_or_default())
+    };
+    let (_, id) = ask("tools/call", call("hush")).await;
+    let seen = asking.approver.get(&one(&id)).await.expect(StatusCode::OK);
+    let masked = json!({ "title": "a", "Token": "[redacted]", "deep": [{ "pin": "[redacted]" }] });
+    assert_eq!((&seen.body["arguments"], &seen.body["masked"]), (&masked, &json!(true)));
+    assert_eq!(seen.body["narrowable"], json!(false));
+    let other = refused(&asking, &id, instead("b"), StatusCode::CONFLICT).await;
+    assert_eq!(other.text("/code"), "approval_narrow_masked");
+    let (_, prompt) = ask("prompts/get", json!({ "name": "brief", "arguments": { "pin": "1234" } })).await;
+    let seen = asking.approver.get(&one(&prompt)).await.expect(StatusCode::OK);
+    assert_eq!(seen.body["arguments"], json!({ "name": "brief", "arguments": { "pin": "[redacted]" } }));
+    asking.decide(&asking.approver, &id, once()).await.expect(StatusCode::OK);
+    let (_, another) = ask("tools/call", call("loud")).await;
+    assert_ne!(another, id, "any changed byte is another call, also where it is masked");
+    assert_eq!(ask("tools/call", call("hush")).await.0.words(), "done");
+    let sent = String::from_utf8_lossy(&asking.stage.reached()[0].body).into_owned();
+    assert!(sent.contains("hush"), "what was judged is what is sent");
+}
+
+#[tokio::test]
+async fn nobody_agrees_to_other_arguments_with_what_may_not_be_stored() {
+    let asking = asking(json!({})).await;
+    let rule = json!({ "require_approval_if": [{ "conditions": [] }], "redact": ["args.token"] });
+    asking.publish(json!({ "version": "1", "default": "allow", "tools": { "create_issue": rule } })).await;
+    let id = asking.asked("a").await;
+    let added = json!({ "decision": "approve_once", "arguments": { "title": "b", "token": "x" } });
+    let added = refused(&asking, &id, added, StatusCode::UNPROCESSABLE_ENTITY).await;
+    assert!(added.text("/errors/0/message").contains("args.token"), "{:?}", added.body);
+    let seen = asking.approver.get(&one(&id)).await.expect(StatusCode::OK);
+    assert_eq!((&seen.body["masked"], &seen.body["narrowable"]), (&json!(false), &json!(true)));
+    asking.decide(&asking.approver, &id, instead("b")).await.expect(StatusCode::OK);
+    assert_eq!(asking.call("b").await.words(), "done");
+}
+
+#[tokio::test]
 async fn what_is_no_other_object_is_refused_and_nothing_is_written() {
     let asking = asking(json!({})).await;
     let id = asking.asked("a").await;

@@ -45,8 +45,10 @@ pub struct SealedArguments {
     pub column: &'static str,
     /// The key that sealed them.
     pub key: DataKeyId,
-    /// The arguments, sealed.
+    /// The arguments, sealed; masked where a policy says that they are not kept.
     pub bytes: Vec<u8>,
+    /// The digest of what the agent sent.
+    pub digest: Vec<u8>,
 }
 
 /// The arguments of calls, as far as an approval of exactly such a call keeps them.
@@ -74,7 +76,8 @@ pub async fn sealed_arguments(tx: &mut OrgTx, wanted: &[Wanted<'_>]) -> DbResult
         r#"select w.at as "at!", coalesce(x.id, y.id) as "id!: ApprovalId",
             case when x.id is null then y.is_asked else x.asked_digest is not null end as "is_asked!",
             coalesce(x.asked_key_id, x.data_key_id, y.data_key_id) as "key!: DataKeyId",
-            coalesce(x.sealed_asked, x.sealed_arguments, y.sealed_arguments) as "bytes!"
+            coalesce(x.sealed_asked, x.sealed_arguments, y.sealed_arguments) as "bytes!",
+            case when x.id is null then w.digest else coalesce(x.asked_digest, x.arguments_digest) end as "digest!"
         from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::bytea[])
             with ordinality as w (approval, grant_id, server_id, tool, digest, at)
         left join approvals x on x.org_id = $1 and x.id = w.approval
@@ -100,7 +103,8 @@ pub async fn sealed_arguments(tx: &mut OrgTx, wanted: &[Wanted<'_>]) -> DbResult
     let found = rows.into_iter().filter_map(|row| {
         let at = usize::try_from(row.at - 1).ok()?;
         let column = if row.is_asked { SEALED_ASKED } else { SEALED_ARGUMENTS };
-        Some(SealedArguments { at, approval: row.id, column, key: row.key, bytes: row.bytes })
+        let (key, bytes, digest) = (row.key, row.bytes, row.digest);
+        Some(SealedArguments { at, approval: row.id, column, key, bytes, digest })
     });
     Ok(found.collect())
 }

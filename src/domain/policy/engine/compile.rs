@@ -8,8 +8,11 @@ use std::{
 use crate::{
     base::risk::Class,
     domain::policy::{
-        document::{Document, ToolRules},
-        engine::facts::Tool,
+        document::{Document, Rule, ToolRules},
+        engine::{
+            facts::Tool,
+            trace::{List, Part},
+        },
         pattern::{Pattern, fits},
         redact::Redaction,
     },
@@ -88,6 +91,21 @@ impl Program {
     /// What of a tool's calls and answers is masked, also where the document only observes.
     pub fn redactions_of(&self, tool: &Tool<'_>) -> &[Redaction] {
         self.rules_of(tool).map_or(&[], |(_, rules)| &rules.redact)
+    }
+
+    /// The rule that a part of a decision about a tool is; none where it is something else.
+    pub fn rule(&self, tool: &Tool<'_>, part: &Part) -> Option<&Rule> {
+        let Part::Check(key, list, at) = part else { return None };
+        let checks = match key {
+            None => &self.document.all_tools,
+            Some(_) => &self.rules_of(tool)?.1.checks,
+        };
+        match list {
+            List::Require => checks.require.get(*at),
+            List::DenyIf => checks.deny_if.get(*at),
+            List::AskIf => checks.ask_if.get(*at).map(|one| &one.rule),
+            List::Limits => None,
+        }
     }
 
     /// Where in `hide` the pattern stands by which a tool is not there.

@@ -42,7 +42,7 @@ pub(super) fn all_hold(conditions: &[Condition], subject: &Subject<'_>) -> Truth
 }
 
 /// Whether the condition holds.
-fn holds(condition: &Condition, subject: &Subject<'_>) -> Truth {
+pub(super) fn holds(condition: &Condition, subject: &Subject<'_>) -> Truth {
     let mut tally = Tally { condition, any: false, all: true, found: false };
     match (&condition.path, subject.arguments) {
         (Path::Args(_), Arguments::Unknown | Arguments::Worst | Arguments::Anything) => {
@@ -76,7 +76,7 @@ pub(super) fn find<'a>(args: Option<Raw<'a>>, path: &Path) -> Option<Raw<'a>> {
 }
 
 /// Shows every value that the steps lead to, and nothing for every way that ends before.
-fn visit<'a>(value: Raw<'a>, steps: &[PathStep], see: &mut impl FnMut(Option<Raw<'a>>)) {
+pub(super) fn visit<'a>(value: Raw<'a>, steps: &[PathStep], see: &mut impl FnMut(Option<Raw<'a>>)) {
     let Some((step, rest)) = steps.split_first() else { return see(Some(value)) };
     let next = match (step, value.kind()) {
         (PathStep::Key(key), Kind::Object) => value.get(key),

@@ -7,6 +7,7 @@
 //! Invariant: a grant with no policy in any layer may do nothing.
 //! Invariant: the trace alone, without documents and arguments, gives the verdict again ([`Trace::outcome`]).
 
+mod compared;
 mod compile;
 mod condition;
 mod facts;
@@ -22,6 +23,7 @@ mod laws;
 #[cfg(test)]
 mod tests;
 
+pub use compared::{Compared, compare};
 pub use compile::Program;
 pub use facts::{Facts, Tool};
 pub use judge::{Call, Layer, LayerName, NotALayer, decide};

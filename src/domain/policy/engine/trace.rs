@@ -149,9 +149,15 @@ impl Trace {
 
     /// The first reason that the outcome rests on, and its layer.
     pub fn decisive(&self) -> Option<(LayerName, &Reason)> {
+        let (seat, reason) = self.decisive_at()?;
+        Some((self.layers.get(seat)?.layer, reason))
+    }
+
+    /// The same with the place of its layer among them.
+    pub fn decisive_at(&self) -> Option<(usize, &Reason)> {
         let outcome = self.outcome();
-        let counting = self.layers.iter().filter(|layer| !layer.is_observed);
-        let mut all = counting.flat_map(|layer| layer.enforced().map(|reason| (layer.layer, reason)));
+        let counting = self.layers.iter().enumerate().filter(|(_, layer)| !layer.is_observed);
+        let mut all = counting.flat_map(|(seat, layer)| layer.enforced().map(move |reason| (seat, reason)));
         all.find(|(_, reason)| reason.effect == outcome)
     }
 }

@@ -14,6 +14,7 @@ use time::{Duration, OffsetDateTime};
 use crate::{
     base::{
         actor::{Actor, KeyOwner},
+        crypto::digest,
         ids::ApprovalId,
         page::{Page, PageRequest},
         permission::Permission,
@@ -48,8 +49,10 @@ pub struct ApprovalSheet {
     pub approval: Approval,
     /// Where it stands now.
     pub state: ApprovalState,
-    /// The arguments as they were asked, as JSON.
+    /// The arguments as they were asked, as JSON; masked where a policy says that they are not kept.
     pub arguments: Secret<String>,
+    /// Whether something of them is masked.
+    pub is_masked: bool,
     /// The arguments that it is for, where somebody agreed to others than were asked.
     pub instead: Option<Secret<String>>,
     /// What was said.
@@ -134,9 +137,11 @@ async fn sheet(cx: &OrgCx, tx: &mut OrgTx, id: &str) -> ActionResult<ApprovalShe
         false => None,
     };
     let votes = store::votes(tx, id).await?;
-    let bound = judge.as_ref().and_then(|judge| narrow::refusal(&approval, judge, &votes));
+    // The digest is that of what the agent sent.
+    let is_masked = digest::sha256(arguments.expose().as_bytes())[..] != approval.as_asked().digest[..];
+    let bound = judge.as_ref().and_then(|judge| narrow::refusal(&approval, is_masked, judge, &votes));
     let state = approval.state_at(cx.now());
-    Ok(ApprovalSheet { state, approval, arguments, instead, votes, refusal, bound, similar: None })
+    Ok(ApprovalSheet { state, approval, arguments, is_masked, instead, votes, refusal, bound, similar: None })
 }
 
 /// Arguments of an approval, as JSON.

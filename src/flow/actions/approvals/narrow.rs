@@ -17,6 +17,7 @@ use crate::{
         approvals::{self, Approval, Judge, Kept, NarrowRefusal, Outcome, Vote, WrittenNeed, store},
         audit::{self, ClientPart, EventFilter, EventKind},
         grants::GrantState,
+        policy::redact::{Side, redact},
         vault::Cell,
     },
     flow::{
@@ -58,7 +59,7 @@ impl Narrowed {
     /// Holds them to what is so now, behind the lock: nobody voted, and the one who decides suffices for what was asked and
     /// for these.
     pub(super) fn check(&self, approval: &Approval, me: &Judge, votes: &[Vote]) -> ActionResult<()> {
-        if let Some(refusal) = refusal(approval, me, votes) {
+        if let Some(refusal) = refusal(approval, false, me, votes) {
             return Err(refused(refusal));
         }
         let alone = [(me.clone(), true)];
@@ -77,9 +78,17 @@ impl Narrowed {
 }
 
 /// Why somebody who decides about an approval could not agree to other arguments.
-pub(super) fn refusal(approval: &Approval, judge: &Judge, votes: &[Vote]) -> Option<NarrowRefusal> {
+pub(super) fn refusal(
+    approval: &Approval,
+    is_masked: bool,
+    judge: &Judge,
+    votes: &[Vote],
+) -> Option<NarrowRefusal> {
     if names::is_reserved(&approval.tool) {
         return Some(NarrowRefusal::NoTool);
+    }
+    if is_masked {
+        return Some(NarrowRefusal::Masked);
     }
     approvals::may_narrow(approval, judge, votes).err()
 }
@@ -109,6 +118,12 @@ pub(super) async fn weigh(cx: &OrgCx, seen: &ApprovalSheet, text: &str) -> Actio
         return Err(fault("these are the arguments that were asked: approve the call as it is".to_owned()));
     }
     let ruling = ruling(cx, &seen.approval, raw).await?;
+    // The agent is told them word for word, so they are kept; and that is what the policy forbids of these.
+    if let Some(mask) = ruling.masks.iter().find(|mask| redact(raw, Side::Args, [*mask]) != raw.text()) {
+        let message =
+            format!("leave out {mask}: a policy keeps it from being stored, so it cannot be agreed to");
+        return Err(fault(message));
+    }
     Ok(Narrowed {
         digest: digest::sha256(&written),
         canonical: Secret::new(written),

@@ -267,9 +267,11 @@ impl From<Vote> for VoteView {
 struct ApprovalSheetView {
     #[serde(flatten)]
     approval: ApprovalView,
-    /// The arguments as they were asked.
+    /// The arguments as they were asked; `[redacted]` stands where a policy keeps a value from being stored.
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     arguments: Option<Box<RawValue>>,
+    /// Whether something of them is masked so.
+    masked: bool,
     /// The arguments that it is for, where others were agreed to than were asked.
     #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     approved_arguments: Option<Box<RawValue>>,
@@ -289,6 +291,7 @@ impl From<ApprovalSheet> for ApprovalSheetView {
         Self {
             approval: ApprovalView::at(sheet.state.into(), sheet.approval),
             arguments: raw(&sheet.arguments),
+            masked: sheet.is_masked,
             approved_arguments: sheet.instead.as_ref().and_then(raw),
             votes: sheet.votes.into_iter().map(VoteView::from).collect(),
             decidable: sheet.refusal.is_none(),

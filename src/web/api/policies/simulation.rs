@@ -12,7 +12,10 @@ use crate::{
         trace::{Fixer, Step, StepRow, StepState},
     },
     domain::limits::Counted,
-    flow::actions::policies::{self, Decided, SimulatedCall},
+    flow::{
+        actions::policies::{self, Decided, SimulatedCall},
+        decision::Clause,
+    },
     web::kit::{
         ask::KeyAsk,
         json::{self, ApiResult, Body},
@@ -106,6 +109,18 @@ impl From<StepRow<'_>> for StepView {
     }
 }
 
+/// A condition of the rule that decided.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SimulatedCondition")]
+struct ClauseView {
+    /// What it asks for, in words.
+    condition: String,
+    holds: bool,
+    /// The values it looked at, as JSON where they are arguments; none where there is nothing at its place. `[redacted]`
+    /// stands for what a policy masks.
+    found: Vec<String>,
+}
+
 /// What a limit would count.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "SimulatedCount")]
@@ -137,6 +152,8 @@ struct DecisionView {
     trace: Vec<StepView>,
     /// What each layer found, the highest first.
     layers: serde_json::Value,
+    /// The conditions of the rule that decided, with what each found in the call.
+    conditions: Vec<ClauseView>,
     /// What the call would count.
     counts: Vec<CountView>,
 }
@@ -160,9 +177,16 @@ impl From<Decided> for DecisionView {
             trace: decided.trace.rows().map(StepView::from).collect(),
             layers: serde_json::to_value(&decided.layers).unwrap_or_default(),
             counts: counts.collect(),
+            conditions: decided.clauses.into_iter().map(ClauseView::from).collect(),
             rule: decided.rule,
             message: decided.message,
         }
+    }
+}
+
+impl From<Clause> for ClauseView {
+    fn from(clause: Clause) -> Self {
+        Self { condition: clause.words, holds: clause.holds, found: clause.found }
     }
 }
 

@@ -74,6 +74,8 @@ struct ApprovalPage {
     crumbs: Vec<Crumb>,
     card: Card,
     arguments: String,
+    /// Whether something of them is masked.
+    is_masked: bool,
     /// What was agreed to in place of that.
     instead: Option<Instead>,
     past: Option<Past>,
@@ -208,6 +210,7 @@ async fn approval_page(
         instead: sheet.instead.map(|instead| Instead::of(&arguments, pretty(instead.expose()))),
         past: sheet.similar.map(|similar| Past::of(&log, similar)),
         arguments,
+        is_masked: sheet.is_masked,
         votes: sheet.votes.into_iter().map(VoteLine::from).collect(),
         decide: if sheet.refusal.is_none() { format!("{}/decide", card.href) } else { String::new() },
         refusal: sheet.refusal.filter(|_| is_open).map(|refusal| refusal.to_string()).unwrap_or_default(),
@@ -353,6 +356,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         crumbs: vec![Crumb::to("Approvals", "/o/acme/approvals")],
         card: cards::sample_card(text, state),
         arguments: pretty(&format!("{{\"title\":\"{}\"}}", text.len())),
+        is_masked: true,
         votes: vec![cards::sample_vote(text)],
         decide: decide.into(),
         refusal: if decide.is_empty() { text.into() } else { String::new() },

@@ -3,7 +3,10 @@
 use crate::{
     base::permission::Role,
     domain::{limits::Counted, policy::engine::LayerName},
-    flow::{actions::policies::Decided, decision::Asked},
+    flow::{
+        actions::policies::Decided,
+        decision::{Asked, Clause},
+    },
     web::console::{
         policies::around::{CodeLine, around},
         traces::{self, TraceLine},
@@ -20,6 +23,8 @@ pub(super) struct Answer {
     pub(super) message: String,
     pub(super) lines: Vec<TraceLine>,
     pub(super) decider: Option<Decider>,
+    /// The conditions of the rule that decided.
+    pub(super) clauses: Vec<ClauseLine>,
     /// What the call would count.
     pub(super) counts: Vec<String>,
     /// Who would be asked.
@@ -34,6 +39,24 @@ pub(super) struct Decider {
     pub(super) version: i32,
     pub(super) rule: String,
     pub(super) lines: Vec<CodeLine>,
+}
+
+/// A condition, and what it found.
+pub(super) struct ClauseLine {
+    pub(super) words: String,
+    pub(super) holds: bool,
+    /// What it looked at, in words.
+    pub(super) found: String,
+}
+
+impl From<&Clause> for ClauseLine {
+    fn from(clause: &Clause) -> Self {
+        let found = match clause.found.as_slice() {
+            [] => "nothing there".to_owned(),
+            values => values.join(", "),
+        };
+        Self { words: clause.words.clone(), holds: clause.holds, found }
+    }
 }
 
 /// The tone, the icon and the word of a verdict.
@@ -85,6 +108,7 @@ impl Answer {
             message: decided.message.clone(),
             lines: traces::lines(&decided.trace, slug, role),
             decider,
+            clauses: decided.clauses.iter().map(ClauseLine::from).collect(),
             counts: counts.collect(),
             needs: decided.needs.iter().map(needs).collect(),
         }
@@ -113,6 +137,7 @@ pub(super) fn sample(text: &str) -> Answer {
             rule: "/tools/merge/deny_if/0".into(),
             lines: around(r#"{"version":"1","default":"deny"}"#, "/default"),
         }),
+        clauses: vec![ClauseLine { words: text.into(), holds: false, found: text.into() }],
         counts: vec![text.into()],
         needs: vec![text.into()],
     }

@@ -1,7 +1,7 @@
 //! Arguments that are kept, sealed, with approvals: of exactly such a call, for equal arguments have one digest.
 
 use crate::{
-    base::secret::Secret,
+    base::{crypto::digest, secret::Secret},
     domain::{
         approvals::store::{self, SealedArguments, Wanted},
         audit::Attempt,
@@ -28,13 +28,17 @@ pub(super) async fn open<'a>(cx: &OrgCx, wanted: &[(Key, &'a Attempt)]) -> Actio
     let mut tx = cx.tx().await?;
     let found = store::sealed_arguments(&mut tx, &asked).await?;
     let mut kept = Vec::with_capacity(found.len());
-    for SealedArguments { at, approval, column, key, bytes } in found {
+    for SealedArguments { at, approval, column, key, bytes, digest } in found {
         let Some((call, attempt)) = wanted.get(at) else { continue };
         let cell = Cell::new("approvals", column, approval);
         // What cannot be opened any more is as if it were not kept.
         let Ok(arguments) = cx.ports.vault.open(&mut tx, cell, &Sealed { key, bytes }).await else {
             continue;
         };
+        // What was masked says nothing of what a rule would have seen.
+        if digest::sha256(arguments.expose())[..] != digest[..] {
+            continue;
+        }
         kept.push(Kept { key: call.clone(), attempt, arguments });
     }
     tx.done().await?;

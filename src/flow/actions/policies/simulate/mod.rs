@@ -21,7 +21,7 @@ use crate::{
     flow::{
         actions::policies::{named, read},
         cx::OrgCx,
-        decision::{Asked, Claimed, InForce},
+        decision::{Asked, Claimed, Clause, InForce},
         fault::{ActionError, ActionResult},
     },
     io::db::Tx,
@@ -83,6 +83,8 @@ pub struct Decided {
     pub needs: Vec<Asked>,
     /// The policy that decided, as it was tried; none where something else did.
     pub policy: Option<Arc<InForce>>,
+    /// The conditions of the rule that decided, with what each found.
+    pub clauses: Vec<Clause>,
     /// What may hold besides, where not all is known of the call.
     pub open: Vec<Exception>,
 }

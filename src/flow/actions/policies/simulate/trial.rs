@@ -1,6 +1,6 @@
 //! A call on trial, and what becomes of it.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use crate::{
     base::{
@@ -14,7 +14,10 @@ use crate::{
     },
     flow::{
         actions::policies::simulate::{Decided, Exception},
-        decision::{Absence, Caller, Decision, InForce, Ruling, Say, ServerFacts, Stopped, as_policies_see},
+        decision::{
+            Absence, Caller, Clause, Decision, Denial, InForce, Ruling, Say, ServerFacts, Stopped,
+            as_policies_see,
+        },
     },
     protocol::mcp::raw::Raw,
 };
@@ -81,9 +84,19 @@ impl Trial<'_> {
             Said::Nothing => self.caller.foresee_by(says, self.server, &seen),
         };
         let open = decision.as_ref().map(open).unwrap_or_default();
+        let clauses = decision.as_ref().map(|decision| self.clauses(seen, decision)).unwrap_or_default();
         let (decided, by) = self.decided(&seen, tool.state, decision);
         let policy = by.and_then(|id| policies.into_iter().find(|policy| policy.id == id));
-        Decided { policy, open, ..decided }
+        Decided { policy, open, clauses, ..decided }
+    }
+
+    /// What the rule that decides found in the arguments.
+    fn clauses(&self, tool: Tool<'_>, decision: &Decision<'_>) -> Vec<Clause> {
+        let (Said::Call(arguments), Some((seat, reason))) = (self.said, decision.verdict.trace.decisive_at())
+        else {
+            return Vec::new();
+        };
+        self.caller.compare(&decision.says, self.server, (tool, arguments), (seat, &reason.part))
     }
 
     /// What stops the calls of a grant, whatever policies say.
@@ -171,7 +184,8 @@ impl Trial<'_> {
                 } else {
                     "deny"
                 };
-                let finding = Finding::new(denial.fact(), "a call that every policy allows", Fixer::Admin);
+                let wanted = denial.wanted.clone().map_or(Denial::WANTED.into(), Cow::Owned);
+                let finding = Finding::new(denial.fact(), wanted, Fixer::Admin);
                 let message = if verdict == "hide" {
                     format!("Unknown tool: {}", self.tool)
                 } else {
@@ -204,6 +218,7 @@ impl Decided {
             needs: Vec::new(),
             policy: None,
             open: Vec::new(),
+            clauses: Vec::new(),
         }
     }
 }
