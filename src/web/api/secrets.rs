@@ -2,7 +2,7 @@
 
 use axum::{extract::Path, http::StatusCode};
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::{
@@ -173,14 +173,9 @@ struct SecretChangeBody {
     #[schemars(length(max = 500))]
     description: Option<String>,
     /// After how many days it should get a new value; null for no such time.
-    #[serde(default, deserialize_with = "maybe_null")]
+    #[serde(default, deserialize_with = "json::maybe_null")]
     #[schemars(with = "Option<i32>", range(min = 1, max = 3650))]
     rotate_after_days: Option<Option<i32>>,
-}
-
-/// A number that was given, even where it is null.
-fn maybe_null<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<i32>>, D::Error> {
-    Option::<i32>::deserialize(value).map(Some)
 }
 
 /// A new value.
