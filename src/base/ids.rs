@@ -75,6 +75,8 @@ kinds! {
     GrantId Grant "grt";
     /// One carried token of a grant.
     GrantTokenId GrantToken "gtk";
+    /// A named value that servers are sent.
+    SecretId KeptSecret "sec";
     /// A policy.
     PolicyId Policy "pol";
     /// A promise that a policy is held to.

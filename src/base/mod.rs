@@ -16,6 +16,7 @@ pub mod permission;
 pub mod reference;
 pub mod risk;
 pub mod secret;
+pub mod secret_name;
 pub mod slug;
 pub mod trace;
 pub mod unprinted;

@@ -147,6 +147,9 @@ permissions! {
     ConnectionsWrite "connections:write" "Connect accounts for everybody, and end those of others" [Owner, Admin];
     GrantsRead "grants:read" "See the grants of everybody" [Owner, Admin];
     GrantsWrite "grants:write" "Create, suspend and revoke grants" [Owner, Admin];
+    SecretsRead "secrets:read" "See the secrets of the organization and its teams, never their values" [Owner, Admin];
+    SecretsWrite "secrets:write" "Add, change, rotate and delete those secrets" [Owner, Admin];
+    SecretsOwn "secrets:own" "Keep secrets of one's own, which nobody else sees" [Owner, Admin, PolicyManager, Approver, Auditor, Member];
     AccessAsk "access:ask" "Ask for access in one's own name" [Owner, Admin, PolicyManager, Approver, Auditor, Member];
     PoliciesRead "policies:read" "See policies, their versions and what they decide" [Owner, Admin, PolicyManager, Auditor];
     PoliciesWrite "policies:write" "Write, publish and attach policies" [Owner, Admin, PolicyManager];
@@ -228,8 +231,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_owner_may_everything_and_a_member_only_ask_and_decide_where_a_rule_names_them() {
-        let members = [Permission::AccessAsk, Permission::ApprovalsDecide];
+    fn an_owner_may_everything_and_a_member_only_what_concerns_themselves() {
+        let members = [Permission::SecretsOwn, Permission::AccessAsk, Permission::ApprovalsDecide];
         for permission in Permission::ALL {
             assert!(Role::Owner.may(*permission));
             assert_eq!(Role::Member.may(*permission), members.contains(permission));

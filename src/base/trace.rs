@@ -84,7 +84,7 @@ impl Step {
             Self::Deny => "Nothing denies it",
             Self::Limits => "Within the limits",
             Self::Approval => "Approved, where asked",
-            Self::Connection => "Account connected",
+            Self::Connection => "Credential connected",
             Self::Record => "Put on record",
             Self::Forward => "Server reached",
             Self::Outcome => "Server answered",

@@ -24,6 +24,7 @@ use crate::{
         connections::store::accounts,
         grants::{Stop as Ended, store as grants},
         identity::store as identity,
+        secrets::{SecretOwner, store::secrets},
         tenancy::store as tenancy,
     },
     io::db::{DbResult, OrgTx},
@@ -179,6 +180,22 @@ pub const TABLE: &[Leaves] = &[
                 let ended = Ended { at: leaver.now, by: leaver.by, reason };
                 grants::stops::revoke_all_of(tx, principal, &ended).await?;
                 Ok(live)
+            })
+        },
+    },
+    Leaves {
+        // The record keeps no field that is called after secrets.
+        key: "kept_values",
+        noun: "personal secrets",
+        what_happens: "are destroyed; no server is sent them again",
+        occasions: &[Offboarding, Leaving],
+        count: |tx, leaver| {
+            Box::pin(async move { secrets::count_of(tx, SecretOwner::User(leaver.user)).await })
+        },
+        end: |tx, leaver| {
+            Box::pin(async move {
+                let destroyed = secrets::delete_all_of(tx, leaver.user).await?;
+                Ok(i64::try_from(destroyed).unwrap_or(i64::MAX))
             })
         },
     },

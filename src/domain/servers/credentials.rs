@@ -78,11 +78,19 @@ impl CredentialSource {
             Self::UserSecret => "user_secret",
         }
     }
+
+    /// Whether the value is that of a secret, which is named.
+    pub const fn is_secret(self) -> bool {
+        match self {
+            Self::Static | Self::Oauth => false,
+            Self::OrgSecret | Self::TeamSecret | Self::UserSecret => true,
+        }
+    }
 }
 
 /// The text names no source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("choose static")]
+#[error("choose static, org_secret, team_secret or user_secret")]
 pub struct NotASource;
 
 impl FromStr for CredentialSource {

@@ -3,7 +3,11 @@
 use std::{collections::HashSet, str::FromStr};
 
 use crate::{
-    base::{faults::Faults, secret::Secret},
+    base::{
+        faults::Faults,
+        secret::Secret,
+        secret_name::{BadSecretName, SecretName},
+    },
     domain::servers::{
         Credential, CredentialSource, CredentialTarget,
         credentials::{NotASource, NotATarget, SLOT, fill},
@@ -73,6 +77,8 @@ pub struct CredentialForm {
     pub name: String,
     /// Where the value comes from; `static` when left empty.
     pub source: String,
+    /// The secret's name, where the value is that of one.
+    pub secret: String,
     /// The text around the value; only the value when left empty.
     pub template: String,
     /// The value; left out, the one stored under this name stays.
@@ -86,6 +92,10 @@ pub struct NewCredential {
     pub target: CredentialTarget,
     /// The header's or parameter's name.
     pub name: String,
+    /// Where the value comes from.
+    pub source: CredentialSource,
+    /// The secret's name, where the value is that of one.
+    pub secret: Option<SecretName>,
     /// The text around the value.
     pub template: String,
     /// The value; left out, the one stored under this name stays.
@@ -96,20 +106,24 @@ impl NewCredential {
     /// Takes what somebody typed.
     ///
     /// # Errors
-    /// Every fault with its field: `target`, `name`, `source`, `template`, `value`.
+    /// Every fault with its field: `target`, `name`, `source`, `secret`, `template`, `value`.
     pub fn parse(form: &CredentialForm) -> Result<Self, Faults> {
         let mut faults = Faults::default();
         let target = faults.check("target", parse_target(&form.target));
         let name = target.and_then(|target| faults.check("name", parse_name(target, &form.name)));
-        faults.check("source", parse_source(&form.source));
+        let source = faults.check("source", parse_source(&form.source));
+        let secret = source.and_then(|source| faults.check("secret", parse_secret(source, &form.secret)));
         let template = faults.check("template", parse_template(&form.template));
         let value = form.value.as_ref().filter(|value| !value.expose().is_empty());
         if let (Some(target), Some(value)) = (target, value) {
             faults.check("value", check_value(target, value.expose()));
         }
-        match (target, name, template) {
-            (Some(target), Some(name), Some(template)) => {
-                faults.into_result(Self { target, name, template, value: value.cloned() })
+        if value.is_some() && source.is_some_and(CredentialSource::is_secret) {
+            faults.add("value", BadCredential::TwoValues.to_string());
+        }
+        match (target, name, source, secret, template) {
+            (Some(target), Some(name), Some(source), Some(secret), Some(template)) => {
+                faults.into_result(Self { target, name, source, secret, template, value: value.cloned() })
             }
             _ => Err(faults),
         }
@@ -189,10 +203,17 @@ pub enum BadCredential {
     #[error(transparent)]
     Source(#[from] NotASource),
     /// A source that is not there yet.
-    #[error(
-        "values of this source come with connected accounts and secrets; use static and give the value here"
-    )]
+    #[error("values of this source come with connected accounts; use static, or name a secret")]
     SourceLater,
+    /// No name of a secret.
+    #[error(transparent)]
+    Secret(#[from] BadSecretName),
+    /// A secret is named, and its value is not asked for.
+    #[error("name a secret only where the value comes from one")]
+    SecretUnasked,
+    /// A value beside that of a secret.
+    #[error("leave it empty; the value is that of the secret")]
+    TwoValues,
     /// The template is too long.
     #[error("use at most {LONGEST_TEMPLATE} characters")]
     LongTemplate,
@@ -249,13 +270,21 @@ fn parse_name(target: CredentialTarget, text: &str) -> Result<String, BadCredent
     }
 }
 
-fn parse_source(text: &str) -> Result<(), BadCredential> {
+fn parse_source(text: &str) -> Result<CredentialSource, BadCredential> {
     match text.trim() {
-        "" => Ok(()),
+        "" => Ok(CredentialSource::Static),
         text => match text.parse()? {
-            CredentialSource::Static => Ok(()),
-            _ => Err(BadCredential::SourceLater),
+            CredentialSource::Oauth => Err(BadCredential::SourceLater),
+            source => Ok(source),
         },
+    }
+}
+
+fn parse_secret(source: CredentialSource, text: &str) -> Result<Option<SecretName>, BadCredential> {
+    match (source.is_secret(), text.trim()) {
+        (true, text) => Ok(Some(text.parse::<SecretName>()?)),
+        (false, "") => Ok(None),
+        (false, _) => Err(BadCredential::SecretUnasked),
     }
 }
 
@@ -356,12 +385,29 @@ mod tests {
 
     #[test]
     fn what_cannot_work_yet_is_told_apart_from_what_is_wrong() {
-        for source in ["oauth", "org_secret", "team_secret", "user_secret"] {
-            let later = CredentialForm { source: source.to_owned(), ..form("header", "X-Key", "x") };
-            assert!(fault(&later).starts_with("source: values of this source come with"), "{source}");
-        }
+        let later = CredentialForm { source: "oauth".to_owned(), ..form("header", "X-Key", "x") };
+        assert!(fault(&later).starts_with("source: values of this source come with"));
         assert!(fault(&form("env", "TOKEN", "x")).contains("stdio"));
         assert!(fault(&form("cookie", "a", "x")).contains("choose header or query"));
+    }
+
+    #[test]
+    fn a_secret_is_named_and_brings_its_own_value() {
+        let asking = |source: &str, secret: &str, value: &str| CredentialForm {
+            source: source.to_owned(),
+            secret: secret.to_owned(),
+            ..form("header", "X-Key", value)
+        };
+        for source in ["org_secret", "team_secret", "user_secret"] {
+            let new = NewCredential::parse(&asking(source, " github_token ", "")).expect("a credential");
+            assert_eq!(new.secret.map(|name| name.to_string()).as_deref(), Some("github_token"));
+            assert_eq!((new.source.as_str(), new.value.is_none()), (source, true));
+            assert!(fault(&asking(source, "", "")).starts_with("secret: enter a name"));
+            assert!(fault(&asking(source, "No Name", "")).starts_with("secret: use only"));
+            assert!(fault(&asking(source, "x", "y")).starts_with("value: leave it empty"));
+        }
+        assert!(fault(&asking("static", "x", "y")).starts_with("secret: name a secret only"));
+        assert!(NewCredential::parse(&asking("", "", "y")).is_ok());
     }
 
     #[test]

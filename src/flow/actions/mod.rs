@@ -31,6 +31,7 @@ pub mod policies;
 pub mod prove;
 pub mod providers;
 pub mod recover;
+pub mod secrets;
 pub mod servers;
 pub mod service_accounts;
 pub mod set_up;

@@ -4,11 +4,13 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use crate::{
-    base::secret::Secret,
+    base::{ids::UserId, secret::Secret},
     domain::{
+        secrets::store::{SEALED_IN as SECRETS, served},
         servers::{Credential, CredentialTarget, NewCredential, store::credentials::SEALED_IN},
         vault::{Cell, Sealed, Vault, VaultResult},
     },
+    flow::decision::scope_of,
     io::db::OrgTx,
 };
 
@@ -17,6 +19,7 @@ pub struct Carried {
     url: Secret<String>,
     headers: HeaderMap,
     count: usize,
+    lacks: usize,
 }
 
 /// Headers and address hold secrets.
@@ -32,7 +35,7 @@ pub type Typed = NewCredential;
 impl Carried {
     /// The address alone.
     pub fn bare(url: &str) -> Self {
-        Self { url: Secret::new(url.to_owned()), headers: HeaderMap::new(), count: 0 }
+        Self { url: Secret::new(url.to_owned()), headers: HeaderMap::new(), count: 0, lacks: 0 }
     }
 
     /// The address with credentials that were just typed; those without a value are left out.
@@ -46,7 +49,8 @@ impl Carried {
         carried
     }
 
-    /// The address with the credentials of a server, opened.
+    /// The address with the credentials of a server, opened: of secrets those that serve this person, if there is one. What
+    /// is not there is left out, and counted.
     ///
     /// # Errors
     /// When a value does not open.
@@ -55,12 +59,27 @@ impl Carried {
         tx: &mut OrgTx,
         url: &str,
         credentials: &[Credential],
+        user: Option<UserId>,
     ) -> VaultResult<Self> {
         let mut carried = Self::bare(url);
         for credential in credentials {
-            let Some(value) = &credential.value else { continue };
-            let sealed = Sealed { key: value.key, bytes: value.bytes.clone() };
-            let opened = vault.open(tx, cell(credential), &sealed).await?;
+            let (cell, sealed) = match (&credential.value, scope_of(credential.source), &credential.secret) {
+                (Some(value), ..) => {
+                    (cell(credential), Sealed { key: value.key, bytes: value.bytes.clone() })
+                }
+                (None, Some(scope), Some(name)) => match served::find_for(tx, scope, name, user).await? {
+                    Some(found) => {
+                        let cell = Cell::new(SECRETS.0, SECRETS.1, found.id);
+                        (cell, Sealed { key: found.key, bytes: found.bytes })
+                    }
+                    None => {
+                        carried.lacks += 1;
+                        continue;
+                    }
+                },
+                _ => continue,
+            };
+            let opened = vault.open(tx, cell, &sealed).await?;
             let text = Secret::new(String::from_utf8_lossy(opened.expose()).into_owned());
             carried.put(credential.target, &credential.name, &credential.filled(&text));
         }
@@ -80,6 +99,11 @@ impl Carried {
     /// Whether there is anything to carry.
     pub(super) const fn has_any(&self) -> bool {
         self.count > 0
+    }
+
+    /// Whether something that the server asks for is not there.
+    pub(super) const fn lacks_any(&self) -> bool {
+        self.lacks > 0
     }
 
     fn put(&mut self, target: CredentialTarget, name: &str, text: &Secret<String>) {

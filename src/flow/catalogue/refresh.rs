@@ -94,7 +94,14 @@ pub(super) async fn run(
     let mut tx = OrgTx::begin(&ports.db, scope).await?;
     let seen = servers::find(&mut tx, &server.into()).await?.ok_or(ActionError::NotFound)?;
     let stored = credentials::list(&mut tx, server).await?;
-    let carried = Carried::opened(&ports.vault, &mut tx, &seen.url, &stored).await?;
+    // Whoever asks reads it with what serves them; a job reads it for nobody.
+    let carried = Carried::opened(&ports.vault, &mut tx, &seen.url, &stored, who.actor.user()).await?;
+    if occasion == Occasion::Due && carried.lacks_any() {
+        // That it refuses a look without a person's value says nothing of how it does.
+        servers::postpone(&mut tx, server, ports.clock.now() + EVERY + jitter()).await?;
+        audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await?;
+        return Ok(Refresh { server: seen, steps: Vec::new(), change: None, left_out: 0 });
+    }
     tx.done().await?;
     let reading = read(&ports.egress, &carried, Some(seen.transport), within, onlooker).await;
     drop(carried);

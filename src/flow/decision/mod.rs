@@ -13,6 +13,7 @@ mod denial;
 pub mod names;
 mod programs;
 mod ruling;
+mod secrets;
 mod snapshot;
 
 pub use absence::Absence;
@@ -21,4 +22,5 @@ pub use claims::Claimed;
 pub use denial::Denial;
 pub use programs::{InForce, Programs};
 pub use ruling::{Asked, Ruling, Stopped, as_policies_see};
+pub use secrets::{OwnSecrets, Secrets, scope_of};
 pub use snapshot::{OrgSnapshot, Say, ServerFacts};

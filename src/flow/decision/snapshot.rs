@@ -13,11 +13,12 @@ use crate::{
         gate::{self, Gate},
         grants::{self, DecisionGrant},
         policy::{self, engine::LayerName, kept::Layers},
+        secrets,
         servers::{self, DecisionServer, DecisionTool},
         tenancy::store as tenancy,
     },
     flow::{
-        decision::{InForce, Programs},
+        decision::{InForce, Programs, Secrets},
         fault::ActionResult,
     },
     io::{
@@ -53,6 +54,8 @@ pub struct OrgSnapshot {
     policies: HashMap<PolicyId, Arc<InForce>>,
     /// The teams of each person in whose name an agent acts.
     teams: HashMap<UserId, Vec<(TeamId, String)>>,
+    /// What servers are sent of secrets, sealed.
+    pub secrets: Secrets,
 }
 
 /// A policy that has a say about a call, and in which layer.
@@ -133,6 +136,7 @@ impl OrgSnapshot {
         let layers = policy::store::layers::find(&mut tx).await?;
         let policies = programs.load(&mut tx).await?;
         let teams = policy::store::decisions::teams_of_principals(&mut tx).await?;
+        let secrets = Secrets::of(secrets::store::served::shared(&mut tx).await?);
         tx.done().await?;
         let servers: HashMap<_, _> = servers
             .into_iter()
@@ -159,6 +163,7 @@ impl OrgSnapshot {
             layers,
             policies,
             teams,
+            secrets,
         }))
     }
 

@@ -88,10 +88,10 @@ pub fn open(
         match (&state, request.params.raw()) {
             (State::Server { text, .. }, _) => edits.replace_string(raw, text),
             // The question was ours, and so is the answer.
-            (State::Asked { .. }, Some(params)) => {
+            (State::Asked { .. } | State::Missing, Some(params)) => {
                 edits.change(params, &[Change::Remove("requestState"), Change::Remove("inputResponses")]);
             }
-            (State::Asked { .. }, None) => {}
+            (State::Asked { .. } | State::Missing, None) => {}
         }
         opened.state = Some(state);
     }

@@ -24,6 +24,7 @@ use crate::{
             strangers::Strangers,
             tether::{TetherParts, Tethers},
             throttle::Throttle,
+            used::Used,
             watch::Watch,
         },
     },
@@ -57,6 +58,8 @@ pub struct Gateway {
     pub throttle: Throttle,
     /// Notes the use of tokens.
     pub seen: Arc<Seen>,
+    /// Notes the use of secrets.
+    pub used: Arc<Used>,
     /// Follows what servers say of their catalogues.
     pub watch: Arc<Watch>,
     /// Carries calls between the eras.
@@ -115,6 +118,7 @@ impl Gateway {
             tethers: Tethers::new(tethers),
             snapshots,
             seen: Seen::new(db.clone(), tasks.clone()),
+            used: Used::new(db.clone(), tasks.clone()),
             watch: Watch::new(db.clone(), clock.clone(), waker, tasks.clone()),
             bridge: Bridge::new(tasks.clone()),
             held: Arc::new(Semaphore::new(hold::MOST)),

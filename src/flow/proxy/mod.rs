@@ -38,7 +38,10 @@ pub mod state;
 pub mod strangers;
 pub mod tether;
 pub mod throttle;
+pub mod unconnected;
+pub mod used;
 pub mod watch;
+pub mod without;
 
 use std::sync::Arc;
 
@@ -162,9 +165,18 @@ async fn pass(
     // Each round has one limit less that could stop it, or an approval less that could be used.
     for _ in 0..permit.ruling().claims.len() + ROUNDS {
         permit = approve::agreed(gateway, ask, admitted, permit).await?;
-        let credential = credential::open(gateway, admitted, &permit).await?;
+        let credential = match credential::open(gateway, admitted, &permit).await {
+            Ok(credential) => Some(credential),
+            Err(refused) if without::answers(&refused, permit.call()) => None,
+            Err(refused) => return Err(refused),
+        };
         match record::admit(gateway, ask, admitted, permit).await? {
             Admission::Pass(pass) => {
+                let Some(credential) = credential else {
+                    let answer = without::answer(gateway, ask, admitted, pass);
+                    return Ok(Recorded::Answer(Box::new(answer)));
+                };
+                gateway.used.note(admitted, credential.secrets());
                 let answer = dispatch::dispatch(gateway, ask, admitted, pass, credential).await;
                 return Ok(Recorded::Answer(Box::new(gateway.tethers.hold(tether, answer))));
             }

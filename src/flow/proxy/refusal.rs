@@ -14,6 +14,7 @@ use crate::{
             admit::Known,
             approve::{Waiting, Word},
             reached::Reached,
+            unconnected::Unconnected,
         },
     },
     io::db::OrgScope,
@@ -151,7 +152,9 @@ pub enum Refusal {
     Limit(Box<Reached>),
     /// A human has to agree, and has not, or did not.
     Approval(Box<Waiting>),
-    /// A value that the server asks for cannot be had.
+    /// A secret that the server asks for is not there.
+    Unconnected(Box<Unconnected>),
+    /// A value that the server asks for cannot be read.
     CredentialMissing {
         /// The server's name.
         server: String,
@@ -228,7 +231,7 @@ impl Refusal {
             Self::Hidden(denial) | Self::Denied(denial) => denial.step,
             Self::Limit(_) => Step::Limits,
             Self::Approval(_) => Step::Approval,
-            Self::CredentialMissing { .. } => Step::Connection,
+            Self::Unconnected(_) | Self::CredentialMissing { .. } => Step::Connection,
             Self::RecordAway | Self::Away => Step::Record,
         }
     }
@@ -268,6 +271,7 @@ impl Refusal {
             Self::Denied(_) => "policy_denied",
             Self::Limit(_) => "limit_reached",
             Self::Approval(waiting) => waiting.word.code(),
+            Self::Unconnected(_) => "secret_missing",
             Self::CredentialMissing { .. } => "credential_missing",
             Self::RecordAway => "record_away",
             Self::Away => "database_away",
@@ -306,6 +310,7 @@ impl Refusal {
             | Self::Denied(_)
             | Self::Limit(_)
             | Self::Approval(_)
+            | Self::Unconnected(_)
             | Self::CredentialMissing { .. } => Form::Denied,
             Self::TooManyUnknown { .. } => Form::TooMany,
             Self::RecordAway | Self::Away => Form::Unavailable,
@@ -381,6 +386,7 @@ impl Refusal {
             Self::Denied(denial) => denial.sentence().into(),
             Self::Limit(reached) => reached.sentence().into(),
             Self::Approval(waiting) => waiting.sentence().into(),
+            Self::Unconnected(unconnected) => unconnected.sentence().into(),
             Self::CredentialMissing { server } => {
                 format!("A value that the server {server} asks for cannot be read. Tell an admin.").into()
             }
@@ -438,6 +444,7 @@ impl Refusal {
         match self {
             Self::Limit(_) => "[LIMIT]",
             Self::Approval(waiting) => waiting.word.mark(),
+            Self::Unconnected(_) => "[CONNECT ACCOUNT]",
             _ => "[PORTREEVE DENIED]",
         }
     }
@@ -468,6 +475,7 @@ impl Refusal {
                 // Which, is for the agent and for who may see the approval.
                 Word::Otherwise { .. } => "a human agreed to other arguments".into(),
             },
+            Self::Unconnected(unconnected) => unconnected.fact().into(),
             Self::ClientNotBound { client: Some(client) } => {
                 format!("the client calls itself {client}").into()
             }
@@ -517,6 +525,7 @@ impl Refusal {
             Self::Denied(_) => (Denial::WANTED, Fixer::Admin),
             Self::Limit(_) => ("room in every limit", Fixer::Agent),
             Self::Approval(_) => ("an approval of exactly this call", Fixer::Person),
+            Self::Unconnected(unconnected) => ("every secret that the server asks for", unconnected.fixer),
             Self::CredentialMissing { .. } => ("a value that can be read", Fixer::Admin),
             Self::RecordAway | Self::Away => ("a database that answers", Fixer::Operator),
         }
@@ -600,6 +609,12 @@ mod tests {
             Refusal::Denied(denial(None)),
             absent(Absence::AboveCeiling(Class::Write, Class::Read)),
             Refusal::ToolChanged { tool: tool() },
+            Refusal::Unconnected(Box::new(Unconnected {
+                server: tool(),
+                fixer: Fixer::Person,
+                lacks: vec!["It needs x.".to_owned()],
+                link: None,
+            })),
             Refusal::CredentialMissing { server: tool() },
             Refusal::RecordAway,
             Refusal::Away,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     flow::proxy::{
-        approve::{QUESTION, Waiting, Way},
+        approve::{QUESTION, Way},
         ask::{Answer, AnswerBody, Ask},
         gateway::Gateway,
         refusal::{Form, Refusal, Refused},
@@ -248,11 +248,10 @@ fn denied(gateway: &Gateway, ask: &Ask, refused: &Refused, era: Era) -> Answer {
     if let Some(seconds) = refusal.retry_after() {
         decision["retry_after"] = json!(seconds);
     }
-    if let Refusal::Approval(waiting) = refusal
-        && let Way::Link { state } = &waiting.way
+    if let Some(lead) = Lead::of(ask, refusal)
         && let Some(id) = refused.id.as_deref()
     {
-        return led(id, waiting, state.as_deref(), &text, &decision);
+        return led(id, &lead, &text, &decision);
     }
     let decision = with_arguments(decision.to_string(), refusal.arguments());
     let limits = Limits { depth: DEEPEST, ..Limits::of(decision.len()) };
@@ -278,19 +277,50 @@ fn with_arguments(mut decision: String, arguments: Option<&str>) -> String {
     decision
 }
 
-/// Has the client lead its person to the page of the approval, in the words of its era.
-fn led(id: &str, waiting: &Waiting, state: Option<&str>, text: &str, decision: &Value) -> Answer {
-    let message = waiting.sentence();
+/// A page that the client is to lead its person to.
+struct Lead<'a> {
+    /// By what name it is asked to.
+    question: &'static str,
+    /// What the page is about, by its id.
+    about: String,
+    page: &'a str,
+    message: String,
+    /// With what the call is made again, where the client's era has such.
+    state: Option<&'a str>,
+}
+
+impl<'a> Lead<'a> {
+    fn of(ask: &Ask, refusal: &'a Refusal) -> Option<Self> {
+        let message = refusal.sentence().into_owned();
+        match refusal {
+            Refusal::Approval(waiting) => {
+                let Way::Link { state } = &waiting.way else { return None };
+                let (about, state) = (waiting.id.to_string(), state.as_deref());
+                Some(Self { question: QUESTION, about, page: &waiting.page, message, state })
+            }
+            Refusal::Unconnected(unconnected) => {
+                let link = unconnected.link.as_ref()?;
+                let (about, state) = (ask.origin.request.to_string(), link.state.as_deref());
+                Some(Self { question: "connect", about, page: &link.page, message, state })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Has the client lead its person to a page, in the words of its era.
+fn led(id: &str, lead: &Lead<'_>, text: &str, decision: &Value) -> Answer {
+    let Lead { question, about, page, message, state } = lead;
     let body = match state {
         Some(state) => {
-            let params = json!({ "mode": "url", "message": message, "url": waiting.page });
+            let params = json!({ "mode": "url", "message": message, "url": page });
             json!({ "resultType": "input_required", "requestState": state,
-                "inputRequests": { QUESTION: { "method": "elicitation/create", "params": params } },
+                "inputRequests": { *question: { "method": "elicitation/create", "params": params } },
                 "_meta": { "portreeve/decision": decision } })
         }
         None => {
-            let elicitation = json!({ "mode": "url", "elicitationId": waiting.id, "url": waiting.page,
-                "message": message });
+            let elicitation =
+                json!({ "mode": "url", "elicitationId": about, "url": page, "message": message });
             json!({ "code": Code::UrlElicitationRequired.number(), "message": text,
                 "data": { "elicitations": [elicitation], "portreeve/decision": decision } })
         }

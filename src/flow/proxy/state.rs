@@ -45,6 +45,8 @@ pub enum State {
         /// The approval.
         approval: ApprovalId,
     },
+    /// A secret was missing, and the agent was led to where its person adds it.
+    Missing,
 }
 
 impl State {

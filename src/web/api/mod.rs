@@ -15,6 +15,7 @@ pub mod policies;
 pub mod reference;
 pub mod providers;
 pub mod roles;
+pub mod secrets;
 pub mod servers;
 pub mod service_accounts;
 pub mod team_members;
@@ -41,6 +42,7 @@ pub fn routes() -> Routes {
         .and(reference::routes())
         .and(providers::routes())
         .and(roles::routes())
+        .and(secrets::routes())
         .and(servers::routes())
         .and(service_accounts::routes())
         .and(team_members::routes())

@@ -25,6 +25,7 @@ pub mod recover;
 pub mod roles;
 #[cfg(test)]
 mod samples;
+pub mod secrets;
 pub mod servers;
 pub mod service_accounts;
 pub mod set_up;
@@ -65,6 +66,7 @@ pub fn routes() -> Routes {
         .and(providers::routes())
         .and(recover::routes())
         .and(roles::routes())
+        .and(secrets::routes())
         .and(servers::routes())
         .and(service_accounts::routes())
         .and(set_up::routes())

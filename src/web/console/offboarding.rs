@@ -112,6 +112,7 @@ fn icon(ending: &Ending) -> &'static str {
         "sessions" => "laptop",
         "api_keys" => "key",
         "grants" => "bot",
+        "kept_values" => "lock",
         "team_places" => "team",
         "invitations" => "invite",
         _ => "stack",

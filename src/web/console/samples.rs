@@ -173,6 +173,7 @@ fn samples() -> Vec<Sample> {
         console::providers::samples,
         console::recover::samples,
         console::roles::samples,
+        console::secrets::samples,
         console::servers::samples,
         console::service_accounts::samples,
         console::set_up::samples,

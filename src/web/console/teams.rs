@@ -89,6 +89,8 @@ struct TeamPage {
     /// How many grants of agents act in its name, and where they are listed; empty for who may not see them.
     grants: i64,
     grants_href: String,
+    /// Where its secrets are listed.
+    secrets_href: String,
     can_change: bool,
     can_add: bool,
     q: String,
@@ -192,6 +194,7 @@ async fn show(ask: OrgPage, Path((_, name)): Path<(String, String)>, mut asked: 
         can_change: found.reach == TeamReach::Everything,
         can_add: found.reach != TeamReach::Nothing,
         grants: found.grants,
+        secrets_href: format!("/o/{}/secrets", ask.cx.org.slug),
         grants_href: if ask.cx.may(Permission::GrantsRead) {
             format!("/o/{}/agents?principal={}", ask.cx.org.slug, team.id)
         } else {
@@ -357,6 +360,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         rows: (0..count).map(row).collect(),
         grants: 3,
         grants_href: "/a".into(),
+        secrets_href: "/o/acme/secrets".into(),
         list: list(),
     };
     vec![

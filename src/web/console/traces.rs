@@ -60,7 +60,11 @@ fn fix(step: Step, fixer: Fixer, slug: &str, role: Role) -> Option<(String, &'st
     if fixer == Fixer::Admin && is_admin {
         return Some((format!("/o/{slug}/{}", page.0), page.1));
     }
-    (fixer == Fixer::Person).then(|| ("/me/agents".to_owned(), "Look at your agents"))
+    match (fixer, step) {
+        (Fixer::Person, Step::Connection) => Some(("/me/secrets".to_owned(), "Add what is missing")),
+        (Fixer::Person, _) => Some(("/me/agents".to_owned(), "Look at your agents")),
+        _ => None,
+    }
 }
 
 /// Without the full stop that the template sets.

@@ -18,12 +18,16 @@ use crate::{
 /// The longest body the admin API reads.
 pub const MAX_BODY: usize = 1024 * 1024;
 
-/// A text of a body that was given, even where it is null.
+/// A value of a body that was given, even where it is null.
 ///
 /// # Errors
 /// Where it is neither.
-pub fn maybe_null<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::<String>::deserialize(value).map(Some)
+pub fn maybe_null<'de, T, D>(value: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Option::<T>::deserialize(value).map(Some)
 }
 
 /// What an API handler returns.

@@ -50,6 +50,7 @@ const ORGANIZATION: Plan = &[
             Place("Agents", "/agents", "bot", Some(Permission::GrantsRead)),
             Place("Servers", "/servers", "server", Some(Permission::ServersRead)),
             Place("Providers", "/providers", "plug", Some(Permission::ProvidersRead)),
+            Place("Secrets", "/secrets", "lock", Some(Permission::SecretsRead)),
             Place("Usage", "/usage", "rule", Some(Permission::PoliciesRead)),
         ],
     ),
@@ -76,6 +77,7 @@ const ACCOUNT: Plan = &[
         &[
             Place("Connected accounts", "/accounts", "plug", None),
             Place("My agents", "/agents", "bot", None),
+            Place("My secrets", "/secrets", "lock", None),
             Place("Access requests", "/access", "key", None),
             Place("Activity", "/activity", "log", None),
         ],
@@ -158,7 +160,7 @@ mod tests {
         assert_eq!(labels(Role::Auditor), ["Approvals", "Audit log", "Policies", "Usage"]);
         assert_eq!(labels(Role::Member), ["Approvals"]);
         assert_eq!(labels(Role::PolicyManager), ["Approvals", "Audit log", "Policies", "Servers", "Usage"]);
-        assert_eq!(labels(Role::Owner).len(), 13);
+        assert_eq!(labels(Role::Owner).len(), 14);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub enum Access {
     /// A member of the organization in the path with a permission.
     Org(Permission),
     /// A member of the organization in the path with a permission, or one whose place in the team of the path carries
-    /// it; on the list of teams one who is in any.
+    /// it; on the list of teams one who is in any, on that of secrets one who owns or administers any.
     Team(Permission),
     /// An operator.
     Operator,

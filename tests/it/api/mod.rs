@@ -12,6 +12,7 @@ mod policies;
 mod providers;
 mod replay;
 mod second_person;
+mod secrets;
 mod servers;
 mod service_accounts;
 mod suggested;

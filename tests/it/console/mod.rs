@@ -20,6 +20,7 @@ mod policies;
 mod policies_tried;
 mod policies_words;
 mod providers;
+mod secrets;
 mod servers;
 mod service_accounts;
 mod settings;

@@ -311,8 +311,8 @@ pub(crate) async fn agree(onward: &str) -> String {
 
 impl TestApp {
     /// A registered provider.
-    pub(crate) async fn provider(&self, org: &PlantedOrg, slug: &str, fake: &FakeProvider) -> ProviderId {
-        self.provider_at(org, slug, &fake.origin).await
+    pub(crate) async fn hub(&self, org: &PlantedOrg, slug: &str, fake: &FakeProvider) -> ProviderId {
+        self.hub_at(org, slug, &fake.origin).await
     }
 
     /// An account of a person, as if they had connected it.
@@ -336,7 +336,7 @@ impl TestApp {
     }
 
     /// A registered provider that is found there.
-    pub(crate) async fn provider_at(&self, org: &PlantedOrg, slug: &str, origin: &str) -> ProviderId {
+    pub(crate) async fn hub_at(&self, org: &PlantedOrg, slug: &str, origin: &str) -> ProviderId {
         let id = ProviderId::fresh();
         let now = self.clock.now();
         let at = |path: &str| format!("{origin}{path}").parse().unwrap();

@@ -18,6 +18,7 @@ pub(crate) mod http;
 pub(crate) mod keeper;
 mod stage;
 pub(crate) mod people;
+pub(crate) mod secrets;
 pub(crate) mod smtp;
 mod trial;
 pub(crate) mod upstream;

@@ -34,17 +34,17 @@ const ISSUED_LENGTH: usize = 84;
 
 /// Everything that is logged on this thread, at the most talkative level.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    fn listen(&self) -> DefaultGuard {
+    pub(crate) fn listen(&self) -> DefaultGuard {
         // The test's own client runs in this process too, and is told every path.
         let filter = EnvFilter::new("trace,hyper=off,hyper_util=off,reqwest=off");
         let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(self.clone()).finish();
         tracing::subscriber::set_default(subscriber)
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
     }
 }

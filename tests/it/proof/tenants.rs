@@ -60,7 +60,10 @@ async fn try_one(world: &World, ground: &mut Ground, route: &Route, name: &'stat
 }
 
 fn parameters(route: &Route) -> Vec<&'static str> {
-    const KNOWN: [&str; 17] = [
+    const KNOWN: [&str; 20] = [
+        "secret_id",
+        "my_secret",
+        "connection",
         "grant",
         "grant_token",
         "org",

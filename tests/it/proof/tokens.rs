@@ -41,7 +41,7 @@ async fn stage(lives: u64) -> Stage {
     let org = app.org("acme").await;
     let hub = FakeProvider::start().await;
     hub.live_for(Some(lives));
-    app.provider(&org, "hub", &hub).await;
+    app.hub(&org, "hub", &hub).await;
     let mut bob = app.member(&org, "Bob Builder", Role::Member).await;
     let id = app.connected(&org, &mut bob, "hub").await;
     Stage { app, org, hub, bob, id }

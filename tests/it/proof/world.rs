@@ -10,7 +10,10 @@ use portreeve::{
         ids,
         permission::Role,
     },
-    domain::audit::{self, Entry, Who},
+    domain::{
+        audit::{self, Entry, Who},
+        secrets::SecretOwner,
+    },
     web::{
         self,
         kit::routes::{Effect, Route},
@@ -112,12 +115,16 @@ async fn parameters(app: &TestApp, org: &PlantedOrg, user: ids::UserId) -> BTree
     all.insert("policy", policy.to_string());
     all.insert("number", "1".to_owned());
     all.insert("approval", approval.to_string());
-    let hub = app.provider_at(org, &format!("hub-{}", org.slug), "https://hub.example.com").await;
-    all.insert("provider", hub.to_string());
+    let hub = app.hub_at(org, &format!("hub-{}", org.slug), "https://hub.example.com").await;
+    all.insert("returning", hub.to_string());
     all.insert("connection", app.account(org, user, hub).await.to_string());
     all.insert("access", app.access_request(org, user, server).await.to_string());
     all.insert("test", ids::PolicyTestId::fresh().to_string());
     all.insert("count", "07".repeat(32));
+    let secret = app.secret(org, SecretOwner::Org, "upstream_token", "s3cret-of-all").await;
+    let own = app.secret(org, SecretOwner::User(user), "upstream_token", "s3cret-of-mine").await;
+    all.insert("secret_id", secret.to_string());
+    all.insert("my_secret", own.to_string());
     all.insert("grant", grant.to_string());
     all.insert("grant_token", grant_token.to_string());
     all.insert("event", events[0].to_string());

@@ -11,6 +11,7 @@ mod narrowed;
 mod opening;
 mod policies;
 mod record;
+mod secrets;
 mod stage;
 mod stops;
 mod streams;

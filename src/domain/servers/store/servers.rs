@@ -441,6 +441,22 @@ pub async fn make_due(tx: &mut OrgTx, id: ServerId, now: OffsetDateTime) -> DbRe
     Ok(())
 }
 
+/// Lets the catalogue be read no sooner than this, and says nothing of how the server does.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn postpone(tx: &mut OrgTx, id: ServerId, due_at: OffsetDateTime) -> DbResult<()> {
+    sqlx::query!(
+        "update servers set refresh_due_at = $3 where org_id = $1 and id = $2",
+        tx.org().uuid(),
+        id.uuid(),
+        due_at
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// Enabled servers of organizations at work whose catalogue is due, the longest waiting first.
 ///
 /// # Errors

@@ -6,6 +6,7 @@ use crate::{
     base::{faults::Faults, ids::CredentialId, permission::Permission},
     domain::{
         audit::{self, Entry},
+        secrets::store::served,
         servers::{Credential, CredentialForm, CredentialSource, NewCredential, SealedValue, Server, store},
         tenancy::store::orgs,
     },
@@ -27,14 +28,18 @@ struct CredentialRecord<'a> {
     target: &'static str,
     name: &'a str,
     source: &'static str,
+    /// The name of a secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    named: Option<&'a str>,
     template: &'a str,
     /// Changes with the value: a new value is sealed under a new id.
     id: CredentialId,
 }
 
+/// The record keeps no field that is called after credentials or secrets.
 #[derive(Serialize)]
 struct CredentialsRecord<'a> {
-    credentials: Vec<CredentialRecord<'a>>,
+    carries: Vec<CredentialRecord<'a>>,
 }
 
 impl<'a> From<&'a [Credential]> for CredentialsRecord<'a> {
@@ -43,17 +48,19 @@ impl<'a> From<&'a [Credential]> for CredentialsRecord<'a> {
             target: c.target.as_str(),
             name: &c.name,
             source: c.source.as_str(),
+            named: c.secret.as_deref(),
             template: &c.template,
             id: c.id,
         };
-        Self { credentials: credentials.iter().map(one).collect() }
+        Self { carries: credentials.iter().map(one).collect() }
     }
 }
 
 /// Puts these credentials in place of the server's. One without a value keeps the value stored under its name.
 ///
 /// # Errors
-/// The faults of each; `value` where none was ever stored under that name; `Changed` where someone else was faster
+/// The faults of each; `value` where none was ever stored under that name; `secret` where the organization keeps none of
+/// that name; `Changed` where someone else was faster
 /// than the version seen.
 pub async fn replace_credentials(
     cx: &OrgCx,
@@ -107,13 +114,27 @@ pub(super) async fn sealed(
             id: CredentialId::fresh(),
             target: credential.target,
             name: credential.name.clone(),
-            source: CredentialSource::Static,
+            source: credential.source,
             provider: None,
-            secret: None,
+            secret: credential.secret.as_ref().map(ToString::to_string),
             template: credential.template.clone(),
             value: None,
         };
-        match (&credential.value, known) {
+        if let Some(name) = &stored.secret {
+            if credential.source == CredentialSource::OrgSecret && !served::is_kept_by_org(tx, name).await? {
+                let place = format!("/o/{}/secrets", cx.org.slug);
+                faults.add(
+                    "secret",
+                    format!("the organization keeps no secret {name}; add it first, at {place}"),
+                );
+            }
+            let is_same =
+                |known: &&Credential| (known.source, &known.secret) == (stored.source, &stored.secret);
+            stored.id = known.filter(is_same).map_or(stored.id, |known| known.id);
+            after.push(stored);
+            continue;
+        }
+        match (&credential.value, known.filter(|known| known.value.is_some())) {
             (Some(value), _) => {
                 let sealed = cx.ports.vault.seal(tx, cell(&stored), value.expose().as_bytes()).await?;
                 stored.value = Some(SealedValue { key: sealed.key, bytes: sealed.bytes });

@@ -48,6 +48,7 @@ impl TriedCredential {
             target: "header".to_owned(),
             name: self.name.clone(),
             source: String::new(),
+            secret: String::new(),
             template: self.template.clone(),
             value: Some(value),
         };

@@ -17,7 +17,7 @@ use crate::{
         },
         catalogue::{self, Carried, Onlooker, StepReport},
         cx::OrgCx,
-        fault::ActionResult,
+        fault::{ActionError, ActionResult},
     },
 };
 
@@ -73,6 +73,11 @@ struct ProbeRecord<'a> {
 pub async fn probe(cx: &OrgCx, input: &ProbeInput) -> ActionResult<Probe> {
     cx.require(Permission::ServersWrite)?;
     let credentials = NewCredential::parse_all(&input.credentials)?;
+    if credentials.iter().any(|credential| credential.source.is_secret()) {
+        let message =
+            "a look at an address carries values that are typed here; secrets come when the server is added";
+        return Err(ActionError::field("source", message));
+    }
     look(cx, &input.url, &input.transport, &credentials, Onlooker::default()).await
 }
 

@@ -40,7 +40,6 @@ use crate::{
             desk::Desk,
             dress::Sender,
             listen::{Unasked, Wanted},
-            opening::{discovered, own},
             sessions::Sessions,
             talk::Line,
         },
@@ -62,7 +61,7 @@ use crate::{
     },
 };
 
-pub use opening::{Bridged, is_refused, may_be_ours_to_open, open};
+pub use opening::{Bridged, discovered, is_refused, may_be_ours_to_open, open, own};
 
 /// What the bridge keeps in memory.
 #[derive(Debug)]

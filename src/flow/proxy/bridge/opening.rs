@@ -120,7 +120,7 @@ fn server_info(call: &Call<'_>) -> Value {
 }
 
 /// An answer that needs no server.
-pub(super) fn own(request: &Request<'_>, mut result: Value, open: Option<OpenCall>) -> Answer {
+pub fn own(request: &Request<'_>, mut result: Value, open: Option<OpenCall>) -> Answer {
     if let Value::Object(result) = &mut result {
         result.retain(|_, value| !value.is_null());
     }
@@ -134,7 +134,7 @@ pub(super) fn own(request: &Request<'_>, mut result: Value, open: Option<OpenCal
 }
 
 /// What a server of the old era is, in the words of the modern one.
-pub(super) fn discovered(call: &Call<'_>) -> Value {
+pub fn discovered(call: &Call<'_>) -> Value {
     let declared = &call.server.server.declared;
     json!({
         "resultType": "complete",

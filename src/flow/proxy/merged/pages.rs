@@ -61,6 +61,8 @@ pub(super) async fn page(
                 }
             }
             Ok(stale @ Recorded::Stale(_)) => return Ok(stale),
+            // The lists of the others are worth more than the word that something is missing for this one.
+            Err(refused) if matches!(refused.refusal, Refusal::Unconnected(_)) => {}
             Err(refused) => return Err(Problem::There(refused)),
         }
         at += 1;

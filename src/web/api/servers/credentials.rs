@@ -49,14 +49,19 @@ pub(super) struct CredentialBody {
     target: String,
     #[schemars(length(min = 1, max = 200))]
     name: String,
-    /// `static`; other sources come with connected accounts and secrets.
+    /// `static`, `org_secret`, `team_secret` or `user_secret`; `static` when left out.
     #[serde(default)]
     source: String,
+    /// The secret's name, where the value is that of one: of the organization, of the first team by slug of whoever calls
+    /// that has one, or of the person who calls.
+    #[serde(default)]
+    #[schemars(length(max = 100))]
+    secret: String,
     /// The text around the value, such as `Bearer {value}`; only the value when left out.
     #[serde(default)]
     #[schemars(length(max = 500))]
     template: String,
-    /// The value; left out, the one stored under this name stays.
+    /// The value of a static one; left out, the one stored under this name stays.
     value: Option<Secret<String>>,
 }
 
@@ -66,6 +71,7 @@ impl From<CredentialBody> for CredentialInput {
             target: body.target,
             name: body.name,
             source: body.source,
+            secret: body.secret,
             template: body.template,
             value: body.value,
         }
@@ -83,7 +89,7 @@ struct CredentialView {
     provider: Option<String>,
     secret: Option<String>,
     template: String,
-    /// Whether a value is stored; it is never shown.
+    /// Whether a value is stored here; it is never shown.
     has_value: bool,
 }
 

@@ -59,7 +59,7 @@ pub(super) fn routes() -> Routes {
         .page(connect, me, offer)
         .form(connect, me, begun, begin)
         .download(
-            "/oauth/callback/{provider}",
+            "/oauth/callback/{returning}",
             me,
             Effect::Records(&["connection.connected", "connection.renewed"]),
             back,

@@ -9,6 +9,7 @@ mod orgs;
 mod passkeys;
 mod password;
 mod profile;
+mod secrets;
 mod security;
 mod sessions;
 mod stop;
@@ -46,6 +47,7 @@ pub fn routes() -> Routes {
         .and(passkeys::routes())
         .and(password::routes())
         .and(profile::routes())
+        .and(secrets::routes())
         .and(security::routes())
         .and(sessions::routes())
         .and(stop::routes())
@@ -92,6 +94,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         passkeys::samples,
         password::samples,
         profile::samples,
+        secrets::samples,
         security::samples,
         sessions::samples,
         stop::samples,

@@ -88,6 +88,7 @@ fn words(ending: &Ending) -> &'static str {
     match ending.key {
         "api_keys" => "Your API keys here stop working",
         "grants" => "Your agents here are refused",
+        "kept_values" => "Your own secrets here are destroyed",
         "team_places" => "Your places in teams are given up",
         "invitations" => "Open invitations you sent are withdrawn",
         _ => ending.noun,

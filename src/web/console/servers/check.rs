@@ -14,6 +14,8 @@ use crate::{
         console::{
             servers::{
                 crumb, href,
+                needs::NeedRow,
+                show::missing,
                 words::{StepRow, rows_under_way, shown, step_rows},
             },
             shell_of,
@@ -37,6 +39,8 @@ use crate::{
 struct CheckPage {
     shell: Shell,
     crumbs: Vec<Crumb>,
+    /// Secrets that are asked for and not there for whoever looks.
+    needs: Vec<NeedRow>,
     checked: Outcome,
     can_write: bool,
 }
@@ -127,7 +131,9 @@ async fn render(ask: &OrgPage, server: Server, asked: Asked, refresh: Option<Ref
     shell.has_faults = !checked.list.faults.is_empty();
     let crumbs = vec![crumb(ask), Crumb::to(checked.server.name.clone(), checked.href.clone())];
     let can_write = ask.cx.may(Permission::ServersWrite);
-    page_with(checked.list.status(), &CheckPage { shell, crumbs, checked, can_write })
+    let (_, needs) = servers::needs(&ask.cx, checked.server.slug.as_str()).await?;
+    let needs = missing(ask, needs);
+    page_with(checked.list.status(), &CheckPage { shell, crumbs, needs, checked, can_write })
 }
 
 async fn outcome(
@@ -210,6 +216,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
     let page = |steps: Vec<StepRow>, is_ok: bool, rows: usize, list| CheckPage {
         shell: shell(Base::Organization, LONG),
         crumbs: vec![Crumb::to("Servers", "/o/acme/servers")],
+        needs: (0..rows.min(3)).map(NeedRow::sample).collect(),
         checked: Outcome {
             href: "/o/acme/servers/github".into(),
             server: server(LONG),

@@ -1,4 +1,4 @@
-//! What requests to a server carry: names and templates are shown, values never.
+//! What requests to a server carry: names and templates are shown, values never; and whom it would lack.
 
 use askama::Template;
 use axum::{extract::Path, http::StatusCode};
@@ -6,11 +6,15 @@ use serde::Deserialize;
 
 use crate::{
     base::{permission::Permission, secret::Secret},
-    domain::servers::{Credential, Server},
-    flow::actions::servers::{self, CredentialInput},
+    domain::servers::{Credential, CredentialSource, Server},
+    flow::actions::servers::{self, CredentialInput, Need},
     web::{
         console::{
-            servers::{crumb, href, show::tabs},
+            servers::{
+                crumb, href,
+                needs::{NeedRow, rows},
+                show::tabs,
+            },
             shell_of,
         },
         kit::{
@@ -18,7 +22,7 @@ use crate::{
             flash::Toast,
             form::{self, Form, FormFaults},
             page::{PageResult, go_saying, page_with},
-            parts::{Choice, Crumb, Tab},
+            parts::{Choice, Crumb, Fault, Tab},
             shell::Shell,
         },
     },
@@ -35,7 +39,11 @@ struct CredentialsPage {
     server: Server,
     credentials: Vec<CarriedRow>,
     remove_action: String,
+    needs: Vec<NeedRow>,
     targets: Vec<Choice>,
+    sources: Vec<Choice>,
+    /// Names of secrets that can be asked for.
+    names: Vec<String>,
     form: CredentialForm,
     faults: FormFaults,
     can_write: bool,
@@ -45,6 +53,8 @@ struct CredentialsPage {
 struct CarriedRow {
     name: String,
     target: &'static str,
+    source: String,
+    is_sealed: bool,
     template: String,
     dialog: String,
     title: String,
@@ -56,9 +66,23 @@ impl CarriedRow {
             title: format!("Remove {}?", credential.name),
             dialog: format!("remove-{at}"),
             target: credential.target.as_str(),
+            source: source_words(&credential),
+            is_sealed: credential.source == CredentialSource::Static,
             template: credential.template,
             name: credential.name,
         }
+    }
+}
+
+/// Where a value comes from, in words.
+fn source_words(credential: &Credential) -> String {
+    let secret = credential.secret.as_deref().unwrap_or_default();
+    match credential.source {
+        CredentialSource::Static => "Sealed value".to_owned(),
+        CredentialSource::Oauth => "Connected account".to_owned(),
+        CredentialSource::OrgSecret => format!("{secret} of the organization"),
+        CredentialSource::TeamSecret => format!("{secret} of a team"),
+        CredentialSource::UserSecret => format!("{secret} of the person"),
     }
 }
 
@@ -68,6 +92,11 @@ pub(super) struct CredentialForm {
     target: String,
     #[serde(default)]
     name: String,
+    #[serde(default)]
+    source: String,
+    /// The name of a secret.
+    #[serde(default)]
+    which: String,
     #[serde(default)]
     template: String,
     #[serde(default)]
@@ -103,7 +132,8 @@ pub(super) async fn save(
         CredentialInput {
             target: form.target.clone(),
             name: form.name.clone(),
-            source: String::new(),
+            source: form.source.clone(),
+            secret: form.which.clone(),
             template: form.template.clone(),
             value: Some(form.value.clone()).filter(|value| !value.expose().is_empty()),
         },
@@ -115,7 +145,7 @@ pub(super) async fn save(
             Ok(go_saying(&format!("{}/credentials", href(&ask, server.slug.as_str())), toast))
         }
         Err(error) => {
-            let faults = form::faults_of(error)?;
+            let faults = beside_fields(&form::faults_of(error)?);
             render(&ask, &name, StatusCode::UNPROCESSABLE_ENTITY, form, faults).await
         }
     }
@@ -136,11 +166,21 @@ pub(super) async fn remove(
     Ok(go_saying(&format!("{}/credentials", href(&ask, server.slug.as_str())), toast))
 }
 
+/// The name of a secret is typed into a field that is called otherwise: no secret stands in it.
+fn beside_fields(faults: &FormFaults) -> FormFaults {
+    let renamed = faults.list().iter().map(|fault| Fault {
+        field: if fault.field == "secret" { "which".to_owned() } else { fault.field.clone() },
+        message: fault.message.clone(),
+    });
+    FormFaults::from_list(renamed.collect())
+}
+
 fn kept(credential: &Credential) -> CredentialInput {
     CredentialInput {
         target: credential.target.as_str().to_owned(),
         name: credential.name.clone(),
         source: credential.source.as_str().to_owned(),
+        secret: credential.secret.clone().unwrap_or_default(),
         template: credential.template.clone(),
         value: None,
     }
@@ -154,6 +194,12 @@ async fn render(
     faults: FormFaults,
 ) -> PageResult {
     let (server, credentials) = servers::credentials_of(&ask.cx, name).await?;
+    let (_, needs) = servers::needs(&ask.cx, name).await?;
+    let names = if ask.cx.may(Permission::ServersWrite) {
+        servers::nameable_secrets(&ask.cx).await?
+    } else {
+        Vec::new()
+    };
     let href = href(ask, server.slug.as_str());
     let mut shell = shell_of::org(ask, server.name.clone()).await?;
     shell.has_faults = !faults.is_empty();
@@ -167,6 +213,9 @@ async fn render(
             href,
             server,
             credentials: credentials.into_iter().enumerate().map(CarriedRow::of).collect(),
+            needs: need_rows(ask, needs),
+            names,
+            sources: sources(&form.source),
             targets: [("header", "Header"), ("query", "Query parameter")]
                 .into_iter()
                 .map(|(value, label)| Choice::new(value, label).chosen_by(&form.target))
@@ -176,6 +225,21 @@ async fn render(
             can_write: ask.cx.may(Permission::ServersWrite),
         },
     )
+}
+
+fn need_rows(ask: &OrgPage, needs: Vec<Need>) -> Vec<NeedRow> {
+    rows(ask.cx.org.slug.as_str(), needs)
+}
+
+fn sources(chosen: &str) -> Vec<Choice> {
+    let all = [
+        (CredentialSource::Static, "A value given here"),
+        (CredentialSource::OrgSecret, "A secret of the organization"),
+        (CredentialSource::TeamSecret, "A secret of a team of whoever calls"),
+        (CredentialSource::UserSecret, "A secret of whoever calls"),
+    ];
+    let choices = all.into_iter().map(|(source, label)| Choice::new(source.as_str(), label));
+    Choice::chosen_of(choices, if chosen.is_empty() { CredentialSource::Static.as_str() } else { chosen })
 }
 
 #[cfg(test)]
@@ -189,6 +253,8 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
     let row = |n: usize| CarriedRow {
         name: format!("X-{SHARP}-{n}"),
         target: "header",
+        source: format!("{LONG} of the person"),
+        is_sealed: n.is_multiple_of(2),
         template: LONG.repeat(3),
         dialog: format!("remove-{n}"),
         title: format!("Remove {SHARP}?"),
@@ -201,12 +267,22 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         tabs: tabs("/o/acme/servers/github", "/credentials", None),
         server: server(LONG),
         credentials: (0..rows).map(row).collect(),
+        needs: (0..rows.min(3)).map(NeedRow::sample).collect(),
+        names: vec![SHARP.into(); rows],
+        sources: sources("user_secret"),
         targets: vec![Choice::new("header", "Header")],
         form: CredentialForm { name: SHARP.into(), template: SHARP.into(), ..CredentialForm::default() },
         faults,
         can_write,
     };
-    let all = faults(&[("target", "no"), ("name", "no"), ("template", "no"), ("value", "no")]);
+    let all = faults(&[
+        ("target", "no"),
+        ("name", "no"),
+        ("source", "no"),
+        ("which", "no"),
+        ("template", "no"),
+        ("value", "no"),
+    ]);
     vec![
         sample("server, credentials: none", &page(0, FormFaults::default(), true)),
         sample("server, credentials: to read", &page(1, FormFaults::default(), false)),

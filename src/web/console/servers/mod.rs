@@ -5,6 +5,7 @@ mod change;
 mod check;
 mod credentials;
 mod list;
+mod needs;
 #[cfg(test)]
 mod samples;
 mod show;

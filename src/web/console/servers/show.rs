@@ -6,11 +6,12 @@ use axum::extract::Path;
 use crate::{
     base::{page::Page, permission::Permission, risk::Class},
     domain::servers::{CatalogueItem, Check, Checked, ItemKind, Server, Tool, ToolFilter, ToolState},
-    flow::actions::servers::{self, Alike, ServerSheet, review_tag},
+    flow::actions::servers::{self, Alike, Need, ServerSheet, review_tag},
     web::{
         console::{
             servers::{
                 crumb, href,
+                needs::{NeedRow, rows as need_rows},
                 words::{Strip, ToolRow, Word, pretty, server_word, shown},
             },
             shell_of,
@@ -53,6 +54,8 @@ struct ServerPage {
     lookalikes: Vec<AlikeRow>,
     more_alike: usize,
     credentials: usize,
+    /// Secrets that are asked for and not there for whoever looks.
+    needs: Vec<NeedRow>,
     named_by: Vec<String>,
     reached_by_all: usize,
     /// Whether a policy is suggested, because none stands for all grants of it.
@@ -101,6 +104,7 @@ pub(super) async fn show(
     let request = asked.page();
     let filter = ToolFilter { search, state: chosen_state, class: chosen_class };
     let sheet = servers::sheet(&ask.cx, &name, &filter, &request).await?;
+    let (_, needs) = servers::needs(&ask.cx, &name).await?;
     let href = href(&ask, sheet.server.slug.as_str());
     let list = asked.listing(sheet.tools.next.as_deref());
     let mut shell = shell_of::org(&ask, sheet.server.name.clone()).await?;
@@ -124,6 +128,7 @@ pub(super) async fn show(
             lookalikes: alike(&sheet),
             more_alike: sheet.lookalikes.len().saturating_sub(ALIKE),
             credentials: sheet.credentials.len(),
+            needs: missing(&ask, needs),
             is_suggested: offered(&sheet) > 0 && !sheet.has_baseline && ask.cx.may(Permission::PoliciesWrite),
             created_by: sheet.created_by.unwrap_or_default(),
             last: sheet.last_check,
@@ -204,6 +209,11 @@ impl From<&CatalogueItem> for ItemRow {
             lines: pretty(&item.definition),
         }
     }
+}
+
+/// What is asked for and not there for whoever looks.
+pub(super) fn missing(ask: &OrgPage, needs: Vec<Need>) -> Vec<NeedRow> {
+    need_rows(ask.cx.org.slug.as_str(), needs).into_iter().filter(|need| !need.is_met).collect()
 }
 
 /// The views of a server's page.
@@ -320,6 +330,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
             .collect(),
         more_alike: tools,
         credentials: tools,
+        needs: (0..3).map(NeedRow::sample).collect(),
         named_by: vec![LONG.into(); tools],
         reached_by_all: tools,
         is_suggested: tools > 0,

@@ -27,7 +27,7 @@ async fn stage() -> Stage {
     let app = TestApp::start().await;
     let org = app.org("acme").await;
     let hub = FakeProvider::start().await;
-    app.provider(&org, "hub", &hub).await;
+    app.hub(&org, "hub", &hub).await;
     let bob = app.member(&org, "Bob Builder", Role::Member).await;
     Stage { app, org, hub, bob }
 }
@@ -94,7 +94,7 @@ async fn a_way_back_is_for_the_browser_that_set_out_and_once_and_in_time() {
     let back = way_back(&mut bob.browser, CONNECT).await;
     app.change("update providers set version = version + 1").await;
     nothing(&bob.browser.get(&back).await.expect(StatusCode::CONFLICT), "was changed while you were there");
-    let other = app.provider(&org, "other", &hub).await;
+    let other = app.hub(&org, "other", &hub).await;
     let back = way_back(&mut bob.browser, CONNECT).await;
     let (_, query) = back.split_once('?').unwrap();
     let astray = format!("/oauth/callback/{other}?{query}");

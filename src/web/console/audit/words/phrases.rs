@@ -281,6 +281,28 @@ pub(super) const PHRASES: &[Phrase] = &[
         "noticed",
         "changes in what the server {target} offers",
     ),
+    phrase(
+        "secret.changed",
+        "Secret changed",
+        "change",
+        "changed",
+        "the secret {target}[ of team {after.team}]",
+    ),
+    phrase("secret.created", "Secret added", "add", "added", "the secret {target}[ of team {after.team}]"),
+    phrase(
+        "secret.deleted",
+        "Secret destroyed",
+        "destroy",
+        "destroyed",
+        "the secret {target}[ of team {before.team}]",
+    ),
+    phrase(
+        "secret.rotated",
+        "Secret rotated",
+        "rotate",
+        "gave a new value to",
+        "the secret {target}[ of team {after.team}]",
+    ),
     phrase("server.changed", "Server changed", "change", "changed", "the server {target}"),
     phrase("server.created", "Server added", "add", "added", "the server {target}[ at {after.url}]"),
     phrase(

@@ -1,0 +1,178 @@
+//! What a call lacks whose server asks for secrets that are not there, and who can add them.
+
+use crate::{
+    base::{actor::Principal, trace::Fixer},
+    domain::{grants::DecisionGrant, secrets::Scope},
+};
+
+/// What is not there of what a server asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unconnected {
+    /// The server's name.
+    pub server: String,
+    /// Who can add the first of it.
+    pub fixer: Fixer,
+    /// Of each what it is and what to do, as sentences.
+    pub lacks: Vec<String>,
+    /// Where the client leads its person, where it does so and the person can see to it.
+    pub link: Option<Link>,
+}
+
+/// A page that a client leads its person to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its address.
+    pub page: String,
+    /// With what the call is made again, where the client's era has such.
+    pub state: Option<String>,
+}
+
+impl Unconnected {
+    /// All of it, in one text.
+    pub fn sentence(&self) -> String {
+        self.lacks.join(" ")
+    }
+
+    /// What was found, in a few words.
+    pub fn fact(&self) -> String {
+        match self.lacks.as_slice() {
+            [one] => one.clone(),
+            all => format!("{} secrets that {} asks for are not there", all.len(), self.server),
+        }
+    }
+}
+
+/// Where people add secrets.
+#[derive(Clone, Copy, Debug)]
+pub struct Places<'a> {
+    /// The address of this installation, without a slash at the end.
+    pub base_url: &'a str,
+    /// The organization's short name.
+    pub org: &'a str,
+}
+
+/// A secret that a server asks for and that does not serve whoever an agent acts for.
+#[derive(Clone, Copy, Debug)]
+pub struct Lack<'a> {
+    /// Whose it would be.
+    pub scope: Scope,
+    /// Its name.
+    pub name: &'a str,
+}
+
+impl Lack<'_> {
+    /// Where the person adds it.
+    pub fn page(self, at: Places<'_>) -> String {
+        format!("{}/me/secrets/{}/new?name={}", at.base_url, at.org, self.name)
+    }
+
+    /// Who can see to it.
+    pub const fn fixer(self, principal: Principal) -> Fixer {
+        match (self.scope, principal) {
+            (Scope::User, Principal::User(_)) => Fixer::Person,
+            _ => Fixer::Admin,
+        }
+    }
+
+    /// What it is, and what to do.
+    pub fn sentence(self, server: &str, grant: &DecisionGrant, at: Places<'_>) -> String {
+        let Places { base_url, org } = at;
+        let (name, who) = (self.name, &grant.principal_name);
+        let instead = "an admin can let the server use a secret of the organization";
+        match (self.scope, grant.principal) {
+            (Scope::Org, _) => format!(
+                "{server} asks for the organization's secret {name}, which is not there. An admin can add it at \
+                 {base_url}/o/{org}/secrets."
+            ),
+            (Scope::Team, Principal::User(_)) => format!(
+                "{server} asks for the secret {name} of a team, and no team of {who} has one. An owner or admin of a \
+                 team of theirs, or an admin, can add it at {base_url}/o/{org}/secrets."
+            ),
+            (Scope::Team, Principal::Team(_)) => format!(
+                "{server} asks for the secret {name} of the team {who}, which has none. An owner or admin of the \
+                 team, or an admin, can add it at {base_url}/o/{org}/secrets."
+            ),
+            (Scope::Team, Principal::ServiceAccount(_)) => format!(
+                "{server} asks for the secret {name} of a team, and this agent acts for the service account {who}, \
+                 which is in no team. Use a grant of a team or a person, or {instead}."
+            ),
+            (Scope::User, Principal::User(_)) => format!(
+                "{server} asks for a secret of {who}'s own, {name}, which they have not added. They can add it at \
+                 {}; then call again.",
+                self.page(at)
+            ),
+            (Scope::User, Principal::Team(_)) => format!(
+                "{server} asks for a person's own secret, {name}, and this agent acts for the team {who}. Use a grant \
+                 of a person, or {instead} or of the team."
+            ),
+            (Scope::User, Principal::ServiceAccount(_)) => format!(
+                "{server} asks for a person's own secret, {name}, and this agent acts for the service account {who}. \
+                 Use a grant of a person, or {instead}."
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        base::{
+            ids::{GrantId, ServiceAccountId, TeamId, UserId},
+            risk::Class,
+        },
+        domain::grants::{Bindings, ServersOf},
+    };
+
+    fn grant(principal: Principal) -> DecisionGrant {
+        DecisionGrant {
+            id: GrantId::fresh(),
+            label: "Claude".to_owned(),
+            principal,
+            principal_name: "Ada".to_owned(),
+            principal_handle: "ada@example.com".to_owned(),
+            is_principal_active: true,
+            servers: ServersOf::All,
+            ceiling: Class::Write,
+            policy: None,
+            role: None,
+            expires_at: None,
+            suspension: None,
+            revocation: None,
+            bindings: Bindings::default(),
+            tokens: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn every_lack_says_what_is_missing_and_who_can_see_to_it() {
+        let at = Places { base_url: "https://p.example", org: "acme" };
+        let principals = [
+            Principal::User(UserId::fresh()),
+            Principal::Team(TeamId::fresh()),
+            Principal::ServiceAccount(ServiceAccountId::fresh()),
+        ];
+        for scope in Scope::ALL {
+            for principal in principals {
+                let lack = Lack { scope, name: "github_token" };
+                let told = lack.sentence("GitHub", &grant(principal), at);
+                assert!(told.starts_with("GitHub asks for") && told.contains("github_token"), "{told}");
+                let is_theirs = (scope, principal) == (Scope::User, principals[0]);
+                assert_eq!(told.contains("/me/secrets/acme/new?name=github_token"), is_theirs, "{told}");
+                assert_eq!(lack.fixer(principal) == Fixer::Person, is_theirs);
+                let is_strange = scope != Scope::Org && told.contains("this agent acts for");
+                let is_no_person = scope == Scope::User && principal != principals[0];
+                let is_in_no_team = scope == Scope::Team && principal == principals[2];
+                assert_eq!(is_strange, is_no_person || is_in_no_team, "{told}");
+            }
+        }
+    }
+
+    #[test]
+    fn several_lacks_are_told_together() {
+        let lacks = vec!["One.".to_owned(), "Two.".to_owned()];
+        let both = Unconnected { server: "GitHub".to_owned(), fixer: Fixer::Admin, lacks, link: None };
+        assert_eq!(both.sentence(), "One. Two.");
+        assert_eq!(both.fact(), "2 secrets that GitHub asks for are not there");
+    }
+}
