@@ -24,8 +24,8 @@ use portreeve::{
     domain::{
         audit::{self, Unrecorded},
         connections::{
-            AccountLabel, AccountOwner, NewConnection, NewTokens, Pkce, Provider, ProviderSource, SealedSecret,
-            TemplateParts, store, store::accounts,
+            AccountLabel, AccountOwner, NewConnection, NewTokens, Pkce, Provider, ProviderSource,
+            SealedSecret, TemplateParts, store, store::accounts,
         },
         vault::Cell,
     },
@@ -318,7 +318,10 @@ impl TestApp {
     /// An account of a person, as if they had connected it.
     pub(crate) async fn account(&self, org: &PlantedOrg, user: UserId, provider: ProviderId) -> ConnectionId {
         let (id, now) = (ConnectionId::fresh(), self.clock.now());
-        let pair = Pair { access: Secret::new("planted-access".into()), refresh: Some(Secret::new("planted-refresh".into())) };
+        let pair = Pair {
+            access: Secret::new("planted-access".into()),
+            refresh: Some(Secret::new("planted-refresh".into())),
+        };
         let mut tx = self.org_tx(org.id).await;
         let tokens = NewTokens {
             sealed: pair.seal(&self.ports.vault, &mut tx, id).await.unwrap(),
@@ -328,7 +331,8 @@ impl TestApp {
             refresh_expires_at: None,
             facts: Default::default(),
         };
-        let label = AccountLabel { id: "42".to_owned(), name: format!("account-{}", org.slug), ..Default::default() };
+        let label =
+            AccountLabel { id: "42".to_owned(), name: format!("account-{}", org.slug), ..Default::default() };
         let new = NewConnection { id, provider, owner: AccountOwner::User(user), label, tokens, by: user };
         accounts::insert(&mut tx, &new, now).await.unwrap();
         audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();

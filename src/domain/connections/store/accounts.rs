@@ -491,3 +491,34 @@ pub async fn end_all_of(tx: &mut OrgTx, user: UserId, now: OffsetDateTime) -> Db
     bump_epoch(tx).await?;
     Ok(i64::try_from(done.rows_affected()).unwrap_or(i64::MAX))
 }
+
+/// How many accounts are connected at a provider.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn count_at(tx: &mut OrgTx, provider: ProviderId) -> DbResult<i64> {
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from connections
+        where org_id = $1 and provider_id = $2 and state <> 'revoked'"#,
+        tx.org().uuid(),
+        provider.uuid()
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(count)
+}
+
+/// Forgets what is left of accounts at a provider that were ended.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn forget_ended(tx: &mut OrgTx, provider: ProviderId) -> DbResult<()> {
+    sqlx::query!(
+        "delete from connections where org_id = $1 and provider_id = $2 and state = 'revoked'",
+        tx.org().uuid(),
+        provider.uuid()
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}

@@ -4,7 +4,7 @@ use crate::{
     base::{permission::Permission, secret::Secret},
     domain::{
         audit::{self, Entry},
-        connections::{NewProvider, Provider, ProviderForm, parse_secret, store},
+        connections::{NewProvider, Provider, ProviderForm, parse_secret, store, store::accounts},
     },
     flow::{
         actions::providers::{ProviderRecord, named, record, sealed, taken},
@@ -113,12 +113,23 @@ pub async fn enable(cx: &OrgCx, name: &str, seen: Option<i64>) -> ActionResult<P
 /// Deletes a provider with its secret.
 ///
 /// # Errors
-/// `NeedsProof`; `Changed` where someone else was faster than the version seen.
+/// `NeedsProof`; a refusal while an account is connected through it; `Changed` where someone else was faster than the
+/// version seen.
 pub async fn delete(cx: &OrgCx, name: &str, seen: Option<i64>) -> ActionResult<Provider> {
     cx.require(Permission::ProvidersWrite)?;
     cx.require_proof()?;
     let mut tx = cx.tx().await?;
     let provider = named(&mut tx, name).await?;
+    let connected = accounts::count_at(&mut tx, provider.id).await?;
+    if connected > 0 {
+        let them =
+            if connected == 1 { "1 account is".to_owned() } else { format!("{connected} accounts are") };
+        let sentence = format!(
+            "{them} connected through it. Disconnect first, or disable it so that nobody connects anew."
+        );
+        return Err(ActionError::refused("provider_in_use", sentence));
+    }
+    accounts::forget_ended(&mut tx, provider.id).await?;
     settled(store::delete(&mut tx, provider.id, seen).await?)?;
     let entry = Entry::admin("provider.deleted", &cx.who())
         .target("provider", provider.id, &provider.name)

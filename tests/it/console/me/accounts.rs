@@ -1,6 +1,6 @@
 //! Connecting accounts in a browser, and what comes back from a provider.
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use portreeve::base::permission::Role;
 use serde_json::json;
 use time::Duration;
@@ -193,6 +193,23 @@ async fn a_disconnected_account_is_ended_at_the_provider_and_its_tokens_are_gone
     let page = bob.browser.get(&one).await.expect(StatusCode::OK);
     assert!(page.says("Disconnected") && !page.says("Which account agents use"));
     assert_eq!(app.recorded(&org).await[1..], ["connection.ended", "connection.ended_upstream"]);
+}
+
+#[tokio::test]
+async fn a_provider_stays_while_an_account_is_connected_through_it() {
+    let Stage { app, org, mut bob, .. } = stage().await;
+    let id = app.connected(&org, &mut bob, "hub").await;
+    let admin = app.member(&org, "Admin", Role::Owner).await;
+    let key = app.key_of(&org, admin.id, Role::Owner, &["*"]).await;
+    let hub = "/api/v1/orgs/acme/providers/hub";
+    let refused = key.send(Method::DELETE, hub, &[], None).await.expect(StatusCode::CONFLICT);
+    assert_eq!(refused.text("/code"), "provider_in_use");
+    let own = app.key_of(&org, bob.id, Role::Member, &["*"]).await;
+    let end = format!("/api/v1/orgs/acme/connections/{id}/disconnect");
+    let ended = own.post(&end, json!({})).await.expect(StatusCode::OK);
+    assert_eq!((ended.text("/upstream"), ended.text("/connection/state")), ("ended", "revoked"));
+    own.post(&end, json!({})).await.expect(StatusCode::CONFLICT);
+    key.send(Method::DELETE, hub, &[], None).await.expect(StatusCode::NO_CONTENT);
 }
 
 #[tokio::test]
