@@ -92,6 +92,7 @@ fn gateway(app: &App, ports: &Ports) -> Gateway {
         vault: ports.vault.clone(),
         post: ports.post.clone(),
         egress: ports.egress.clone(),
+        tokens: ports.tokens.clone(),
         base_url: ports.site.base_url.clone(),
         replica: app.replica,
         tasks: app.tasks.clone(),

@@ -203,7 +203,7 @@ impl Connection {
 }
 
 /// Tokens as they are kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedTokens {
     /// The key that sealed them.
     pub key: DataKeyId,
@@ -212,7 +212,7 @@ pub struct SealedTokens {
 }
 
 /// A connection as a call needs it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldAccount {
     /// Which.
     pub id: ConnectionId,

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use crate::base::{
-    ids::{CredentialId, DataKeyId},
+    ids::{CredentialId, DataKeyId, ProviderId},
     secret::Secret,
 };
 
@@ -90,7 +90,7 @@ impl CredentialSource {
 
 /// The text names no source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("choose static, org_secret, team_secret or user_secret")]
+#[error("choose static, oauth, org_secret, team_secret or user_secret")]
 pub struct NotASource;
 
 impl FromStr for CredentialSource {
@@ -110,6 +110,17 @@ pub struct SealedValue {
     pub bytes: Vec<u8>,
 }
 
+/// A provider at which whoever calls has an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedProvider {
+    /// Its id.
+    pub id: ProviderId,
+    /// Its short name.
+    pub slug: String,
+    /// Its name.
+    pub name: String,
+}
+
 /// A credential as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
@@ -122,7 +133,7 @@ pub struct Credential {
     /// Where the value comes from.
     pub source: CredentialSource,
     /// The provider, for a connected account.
-    pub provider: Option<String>,
+    pub provider: Option<NamedProvider>,
     /// The secret's name, for a secret.
     pub secret: Option<String>,
     /// The text around the value.

@@ -29,7 +29,7 @@ mod tools;
 pub use catalogue::{CatalogueChange, CatalogueItem, ItemKind, SeenItem, SeenTool, Snapshot};
 pub use checks::{Check, Checked, DayHealth, HISTORY_TTL, days};
 pub use classify::{Classified, classify};
-pub use credentials::{Credential, CredentialSource, CredentialTarget, SealedValue};
+pub use credentials::{Credential, CredentialSource, CredentialTarget, NamedProvider, SealedValue};
 pub use decisions::{DecisionServer, DecisionTool};
 pub use drift::{Drift, DriftKind, drift};
 pub use fingerprint::{Fingerprint, NotCanonical, canonical, is_alike};

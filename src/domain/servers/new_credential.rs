@@ -79,6 +79,8 @@ pub struct CredentialForm {
     pub source: String,
     /// The secret's name, where the value is that of one.
     pub secret: String,
+    /// The provider, by slug or id, where the value is a token of an account there.
+    pub provider: String,
     /// The text around the value; only the value when left empty.
     pub template: String,
     /// The value; left out, the one stored under this name stays.
@@ -96,6 +98,8 @@ pub struct NewCredential {
     pub source: CredentialSource,
     /// The secret's name, where the value is that of one.
     pub secret: Option<SecretName>,
+    /// The provider as it was typed, where the value is a token of an account there.
+    pub provider: Option<String>,
     /// The text around the value.
     pub template: String,
     /// The value; left out, the one stored under this name stays.
@@ -106,24 +110,27 @@ impl NewCredential {
     /// Takes what somebody typed.
     ///
     /// # Errors
-    /// Every fault with its field: `target`, `name`, `source`, `secret`, `template`, `value`.
+    /// Every fault with its field: `target`, `name`, `source`, `secret`, `provider`, `template`, `value`.
     pub fn parse(form: &CredentialForm) -> Result<Self, Faults> {
         let mut faults = Faults::default();
         let target = faults.check("target", parse_target(&form.target));
         let name = target.and_then(|target| faults.check("name", parse_name(target, &form.name)));
         let source = faults.check("source", parse_source(&form.source));
         let secret = source.and_then(|source| faults.check("secret", parse_secret(source, &form.secret)));
+        let provider =
+            source.and_then(|source| faults.check("provider", parse_provider(source, &form.provider)));
         let template = faults.check("template", parse_template(&form.template));
         let value = form.value.as_ref().filter(|value| !value.expose().is_empty());
         if let (Some(target), Some(value)) = (target, value) {
             faults.check("value", check_value(target, value.expose()));
         }
-        if value.is_some() && source.is_some_and(CredentialSource::is_secret) {
+        if value.is_some() && source.is_some_and(|source| source != CredentialSource::Static) {
             faults.add("value", BadCredential::TwoValues.to_string());
         }
-        match (target, name, source, secret, template) {
-            (Some(target), Some(name), Some(source), Some(secret), Some(template)) => {
-                faults.into_result(Self { target, name, source, secret, template, value: value.cloned() })
+        let value = value.cloned();
+        match (target, name, source, secret.zip(provider), template) {
+            (Some(target), Some(name), Some(source), Some((secret, provider)), Some(template)) => {
+                faults.into_result(Self { target, name, source, secret, provider, template, value })
             }
             _ => Err(faults),
         }
@@ -202,9 +209,12 @@ pub enum BadCredential {
     /// No source.
     #[error(transparent)]
     Source(#[from] NotASource),
-    /// A source that is not there yet.
-    #[error("values of this source come with connected accounts; use static, or name a secret")]
-    SourceLater,
+    /// An account is asked for, and at which provider is not said.
+    #[error("name the provider at which whoever calls has an account")]
+    NoProvider,
+    /// A provider is named, and no account is asked for.
+    #[error("name a provider only where the value comes from a connected account")]
+    ProviderUnasked,
     /// No name of a secret.
     #[error(transparent)]
     Secret(#[from] BadSecretName),
@@ -212,7 +222,7 @@ pub enum BadCredential {
     #[error("name a secret only where the value comes from one")]
     SecretUnasked,
     /// A value beside that of a secret.
-    #[error("leave it empty; the value is that of the secret")]
+    #[error("leave it empty; the value is that of the secret or of the account")]
     TwoValues,
     /// The template is too long.
     #[error("use at most {LONGEST_TEMPLATE} characters")]
@@ -273,10 +283,7 @@ fn parse_name(target: CredentialTarget, text: &str) -> Result<String, BadCredent
 fn parse_source(text: &str) -> Result<CredentialSource, BadCredential> {
     match text.trim() {
         "" => Ok(CredentialSource::Static),
-        text => match text.parse()? {
-            CredentialSource::Oauth => Err(BadCredential::SourceLater),
-            source => Ok(source),
-        },
+        text => Ok(text.parse()?),
     }
 }
 
@@ -285,6 +292,15 @@ fn parse_secret(source: CredentialSource, text: &str) -> Result<Option<SecretNam
         (true, text) => Ok(Some(text.parse::<SecretName>()?)),
         (false, "") => Ok(None),
         (false, _) => Err(BadCredential::SecretUnasked),
+    }
+}
+
+fn parse_provider(source: CredentialSource, text: &str) -> Result<Option<String>, BadCredential> {
+    match (source, text.trim()) {
+        (CredentialSource::Oauth, "") => Err(BadCredential::NoProvider),
+        (CredentialSource::Oauth, text) => Ok(Some(text.to_owned())),
+        (_, "") => Ok(None),
+        (_, _) => Err(BadCredential::ProviderUnasked),
     }
 }
 
@@ -385,8 +401,16 @@ mod tests {
 
     #[test]
     fn what_cannot_work_yet_is_told_apart_from_what_is_wrong() {
-        let later = CredentialForm { source: "oauth".to_owned(), ..form("header", "X-Key", "x") };
-        assert!(fault(&later).starts_with("source: values of this source come with"));
+        let asking = |source: &str, provider: &str, value: &str| CredentialForm {
+            source: source.to_owned(),
+            provider: provider.to_owned(),
+            ..form("header", "X-Key", value)
+        };
+        assert!(fault(&asking("oauth", "", "")).starts_with("provider: name the provider"));
+        assert!(fault(&asking("oauth", "github", "x")).starts_with("value: leave it empty"));
+        assert!(fault(&asking("static", "github", "x")).starts_with("provider: name a provider only"));
+        let good = NewCredential::parse(&asking("oauth", " github ", "")).expect("a credential");
+        assert_eq!(good.provider.as_deref(), Some("github"));
         assert!(fault(&form("env", "TOKEN", "x")).contains("stdio"));
         assert!(fault(&form("cookie", "a", "x")).contains("choose header or query"));
     }

@@ -8,7 +8,12 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
-    base::{actor::Principal, ids::SecretId, secret::Secret, trace::Fixer},
+    base::{
+        actor::Principal,
+        ids::{ConnectionId, SecretId},
+        secret::Secret,
+        trace::Fixer,
+    },
     domain::{
         secrets::{
             Scope, SealedSecret,
@@ -21,14 +26,16 @@ use crate::{
         decision::scope_of,
         fault::{ActionError, ActionResult},
         proxy::{
+            accounts,
             admit::Admitted,
             gateway::Gateway,
             judge::Permit,
             refusal::{Refusal, Refused},
             route::Call,
             state::State,
-            unconnected::{Lack, Link, Places, Unconnected},
+            unconnected::{Lack, Link, Places, Told, Unconnected},
         },
+        tokens::LiveToken,
     },
     io::{
         db::{OrgTx, Tx},
@@ -43,6 +50,17 @@ pub struct Credential {
     headers: Vec<(HeaderName, HeaderValue)>,
     query: Vec<(String, Secret<String>)>,
     secrets: Vec<SecretId>,
+    /// The account whose token it holds, and which pair it is of.
+    account: Option<UsedAccount>,
+}
+
+/// An account whose token a request carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsedAccount {
+    /// The connection.
+    pub id: ConnectionId,
+    /// The pair's number.
+    pub version: i64,
 }
 
 /// Says what it holds of, never the values.
@@ -57,6 +75,28 @@ impl Credential {
     /// The secrets whose values it holds.
     pub fn secrets(&self) -> &[SecretId] {
         &self.secrets
+    }
+
+    /// The account whose token it holds.
+    pub const fn account(&self) -> Option<UsedAccount> {
+        self.account
+    }
+
+    /// Puts a whole value in its place.
+    fn put(&mut self, one: &Stored, value: &Secret<String>) -> ActionResult<()> {
+        match one.target {
+            CredentialTarget::Header => {
+                let name = HeaderName::try_from(one.name.as_str());
+                let value = HeaderValue::from_str(value.expose());
+                let (name, mut value) =
+                    (name.map_err(ActionError::defect)?, value.map_err(ActionError::defect)?);
+                value.set_sensitive(true);
+                self.headers.push((name, value));
+            }
+            CredentialTarget::Query => self.query.push((one.name.clone(), value.clone())),
+            CredentialTarget::Env => {}
+        }
+        Ok(())
     }
 
     /// Puts the values into a request.
@@ -76,6 +116,8 @@ impl Credential {
 struct Found<'s> {
     of: &'s Stored,
     secret: Option<Arc<SealedSecret>>,
+    /// The token of an account.
+    token: Option<LiveToken>,
 }
 
 /// Opens what the permitted call's server asks for.
@@ -96,21 +138,30 @@ pub async fn open(
         tracing::warn!(%error, server = %permit.call().server.server.id, "a server's credential does not open");
         permit.call().refused(admitted, Refusal::CredentialMissing { server: server.clone() })
     };
+    let (mut found, mut lacks) = (Vec::with_capacity(stored.len()), Vec::new());
+    let at = Places { base_url: &gateway.base_url, org: &admitted.snapshot.slug };
+    // First what may have to be asked of a provider: no transaction is open while it answers.
+    for (one, provider) in stored.iter().filter_map(|one| Some((one, one.provider.as_ref()?))) {
+        let scopes = required_scopes(permit);
+        match accounts::serving(gateway, admitted, provider, scopes).await.map_err(unreadable)? {
+            Ok(token) => found.push(Found { of: one, secret: None, token: Some(token) }),
+            Err(lack) => lacks.push(lack.told(&server, &admitted.grant, at)),
+        }
+    }
     // Most keys and secrets are in memory; only where one is not is the database asked.
     let mut tx: Option<OrgTx> = None;
-    let (mut found, mut lacks) = (Vec::with_capacity(stored.len()), Vec::new());
-    for one in stored {
+    for one in stored.iter().filter(|one| one.provider.is_none()) {
         let (Some(scope), Some(name)) = (scope_of(one.source), one.secret.as_deref()) else {
-            found.push(Found { of: one, secret: None });
+            found.push(Found { of: one, secret: None, token: None });
             continue;
         };
         match serving(gateway, admitted, &mut tx, scope, name).await.map_err(unreadable)? {
-            Some(secret) => found.push(Found { of: one, secret: Some(secret) }),
-            None => lacks.push(Lack { scope, name }),
+            Some(secret) => found.push(Found { of: one, secret: Some(secret), token: None }),
+            None => lacks.push(Lack { scope, name }.told(&server, &admitted.grant, at)),
         }
     }
     if !lacks.is_empty() {
-        let unconnected = Box::new(unconnected(gateway, admitted, permit.call(), server, &lacks));
+        let unconnected = Box::new(unconnected(gateway, admitted, permit.call(), server, lacks));
         return Err(permit.call().refused(admitted, Refusal::Unconnected(unconnected)));
     }
     let opened = opened(gateway, admitted, &mut tx, &found).await.map_err(unreadable)?;
@@ -120,21 +171,24 @@ pub async fn open(
     Ok(opened)
 }
 
+/// What an account has to have been granted for the tool that is called.
+fn required_scopes<'p>(permit: &'p Permit<'_>) -> &'p [String] {
+    let tool = permit.class().and_then(|_| permit.call().server.tool(&permit.call().subject()?));
+    tool.map_or(&[], |tool| tool.required_scopes.as_slice())
+}
+
 fn unconnected(
     gateway: &Gateway,
     admitted: &Admitted,
     call: &Call<'_>,
     server: String,
-    lacks: &[Lack<'_>],
+    lacks: Vec<Told>,
 ) -> Unconnected {
-    let at = Places { base_url: &gateway.base_url, org: &admitted.snapshot.slug };
-    let principal = admitted.grant.principal;
     let first = lacks.first();
-    let theirs = first.filter(|first| first.fixer(principal) == Fixer::Person);
     Unconnected {
-        fixer: first.map_or(Fixer::Admin, |first| first.fixer(principal)),
-        lacks: lacks.iter().map(|lack| lack.sentence(&server, &admitted.grant, at)).collect(),
-        link: theirs.and_then(|lack| link(gateway, admitted, call, lack.page(at))),
+        fixer: first.map_or(Fixer::Admin, |first| first.fixer),
+        link: first.and_then(|first| link(gateway, admitted, call, first.page.clone()?)),
+        lacks: lacks.into_iter().map(|lack| lack.sentence).collect(),
         server,
     }
 }
@@ -198,7 +252,12 @@ async fn opened(
 ) -> ActionResult<Credential> {
     let mut credential = Credential::default();
     let org = admitted.snapshot.org();
-    for Found { of: one, secret } in found {
+    for Found { of: one, secret, token } in found {
+        if let Some(token) = token {
+            credential.account = Some(UsedAccount { id: token.connection, version: token.version });
+            credential.put(one, &one.filled(&token.access))?;
+            continue;
+        }
         let (cell, sealed) = match (secret, &one.value) {
             (Some(secret), _) => {
                 credential.secrets.push(secret.id);
@@ -216,19 +275,7 @@ async fn opened(
             None => gateway.vault.open(begun(gateway, admitted, tx).await?, cell, &sealed).await?,
         };
         let text = String::from_utf8(plain.expose().clone()).map_err(ActionError::defect)?;
-        let value = one.filled(&Secret::new(text));
-        match one.target {
-            CredentialTarget::Header => {
-                let name = HeaderName::try_from(one.name.as_str());
-                let value = HeaderValue::from_str(value.expose());
-                let (name, mut value) =
-                    (name.map_err(ActionError::defect)?, value.map_err(ActionError::defect)?);
-                value.set_sensitive(true);
-                credential.headers.push((name, value));
-            }
-            CredentialTarget::Query => credential.query.push((one.name.clone(), value)),
-            CredentialTarget::Env => {}
-        }
+        credential.put(one, &one.filled(&Secret::new(text)))?;
     }
     Ok(credential)
 }

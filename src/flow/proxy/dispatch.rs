@@ -71,10 +71,17 @@ pub async fn dispatch(
         // Boxed, so that what few calls need makes no call larger.
         return Box::pin(bridge::dispatch(gateway, ask, admitted, &permit, open, credential, way)).await;
     }
+    let account = credential.account();
     let Some(request) = request(gateway, ask, permit.call(), credential) else {
         return failed(gateway, ask, &permit, open, None, ("upstream_address_refused", String::new()));
     };
-    match gateway.egress.send(request).await {
+    let reply = gateway.egress.send(request).await;
+    if let (Ok(reply), Some(account)) = (&reply, account)
+        && reply.status == StatusCode::UNAUTHORIZED
+    {
+        gateway.tokens.refused(admitted.snapshot.scope, account.id, account.version);
+    }
+    match reply {
         Ok(reply) if bridge::may_be_ours_to_open(permit.call()) => {
             Box::pin(opening(gateway, ask, admitted, &permit, open, reply)).await
         }

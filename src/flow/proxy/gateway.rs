@@ -27,6 +27,7 @@ use crate::{
             used::Used,
             watch::Watch,
         },
+        tokens::Tokens,
     },
     io::{db::Db, net::client::Egress},
 };
@@ -44,6 +45,8 @@ pub struct Gateway {
     pub post: Post,
     /// The way out.
     pub egress: Egress,
+    /// Tokens of connected accounts.
+    pub tokens: Tokens,
     /// The address agents use, without a slash at the end.
     pub base_url: String,
     /// What each organization's calls are judged by.
@@ -87,6 +90,8 @@ pub struct GatewayParts {
     pub post: Post,
     /// The way out.
     pub egress: Egress,
+    /// Tokens of connected accounts.
+    pub tokens: Tokens,
     /// The address agents use, without a slash at the end.
     pub base_url: String,
     /// This process.
@@ -102,7 +107,8 @@ pub struct GatewayParts {
 impl Gateway {
     /// A gateway that has judged nothing yet.
     pub fn new(parts: GatewayParts) -> Self {
-        let GatewayParts { db, clock, vault, post, egress, base_url, replica, tasks, stop, waker } = parts;
+        let GatewayParts { db, clock, vault, post, egress, tokens, base_url, replica, tasks, stop, waker } =
+            parts;
         let snapshots = Arc::new(Snapshots::new(db.clone(), clock.clone()));
         let recorder = Recorder::new(db.clone(), replica, tasks.clone());
         let tethers = TetherParts {
@@ -133,6 +139,7 @@ impl Gateway {
             vault,
             post,
             egress,
+            tokens,
             base_url,
         }
     }

@@ -12,6 +12,7 @@
 //! Invariant: no credential, cookie or unknown header of the caller is forwarded, and none of an upstream comes back.
 
 pub mod ask;
+pub mod accounts;
 pub mod admit;
 pub mod approve;
 pub mod bridge;

@@ -60,7 +60,25 @@ pub struct Lack<'a> {
     pub name: &'a str,
 }
 
+/// What is not there, in words: what it is and what to do, who can see to it, and where, for a person who can.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// What it is, and what to do.
+    pub sentence: String,
+    /// Who can see to it.
+    pub fixer: Fixer,
+    /// The page where the person does, where it is theirs.
+    pub page: Option<String>,
+}
+
 impl Lack<'_> {
+    /// What is told of it.
+    pub fn told(self, server: &str, grant: &DecisionGrant, at: Places<'_>) -> Told {
+        let fixer = self.fixer(grant.principal);
+        let page = (fixer == Fixer::Person).then(|| self.page(at));
+        Told { sentence: self.sentence(server, grant, at), fixer, page }
+    }
+
     /// Where the person adds it.
     pub fn page(self, at: Places<'_>) -> String {
         format!("{}/me/secrets/{}/new?name={}", at.base_url, at.org, self.name)

@@ -38,6 +38,8 @@ const LEASE: Duration = Duration::from_secs(40);
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How often is looked whether it is done.
 const LOOK: Duration = Duration::from_millis(100);
+/// A token this young is not renewed because a server refused it.
+const FRESH: time::Duration = time::Duration::seconds(60);
 /// How often storing what came is tried, and how long is waited before it is tried again.
 const STORE_TRIES: u32 = 20;
 const STORE_PAUSE: Duration = Duration::from_millis(500);
@@ -78,6 +80,26 @@ impl Tokens {
         // It goes on where whoever asked goes away: what a provider answers has to be stored.
         let work = self.0.tasks.spawn(async move { this.take_turn(scope, id, seen).await });
         work.await.map_err(ActionError::defect)?
+    }
+
+    /// A server refused the token of this version although it should live: a new one is fetched meanwhile, once; where even a
+    /// fresh one is refused, another would be as well.
+    pub fn refused(&self, scope: OrgScope, id: ConnectionId, version: i64) {
+        let this = self.clone();
+        self.0.tasks.spawn(async move {
+            let renewed = async {
+                let Some(held) = this.read(scope, id).await? else { return Ok(()) };
+                let age = this.parts().clock.now() - held.issued_at;
+                if held.token_version == version && held.has_refresh && age >= FRESH {
+                    // What came of it stands with the connection.
+                    let _ = this.take_turn(scope, id, version).await?;
+                }
+                Ok::<_, ActionError>(())
+            };
+            if let Err(error) = renewed.await {
+                tracing::warn!(%error, connection = %id, "a refused token cannot be renewed");
+            }
+        });
     }
 
     fn renew_meanwhile(&self, scope: OrgScope, held: &HeldAccount) {

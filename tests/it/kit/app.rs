@@ -108,6 +108,7 @@ impl TestApp {
             vault: ports.vault.clone(),
             post: ports.post.clone(),
             egress: ports.egress.clone(),
+            tokens: ports.tokens.clone(),
             base_url: origin.clone(),
             replica: portreeve::base::ids::ReplicaId::fresh(),
             tasks: TaskTracker::new(),

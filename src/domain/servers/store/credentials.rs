@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use crate::{
-    base::ids::{CredentialId, DataKeyId, ServerId},
-    domain::servers::{Credential, SealedValue, store::read},
+    base::ids::{CredentialId, DataKeyId, ProviderId, ServerId},
+    domain::servers::{Credential, NamedProvider, SealedValue, store::read},
     io::db::{DbResult, OrgTx, Tx},
 };
 
@@ -17,7 +17,9 @@ pub(super) struct Row {
     pub(super) target: String,
     pub(super) name: String,
     pub(super) source: String,
-    pub(super) provider: Option<String>,
+    pub(super) provider_id: Option<ProviderId>,
+    pub(super) provider_slug: Option<String>,
+    pub(super) provider_name: Option<String>,
     pub(super) secret: Option<String>,
     pub(super) template: String,
     pub(super) sealed_value: Option<Vec<u8>>,
@@ -27,12 +29,14 @@ pub(super) struct Row {
 impl Row {
     pub(super) fn read(self) -> DbResult<Credential> {
         let value = self.sealed_value.zip(self.data_key_id).map(|(bytes, key)| SealedValue { key, bytes });
+        let named = self.provider_id.zip(self.provider_slug.zip(self.provider_name));
+        let provider = named.map(|(id, (slug, name))| NamedProvider { id, slug, name });
         Ok(Credential {
             id: self.id,
             target: read(&self.target)?,
             name: self.name,
             source: read(&self.source)?,
-            provider: self.provider,
+            provider,
             secret: self.secret,
             template: self.template,
             value,
@@ -47,9 +51,11 @@ impl Row {
 pub async fn list(tx: &mut OrgTx, server: ServerId) -> DbResult<Vec<Credential>> {
     sqlx::query_as!(
         Row,
-        r#"select id as "id: CredentialId", server_id as "server_id: ServerId", target, name, source, provider,
-            secret, template, sealed_value, data_key_id as "data_key_id: DataKeyId"
-        from server_credentials where org_id = $1 and server_id = $2 order by position, id"#,
+        r#"select c.id as "id: CredentialId", c.server_id as "server_id: ServerId", c.target, c.name, c.source,
+            c.provider_id as "provider_id: ProviderId", p.slug as "provider_slug?", p.name as "provider_name?", c.secret,
+            c.template, c.sealed_value, c.data_key_id as "data_key_id: DataKeyId"
+        from server_credentials c left join providers p on p.org_id = c.org_id and p.id = c.provider_id
+        where c.org_id = $1 and c.server_id = $2 order by c.position, c.id"#,
         tx.org().uuid(),
         server.uuid()
     )
@@ -76,7 +82,7 @@ pub async fn replace(tx: &mut OrgTx, server: ServerId, credentials: &[Credential
         };
         sqlx::query!(
             "insert into server_credentials
-                (org_id, id, server_id, position, target, name, source, provider, secret, template, sealed_value,
+                (org_id, id, server_id, position, target, name, source, provider_id, secret, template, sealed_value,
                 data_key_id)
             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
             org,
@@ -86,7 +92,7 @@ pub async fn replace(tx: &mut OrgTx, server: ServerId, credentials: &[Credential
             credential.target.as_str(),
             credential.name,
             credential.source.as_str(),
-            credential.provider,
+            credential.provider.as_ref().map(|provider| provider.id.uuid()),
             credential.secret,
             credential.template,
             bytes,

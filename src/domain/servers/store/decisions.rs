@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    base::ids::{CredentialId, DataKeyId, ServerId},
+    base::ids::{CredentialId, DataKeyId, ProviderId, ServerId},
     domain::servers::{
         Credential, DecisionServer, DecisionTool, Declared,
         store::{credentials::Row as CredentialRow, digest, read, read_some},
@@ -55,9 +55,11 @@ pub async fn load_for_decisions(tx: &mut OrgTx) -> DbResult<Vec<DecisionServer>>
 async fn credentials(tx: &mut OrgTx) -> DbResult<HashMap<ServerId, Vec<Credential>>> {
     let rows = sqlx::query_as!(
         CredentialRow,
-        r#"select id as "id: CredentialId", server_id as "server_id: ServerId", target, name, source, provider,
-            secret, template, sealed_value, data_key_id as "data_key_id: DataKeyId"
-        from server_credentials where org_id = $1 order by server_id, position, id"#,
+        r#"select c.id as "id: CredentialId", c.server_id as "server_id: ServerId", c.target, c.name, c.source,
+            c.provider_id as "provider_id: ProviderId", p.slug as "provider_slug?", p.name as "provider_name?", c.secret,
+            c.template, c.sealed_value, c.data_key_id as "data_key_id: DataKeyId"
+        from server_credentials c left join providers p on p.org_id = c.org_id and p.id = c.provider_id
+        where c.org_id = $1 order by c.server_id, c.position, c.id"#,
         tx.org().uuid()
     )
     .fetch_all(tx.conn())

@@ -113,7 +113,7 @@ pub async fn enable(cx: &OrgCx, name: &str, seen: Option<i64>) -> ActionResult<P
 /// Deletes a provider with its secret.
 ///
 /// # Errors
-/// `NeedsProof`; a refusal while an account is connected through it; `Changed` where someone else was faster than the
+/// `NeedsProof`; a refusal while an account is connected through it, or a server asks for one; `Changed` where someone else was faster than the
 /// version seen.
 pub async fn delete(cx: &OrgCx, name: &str, seen: Option<i64>) -> ActionResult<Provider> {
     cx.require(Permission::ProvidersWrite)?;
@@ -130,7 +130,13 @@ pub async fn delete(cx: &OrgCx, name: &str, seen: Option<i64>) -> ActionResult<P
         return Err(ActionError::refused("provider_in_use", sentence));
     }
     accounts::forget_ended(&mut tx, provider.id).await?;
-    settled(store::delete(&mut tx, provider.id, seen).await?)?;
+    let deleted = store::delete(&mut tx, provider.id, seen).await;
+    if deleted.as_ref().is_err_and(|error| error.broke("server_credentials_provider_is_here")) {
+        let sentence =
+            "A server asks for accounts at it. Let the server's requests carry something else first.";
+        return Err(ActionError::refused("provider_in_use", sentence));
+    }
+    settled(deleted?)?;
     let entry = Entry::admin("provider.deleted", &cx.who())
         .target("provider", provider.id, &provider.name)
         .before(&ProviderRecord::from(&provider));

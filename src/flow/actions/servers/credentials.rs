@@ -6,8 +6,12 @@ use crate::{
     base::{faults::Faults, ids::CredentialId, permission::Permission},
     domain::{
         audit::{self, Entry},
+        connections::{ProviderRef, store as providers},
         secrets::store::served,
-        servers::{Credential, CredentialForm, CredentialSource, NewCredential, SealedValue, Server, store},
+        servers::{
+            Credential, CredentialForm, CredentialSource, NamedProvider, NewCredential, SealedValue, Server,
+            store,
+        },
         tenancy::store::orgs,
     },
     flow::{
@@ -31,6 +35,9 @@ struct CredentialRecord<'a> {
     /// The name of a secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     named: Option<&'a str>,
+    /// The short name of a provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<&'a str>,
     template: &'a str,
     /// Changes with the value: a new value is sealed under a new id.
     id: CredentialId,
@@ -49,6 +56,7 @@ impl<'a> From<&'a [Credential]> for CredentialsRecord<'a> {
             name: &c.name,
             source: c.source.as_str(),
             named: c.secret.as_deref(),
+            provider: c.provider.as_ref().map(|provider| provider.slug.as_str()),
             template: &c.template,
             id: c.id,
         };
@@ -59,8 +67,8 @@ impl<'a> From<&'a [Credential]> for CredentialsRecord<'a> {
 /// Puts these credentials in place of the server's. One without a value keeps the value stored under its name.
 ///
 /// # Errors
-/// The faults of each; `value` where none was ever stored under that name; `secret` where the organization keeps none of
-/// that name; `Changed` where someone else was faster
+/// The faults of each; `value` where none was ever stored under that name; `secret` and `provider` where the organization
+/// has none of that name; `Changed` where someone else was faster
 /// than the version seen.
 pub async fn replace_credentials(
     cx: &OrgCx,
@@ -99,6 +107,13 @@ pub(super) fn credentials_entry(
         .changed(&CredentialsRecord::from(before), &CredentialsRecord::from(after))
 }
 
+/// A provider, by slug or id.
+async fn provider(tx: &mut OrgTx, named: &str) -> ActionResult<Option<NamedProvider>> {
+    let Ok(named) = named.parse::<ProviderRef>() else { return Ok(None) };
+    let found = providers::find(tx, &named).await?;
+    Ok(found.map(|found| NamedProvider { id: found.id, slug: found.slug.to_string(), name: found.name }))
+}
+
 /// Credentials with their values sealed, or those of the stored ones that they take the place of.
 pub(super) async fn sealed(
     cx: &OrgCx,
@@ -120,6 +135,22 @@ pub(super) async fn sealed(
             template: credential.template.clone(),
             value: None,
         };
+        if let Some(named) = &credential.provider {
+            match provider(tx, named).await? {
+                Some(found) => stored.provider = Some(found),
+                None => faults.add(
+                    "provider",
+                    format!(
+                        "there is no provider {named}; register it first, at /o/{}/providers",
+                        cx.org.slug
+                    ),
+                ),
+            }
+            let is_same = |known: &&Credential| known.provider == stored.provider;
+            stored.id = known.filter(is_same).map_or(stored.id, |known| known.id);
+            after.push(stored);
+            continue;
+        }
         if let Some(name) = &stored.secret {
             if credential.source == CredentialSource::OrgSecret && !served::is_kept_by_org(tx, name).await? {
                 let place = format!("/o/{}/secrets", cx.org.slug);

@@ -49,7 +49,7 @@ pub(super) struct CredentialBody {
     target: String,
     #[schemars(length(min = 1, max = 200))]
     name: String,
-    /// `static`, `org_secret`, `team_secret` or `user_secret`; `static` when left out.
+    /// `static`, `oauth`, `org_secret`, `team_secret` or `user_secret`; `static` when left out.
     #[serde(default)]
     source: String,
     /// The secret's name, where the value is that of one: of the organization, of the first team by slug of whoever calls
@@ -57,6 +57,11 @@ pub(super) struct CredentialBody {
     #[serde(default)]
     #[schemars(length(max = 100))]
     secret: String,
+    /// The provider, by slug or id, where the value is the token of an account there: of the person who calls, else of a
+    /// team of theirs, else of everybody.
+    #[serde(default)]
+    #[schemars(length(max = 100))]
+    provider: String,
     /// The text around the value, such as `Bearer {value}`; only the value when left out.
     #[serde(default)]
     #[schemars(length(max = 500))]
@@ -72,6 +77,7 @@ impl From<CredentialBody> for CredentialInput {
             name: body.name,
             source: body.source,
             secret: body.secret,
+            provider: body.provider,
             template: body.template,
             value: body.value,
         }
@@ -86,6 +92,7 @@ struct CredentialView {
     target: &'static str,
     name: String,
     source: &'static str,
+    /// The short name of the provider, for a connected account.
     provider: Option<String>,
     secret: Option<String>,
     template: String,
@@ -100,7 +107,7 @@ impl From<Credential> for CredentialView {
             target: credential.target.as_str(),
             name: credential.name,
             source: credential.source.as_str(),
-            provider: credential.provider,
+            provider: credential.provider.map(|provider| provider.slug),
             secret: credential.secret,
             template: credential.template,
             has_value: credential.value.is_some(),

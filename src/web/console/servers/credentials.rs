@@ -28,6 +28,9 @@ use crate::{
     },
 };
 
+/// The source for which a provider is named, and no secret.
+const OAUTH: &str = CredentialSource::Oauth.as_str();
+
 /// The page.
 #[derive(Template)]
 #[template(path = "console/servers/credentials.html")]
@@ -79,7 +82,10 @@ fn source_words(credential: &Credential) -> String {
     let secret = credential.secret.as_deref().unwrap_or_default();
     match credential.source {
         CredentialSource::Static => "Sealed value".to_owned(),
-        CredentialSource::Oauth => "Connected account".to_owned(),
+        CredentialSource::Oauth => {
+            let provider = credential.provider.as_ref().map(|provider| provider.name.as_str());
+            format!("Account at {}", provider.unwrap_or_default())
+        }
         CredentialSource::OrgSecret => format!("{secret} of the organization"),
         CredentialSource::TeamSecret => format!("{secret} of a team"),
         CredentialSource::UserSecret => format!("{secret} of the person"),
@@ -94,7 +100,7 @@ pub(super) struct CredentialForm {
     name: String,
     #[serde(default)]
     source: String,
-    /// The name of a secret.
+    /// The name of a secret or of a provider.
     #[serde(default)]
     which: String,
     #[serde(default)]
@@ -133,7 +139,8 @@ pub(super) async fn save(
             target: form.target.clone(),
             name: form.name.clone(),
             source: form.source.clone(),
-            secret: form.which.clone(),
+            secret: if form.source == OAUTH { String::new() } else { form.which.clone() },
+            provider: if form.source == OAUTH { form.which.clone() } else { String::new() },
             template: form.template.clone(),
             value: Some(form.value.clone()).filter(|value| !value.expose().is_empty()),
         },
@@ -166,10 +173,13 @@ pub(super) async fn remove(
     Ok(go_saying(&format!("{}/credentials", href(&ask, server.slug.as_str())), toast))
 }
 
-/// The name of a secret is typed into a field that is called otherwise: no secret stands in it.
+/// The name of a secret or a provider is typed into a field that is called otherwise: no secret stands in it.
 fn beside_fields(faults: &FormFaults) -> FormFaults {
     let renamed = faults.list().iter().map(|fault| Fault {
-        field: if fault.field == "secret" { "which".to_owned() } else { fault.field.clone() },
+        field: match fault.field.as_str() {
+            "secret" | "provider" => "which".to_owned(),
+            field => field.to_owned(),
+        },
         message: fault.message.clone(),
     });
     FormFaults::from_list(renamed.collect())
@@ -181,6 +191,7 @@ fn kept(credential: &Credential) -> CredentialInput {
         name: credential.name.clone(),
         source: credential.source.as_str().to_owned(),
         secret: credential.secret.clone().unwrap_or_default(),
+        provider: credential.provider.as_ref().map(|provider| provider.slug.clone()).unwrap_or_default(),
         template: credential.template.clone(),
         value: None,
     }
@@ -234,6 +245,7 @@ fn need_rows(ask: &OrgPage, needs: Vec<Need>) -> Vec<NeedRow> {
 fn sources(chosen: &str) -> Vec<Choice> {
     let all = [
         (CredentialSource::Static, "A value given here"),
+        (CredentialSource::Oauth, "An account of whoever calls, connected at a provider"),
         (CredentialSource::OrgSecret, "A secret of the organization"),
         (CredentialSource::TeamSecret, "A secret of a team of whoever calls"),
         (CredentialSource::UserSecret, "A secret of whoever calls"),

@@ -1,0 +1,159 @@
+//! The account whose token a call carries: of whoever the agent acts for, else of a team of theirs, else of everybody.
+
+use crate::{
+    base::{actor::Principal, trace::Fixer},
+    domain::{
+        connections::{
+            HeldAccount,
+            store::{accounts, accounts::Holders},
+        },
+        grants::DecisionGrant,
+        servers::NamedProvider,
+    },
+    flow::{
+        fault::ActionResult,
+        proxy::{
+            admit::Admitted,
+            gateway::Gateway,
+            unconnected::{Places, Told},
+        },
+        tokens::{LiveToken, NoToken},
+    },
+    io::db::{OrgTx, Tx},
+};
+
+/// Why no token of an account can be carried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountLack {
+    provider: NamedProvider,
+    why: Why,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Why {
+    /// Nobody connected one.
+    None,
+    /// It has to be connected again.
+    Reauth(HeldAccount),
+    /// It was not granted what the tool needs.
+    Scopes(HeldAccount, Vec<String>),
+    /// The provider gives no token for now.
+    Away,
+    /// The provider refuses the registered client.
+    Broken,
+}
+
+/// The token of the account that serves a call; within, why there is none.
+///
+/// # Errors
+/// When the database or the vault is away.
+pub async fn serving(
+    gateway: &Gateway,
+    admitted: &Admitted,
+    provider: &NamedProvider,
+    scopes: &[String],
+) -> ActionResult<Result<LiveToken, AccountLack>> {
+    let lack = |why| Ok(Err(AccountLack { provider: provider.clone(), why }));
+    let principal = admitted.grant.principal;
+    let (user, teams) = match principal {
+        Principal::User(user) => {
+            (Some(user), admitted.snapshot.teams_of(principal).iter().map(|(team, _)| *team).collect())
+        }
+        Principal::Team(team) => (None, vec![team]),
+        Principal::ServiceAccount(_) => (None, Vec::new()),
+    };
+    let holders = Holders::Of { provider: provider.id, user, teams: &teams };
+    let scope = admitted.snapshot.scope;
+    let mut tx = OrgTx::begin(&gateway.db, scope).await?;
+    let held = accounts::held(&mut tx, holders).await?;
+    tx.done().await?;
+    let Some(held) = held.into_iter().next() else { return lack(Why::None) };
+    let missing: Vec<_> = scopes.iter().filter(|scope| !held.scopes.contains(scope)).cloned().collect();
+    if !missing.is_empty() {
+        return lack(Why::Scopes(held, missing));
+    }
+    match gateway.tokens.live(scope, &held).await? {
+        Ok(token) => Ok(Ok(token)),
+        Err(NoToken::Reauth) => lack(Why::Reauth(held)),
+        Err(NoToken::Gone) => lack(Why::None),
+        Err(NoToken::Away) => lack(Why::Away),
+        Err(NoToken::Broken) => lack(Why::Broken),
+    }
+}
+
+impl AccountLack {
+    /// What is told of it.
+    pub fn told(&self, server: &str, grant: &DecisionGrant, at: Places<'_>) -> Told {
+        let fixer = self.fixer(grant.principal);
+        let page = (fixer == Fixer::Person).then(|| self.page(at));
+        Told { sentence: self.sentence(server, grant, at), fixer, page }
+    }
+
+    fn fixer(&self, principal: Principal) -> Fixer {
+        let is_theirs = |held: &HeldAccount| matches!(principal, Principal::User(user) if held.owner.user() == Some(user));
+        match &self.why {
+            Why::None if matches!(principal, Principal::User(_)) => Fixer::Person,
+            Why::Reauth(held) | Why::Scopes(held, _) if is_theirs(held) => Fixer::Person,
+            Why::Away => Fixer::Upstream,
+            Why::None | Why::Reauth(_) | Why::Scopes(..) | Why::Broken => Fixer::Admin,
+        }
+    }
+
+    /// Where the person connects it.
+    fn page(&self, at: Places<'_>) -> String {
+        let base = format!("{}/me/accounts/{}/connect/{}", at.base_url, at.org, self.provider.slug);
+        match &self.why {
+            Why::Reauth(held) => format!("{base}?connection={}", held.id),
+            Why::Scopes(held, missing) => {
+                let query = [("connection", held.id.to_string()), ("scopes", missing.join(" "))];
+                format!("{base}?{}", serde_urlencoded::to_string(query).unwrap_or_default())
+            }
+            Why::None | Why::Away | Why::Broken => base,
+        }
+    }
+
+    fn sentence(&self, server: &str, grant: &DecisionGrant, at: Places<'_>) -> String {
+        let (name, who) = (&self.provider.name, &grant.principal_name);
+        let is_theirs = self.fixer(grant.principal) == Fixer::Person;
+        let Places { base_url, org } = at;
+        match &self.why {
+            Why::None if is_theirs => format!(
+                "{server} needs an account of {who} at {name}, and none is connected. They can connect it at {}; then call \
+                 again.",
+                self.page(at)
+            ),
+            Why::None => format!(
+                "{server} needs an account at {name}, this agent acts for {who}, and no account is connected for that. Use a \
+                 grant of a person who connected one, or ask an admin."
+            ),
+            Why::Reauth(_) if is_theirs => format!(
+                "The account of {who} at {name} has to be connected again, for {name} gives no new token. They can do so at \
+                 {}; then call again.",
+                self.page(at)
+            ),
+            Why::Reauth(_) => format!(
+                "The shared account at {name} has to be connected again, for {name} gives no new token. An admin can do so at \
+                 {base_url}/o/{org}/providers."
+            ),
+            Why::Scopes(_, missing) if is_theirs => format!(
+                "This tool needs more than the account of {who} at {name} was granted: {}. They can grant it at {}; then call \
+                 again.",
+                missing.join(", "),
+                self.page(at)
+            ),
+            Why::Scopes(_, missing) => format!(
+                "This tool needs more than the shared account at {name} was granted: {}. Ask an admin.",
+                missing.join(", ")
+            ),
+            Why::Away => format!(
+                "{name} gives no new token right now, so {server} was not called. It is tried again by itself; call again in a \
+                 minute."
+            ),
+            Why::Broken => format!(
+                "{name} refuses the client that is registered here, so {server} was not called. An admin can mend it at \
+                 {base_url}/o/{org}/providers/{}.",
+                self.provider.slug
+            ),
+        }
+    }
+}

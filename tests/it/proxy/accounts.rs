@@ -1,0 +1,147 @@
+//! Calls that carry the token of an account of whoever the agent acts for.
+
+use http::{Method, StatusCode};
+use portreeve::base::{permission::Role, risk::Class};
+use serde_json::{Value, json};
+
+use crate::{
+    kit::{fake_provider::FakeProvider, http::Script, people::Person},
+    proxy::stage::Stage,
+};
+
+struct Hub {
+    stage: Stage,
+    hub: FakeProvider,
+    admin: Script,
+    /// Whoever the agent acts for, in a browser.
+    person: Person,
+}
+
+/// The stage's server asks for an account at a provider.
+async fn hub() -> Hub {
+    let stage = Stage::with_ceiling(Class::Financial).await;
+    let hub = FakeProvider::start().await;
+    stage.app.hub(&stage.org, "hub", &hub).await;
+    let admin = stage.app.member(&stage.org, "Admin", Role::Admin).await;
+    let admin = stage.app.key_of(&stage.org, admin.id, Role::Admin, &["*"]).await;
+    let carries = json!([{ "target": "header", "name": "Authorization", "source": "oauth", "provider": "hub",
+        "template": "Bearer {value}" }]);
+    let path = "/api/v1/orgs/acme/servers/github/credentials";
+    let shown = admin.send(Method::PUT, path, &[], Some(carries)).await.expect(StatusCode::OK);
+    assert_eq!((shown.text("/items/0/source"), shown.text("/items/0/provider")), ("oauth", "hub"));
+    let browser = stage.app.signed_in(stage.person).await;
+    let person = Person { id: stage.person, email: String::new(), browser };
+    Hub { stage, hub, admin, person }
+}
+
+impl Hub {
+    async fn call(&self) -> crate::proxy::stage::Reply {
+        let params = json!({ "name": "create_issue", "arguments": { "title": "a" } });
+        self.stage.agent.ask("tools/call", params).await
+    }
+
+    fn carried(&self) -> Vec<String> {
+        let reached = self.stage.reached();
+        reached.iter().filter_map(|asked| asked.header("authorization").map(str::to_owned)).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_call_without_an_account_says_what_to_connect_and_with_one_it_goes_through() {
+    let mut hub = hub().await;
+    let told = hub.call().await;
+    assert!(
+        told.words().starts_with("[CONNECT ACCOUNT]") && told.words().contains("Fake Hub"),
+        "{}",
+        told.text
+    );
+    let decision = told.json()["result"]["_meta"]["portreeve/decision"].clone();
+    assert_ne!(decision["code"], Value::Null);
+    let page = "/me/accounts/acme/connect/hub";
+    assert!(told.words().contains(page), "{}", told.text);
+    assert!(hub.stage.reached().is_empty());
+    hub.stage.app.connected(&hub.stage.org, &mut hub.person, "hub").await;
+    assert_eq!(hub.call().await.words(), "done");
+    let carried = hub.carried();
+    assert!(carried[0].starts_with("Bearer access-token-"), "the account's own token");
+    for secret in hub.hub.secrets() {
+        let found = hub
+            .stage
+            .app
+            .number(&format!("select count(*) from events where position('{secret}'::bytea in record) > 0"));
+        assert_eq!(found.await, 0);
+    }
+}
+
+#[tokio::test]
+async fn each_person_calls_with_their_own_account_and_a_disconnected_one_serves_no_call() {
+    let mut hub = hub().await;
+    let id = hub.stage.app.connected(&hub.stage.org, &mut hub.person, "hub").await;
+    let mut other = hub.stage.app.member(&hub.stage.org, "Other", Role::Member).await;
+    hub.hub.sign_in_as("eve");
+    hub.stage.app.connected(&hub.stage.org, &mut other, "hub").await;
+    assert_eq!(hub.call().await.words(), "done");
+    let own = hub.carried()[0].clone();
+    let second = crate::kit::app::TestApp::beside(&hub.stage.app).await;
+    let end = format!("/api/v1/orgs/acme/connections/{id}/disconnect");
+    hub.admin.post(&end, json!({})).await.expect(StatusCode::OK);
+    let agent = hub.stage.agent.at(&format!("{}/mcp/acme/github", second.origin()));
+    let params = json!({ "name": "create_issue", "arguments": { "title": "a" } });
+    let told = agent.ask("tools/call", params).await;
+    assert!(told.words().starts_with("[CONNECT ACCOUNT]"), "{}", told.text);
+    assert!(hub.call().await.words().starts_with("[CONNECT ACCOUNT]"));
+    assert_eq!(hub.carried(), [own], "nobody else's account stands in");
+}
+
+#[tokio::test]
+async fn what_a_tool_needs_and_was_not_granted_is_told_with_the_way_to_grant_it() {
+    let mut hub = hub().await;
+    hub.hub.grant("read");
+    let id = hub.stage.app.connected(&hub.stage.org, &mut hub.person, "hub").await;
+    let tool = "/api/v1/orgs/acme/servers/github/tools/create_issue";
+    let needs = json!({ "required_scopes": ["write"] });
+    hub.admin.send(Method::PATCH, tool, &[], Some(needs)).await.expect(StatusCode::OK);
+    let told = hub.call().await;
+    assert!(told.words().starts_with("[CONNECT ACCOUNT]") && told.words().contains("write"), "{}", told.text);
+    assert!(told.words().contains(&format!("connection={id}")), "{}", told.text);
+    hub.hub.grant("read write");
+    hub.stage.app.connected(&hub.stage.org, &mut hub.person, "hub").await;
+    assert_eq!(hub.call().await.words(), "done");
+}
+
+#[tokio::test]
+async fn an_ended_grant_and_an_absent_provider_are_told_apart_and_nothing_is_sent() {
+    let mut hub = hub().await;
+    hub.hub.live_for(Some(60));
+    let id = hub.stage.app.connected(&hub.stage.org, &mut hub.person, "hub").await;
+    hub.hub.be_down(true);
+    hub.stage.app.clock.advance(time::Duration::minutes(2));
+    let told = hub.call().await;
+    assert!(told.words().contains("call again in a minute"), "{}", told.text);
+    hub.hub.be_down(false);
+    hub.stage.app.clock.advance(time::Duration::minutes(2));
+    assert_eq!(hub.call().await.words(), "done");
+    hub.hub.forget_everybody();
+    hub.stage.app.clock.advance(time::Duration::minutes(2));
+    let told = hub.call().await;
+    assert!(
+        told.words().contains("connected again") && told.words().contains(&id.to_string()),
+        "{}",
+        told.text
+    );
+    assert_eq!(hub.carried().len(), 1);
+}
+
+#[tokio::test]
+async fn a_credential_names_a_provider_that_is_there() {
+    let hub = hub().await;
+    let path = "/api/v1/orgs/acme/servers/github/credentials";
+    for (provider, words) in [("", "name the provider"), ("nowhere", "there is no provider nowhere")] {
+        let bad = json!([{ "target": "header", "name": "X-Key", "source": "oauth", "provider": provider }]);
+        let refused = hub.admin.send(Method::PUT, path, &[], Some(bad)).await;
+        let refused = refused.expect(StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(refused.text("/errors/0/message").contains(words), "{:?}", refused.body);
+    }
+    let kept = hub.admin.send(Method::DELETE, "/api/v1/orgs/acme/providers/hub", &[], None).await;
+    assert_eq!(kept.expect(StatusCode::CONFLICT).text("/code"), "provider_in_use");
+}
