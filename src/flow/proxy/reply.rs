@@ -10,6 +10,7 @@ use crate::{
         ask::{Answer, AnswerBody, Ask},
         gateway::Gateway,
         refusal::{Form, Refusal, Refused},
+        tasks,
     },
     protocol::mcp::{
         error::{self, Code},
@@ -248,11 +249,12 @@ fn denied(gateway: &Gateway, ask: &Ask, refused: &Refused, era: Era) -> Answer {
     if let Some(seconds) = refusal.retry_after() {
         decision["retry_after"] = json!(seconds);
     }
-    if let Refusal::Approval(waiting) = refusal
-        && let Way::Link { state } = &waiting.way
-        && let Some(id) = refused.id.as_deref()
-    {
-        return led(id, waiting, state.as_deref(), &text, &decision);
+    if let (Refusal::Approval(waiting), Some(id)) = (refusal, refused.id.as_deref()) {
+        match &waiting.way {
+            Way::Task(begun) => return tasks::begun(id, waiting, begun, era, &decision),
+            Way::Link { state } => return led(id, waiting, state.as_deref(), &text, &decision),
+            Way::Later | Way::Moment | Way::Progress { .. } => {}
+        }
     }
     let decision = with_arguments(decision.to_string(), refusal.arguments());
     let limits = Limits { depth: DEEPEST, ..Limits::of(decision.len()) };

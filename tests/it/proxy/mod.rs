@@ -16,4 +16,5 @@ mod stops;
 mod streams;
 mod suggested;
 mod table;
+mod tasks;
 mod waits;

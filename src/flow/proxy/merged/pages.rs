@@ -60,7 +60,7 @@ pub(super) async fn page(
                     return Ok(Recorded::Answer(Box::new(answer)));
                 }
             }
-            Ok(stale @ Recorded::Stale(_)) => return Ok(stale),
+            Ok(other @ (Recorded::Stale(_) | Recorded::Polled(_))) => return Ok(other),
             Err(refused) => return Err(Problem::There(refused)),
         }
         at += 1;
