@@ -25,6 +25,7 @@ use crate::{
             bridge, dispatch,
             gateway::Gateway,
             judge::Permit,
+            record,
             route::Call,
             tasks::{are_declared, era_name, seal},
         },
@@ -71,6 +72,10 @@ pub async fn begin(
     let call = permit.call();
     let Some(request) = call.request().filter(|request| is_taken(call, request)) else { return Ok(None) };
     let Some(kept) = Kept::of(ask, request) else { return Ok(None) };
+    // What was judged by policies that are no longer so may be what those of now keep from being stored.
+    if !matches!(record::in_force(gateway, admitted).await, Ok(None)) {
+        return Ok(None);
+    }
     let now = gateway.clock.now();
     let mut tx = OrgTx::begin(&gateway.db, admitted.snapshot.scope).await?;
     let era = era_name(call.era);

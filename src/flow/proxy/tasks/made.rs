@@ -7,7 +7,7 @@ use http::StatusCode;
 use http_body_util::BodyExt;
 use tokio::{
     sync::oneshot,
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval_at, sleep, timeout},
 };
 
 use crate::{
@@ -125,7 +125,7 @@ impl Errand {
     }
 
     async fn beats(&self, gateway: &Gateway) -> Infallible {
-        let mut beats = interval(BEAT);
+        let mut beats = interval_at(Instant::now() + BEAT, BEAT);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             beats.tick().await;
