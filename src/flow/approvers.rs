@@ -3,17 +3,14 @@
 use time::OffsetDateTime;
 
 use crate::{
-    base::{email::Email, risk::Class},
+    base::risk::Class,
     domain::approvals::{self, Approval, store},
     flow::{
-        fault::{ActionError, ActionResult},
+        fault::ActionResult,
         letters::{ApprovalAsked, Letter, Line, Post},
     },
     io::db::OrgTx,
 };
-
-/// So many at the most; the others find it on the page.
-const MOST_LETTERS: usize = 20;
 
 /// With what, from where and when is written.
 #[derive(Clone, Copy, Debug)]
@@ -36,18 +33,14 @@ pub async fn tell(desk: Desk<'_>, tx: &mut OrgTx, approval: &Approval) -> Action
     let judges = store::judges(tx).await?;
     let may = judges.iter().filter(|judge| approvals::may_decide(approval, judge, desk.now).is_ok());
     let class = approval.class.parse::<Class>().map_or("", Class::meaning);
-    for judge in may.take(MOST_LETTERS) {
-        let Ok(email) = judge.email.parse::<Email>() else { continue };
-        let letter = Letter::ApprovalAsked(ApprovalAsked {
-            org: Line::of(desk.org),
-            agent: Line::of(&approval.grant_label),
-            person: Line::of(&approval.requester_name),
-            tool: Line::of(format!("{} on {}", approval.tool, approval.server_slug)),
-            effect: Line::of(format!("Tools of its class {class}")),
-            expires_at: approval.expires_at.into(),
-            page: format!("{}/o/{}/approvals/{}", desk.base_url, desk.org, approval.id),
-        });
-        desk.post.queue(tx, &email, &letter).await.map_err(ActionError::defect)?;
-    }
-    Ok(())
+    let letter = Letter::ApprovalAsked(ApprovalAsked {
+        org: Line::of(desk.org),
+        agent: Line::of(&approval.grant_label),
+        person: Line::of(&approval.requester_name),
+        tool: Line::of(format!("{} on {}", approval.tool, approval.server_slug)),
+        effect: Line::of(format!("Tools of its class {class}")),
+        expires_at: approval.expires_at.into(),
+        page: format!("{}/o/{}/approvals/{}", desk.base_url, desk.org, approval.id),
+    });
+    Ok(desk.post.queue_for(tx, may.map(|judge| judge.email.as_str()), &letter).await?)
 }

@@ -14,5 +14,4 @@ pub mod store;
 pub use request::{AccessFilter, AccessRequest, AccessState, Asked, NewAccess, NotAnAccessState};
 pub use rules::{
     AccessForm, AccessRefusal, Given, LONGEST_HOURS, MOST_PENDING, PENDING_FOR, may_decide, narrow,
-    parse_reason,
 };

@@ -3,7 +3,7 @@
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    base::{faults::Faults, ids::UserId, risk::Class},
+    base::{faults::Faults, ids::UserId, risk::Class, wording},
     domain::access::{AccessRequest, AccessState, Asked},
 };
 
@@ -15,7 +15,6 @@ pub const MOST_PENDING: i64 = 10;
 pub const PENDING_FOR: Duration = Duration::days(7);
 const MOST_TOOLS: usize = 50;
 const LONGEST_TOOL: usize = 256;
-const LONGEST_TEXT: usize = 500;
 
 /// What a person types about a request.
 #[derive(Clone, Copy, Debug)]
@@ -38,11 +37,9 @@ impl AccessForm<'_> {
     pub fn parse(self) -> Result<(Asked, String), Faults> {
         let mut faults = Faults::default();
         let asked = self.asked(&mut faults);
-        let why = text(self.why);
-        match &why {
-            None => faults.add("why", BadText.to_string()),
-            Some(why) if why.is_empty() => faults.add("why", "say what it is for; whoever decides reads it"),
-            Some(_) => {}
+        let why = faults.check("why", wording::parse_description(self.why));
+        if why.as_deref() == Some("") {
+            faults.add("why", "say what it is for; whoever decides reads it");
         }
         if !(1..=LONGEST_HOURS).contains(&self.hours) {
             faults.add("hours", format!("choose 1 to {LONGEST_HOURS} hours"));
@@ -96,25 +93,6 @@ impl AccessForm<'_> {
             }
         }
     }
-}
-
-/// What is wrong with a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("use at most 500 characters, without control characters")]
-pub struct BadText;
-
-/// Reads what somebody says with a decision.
-///
-/// # Errors
-/// Where it is too long or cannot be shown.
-pub fn parse_reason(reason: &str) -> Result<String, BadText> {
-    text(reason).ok_or(BadText)
-}
-
-fn text(text: &str) -> Option<String> {
-    let text = text.trim().replace("\r\n", "\n");
-    let is_shown = |c: char| !c.is_control() || c == '\n';
-    (text.chars().count() <= LONGEST_TEXT && text.chars().all(is_shown)).then_some(text)
 }
 
 /// Why somebody may not decide.

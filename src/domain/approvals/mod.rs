@@ -21,6 +21,5 @@ pub use approval::{
 };
 pub use rules::{
     ApprovalRefusal, Judge, LONGEST_FOR, NarrowRefusal, Outcome, Verdict, may_decide, may_narrow, outcome,
-    parse_reason,
 };
 pub use task::{CallTask, NewCallTask, SealedPart, TaskOf, TaskState};

@@ -8,7 +8,6 @@ use time::OffsetDateTime;
 
 /// The longest time for which an approval may be given, in minutes.
 pub const LONGEST_FOR: u32 = 24 * 60;
-const LONGEST_REASON: usize = 500;
 
 /// Somebody who wants to decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,24 +161,6 @@ pub fn may_narrow(approval: &Approval, judge: &Judge, votes: &[Vote]) -> Result<
         return Err(NarrowRefusal::Quorum);
     }
     Ok(())
-}
-
-/// What is wrong with a reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("use at most 500 characters, without control characters")]
-pub struct BadReason;
-
-/// Reads what somebody says with a decision.
-///
-/// # Errors
-/// Where it is too long or cannot be shown.
-pub fn parse_reason(text: &str) -> Result<String, BadReason> {
-    let text = text.trim().replace("\r\n", "\n");
-    let is_shown = |c: char| !c.is_control() || c == '\n';
-    if text.chars().count() > LONGEST_REASON || !text.chars().all(is_shown) {
-        return Err(BadReason);
-    }
-    Ok(text)
 }
 
 #[cfg(test)]

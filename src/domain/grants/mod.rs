@@ -28,7 +28,7 @@ pub use glance::GrantCount;
 pub use grant::{Grant, GrantEntry, GrantFilter, GrantState, NotAGrantState, ServersOf, Stop};
 pub use new_grant::{GrantChange, GrantForm, NewGrant};
 pub use reach::{NamedServer, ToolCount};
-pub use rules::{BadLabel, BadReason, Deed, GrantRefusal, Reason, Standing};
+pub use rules::{BadLabel, Deed, GrantRefusal, Reason, Standing};
 pub use tokens::{
     BadOverlap, ClientSeen, DEFAULT_TOKEN_TTL, GrantToken, IssuedToken, LONGEST_OVERLAP, LONGEST_TOKEN_TTL,
     LastUse, NewToken, Overlap, TokenExpiry, TokenForm, TokenState,

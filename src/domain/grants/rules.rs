@@ -3,12 +3,15 @@
 use std::str::FromStr;
 
 use crate::{
-    base::{actor::Principal, ids::UserId},
+    base::{
+        actor::Principal,
+        ids::UserId,
+        wording::{self, BadDescription},
+    },
     domain::grants::{Grant, Stop},
 };
 
 const LONGEST_LABEL: usize = 100;
-const LONGEST_REASON: usize = 500;
 
 /// Why a text is no label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,17 +42,6 @@ pub(super) fn parse_label(text: &str) -> Result<String, BadLabel> {
     Ok(text.to_owned())
 }
 
-/// Why a text is no reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadReason {
-    /// It is too long.
-    #[error("use at most 500 characters")]
-    TooLong,
-    /// It holds something that cannot be shown.
-    #[error("leave out control characters")]
-    Control,
-}
-
 /// Why a grant is suspended or revoked; may be empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reason(String);
@@ -62,17 +54,10 @@ impl Reason {
 }
 
 impl FromStr for Reason {
-    type Err = BadReason;
+    type Err = BadDescription;
 
-    fn from_str(text: &str) -> Result<Self, BadReason> {
-        let text = text.trim().replace("\r\n", "\n");
-        if text.chars().count() > LONGEST_REASON {
-            return Err(BadReason::TooLong);
-        }
-        if text.chars().any(|c| c.is_control() && c != '\n') {
-            return Err(BadReason::Control);
-        }
-        Ok(Self(text))
+    fn from_str(text: &str) -> Result<Self, BadDescription> {
+        wording::parse_description(text).map(Self)
     }
 }
 
@@ -270,7 +255,7 @@ mod tests {
         assert_eq!(parse_label("a\nb"), Err(BadLabel::Control));
         assert_eq!("".parse::<Reason>().map(|reason| reason.0), Ok(String::new()));
         assert_eq!(" a\r\nb ".parse::<Reason>().map(|reason| reason.0), Ok("a\nb".to_owned()));
-        assert_eq!("ü".repeat(501).parse::<Reason>(), Err(BadReason::TooLong));
-        assert_eq!("\0".parse::<Reason>(), Err(BadReason::Control));
+        assert_eq!("ü".repeat(501).parse::<Reason>(), Err(BadDescription::TooLong));
+        assert_eq!("\0".parse::<Reason>(), Err(BadDescription::Control));
     }
 }

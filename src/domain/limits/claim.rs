@@ -1,5 +1,6 @@
 //! What a call counts, in the form that the record's statement reads.
 
+use data_encoding::HEXLOWER;
 use serde::Serialize;
 
 use crate::base::{
@@ -130,7 +131,7 @@ impl Claim {
 
     fn written(&self) -> Written<'_> {
         let mut written = Written {
-            k: hex(&self.key()),
+            k: HEXLOWER.encode(&self.key()),
             m: &self.most,
             a: None,
             v: None,
@@ -149,7 +150,7 @@ impl Claim {
         match &self.counted {
             Counted::Amount { span, slides, amount, value, gives_back, is_observed } => {
                 written.a = Some(amount);
-                written.v = value.as_ref().map(hex);
+                written.v = value.as_ref().map(|value| HEXLOWER.encode(value));
                 match span {
                     Span::Calendar(name) => written.w = Some(name),
                     Span::Seconds(seconds) => written.s = Some(*seconds),
@@ -188,15 +189,6 @@ pub fn write(claims: &[Claim], round: Option<EventId>) -> Option<String> {
     let round = round.map(|round| Taken::Round(WrittenRound { r: round.uuid() }));
     let written: Vec<_> = claims.iter().map(|one| Taken::Claim(one.written())).chain(round).collect();
     serde_json::to_string(&written).ok()
-}
-
-fn hex(digest: &digest::Digest) -> String {
-    use std::fmt::Write;
-    let mut text = String::with_capacity(64);
-    for byte in digest {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 #[cfg(test)]

@@ -21,8 +21,6 @@ pub type PolicyRef = Ref<PolicyId>;
 
 /// Pages that stand where a policy's short name stands.
 const PAGES: [&str; 2] = ["effective", "layers"];
-/// The longest note of a version.
-const LONGEST_NOTE: usize = 500;
 
 /// A policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -206,24 +204,6 @@ impl PolicyTerms {
     }
 }
 
-/// Why a text is no note.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("use at most 500 characters, without control characters")]
-pub struct BadNote;
-
-/// Reads what an author says of a version.
-///
-/// # Errors
-/// Where it is too long or cannot be shown.
-pub fn parse_note(text: &str) -> Result<String, BadNote> {
-    let text = text.trim().replace("\r\n", "\n");
-    let is_shown = |c: char| !c.is_control() || c == '\n';
-    if text.chars().count() > LONGEST_NOTE || !text.chars().all(is_shown) {
-        return Err(BadNote);
-    }
-    Ok(text)
-}
-
 /// Which policies a list shows.
 #[derive(Clone, Debug, Default)]
 pub struct PolicyFilter {
@@ -271,15 +251,6 @@ mod tests {
             let faults = PolicyTerms::parse(form).expect_err("a fault");
             assert_eq!(faults.iter().map(|fault| fault.field).collect::<Vec<_>>(), ["slug"], "{name}");
         }
-    }
-
-    #[test]
-    fn notes_may_have_lines_and_end_somewhere() {
-        assert_eq!(parse_note(" a\r\nb ").as_deref(), Ok("a\nb"));
-        assert_eq!(parse_note(&"x".repeat(501)), Err(BadNote));
-        assert_eq!(parse_note("\0"), Err(BadNote));
-        assert!(parse_note(&"é".repeat(500)).is_ok());
-        assert_eq!(parse_note("a\tb"), Err(BadNote));
     }
 
     #[test]

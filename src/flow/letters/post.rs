@@ -31,6 +31,9 @@ pub const DELIVER_LETTERS: &str = "deliver_letters";
 /// The kind of job that sweeps old letters; once an hour is right.
 pub const SWEEP_LETTERS: &str = "sweep_letters";
 
+/// How many are written to at once about one thing.
+const MOST_COPIES: usize = 20;
+
 /// How long letters rest when the mail server could not be spoken with.
 const SERVER_PAUSE: Duration = Duration::seconds(30);
 
@@ -91,6 +94,23 @@ impl Post {
         let job = NewJob { kind: DELIVER_LETTERS, payload: Nothing {}, dedup_key: None, run_at: now };
         jobs::enqueue(tx, now, job).await?;
         Ok(id)
+    }
+
+    /// Queues the same letter for several people: for the first of them where they are many, since what it tells of stands on
+    /// a page as well. Who has no address that can be written to is left out.
+    ///
+    /// # Errors
+    /// As [`Post::queue`].
+    pub async fn queue_for<'a, T: Tx>(
+        &self,
+        tx: &mut T,
+        to: impl Iterator<Item = &'a str>,
+        letter: &Letter,
+    ) -> Result<(), PostError> {
+        for email in to.take(MOST_COPIES).filter_map(|address| address.parse::<Email>().ok()) {
+            self.queue(tx, &email, letter).await?;
+        }
+        Ok(())
     }
 
     /// Finds a letter with what it says, for the operator's outbox page; nothing is left of a letter that was sent.

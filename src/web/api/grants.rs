@@ -241,7 +241,7 @@ struct GrantChangeBody {
     label: Option<String>,
     servers: Option<ServersBody>,
     /// Its policy, by slug or id; null for none of its own.
-    #[serde(default, deserialize_with = "maybe_null")]
+    #[serde(default, deserialize_with = "json::maybe_null")]
     #[schemars(with = "Option<String>", length(min = 1, max = 100))]
     policy: Option<Option<String>>,
     class_ceiling: Option<Class>,
@@ -256,11 +256,6 @@ struct GrantChangeBody {
 /// A moment that was given, even where it is null.
 fn maybe_moment<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<OffsetDateTime>>, D::Error> {
     time::serde::rfc3339::option::deserialize(value).map(Some)
-}
-
-/// A text that was given, even where it is null.
-fn maybe_null<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::<String>::deserialize(value).map(Some)
 }
 
 impl GrantChangeBody {

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use schemars::JsonSchema;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
 use crate::{
     base::page::Page,
@@ -17,6 +17,14 @@ use crate::{
 
 /// The longest body the admin API reads.
 pub const MAX_BODY: usize = 1024 * 1024;
+
+/// A text of a body that was given, even where it is null.
+///
+/// # Errors
+/// Where it is neither.
+pub fn maybe_null<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::<String>::deserialize(value).map(Some)
+}
 
 /// What an API handler returns.
 pub type ApiResult = Result<Response, ApiError>;

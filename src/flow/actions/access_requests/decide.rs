@@ -8,6 +8,7 @@ use crate::{
         ids::{GrantId, ServerId},
         permission::Permission,
         risk::Class,
+        wording,
     },
     domain::{
         access::{self, AccessRefusal, AccessRequest, AccessState, Asked, Given, store},
@@ -54,8 +55,8 @@ pub async fn decide(cx: &OrgCx, id: &str, input: &AccessDecision) -> ActionResul
         "refuse" => false,
         _ => return Err(ActionError::field("decision", "choose approve or refuse")),
     };
-    let reason =
-        access::parse_reason(&input.reason).map_err(|bad| ActionError::field("reason", bad.to_string()))?;
+    let reason = wording::parse_description(&input.reason)
+        .map_err(|bad| ActionError::field("reason", bad.to_string()))?;
     if !is_approved && reason.is_empty() {
         return Err(ActionError::field("reason", "say why; whoever asked reads it"));
     }

@@ -13,7 +13,6 @@ use serde::Serialize;
 
 use crate::{
     base::{
-        email::Email,
         ids::{AccessRequestId, RequestId, UserId},
         page::{Page, PageRequest},
         permission::{Permission, Role},
@@ -303,25 +302,19 @@ async fn deciders(tx: &mut OrgTx) -> ActionResult<Vec<Decider>> {
     Ok(deciders.map(|judge| Decider { user: judge.user, email: judge.email }).collect())
 }
 
-/// Writes to those who may decide, so many at the most; the others find it on the page.
-const MOST_LETTERS: usize = 20;
-
+/// Writes to those who may decide.
 async fn tell(cx: &OrgCx, tx: &mut OrgTx, request: &AccessRequest) -> ActionResult<()> {
     let deciders = deciders(tx).await?;
-    let others: Vec<_> = deciders.iter().filter(|decider| decider.user != request.user).collect();
-    for decider in others.into_iter().take(MOST_LETTERS) {
-        let Ok(email) = decider.email.parse::<Email>() else { continue };
-        let letter = Letter::AccessAsked(AccessAsked {
-            org: Line::of(&cx.org.name),
-            person: Line::of(&request.requester_name),
-            what: Line::of(format!("{} on {}", request.asked.words(), request.server_slug)),
-            span: Line::of(hours_words(request.hours)),
-            expires_at: request.expires_at.into(),
-            page: cx.ports.site.url(&format!("/o/{}/access/{}", cx.org.slug, request.id)),
-        });
-        cx.ports.post.queue(tx, &email, &letter).await?;
-    }
-    Ok(())
+    let others = deciders.iter().filter(|decider| decider.user != request.user);
+    let letter = Letter::AccessAsked(AccessAsked {
+        org: Line::of(&cx.org.name),
+        person: Line::of(&request.requester_name),
+        what: Line::of(format!("{} on {}", request.asked.words(), request.server_slug)),
+        span: Line::of(hours_words(request.hours)),
+        expires_at: request.expires_at.into(),
+        page: cx.ports.site.url(&format!("/o/{}/access/{}", cx.org.slug, request.id)),
+    });
+    Ok(cx.ports.post.queue_for(tx, others.map(|decider| decider.email.as_str()), &letter).await?)
 }
 
 /// A span of hours in words.

@@ -1,10 +1,11 @@
 //! Deciding: once, for a while, not at all, or with other arguments than were asked.
 
+use data_encoding::HEXLOWER;
 use serde::Serialize;
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    base::{ids::UserId, permission::Permission, unprinted::Unprinted},
+    base::{ids::UserId, permission::Permission, unprinted::Unprinted, wording},
     domain::{
         approvals::{
             self, Approval, ApprovalRefusal, ApprovalState, Judge, LONGEST_FOR, Outcome, Verdict, store,
@@ -72,7 +73,7 @@ struct DecisionRecord<'a> {
 pub async fn decide(cx: &OrgCx, id: &str, input: &DecisionInput) -> ActionResult<ApprovalSheet> {
     cx.require(Permission::ApprovalsDecide)?;
     let verdict = verdict(input)?;
-    let reason = approvals::parse_reason(&input.reason)
+    let reason = wording::parse_description(&input.reason)
         .map_err(|bad| ActionError::field("reason", bad.to_string()))?;
     let mut tx = cx.tx().await?;
     let seen = sheet(cx, &mut tx, id).await?;
@@ -181,7 +182,7 @@ fn entry(
     reason: &str,
     narrowed: Option<&Narrowed>,
 ) -> Entry {
-    let asked = hex(&approval.arguments.digest);
+    let asked = HEXLOWER.encode(&approval.arguments.digest);
     let record = DecisionRecord {
         state: match verdict {
             Verdict::ApproveOnce => "approve_once",
@@ -190,7 +191,8 @@ fn entry(
         },
         tool: format!("{}/{}", approval.server_slug, approval.tool),
         grant: approval.grant.to_string(),
-        arguments_digest: narrowed.map_or_else(|| asked.clone(), |narrowed| hex(&narrowed.digest)),
+        arguments_digest: narrowed
+            .map_or_else(|| asked.clone(), |narrowed| HEXLOWER.encode(&narrowed.digest)),
         asked_digest: narrowed.is_some().then_some(asked),
         narrowed: narrowed.map(|narrowed| narrowed.changed.as_slice()),
         minutes: match verdict {
@@ -205,8 +207,4 @@ fn entry(
         Some(user) => entry.about(user),
         None => entry,
     }
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,11 +1,11 @@
 //! What callers type about policies, and what becomes of it.
 
 use crate::{
-    base::ids::ServerId,
+    base::{ids::ServerId, wording},
     domain::{
         policy::{
             document::Document,
-            kept::{Policy, PolicyForm, PolicyTerms, parse_note},
+            kept::{Policy, PolicyForm, PolicyTerms},
         },
         servers::{ServerRef, store as servers},
     },
@@ -80,7 +80,7 @@ pub(super) async fn change(
 /// # Errors
 /// A fault of `note`.
 pub(super) fn checked_note(note: &str) -> ActionResult<String> {
-    parse_note(note).map_err(|bad| ActionError::field("note", bad.to_string()))
+    wording::parse_description(note).map_err(|bad| ActionError::field("note", bad.to_string()))
 }
 
 async fn server(tx: &mut OrgTx, named: Option<&str>) -> ActionResult<Option<ServerId>> {

@@ -4,7 +4,7 @@
 //! back, so two people have always seen the very text that comes into force.
 
 use crate::{
-    base::{email::Email, permission::Permission},
+    base::permission::Permission,
     domain::{
         approvals::store::judges,
         audit::{self, Entry},
@@ -24,9 +24,6 @@ use crate::{
     },
     io::db::OrgTx,
 };
-
-/// So many at the most; the others find it on the page.
-const MOST_LETTERS: usize = 20;
 
 /// Asks that the draft be published by somebody else, as it stands; those who may hear of it.
 ///
@@ -133,16 +130,12 @@ async fn tell(cx: &OrgCx, tx: &mut OrgTx, policy: &Policy, proposal: &Proposal) 
     let may = judges
         .iter()
         .filter(|judge| judge.role.may(Permission::PoliciesWrite) && proposal.by != Some(judge.user));
-    for judge in may.take(MOST_LETTERS) {
-        let Ok(email) = judge.email.parse::<Email>() else { continue };
-        let letter = Letter::PolicyProposed(PolicyProposed {
-            org: Line::of(&cx.org.name),
-            policy: Line::of(&policy.name),
-            person: Line::of(&proposal.by_name),
-            note: Some(&proposal.note).filter(|note| !note.is_empty()).map(Line::of),
-            page: cx.ports.site.url(&format!("/o/{}/policies/{}/publish", cx.org.slug, policy.slug)),
-        });
-        cx.ports.post.queue(tx, &email, &letter).await?;
-    }
-    Ok(())
+    let letter = Letter::PolicyProposed(PolicyProposed {
+        org: Line::of(&cx.org.name),
+        policy: Line::of(&policy.name),
+        person: Line::of(&proposal.by_name),
+        note: Some(&proposal.note).filter(|note| !note.is_empty()).map(Line::of),
+        page: cx.ports.site.url(&format!("/o/{}/policies/{}/publish", cx.org.slug, policy.slug)),
+    });
+    Ok(cx.ports.post.queue_for(tx, may.map(|judge| judge.email.as_str()), &letter).await?)
 }

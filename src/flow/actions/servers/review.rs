@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    base::{crypto::digest, faults::Faults, permission::Permission, risk::Class, update::Change},
+    base::{crypto::digest, faults::Faults, permission::Permission, risk::Class, update::Change, wording},
     domain::{
         audit::{self, Entry, Unrecorded},
         servers::{
@@ -25,7 +25,6 @@ use crate::{
 const MOST: usize = 1_000;
 /// How many of them a record names.
 const MOST_NAMES: usize = 100;
-const LONGEST_REASON: usize = 500;
 
 /// What a person sets about a tool; what is left out stays.
 #[derive(Clone, Debug, Default)]
@@ -199,7 +198,9 @@ fn parse(input: &ToolInput) -> Result<ToolChange, Faults> {
         Some("") => change.resets_class = true,
         Some(text) => {
             let class: Option<Class> = faults.check("class", text.parse());
-            let reason = faults.check("reason", parse_reason(input.reason.as_deref()));
+            let reason = input.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
+            let reason = wording::parse_description(reason.unwrap_or("Set by an admin."));
+            let reason = faults.check("reason", reason);
             change.class = class.zip(reason);
         }
     }
@@ -215,17 +216,6 @@ fn parse(input: &ToolInput) -> Result<ToolChange, Faults> {
         change.required_scopes = Some(scopes.clone());
     }
     faults.into_result(change)
-}
-
-fn parse_reason(reason: Option<&str>) -> Result<String, &'static str> {
-    let reason = reason.map(str::trim).filter(|reason| !reason.is_empty()).unwrap_or("Set by an admin.");
-    if reason.chars().count() > LONGEST_REASON {
-        return Err("use at most 500 characters");
-    }
-    if reason.chars().any(|c| c.is_control() && c != '\n') {
-        return Err("leave out control characters");
-    }
-    Ok(reason.to_owned())
 }
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
 //! What the API is sent about policies.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::flow::actions::policies::{NewPolicy, PolicyChange};
+use crate::{
+    flow::actions::policies::{NewPolicy, PolicyChange},
+    web::kit::json,
+};
 
 /// A new policy.
 #[derive(Deserialize, JsonSchema)]
@@ -62,14 +65,9 @@ pub(super) struct PolicyChangeBody {
     #[schemars(length(max = 500))]
     description: Option<String>,
     /// Null for no server in particular.
-    #[serde(default, deserialize_with = "maybe_null")]
+    #[serde(default, deserialize_with = "json::maybe_null")]
     #[schemars(with = "Option<String>", length(max = 100))]
     server: Option<Option<String>>,
-}
-
-/// A text that was given, even where it is null.
-fn maybe_null<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::<String>::deserialize(value).map(Some)
 }
 
 impl PolicyChangeBody {
