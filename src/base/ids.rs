@@ -83,6 +83,8 @@ kinds! {
     PolicyTestId PolicyTest "ptt";
     /// One exact call that waits for a human.
     ApprovalId Approval "apr";
+    /// A call that waits for a human as a task of its agent.
+    CallTaskId CallTask "tsk";
     /// What somebody asks for that their agents may not do yet.
     AccessRequestId AccessRequest "acr";
     /// Any sealed row that has no noun of its own.

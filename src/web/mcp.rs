@@ -91,7 +91,7 @@ async fn exchange(doors: &Doors, endpoint: Endpoint, request: Request) -> Respon
         Ok(body) => body,
         Err(refused) => return refused,
     };
-    let ask = Ask { verb, endpoint, headers: parts.headers, body, origin: from };
+    let ask = Ask { verb, endpoint, headers: parts.headers, body, origin: from, waited: None };
     respond(proxy::serve(&doors.gateway, ask).await)
 }
 

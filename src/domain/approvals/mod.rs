@@ -1,6 +1,6 @@
 //! Approvals: exact calls that wait for a human, and what was decided about them.
 //!
-//! Owns the tables `approvals`, `approval_votes` and `calls_off`. That one is used up stands in the statement that records
+//! Owns the tables `approvals`, `approval_votes`, `calls_off` and `call_tasks`. That one is used up stands in the statement that records
 //! the call, which is the audit room's.
 //!
 //! Lacks on purpose: which calls need one, which is the policies' part; and sealing the arguments, which is the vault's.
@@ -14,6 +14,7 @@
 mod approval;
 mod rules;
 pub mod store;
+mod task;
 
 pub use approval::{
     Approval, ApprovalFilter, ApprovalState, Exact, Kept, NewApproval, NotAnApprovalState, Vote, WrittenNeed,
@@ -21,3 +22,4 @@ pub use approval::{
 pub use rules::{
     ApprovalRefusal, Judge, LONGEST_FOR, NarrowRefusal, Outcome, Verdict, may_decide, may_narrow, outcome,
 };
+pub use task::{CallTask, NewCallTask, SealedPart, TaskOf, TaskState};

@@ -1,6 +1,7 @@
 //! All SQL of approvals but their use, which is part of the record.
 
 mod kept;
+pub mod tasks;
 pub mod waiting;
 
 use time::OffsetDateTime;

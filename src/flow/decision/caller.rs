@@ -133,6 +133,11 @@ impl<'a> Caller<'a> {
         })
     }
 
+    /// Whether there are calls of a server about which the policies have a human asked.
+    pub fn may_wait(&self, server: &ServerFacts) -> bool {
+        self.says(server).iter().any(|say| say.policy.is_some_and(|policy| policy.program.asks()))
+    }
+
     /// Whether a list shows a tool.
     pub fn lists(&self, server: &ServerFacts, tool: &Tool<'_>) -> bool {
         let says = self.says(server);

@@ -3,7 +3,7 @@
 use crate::{
     base::clock::Clock,
     domain::{
-        approvals::store::waiting,
+        approvals::store::{tasks, waiting},
         audit::{self, Unrecorded},
         automation::store as automation,
         identity::{attempts::Limits, store as identity},
@@ -51,11 +51,13 @@ pub async fn sweep_expired(db: &Db, clock: &Clock, limits: &Limits) -> Result<()
     let answers = automation::idempotency::delete_expired(&mut tx, now, ANSWERS).await?;
     let counts = counts::sweep(&mut tx, now).await?;
     let called_off = waiting::sweep(&mut tx).await?;
+    let tasks = tasks::sweep(&mut tx, now).await?;
     let looks = checks::sweep(&mut tx, now, CHECKS).await?;
     audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await?;
     tracing::debug!(
         looks,
         called_off,
+        tasks,
         counts,
         sessions,
         links,

@@ -33,6 +33,7 @@ use crate::{
             refusal::{Refusal, Refused},
             route::Call,
             state::State,
+            tasks::{self, Begun},
         },
     },
     io::db::{OrgTx, Tx},
@@ -88,6 +89,11 @@ pub enum Word {
         /// Until when.
         until: Option<OffsetDateTime>,
     },
+    /// What they said, or did not say, holds no longer.
+    Over {
+        /// Why.
+        why: &'static str,
+    },
 }
 
 impl Word {
@@ -97,13 +103,14 @@ impl Word {
             Self::None => "approval_needed",
             Self::Denied { .. } => "approval_denied",
             Self::Otherwise { .. } => "approval_narrowed",
+            Self::Over { .. } => "approval_over",
         }
     }
 
     /// With what its text for a model begins.
     pub const fn mark(&self) -> &'static str {
         match self {
-            Self::None | Self::Otherwise { .. } => "[APPROVAL NEEDED]",
+            Self::None | Self::Otherwise { .. } | Self::Over { .. } => "[APPROVAL NEEDED]",
             Self::Denied { .. } => "[PORTREEVE DENIED]",
         }
     }
@@ -112,7 +119,7 @@ impl Word {
     pub fn arguments(&self) -> Option<&str> {
         match self {
             Self::Otherwise { arguments, .. } => Some(arguments),
-            Self::None | Self::Denied { .. } => None,
+            Self::None | Self::Denied { .. } | Self::Over { .. } => None,
         }
     }
 }
@@ -122,6 +129,8 @@ impl Word {
 pub enum Way {
     /// It is told to call again.
     Later,
+    /// It asks now and then what became of the task.
+    Task(Begun),
     /// It leads its person to the page, and calls again with the state, where its era has one.
     Link {
         /// The state.
@@ -138,7 +147,34 @@ pub enum Way {
 
 impl Way {
     /// The best that a client says it can.
-    fn of(gateway: &Gateway, ask: &Ask, admitted: &Admitted, call: &Call<'_>, approval: ApprovalId) -> Self {
+    async fn of(
+        gateway: &Gateway,
+        ask: &Ask,
+        admitted: &Admitted,
+        permit: &Permit<'_>,
+        approval: &Approval,
+    ) -> Self {
+        // A call that waited as a task is made behind its agent.
+        if ask.waited.is_some() {
+            return Self::Later;
+        }
+        if may_be_kept(permit) {
+            match tasks::begin(gateway, ask, admitted, permit, approval).await {
+                Ok(Some(begun)) => return Self::Task(begun),
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%error, "a call cannot be kept, and waits in another way"),
+            }
+        }
+        Self::without_task(gateway, ask, admitted, permit.call(), approval.id)
+    }
+
+    fn without_task(
+        gateway: &Gateway,
+        ask: &Ask,
+        admitted: &Admitted,
+        call: &Call<'_>,
+        approval: ApprovalId,
+    ) -> Self {
         let Some(request) = call.request() else { return Self::Later };
         if let Some(State::Asked { .. }) = call.opened.state {
             let responses = request.params.input_responses().ok().flatten();
@@ -164,7 +200,14 @@ impl Way {
 pub const QUESTION: &str = "approval";
 
 impl Waiting {
-    fn of(found: Found, asked: &Asked, part: PolicyPart, page: String, way: Way) -> Self {
+    fn of(
+        found: Found,
+        asked: &Asked,
+        part: PolicyPart,
+        page: String,
+        way: Way,
+        now: OffsetDateTime,
+    ) -> Self {
         let Found { approval, instead } = found;
         let approvers: Vec<_> = approval.needs.iter().map(WrittenNeed::in_words).collect();
         let word = match (instead, approval.state) {
@@ -172,7 +215,14 @@ impl Waiting {
                 Word::Otherwise { arguments, reason: approval.reason, until: approval.valid_until }
             }
             (None, ApprovalState::Denied) => Word::Denied { reason: approval.reason },
-            (None, _) => Word::None,
+            (None, _) => match approval.state_at(now) {
+                ApprovalState::Pending => Word::None,
+                ApprovalState::Expired => Word::Over { why: "nobody decided in time" },
+                ApprovalState::Withdrawn => Word::Over { why: "it was taken back" },
+                ApprovalState::Approved | ApprovalState::Denied => {
+                    Word::Over { why: "what was agreed to was used, or its time is over" }
+                }
+            },
         };
         Self {
             id: approval.id,
@@ -209,6 +259,10 @@ impl Waiting {
                     until.unwrap_or_default()
                 )
             }
+            Word::Over { why } => format!(
+                "A human was asked about this call of {subject}, and {why}. Call it again with exactly the same arguments to \
+                 ask anew."
+            ),
             Word::None => format!(
                 "The policy {policy} asks a human before {subject} is called with these arguments: {approvers}. They may \
                  decide until {}. Call it again with exactly the same arguments when they have agreed.",
@@ -218,7 +272,8 @@ impl Waiting {
     }
 }
 
-fn clock(at: OffsetDateTime) -> String {
+/// The time of the day, as agents are told it.
+pub(super) fn clock(at: OffsetDateTime) -> String {
     format!("{:02}:{:02} UTC", at.hour(), at.minute())
 }
 
@@ -242,13 +297,14 @@ pub async fn agreed<'a>(
             Ok(permit.approved_by(approval.id))
         }
         Ok(found) => {
-            let id = found.approval.id;
+            let approval = &found.approval;
+            let id = approval.id;
             let page = format!("{}/o/{}/approvals/{id}", gateway.base_url, admitted.snapshot.slug);
-            let way = match (&found.instead, found.approval.state) {
-                (None, ApprovalState::Pending) => Way::of(gateway, ask, admitted, permit.call(), id),
+            let way = match (&found.instead, approval.state) {
+                (None, ApprovalState::Pending) => Way::of(gateway, ask, admitted, &permit, approval).await,
                 _ => Way::Later,
             };
-            let waiting = Waiting::of(found, first, part, page, way);
+            let waiting = Waiting::of(found, first, part, page, way, gateway.clock.now());
             Err(permit.call().refused(admitted, Refusal::Approval(Box::new(waiting))))
         }
         Err(error) => {
@@ -318,6 +374,10 @@ async fn find_or_ask(
         tx.done().await?;
         return Ok(found);
     }
+    if let Some(over) = waited_for(&mut tx, ask, &exact).await? {
+        tx.done().await?;
+        return Ok(Found { approval: over, instead: None });
+    }
     let id = ApprovalId::fresh();
     let cell = Cell::new("approvals", store::SEALED_ARGUMENTS, id);
     let sealed = gateway.vault.seal(&mut tx, cell, &kept(permit, &arguments)).await?;
@@ -357,6 +417,23 @@ async fn find_or_ask(
     // The refused call, which names the approval, is the event of the request.
     audit::commit_unrecorded(tx, Unrecorded::Asked).await?;
     Ok(found)
+}
+
+/// The approval for which a task waited, where it was for this call under these policies and holds no longer: then nobody
+/// is asked anew behind an agent that was not told. Under other policies it is another question.
+async fn waited_for(tx: &mut OrgTx, ask: &Ask, exact: &Exact<'_>) -> ActionResult<Option<Approval>> {
+    let Some(id) = ask.waited else { return Ok(None) };
+    let found = store::find(tx, id).await?;
+    Ok(found.filter(|one| one.fingerprint == exact.fingerprint && one.policies_digest == exact.policies))
+}
+
+/// Whether all that a call is made of may be kept until somebody decides, and all that it comes to.
+fn may_be_kept(permit: &Permit<'_>) -> bool {
+    if permit.ruling().masks.iter().any(|mask| mask.side == Side::Result) {
+        return false;
+    }
+    let (_, asked) = what_is_asked(permit);
+    kept(permit, &asked).as_ref() == asked.as_slice()
 }
 
 /// What an approval keeps of what is asked: all but what a policy says is never stored. The digest stays that of the whole,

@@ -6,7 +6,10 @@ use http_body::Body;
 use http_body_util::combinators::UnsyncBoxBody;
 
 use crate::{
-    base::{actor::Origin, ids::ServerId},
+    base::{
+        actor::Origin,
+        ids::{ApprovalId, ServerId},
+    },
     flow::proxy::handles::Session,
     io::net::error::EgressError,
 };
@@ -67,6 +70,7 @@ impl Endpoint {
 }
 
 /// One request of an agent.
+#[derive(Clone)]
 pub struct Ask {
     /// The method of HTTP.
     pub verb: Verb,
@@ -78,6 +82,8 @@ pub struct Ask {
     pub body: Bytes,
     /// From where, and under which id.
     pub origin: Origin,
+    /// The approval for which it waited as a task; none where an agent makes the call itself.
+    pub waited: Option<ApprovalId>,
 }
 
 impl Ask {

@@ -112,6 +112,11 @@ fn request(gateway: &Gateway, ask: &Ask, call: &Call<'_>, credential: Credential
     Some(request)
 }
 
+/// Whether a server may see a header of the caller's.
+pub fn goes_on(name: &HeaderName) -> bool {
+    FORWARDED.contains(&name.as_str()) || name.as_str().starts_with(MIRRORED)
+}
+
 fn forwarded(ask: &Ask, call: &Call<'_>) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(12);
     for name in FORWARDED {

@@ -8,7 +8,7 @@ use std::{borrow::Cow, net::IpAddr, sync::Arc};
 use bytes::Bytes;
 
 use crate::{
-    base::ids::ServerId,
+    base::ids::{CallTaskId, ServerId},
     domain::audit::ClientPart,
     flow::{
         decision::{Caller, ServerFacts},
@@ -23,6 +23,7 @@ use crate::{
             refusal::Refusal,
             route::Merged,
             state::{Round, State},
+            tasks,
             watch::Watch,
         },
     },
@@ -49,10 +50,9 @@ pub struct Opened {
     pub renamed: Option<String>,
     /// What the state stands for that it carries.
     pub state: Option<State>,
+    /// The task of ours that it asks about; then no server hears of it.
+    pub task: Option<CallTaskId>,
 }
-
-const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
-const TASKS: [&str; 2] = ["extensions", "io.modelcontextprotocol/tasks"];
 
 /// Opens the handles that a request carries.
 ///
@@ -71,14 +71,19 @@ pub fn open(
         String::from_utf8(plain).map_err(|_| Refusal::HandleUnknown)
     };
     let (mut edits, mut opened) = (Edits::of(body), Opened::default());
-    let declares_tasks = request.params.meta(CAPABILITIES).and_then(|said| said.reach(&TASKS)).is_some();
     if let (Some(task), Some(raw)) = (request.params.task_id().map_err(wrong)?, request.params.get("taskId"))
     {
         // A modern server asks for the declaration before it looks at the id, and so must whoever knows the ids.
-        if era == Era::Modern && !declares_tasks {
+        if era == Era::Modern && !tasks::are_declared(&request.params) {
             return Err(Refusal::TasksUndeclared);
         }
-        let text = plain(HandleKind::Task, &task)?;
+        let text = match plain(HandleKind::Task, &task) {
+            Err(unknown) if request.method().target() == Target::Task => {
+                opened.task = Some(tasks::open(handles, holder, &task, era).map_err(|_| unknown)?);
+                return Ok(opened);
+            }
+            theirs => theirs?,
+        };
         opened.renamed = Some(headers::encode(&text).into_owned());
         edits.replace_string(raw, &text);
     }
@@ -116,6 +121,8 @@ pub struct Editor {
     list: Option<(ListKind, Visible)>,
     /// Whether the answer tells what the server can do.
     is_opening: bool,
+    /// Whether it tells so to an agent whose calls may wait as tasks.
+    offers_tasks: bool,
     /// How the server's things are called, where it is reached through the merged endpoint.
     merged: Option<Merged>,
     /// The round that a state in the answer stands for.
@@ -162,12 +169,14 @@ impl Editor {
             client: call.client.clone(),
             ip: admitted.ip(),
         };
+        let is = |method| call.request().is_some_and(|request| request.method() == method);
         Self {
             handles: gateway.handles.clone(),
             holder: admitted.holder(&call.server),
             era: call.era,
             list: list.map(|kind| (kind, visible())),
-            is_opening: call.request().is_some_and(|request| request.method() == Method::Initialize),
+            is_opening: is(Method::Initialize),
+            offers_tasks: is(Method::ServerDiscover) && visible().caller().may_wait(&call.server),
             merged: call.merged.clone(),
             round: open.and_then(OpenCall::round),
             scope: admitted.snapshot.scope,
@@ -185,6 +194,7 @@ impl Editor {
             return self.edit_list(body, *kind, visible);
         }
         if !self.is_opening
+            && !self.offers_tasks
             && self.merged.is_none()
             && !MARKS.iter().any(|mark| memchr::memmem::find(body, mark).is_some())
         {
@@ -293,6 +303,13 @@ impl Editor {
                 let tasks = response.result("capabilities").and_then(|all| all.get("tasks"));
                 if let Some(tasks) = tasks {
                     edits.change(tasks, &[Change::Remove("list")]);
+                }
+            }
+            Message::Response(response) if self.offers_tasks => {
+                if let Some(capabilities) = response.result("capabilities") {
+                    let added = tasks::declared_in(capabilities.get("extensions"));
+                    let added = added.as_ref().map(|all| Change::Set("extensions", all.as_bytes()));
+                    edits.change(capabilities, added.as_slice());
                 }
             }
             Message::Response(response) => {

@@ -28,6 +28,8 @@ pub enum HandleKind {
     State,
     /// Where a merged list goes on.
     Cursor,
+    /// A task of Portreeve's own: a call that waits for a human.
+    Waiting,
 }
 
 impl HandleKind {
@@ -37,6 +39,7 @@ impl HandleKind {
             Self::Task => "task",
             Self::State => "state",
             Self::Cursor => "cursor",
+            Self::Waiting => "waiting",
         }
     }
 }
@@ -101,7 +104,10 @@ impl Handles {
     pub fn seal(&self, kind: HandleKind, holder: Holder, text: &[u8]) -> String {
         let keys = self.keys();
         // Agents compare the ids of tasks; sessions and states are compared by nobody.
-        let seal = if kind == HandleKind::Task { seal::seal_alike } else { seal::seal };
+        let seal = match kind {
+            HandleKind::Task | HandleKind::Waiting => seal::seal_alike,
+            HandleKind::Session | HandleKind::State | HandleKind::Cursor => seal::seal,
+        };
         let sealed = keys.first().map(|key| seal(key, place(kind, holder), text)).unwrap_or_default();
         URL_SAFE_NO_PAD.encode(sealed)
     }
@@ -175,6 +181,11 @@ mod tests {
         let handle = handles.seal(HandleKind::Task, mine, b"task-7");
         assert_eq!(handles.open(HandleKind::Task, mine, &handle).as_deref(), Ok(b"task-7".as_slice()));
         assert_eq!(handles.open(HandleKind::State, mine, &handle), Err(Unknown));
+        assert_eq!(
+            handles.open(HandleKind::Waiting, mine, &handle),
+            Err(Unknown),
+            "a server's is none of ours"
+        );
         assert_eq!(handles.seal(HandleKind::Task, mine, b"task-7"), handle, "a task keeps its name");
         assert_ne!(handles.seal(HandleKind::Task, mine, b"task-8"), handle);
         for other in [

@@ -225,7 +225,7 @@ fn id_of(ask: &Ask) -> Option<String> {
 }
 
 /// Passes on, into a stream that has begun, what would have been an answer of its own.
-async fn pass_on(answer: Answer, outlet: &mpsc::Sender<Piece>) {
+pub(super) async fn pass_on(answer: Answer, outlet: &mpsc::Sender<Piece>) {
     let is_events = dispatch::is_event_stream(&answer.headers);
     match answer.body {
         AnswerBody::Whole(body) if is_events => {

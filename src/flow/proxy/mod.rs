@@ -37,6 +37,7 @@ pub mod seen;
 pub mod snapshots;
 pub mod state;
 pub mod strangers;
+pub mod tasks;
 pub mod tether;
 pub mod throttle;
 pub mod unconnected;
@@ -56,6 +57,7 @@ use crate::{
         record::{Admission, Recorded},
         refusal::{Refusal, Refused},
         route::Call,
+        tasks::Poll,
         tether::Tether,
     },
     io::db::OrgScope,
@@ -72,6 +74,7 @@ const ROUNDS: usize = 3;
 pub async fn serve(gateway: &Arc<Gateway>, ask: Ask) -> Answer {
     match decide(gateway, &ask).await {
         Served::Answer(answer) => *answer,
+        Served::Polled(poll) => Box::pin(tasks::answer(gateway, *poll)).await,
         Served::Waits(scope, waiting, answer) => match Held::of(gateway, &ask, scope, *waiting, *answer) {
             Ok(held) => Box::pin(held.answer(gateway, ask)).await,
             Err(answer) => *answer,
@@ -83,6 +86,8 @@ pub async fn serve(gateway: &Arc<Gateway>, ask: Ask) -> Answer {
 async fn go_on(gateway: &Gateway, ask: &Ask) -> Answer {
     match decide(gateway, ask).await {
         Served::Answer(answer) | Served::Waits(_, _, answer) => *answer,
+        // No request that is made for an agent asks about a task of ours.
+        Served::Polled(_) => reply::busy(ask),
     }
 }
 
@@ -92,6 +97,8 @@ enum Served {
     Answer(Box<Answer>),
     /// It waits for a human; with what is answered where nobody listens.
     Waits(OrgScope, Box<Waiting>, Box<Answer>),
+    /// It asks about a task of ours.
+    Polled(Box<Poll>),
 }
 
 async fn decide(gateway: &Gateway, ask: &Ask) -> Served {
@@ -111,6 +118,7 @@ async fn decide(gateway: &Gateway, ask: &Ask) -> Served {
             (Recorded::Answer(answer), None) => return Served::Answer(answer),
             // Somebody changed what calls are judged by; whoever changed it may have been answered already.
             (Recorded::Stale(epoch), _) => newest = epoch,
+            (Recorded::Polled(poll), _) => return Served::Polled(poll),
         }
     }
     Served::Answer(Box::new(reply::busy(ask)))
@@ -136,6 +144,9 @@ async fn post(gateway: &Gateway, ask: &Ask, admitted: Admitted) -> Result<Record
 /// A message to one server: judgment, record, and the exchange.
 async fn carry(gateway: &Gateway, ask: &Ask, admitted: &Admitted) -> Result<Recorded, Box<Refused>> {
     let call = Call::of(gateway, admitted, ask, parse(ask, admitted)?)?;
+    if let Some(task) = call.opened.task {
+        return Box::pin(tasks::polled(gateway, ask, admitted, call, task)).await;
+    }
     pass(gateway, ask, admitted, call).await
 }
 

@@ -26,6 +26,7 @@ use crate::{
         reply,
         route::{self, Call},
         state::Round,
+        tasks::Poll,
     },
     io::db::OrgScope,
     protocol::mcp::{canonical::canonical, message::Request, method::Method},
@@ -38,6 +39,8 @@ pub enum Recorded {
     Answer(Box<Answer>),
     /// It was judged by what is no longer so; the organization's epoch is this, or the organization is gone.
     Stale(Option<i64>),
+    /// It asks about a task of ours.
+    Polled(Box<Poll>),
 }
 
 /// A call that is on record and may leave. Only [`admit`] makes one.

@@ -474,6 +474,7 @@ impl Refusal {
                 Word::Denied { .. } => "a human did not agree".into(),
                 // Which, is for the agent and for who may see the approval.
                 Word::Otherwise { .. } => "a human agreed to other arguments".into(),
+                Word::Over { why } => (*why).into(),
             },
             Self::Unconnected(unconnected) => unconnected.fact().into(),
             Self::ClientNotBound { client: Some(client) } => {

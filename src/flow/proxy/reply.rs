@@ -10,6 +10,7 @@ use crate::{
         ask::{Answer, AnswerBody, Ask},
         gateway::Gateway,
         refusal::{Form, Refusal, Refused},
+        tasks,
     },
     protocol::mcp::{
         error::{self, Code},
@@ -247,6 +248,11 @@ fn denied(gateway: &Gateway, ask: &Ask, refused: &Refused, era: Era) -> Answer {
     }
     if let Some(seconds) = refusal.retry_after() {
         decision["retry_after"] = json!(seconds);
+    }
+    if let (Refusal::Approval(waiting), Some(id)) = (refusal, refused.id.as_deref())
+        && let Way::Task(begun) = &waiting.way
+    {
+        return tasks::begun(id, waiting, begun, era, &decision);
     }
     if let Some(lead) = Lead::of(ask, refusal)
         && let Some(id) = refused.id.as_deref()

@@ -50,7 +50,10 @@ pub fn answer(gateway: &Gateway, ask: &Ask, admitted: &Admitted, pass: Pass<'_>)
         Payload::Message(Message::Request(request)) => match request.method() {
             // A session of ours, as for a server that knows none of the kind; it reaches the server once nothing is missing.
             Method::Initialize => bridge::open(gateway, admitted, call, open),
-            Method::ServerDiscover => bridge::own(request, bridge::discovered(call), open),
+            Method::ServerDiscover => {
+                let may_wait = admitted.caller(call.client.as_ref(), admitted.ip()).may_wait(&call.server);
+                bridge::own(request, bridge::discovered(call, may_wait), open)
+            }
             Method::Ping => bridge::own(request, json!({}), open),
             _ => tools(ask, admitted, call, request, open),
         },

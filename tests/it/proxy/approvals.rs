@@ -23,7 +23,8 @@ pub(super) async fn asking(ask: Value) -> Asking {
 }
 
 /// The same on a stage of the test's own, with limits.
-pub(super) async fn asking_on(stage: Stage, ask: Value, limits: Value) -> Asking {
+pub(super) async fn asking_on(mut stage: Stage, ask: Value, limits: Value) -> Asking {
+    stage.agent = stage.agent.without_tasks();
     let admin = stage.app.member(&stage.org, "Admin", Role::Admin).await;
     let admin = stage.app.key_of(&stage.org, admin.id, Role::Admin, &["*"]).await;
     let person = stage.app.member(&stage.org, "Ann Approver", Role::Approver).await;

@@ -74,7 +74,7 @@ pub(super) fn answered(message: &Value, result: &Value) -> String {
 }
 
 /// A server with sessions, which forgets the first one after `calls` calls.
-fn with_sessions(calls: usize) -> impl Fn(&Asked) -> Script + Send + Sync + 'static {
+pub(super) fn with_sessions(calls: usize) -> impl Fn(&Asked) -> Script + Send + Sync + 'static {
     let count = Mutex::new((0, 0));
     move |asked| {
         let message: Value = serde_json::from_slice(&asked.body).unwrap_or_default();

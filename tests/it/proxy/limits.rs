@@ -133,7 +133,8 @@ async fn an_observed_limit_counts_and_stops_nothing() {
 
 #[tokio::test]
 async fn beyond_a_limit_a_human_is_asked_where_it_says_so() {
-    let (stage, key) = under(limit(1, json!({ "on_exceed": "require_approval" }))).await;
+    let (mut stage, key) = under(limit(1, json!({ "on_exceed": "require_approval" }))).await;
+    stage.agent = stage.agent.without_tasks();
     assert!(is_done(&stage.agent.call("get_issue").await));
     let asked = stage.agent.call("get_issue").await;
     assert!(asked.words().starts_with("[APPROVAL NEEDED]"), "{}", asked.words());

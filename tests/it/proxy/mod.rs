@@ -18,4 +18,5 @@ mod stops;
 mod streams;
 mod suggested;
 mod table;
+mod tasks;
 mod waits;

@@ -1,5 +1,7 @@
 //! An organization with a scripted server, a grant and an agent that carries its token.
 
+use std::time::{Duration, Instant};
+
 use http::{HeaderMap, StatusCode};
 use portreeve::{
     base::{
@@ -19,6 +21,9 @@ use crate::kit::{
     people::PlantedOrg,
 };
 
+/// How long what follows an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// What every test of the gate stands on.
 pub(super) struct Stage {
     pub(super) app: TestApp,
@@ -36,6 +41,8 @@ pub(super) struct Agent {
     client: reqwest::Client,
     url: String,
     token: String,
+    /// What it can do, as it says with requests that are about no task.
+    capabilities: Value,
 }
 
 /// What an agent was answered.
@@ -126,7 +133,8 @@ impl Stage {
 
     /// Waits until this many records of calls stand; outcomes follow the answer.
     pub(super) async fn calls_once(&self, count: usize) -> Vec<(String, Record)> {
-        for _ in 0..200 {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
             let calls = self.calls().await;
             if calls.len() >= count {
                 return calls;
@@ -143,16 +151,26 @@ impl Stage {
     }
 }
 
+fn knowing_tasks() -> Value {
+    json!({ "extensions": { "io.modelcontextprotocol/tasks": {} } })
+}
+
 impl Agent {
     pub(super) fn new(url: &str, token: &str) -> Self {
         rustls::crypto::ring::default_provider().install_default().ok();
         let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-        Self { client: client.build().unwrap(), url: url.to_owned(), token: token.to_owned() }
+        let (client, capabilities) = (client.build().unwrap(), knowing_tasks());
+        Self { client, url: url.to_owned(), token: token.to_owned(), capabilities }
     }
 
     /// The same agent at another address.
     pub(super) fn at(&self, url: &str) -> Self {
         Self { url: url.to_owned(), ..self.clone() }
+    }
+
+    /// The same software, which does not know tasks.
+    pub(super) fn without_tasks(&self) -> Self {
+        Self { capabilities: json!({}), ..self.clone() }
     }
 
     /// The same software with another token.
@@ -205,11 +223,11 @@ impl Agent {
 
     /// A request of the modern era, with the headers that repeat it; what `_meta` says goes before what is usual.
     pub(super) async fn ask(&self, method: &str, mut params: Value) -> Reply {
+        let is_about_a_task = method.starts_with("tasks/");
+        let capabilities = if is_about_a_task { knowing_tasks() } else { self.capabilities.clone() };
         let usual = json!({
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-            "io.modelcontextprotocol/clientCapabilities": {
-                "extensions": { "io.modelcontextprotocol/tasks": {} },
-            },
+            "io.modelcontextprotocol/clientCapabilities": capabilities,
             "io.modelcontextprotocol/clientInfo": { "name": "test-agent", "version": "1.2" },
         });
         let mut meta = params["_meta"].take().as_object().cloned().unwrap_or_default();

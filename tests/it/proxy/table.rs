@@ -155,8 +155,10 @@ impl Asker {
             headers.extend(name.map(|name| ("mcp-name".to_owned(), name.to_owned())));
             params["_meta"] = json!({
                 "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-                "io.modelcontextprotocol/clientCapabilities":
-                    { "extensions": { "io.modelcontextprotocol/tasks": {} } },
+                "io.modelcontextprotocol/clientCapabilities": match method.starts_with("tasks/") {
+                    true => json!({ "extensions": { "io.modelcontextprotocol/tasks": {} } }),
+                    false => json!({}),
+                },
                 "io.modelcontextprotocol/clientInfo": { "name": "test-agent", "version": "1" },
             });
         }

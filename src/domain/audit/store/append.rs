@@ -46,6 +46,8 @@ pub enum Unrecorded {
     Asked,
     /// A call that its agent called off while it waited; what comes of the call is recorded.
     CalledOff,
+    /// The way of a call that waits as a task; what comes of the call is recorded.
+    Task,
     /// A person's own view: theme, dismissed hints, the organization last visited.
     Preference,
     /// The request turned out to change nothing.

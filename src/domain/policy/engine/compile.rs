@@ -8,7 +8,7 @@ use std::{
 use crate::{
     base::risk::Class,
     domain::policy::{
-        document::{Document, Rule, ToolRules},
+        document::{Action, Checks, Document, OnExceed, Rule, ToolRules},
         engine::{
             facts::Tool,
             trace::{List, Part},
@@ -86,6 +86,19 @@ impl Program {
     pub fn hiding(&self, name: &str, class: Class) -> Option<&Pattern> {
         let at = self.hidden_at(&Tool { name, class, is_reviewed: true })?;
         self.document.hide.get(at)
+    }
+
+    /// Whether there are calls about which it has a human asked.
+    pub fn asks(&self) -> bool {
+        let asks = |checks: &Checks| {
+            let by_limit = checks.limits.iter().any(|limit| limit.on_exceed == OnExceed::RequireApproval);
+            !checks.ask_if.is_empty() || by_limit
+        };
+        let Document { default, all_tools, tools, .. } = &*self.document;
+        let of_tool = |rules: &ToolRules| rules.action == Action::RequireApproval || asks(&rules.checks);
+        *default == Action::RequireApproval
+            || asks(all_tools)
+            || tools.iter().any(|(_, rules)| of_tool(rules))
     }
 
     /// What of a tool's calls and answers is masked, also where the document only observes.

@@ -105,7 +105,7 @@ impl PastOutcome {
 
     fn of_refusal(code: Option<&str>) -> Self {
         match code {
-            Some("approval_needed" | "approval_narrowed") => Self::Asked,
+            Some("approval_needed" | "approval_narrowed" | "approval_over") => Self::Asked,
             Some("limit_reached") => Self::Limited,
             _ => Self::Denied,
         }

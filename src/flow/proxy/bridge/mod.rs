@@ -138,7 +138,10 @@ pub async fn dispatch(
             }
             Method::Ping | Method::LoggingSetLevel => own(request, json!({}), open),
             Method::Initialize => self::open(gateway, admitted, call, open),
-            Method::ServerDiscover => own(request, discovered(call), open),
+            Method::ServerDiscover => {
+                let may_wait = admitted.caller(call.client.as_ref(), admitted.ip()).may_wait(&call.server);
+                own(request, discovered(call, may_wait), open)
+            }
             Method::SubscriptionsListen => match Wanted::of(request) {
                 Ok(_) => carry(gateway, ask, admitted, permit, open, credential, way).await,
                 Err(what) => {

@@ -15,6 +15,7 @@ use crate::{
         record::{Ending, OpenCall},
         reply,
         route::Call,
+        tasks,
     },
     protocol::mcp::{
         error,
@@ -134,12 +135,17 @@ pub fn own(request: &Request<'_>, mut result: Value, open: Option<OpenCall>) -> 
 }
 
 /// What a server of the old era is, in the words of the modern one.
-pub fn discovered(call: &Call<'_>) -> Value {
+pub fn discovered(call: &Call<'_>, may_wait: bool) -> Value {
     let declared = &call.server.server.declared;
+    let mut capabilities = dress::capabilities(declared.capabilities.as_deref(), Era::Modern);
+    // The server's own tasks do not cross; those of ours, in which calls wait, need not.
+    if let (true, Value::Object(all)) = (may_wait, &mut capabilities) {
+        tasks::declare(all);
+    }
     json!({
         "resultType": "complete",
         "supportedVersions": [Version::LATEST.name()],
-        "capabilities": dress::capabilities(declared.capabilities.as_deref(), Era::Modern),
+        "capabilities": capabilities,
         "instructions": declared.instructions,
         "ttlMs": 0,
         "cacheScope": "private",

@@ -16,7 +16,7 @@ use crate::{
             merged::{Problem, changes, cursor::Cursor, heard::Heard, names, places},
             record::{self, Recorded},
             refusal::Refusal,
-            reply,
+            reply, tasks,
         },
     },
     protocol::mcp::{
@@ -150,6 +150,10 @@ impl Own<'_> {
                     all.insert(key.to_owned(), json!({}));
                 }
             }
+        }
+        let caller = self.admitted.caller(self.heard.client.as_ref(), self.ask.origin.ip);
+        if self.heard.era == Era::Modern && servers.iter().any(|facts| caller.may_wait(facts)) {
+            tasks::declare(&mut all);
         }
         Value::Object(all)
     }

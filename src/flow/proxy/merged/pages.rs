@@ -60,7 +60,7 @@ pub(super) async fn page(
                     return Ok(Recorded::Answer(Box::new(answer)));
                 }
             }
-            Ok(stale @ Recorded::Stale(_)) => return Ok(stale),
+            Ok(other @ (Recorded::Stale(_) | Recorded::Polled(_))) => return Ok(other),
             // The lists of the others are worth more than the word that something is missing for this one.
             Err(refused) if matches!(refused.refusal, Refusal::Unconnected(_)) => {}
             Err(refused) => return Err(Problem::There(refused)),

@@ -16,6 +16,7 @@ use crate::{
             handles::HandleKind,
             merged::{heard::Heard, names, places},
             refusal::{Refusal, Refused},
+            tasks,
         },
     },
     io::db::{OrgTx, Tx},
@@ -101,7 +102,14 @@ impl Within {
 pub(super) fn request(ask: &Ask, heard: &Heard, server: &ServerFacts, body: Bytes) -> Ask {
     let session = heard.session.clone().map(Box::new);
     let endpoint = Endpoint::Within { server: server.server.id, then: None, session };
-    Ask { verb: Verb::Post, endpoint, headers: ask.headers.clone(), body, origin: ask.origin.clone() }
+    Ask {
+        verb: Verb::Post,
+        endpoint,
+        headers: ask.headers.clone(),
+        body,
+        origin: ask.origin.clone(),
+        waited: ask.waited,
+    }
 }
 
 /// A member that has to be there, and where it stands.
@@ -193,8 +201,10 @@ fn task(
     request: &Request<'_>,
 ) -> Result<Within, Refusal> {
     let (handle, _) = said(request.params.task_id(), request.params.get("taskId"), "taskId")?;
-    let is_of =
-        |facts: &ServerFacts| gateway.handles.open(HandleKind::Task, admitted.holder(facts), &handle).is_ok();
+    let is_of = |facts: &ServerFacts| {
+        let (handles, holder) = (&gateway.handles, admitted.holder(facts));
+        handles.open(HandleKind::Task, holder, &handle).is_ok() || tasks::is_of(handles, holder, &handle)
+    };
     let server = admitted.servers().into_iter().find(|facts| is_of(facts)).ok_or(Refusal::HandleUnknown)?;
     Ok(Within { ask: self::request(ask, heard, server, ask.body.clone()), tool: None })
 }
