@@ -275,13 +275,6 @@ pub(super) const PHRASES: &[Phrase] = &[
     phrase("recovery_codes.made", "Recovery codes made", "make", "made", "new recovery codes"),
     phrase("second_factor.refused", "Second factor refused", "show", "was refused", "a second factor"),
     phrase(
-        "server.catalogue_changed",
-        "Catalogue changed",
-        "read",
-        "noticed",
-        "changes in what the server {target} offers",
-    ),
-    phrase(
         "secret.changed",
         "Secret changed",
         "change",
@@ -302,6 +295,13 @@ pub(super) const PHRASES: &[Phrase] = &[
         "rotate",
         "gave a new value to",
         "the secret {target}[ of team {after.team}]",
+    ),
+    phrase(
+        "server.catalogue_changed",
+        "Catalogue changed",
+        "read",
+        "noticed",
+        "changes in what the server {target} offers",
     ),
     phrase("server.changed", "Server changed", "change", "changed", "the server {target}"),
     phrase("server.created", "Server added", "add", "added", "the server {target}[ at {after.url}]"),
