@@ -49,6 +49,7 @@ impl TriedCredential {
             name: self.name.clone(),
             source: String::new(),
             secret: String::new(),
+            provider: String::new(),
             template: self.template.clone(),
             value: Some(value),
         };
