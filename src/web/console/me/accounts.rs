@@ -35,7 +35,7 @@ use crate::{
     },
 };
 
-use words::{Health, initials};
+use words::Health;
 
 const LIST: &str = "/me/accounts";
 /// Sends a browser on after a page was shown; forms cannot, for they may lead to our own pages only.
@@ -89,7 +89,6 @@ struct Place {
 struct AccountRow {
     href: String,
     reconnect: String,
-    initials: String,
     provider: String,
     title: String,
     workspace: String,
@@ -100,7 +99,6 @@ struct AccountRow {
 /// A provider that an account can be connected at.
 struct Tile {
     href: String,
-    initials: String,
     name: String,
     /// Whether there is an account there already.
     is_further: bool,
@@ -126,7 +124,8 @@ struct AccountPage {
     retry_at: Option<OffsetDateTime>,
     has_refresh: bool,
     error: Option<ErrorLine>,
-    name: String,
+    /// What its owner calls it, or typed.
+    own_name: String,
     version: i64,
     /// What becomes of it at the provider when it is disconnected.
     ends: &'static str,
@@ -232,7 +231,6 @@ impl Place {
             if provider.disabled_at.is_none() {
                 place.tiles.push(Tile {
                     href: connect_href(&place.slug, provider.slug.as_str()),
-                    initials: initials(&provider.name),
                     name: provider.name,
                     is_further: !accounts.is_empty(),
                 });
@@ -250,7 +248,6 @@ impl AccountRow {
         Self {
             href: format!("{LIST}/{org}/{id}"),
             reconnect: with_query(&connect, [("connection", id.as_str())]),
-            initials: initials(&connection.provider_name),
             provider: connection.provider_name.clone(),
             title: connection.title().to_owned(),
             workspace: connection.label.workspace.clone(),
@@ -298,7 +295,7 @@ async fn account_page(
             code: error.code.clone(),
             words: error.words.clone(),
         }),
-        name: name.unwrap_or_else(|| connection.name.clone()),
+        own_name: name.unwrap_or_else(|| connection.name.clone()),
         version: connection.version,
         ends: words::ends(can_revoke),
         is_ended: connection.state == ConnectionState::Revoked,
@@ -453,7 +450,6 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
     let row = |text: &str, is_broken| AccountRow {
         href: "/me/accounts/acme/con_1".into(),
         reconnect: "/me/accounts/acme/connect/github?connection=con_1".into(),
-        initials: "Gh".into(),
         provider: "GitHub".into(),
         title: text.into(),
         workspace: text.into(),
@@ -465,12 +461,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         slug: format!("acme-{n}"),
         accounts: (0..many).map(|n| row(LONG, n % 2 == 1)).collect(),
         tiles: (0..many)
-            .map(|n| Tile {
-                href: "/".into(),
-                initials: "Gh".into(),
-                name: LONG.into(),
-                is_further: n % 2 == 1,
-            })
+            .map(|n| Tile { href: "/".into(), name: LONG.into(), is_further: n % 2 == 1 })
             .collect(),
     };
     let list = |places: Vec<Place>, broken| AccountsPage {
@@ -498,7 +489,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
             code: "invalid_grant".into(),
             words: text.into(),
         }),
-        name: text.into(),
+        own_name: text.into(),
         version: 1,
         ends: words::ends(!is_broken),
         is_ended: false,

@@ -118,8 +118,3 @@ pub(super) fn host(provider: &Provider) -> String {
     let host = template.as_ref().and_then(|template| template.endpoints().0.host_str());
     host.unwrap_or_default().to_owned()
 }
-
-/// Two letters that stand for a provider.
-pub(super) fn initials(name: &str) -> String {
-    name.chars().filter(|letter| letter.is_alphanumeric()).take(2).collect()
-}
