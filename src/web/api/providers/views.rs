@@ -115,6 +115,8 @@ pub(super) struct PresetView {
     more_scopes: &'static [String],
     /// What happens when a token is refreshed.
     refreshing: Refreshing,
+    /// For how many seconds its tokens are valid, as far as is known.
+    lifetime: Option<u64>,
     /// Whether a connection can be ended at the provider.
     can_revoke: bool,
     notes: &'static [String],
@@ -151,6 +153,7 @@ impl From<&'static Preset> for PresetView {
             scopes: &preset.scopes,
             more_scopes: &preset.more_scopes,
             refreshing: preset.refreshing,
+            lifetime: preset.lifetime,
             can_revoke: preset.revoke.is_some(),
             notes: &preset.notes,
             unconfirmed: &preset.unconfirmed,

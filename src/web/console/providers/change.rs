@@ -27,29 +27,29 @@ use crate::{
 /// The form.
 #[derive(Template)]
 #[template(path = "console/providers/form.html")]
-pub(super) struct EditPage {
-    pub(super) shell: Shell,
-    pub(super) crumbs: Vec<Crumb>,
-    pub(super) href: String,
-    pub(super) tells_apart: bool,
-    pub(super) form: EditForm,
-    pub(super) faults: FormFaults,
+struct EditPage {
+    shell: Shell,
+    crumbs: Vec<Crumb>,
+    href: String,
+    tells_apart: bool,
+    form: EditForm,
+    faults: FormFaults,
 }
 
 #[derive(Clone, Default, Deserialize)]
 pub(super) struct EditForm {
     #[serde(default)]
-    pub(super) name: String,
+    name: String,
     #[serde(default)]
-    pub(super) slug: String,
+    slug: String,
     #[serde(default)]
-    pub(super) client_id: String,
+    client_id: String,
     #[serde(default)]
-    pub(super) scopes: String,
+    scopes: String,
     #[serde(default)]
-    pub(super) user_scopes: String,
+    user_scopes: String,
     #[serde(default)]
-    pub(super) version: String,
+    version: String,
 }
 
 #[derive(Deserialize)]
@@ -148,4 +148,26 @@ async fn render(
     let crumbs = vec![crumb(ask), Crumb::to(provider.name.clone(), href.clone())];
     let tells_apart = provider.preset().is_some_and(|preset| preset.user_scope_parameter.is_some());
     page_with(status, &EditPage { shell, crumbs, href, tells_apart, form, faults })
+}
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::console::providers::samples::all_wrong;
+    use crate::web::kit::{
+        samples::{SHARP, sample, shell},
+        shell::Base,
+    };
+
+    let edit = |name: &str, faults| EditPage {
+        shell: shell(Base::Organization, "Change GitLab"),
+        crumbs: Vec::new(),
+        href: "/o/acme/providers/gitlab".into(),
+        tells_apart: !name.is_empty(),
+        form: EditForm { name: name.into(), scopes: name.into(), ..EditForm::default() },
+        faults,
+    };
+    vec![
+        sample("provider, change: empty", &edit("", FormFaults::default())),
+        sample("provider, change: refused", &edit(SHARP, all_wrong())),
+    ]
 }

@@ -23,16 +23,16 @@ use crate::{
 /// The list.
 #[derive(Template)]
 #[template(path = "console/providers/list.html")]
-pub(super) struct ProvidersPage {
-    pub(super) shell: Shell,
-    pub(super) base: String,
-    pub(super) q: String,
-    pub(super) rows: Vec<ProviderRow>,
-    pub(super) list: Listing,
-    pub(super) can_write: bool,
+struct ProvidersPage {
+    shell: Shell,
+    base: String,
+    q: String,
+    rows: Vec<ProviderRow>,
+    list: Listing,
+    can_write: bool,
 }
 
-pub(super) struct ProviderRow {
+struct ProviderRow {
     href: String,
     name: String,
     slug: String,
@@ -43,7 +43,7 @@ pub(super) struct ProviderRow {
 }
 
 impl ProviderRow {
-    pub(super) fn new(base: &str, provider: &Provider) -> Self {
+    fn new(base: &str, provider: &Provider) -> Self {
         Self {
             href: format!("{base}/{}", provider.slug),
             name: provider.name.clone(),
@@ -70,4 +70,29 @@ pub(super) async fn list(ask: OrgPage, mut asked: Asked) -> PageResult {
         list,
     };
     page_with(page.list.status(), &page)
+}
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::console::providers::samples::{own, provider};
+    use crate::web::kit::{
+        samples::{LONG, SHARP, list, refused_list, sample, shell},
+        shell::Base,
+    };
+
+    let base = "/o/acme/providers";
+    let page = |count: usize, q: &str, list| ProvidersPage {
+        shell: shell(Base::Organization, "Providers"),
+        base: base.into(),
+        q: q.into(),
+        rows: (0..count).map(|n| ProviderRow::new(base, &provider(own(), LONG, n % 2 == 1))).collect(),
+        list,
+        can_write: count < 50,
+    };
+    vec![
+        sample("providers: none", &page(0, "", Listing::default())),
+        sample("providers: none matches", &page(0, SHARP, refused_list("q"))),
+        sample("providers: some", &page(3, "", Listing::default())),
+        sample("providers: many", &page(50, "", list())),
+    ]
 }

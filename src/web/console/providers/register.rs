@@ -32,30 +32,30 @@ const ISSUER: &str = "issuer";
 /// The choice of a preset.
 #[derive(Template)]
 #[template(path = "console/providers/choose.html")]
-pub(super) struct ChoosePage {
-    pub(super) shell: Shell,
-    pub(super) crumbs: Vec<Crumb>,
-    pub(super) action: String,
-    pub(super) q: String,
-    pub(super) presets: Vec<&'static Preset>,
-    pub(super) elsewhere: Vec<&'static Elsewhere>,
+struct ChoosePage {
+    shell: Shell,
+    crumbs: Vec<Crumb>,
+    action: String,
+    q: String,
+    presets: Vec<&'static Preset>,
+    elsewhere: Vec<&'static Elsewhere>,
 }
 
 /// The form.
 #[derive(Template)]
 #[template(path = "console/providers/new.html")]
-pub(super) struct NewPage {
-    pub(super) shell: Shell,
-    pub(super) crumbs: Vec<Crumb>,
-    pub(super) action: String,
-    pub(super) callback: String,
-    pub(super) chosen: Option<&'static Preset>,
-    pub(super) doubts: String,
-    pub(super) variables: Vec<VariableField>,
-    pub(super) auths: Vec<Choice>,
-    pub(super) pkces: Vec<Choice>,
-    pub(super) form: NewForm,
-    pub(super) faults: FormFaults,
+struct NewPage {
+    shell: Shell,
+    crumbs: Vec<Crumb>,
+    action: String,
+    callback: String,
+    chosen: Option<&'static Preset>,
+    doubts: String,
+    variables: Vec<VariableField>,
+    auths: Vec<Choice>,
+    pkces: Vec<Choice>,
+    form: NewForm,
+    faults: FormFaults,
 }
 
 impl NewPage {
@@ -78,11 +78,11 @@ impl NewPage {
 }
 
 /// One gap of a preset's addresses.
-pub(super) struct VariableField {
-    pub(super) name: String,
-    pub(super) label: String,
-    pub(super) help: &'static str,
-    pub(super) value: String,
+struct VariableField {
+    name: String,
+    label: String,
+    help: &'static str,
+    value: String,
 }
 
 #[derive(Deserialize)]
@@ -96,23 +96,23 @@ pub(super) struct NewQuery {
 /// What was typed. A preset has fields of its own, so the form is read pair by pair.
 #[derive(Clone, Default)]
 pub(super) struct NewForm {
-    pub(super) id: String,
+    id: String,
     /// A preset, or one of the words for none.
-    pub(super) of: String,
-    pub(super) name: String,
-    pub(super) slug: String,
-    pub(super) client_id: String,
-    pub(super) client_secret: Secret<String>,
-    pub(super) scopes: String,
-    pub(super) user_scopes: String,
-    pub(super) issuer: String,
-    pub(super) authorize_url: String,
-    pub(super) token_url: String,
-    pub(super) revoke_url: String,
-    pub(super) userinfo_url: String,
-    pub(super) client_auth: String,
-    pub(super) pkce: String,
-    pub(super) variables: Facts,
+    of: String,
+    name: String,
+    slug: String,
+    client_id: String,
+    client_secret: Secret<String>,
+    scopes: String,
+    user_scopes: String,
+    issuer: String,
+    authorize_url: String,
+    token_url: String,
+    revoke_url: String,
+    userinfo_url: String,
+    client_auth: String,
+    pkce: String,
+    variables: Facts,
 }
 
 impl NewForm {
@@ -246,7 +246,7 @@ async fn form_page(ask: &OrgPage, status: StatusCode, mut form: NewForm, faults:
     page_with(status, &page)
 }
 
-pub(super) fn variables(preset: &'static Preset, form: &NewForm) -> Vec<VariableField> {
+fn variables(preset: &'static Preset, form: &NewForm) -> Vec<VariableField> {
     let asked = preset.variables.iter().filter(|variable| variable.source == VariableSource::Asked);
     let field = |variable: &'static Variable| VariableField {
         name: format!("variable-{}", variable.name),
@@ -262,7 +262,7 @@ pub(super) fn variables(preset: &'static Preset, form: &NewForm) -> Vec<Variable
     asked.map(field).collect()
 }
 
-pub(super) fn auths(chosen: &str) -> Vec<Choice> {
+fn auths(chosen: &str) -> Vec<Choice> {
     let all = [
         (ClientAuth::Post, "In the body", "Id and secret stand in the form; most take this."),
         (ClientAuth::Basic, "In the header", "Id and secret stand in the Authorization header."),
@@ -271,11 +271,62 @@ pub(super) fn auths(chosen: &str) -> Vec<Choice> {
     all.map(|(auth, label, hint)| Choice::new(auth.as_str(), label).hint(hint).chosen_by(chosen)).into()
 }
 
-pub(super) fn pkces(chosen: &str) -> Vec<Choice> {
+fn pkces(chosen: &str) -> Vec<Choice> {
     let all = [
         (Pkce::Sent, "Sent; a provider that does not know it passes it over"),
         (Pkce::Required, "Required"),
         (Pkce::Off, "Off, because the provider refuses it"),
     ];
     all.map(|(pkce, label)| Choice::new(pkce.as_str(), label).chosen_by(chosen)).into()
+}
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::domain::connections::{elsewhere, presets};
+    use crate::web::console::providers::samples::all_wrong;
+    use crate::web::kit::{
+        samples::{LONG, SHARP, sample, shell},
+        shell::Base,
+    };
+
+    let choose = |q: &str, count: usize| ChoosePage {
+        shell: shell(Base::Organization, "Add a provider"),
+        crumbs: Vec::new(),
+        action: "/o/acme/providers/new".into(),
+        q: q.into(),
+        presets: presets().iter().take(count).collect(),
+        elsewhere: elsewhere().iter().take(usize::from(count == 0)).collect(),
+    };
+    let new = |of: &str, faults| {
+        let chosen = preset(of);
+        let form = NewForm {
+            name: LONG.into(),
+            client_id: SHARP.into(),
+            client_secret: Secret::new("never shown".to_owned()),
+            scopes: LONG.into(),
+            ..NewForm::fresh(of)
+        };
+        NewPage {
+            shell: shell(Base::Organization, "Add a provider"),
+            crumbs: Vec::new(),
+            action: "/o/acme/providers/new".into(),
+            callback: "https://portreeve.example/oauth/callback/prv_x".into(),
+            chosen,
+            doubts: chosen.map(words::unverified).unwrap_or_default(),
+            variables: chosen.map(|preset| variables(preset, &form)).unwrap_or_default(),
+            auths: auths("post"),
+            pkces: pkces("sent"),
+            form,
+            faults,
+        }
+    };
+    vec![
+        sample("provider, choose: none matches", &choose(SHARP, 0)),
+        sample("provider, choose", &choose("", 53)),
+        sample("provider, new: of a preset", &new("gitlab", FormFaults::default())),
+        sample("provider, new: of a preset, refused", &new("slack", all_wrong())),
+        sample("provider, new: by addresses", &new(CUSTOM, FormFaults::default())),
+        sample("provider, new: by addresses, refused", &new(CUSTOM, all_wrong())),
+        sample("provider, new: by issuer", &new(ISSUER, all_wrong())),
+    ]
 }

@@ -27,23 +27,23 @@ use crate::{
 /// The page.
 #[derive(Template)]
 #[template(path = "console/providers/show.html")]
-pub(super) struct ProviderPage {
-    pub(super) shell: Shell,
-    pub(super) crumbs: Vec<Crumb>,
-    pub(super) href: String,
-    pub(super) delete_title: String,
-    pub(super) delete_action: String,
-    pub(super) provider: Provider,
-    pub(super) created_by: String,
-    pub(super) callback: String,
-    pub(super) kind: String,
-    pub(super) variables: Vec<(String, String)>,
-    pub(super) secret_age: String,
-    pub(super) preset: Option<&'static Preset>,
-    pub(super) doubts: String,
-    pub(super) checked_on: &'static str,
-    pub(super) faults: FormFaults,
-    pub(super) can_write: bool,
+struct ProviderPage {
+    shell: Shell,
+    crumbs: Vec<Crumb>,
+    href: String,
+    delete_title: String,
+    delete_action: String,
+    provider: Provider,
+    created_by: String,
+    callback: String,
+    kind: String,
+    variables: Vec<(String, String)>,
+    secret_age: String,
+    preset: Option<&'static Preset>,
+    doubts: String,
+    checked_on: &'static str,
+    faults: FormFaults,
+    can_write: bool,
 }
 
 impl ProviderPage {
@@ -58,6 +58,10 @@ impl ProviderPage {
     fn has_notes(&self) -> bool {
         self.preset.is_some_and(|preset| !preset.notes.is_empty() || !preset.unconfirmed.is_empty())
             || !self.doubts.is_empty()
+    }
+
+    fn lifetime(&self) -> String {
+        words::lifetime(self.preset.and_then(|preset| preset.lifetime))
     }
 
     fn ends_there(&self) -> &'static str {
@@ -125,7 +129,7 @@ async fn render(ask: &OrgPage, status: StatusCode, sheet: ProviderSheet, faults:
     page_with(status, &page)
 }
 
-pub(super) fn variables(provider: &Provider) -> Vec<(String, String)> {
+fn variables(provider: &Provider) -> Vec<(String, String)> {
     let ProviderSource::Preset { variables, .. } = &provider.source else { return Vec::new() };
     let label = |name: &String| {
         let known =
@@ -133,4 +137,42 @@ pub(super) fn variables(provider: &Provider) -> Vec<(String, String)> {
         known.map_or_else(|| name.clone(), |variable| words::capital(&variable.label))
     };
     variables.iter().map(|(name, value)| (label(name), value.clone())).collect()
+}
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::console::providers::samples::{all_wrong, of_preset, own, provider};
+    use crate::web::kit::{
+        samples::{LONG, SHARP, sample, shell},
+        shell::Base,
+    };
+
+    let one = |provider: Provider, faults, can_write| {
+        let preset = provider.preset();
+        ProviderPage {
+            shell: shell(Base::Organization, "GitLab"),
+            crumbs: vec![Crumb::to("Providers", "/o/acme/providers")],
+            href: "/o/acme/providers/gitlab".into(),
+            delete_title: "Delete GitLab?".into(),
+            delete_action: "/o/acme/providers/gitlab/delete".into(),
+            created_by: LONG.into(),
+            callback: format!("https://portreeve.example/oauth/callback/{}", provider.id),
+            kind: words::kind(&provider),
+            variables: variables(&provider),
+            secret_age: words::age(400),
+            doubts: preset.map(words::unverified).unwrap_or_default(),
+            preset,
+            checked_on: presets_checked_on(),
+            provider,
+            faults,
+            can_write,
+        }
+    };
+    let usual = provider(of_preset("gitlab"), "GitLab", false);
+    let lost = provider(of_preset("gone"), SHARP, true);
+    vec![
+        sample("provider: of a preset", &one(usual, FormFaults::default(), true)),
+        sample("provider: refused", &one(provider(own(), LONG, false), all_wrong(), true)),
+        sample("provider: off, to read", &one(lost, FormFaults::default(), false)),
+    ]
 }

@@ -40,6 +40,17 @@ pub(super) fn age(days: i64) -> String {
     }
 }
 
+/// How long a preset's tokens live, as far as is known; empty where that is not.
+pub(super) fn lifetime(seconds: Option<u64>) -> String {
+    let told = |count: u64, unit: &str| format!("about {count} {unit}{}", if count == 1 { "" } else { "s" });
+    match seconds {
+        None => String::new(),
+        Some(seconds) if seconds < 3_600 => told(seconds / 60, "minute"),
+        Some(seconds) if seconds < 2 * 86_400 => told(seconds / 3_600, "hour"),
+        Some(seconds) => told(seconds / 86_400, "day"),
+    }
+}
+
 /// A label at the beginning of a line.
 pub(super) fn capital(label: &str) -> String {
     let mut chars = label.chars();
@@ -78,5 +89,7 @@ mod tests {
             "No document of the provider confirms whether it knows PKCE, how it is told to end a connection and how it says whose account it is."
         );
         assert_eq!(doubts("monday"), "");
+        let told = [Some(1_800), Some(3_600), Some(86_400), Some(5_184_000), None].map(lifetime);
+        assert_eq!(told, ["about 30 minutes", "about 1 hour", "about 24 hours", "about 60 days", ""]);
     }
 }
