@@ -54,6 +54,8 @@ const BEAT: Duration = Duration::from_secs(10);
 const TRIES: (usize, Duration) = (5, Duration::from_secs(2));
 /// How long the end of a stream is waited for that has brought its answer.
 const END: Duration = Duration::from_secs(2);
+/// How long an answer may take of which only the beginning came.
+const LONGEST: Duration = Duration::from_secs(3600);
 /// How often a server may ask for something before it makes a call.
 const ROUNDS: i32 = 16;
 
@@ -87,7 +89,8 @@ impl Errand {
         let made = async {
             let answer = Box::pin(proxy::go_on(gateway, ask)).await;
             let status = answer.status;
-            match whole(answer).await.and_then(|text| self.settled(&text, status)) {
+            let whole = timeout(LONGEST, whole(answer)).await.unwrap_or_else(|_| Err(too_slow()));
+            match whole.and_then(|text| self.settled(&text, status)) {
                 Ok(came) => came,
                 Err((code, sentence)) => {
                     (self.failed(&gateway.explanation(ask.origin.request), code, &sentence), TaskState::Over)
@@ -218,6 +221,11 @@ async fn whole(answer: Answer) -> Result<Bytes, Fault> {
         None => Ok(kept.into()),
         Some(_) => Err(("upstream_hung_up", "the server ended its stream without an answer".to_owned())),
     }
+}
+
+fn too_slow() -> Fault {
+    let sentence = "the server began its answer, and did not end it within an hour".to_owned();
+    ("upstream_slow", sentence)
 }
 
 fn too_large() -> Fault {

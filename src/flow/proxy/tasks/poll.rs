@@ -129,18 +129,28 @@ pub async fn polled(
     })))
 }
 
-/// Answers an agent that asks about a task of ours.
+/// Answers an agent that asks about a task of ours. It is looked after to its end also where the agent hangs up: a call that
+/// was claimed and not made would be taken for lost.
 pub async fn answer(gateway: &Arc<Gateway>, poll: Poll) -> Answer {
-    let came = match &poll.wish {
-        Wish::Get => poll.get(gateway).await,
-        Wish::Update(said) => poll.update(gateway, said).await,
-        Wish::Cancel => poll.cancel(gateway).await,
-        Wish::Result => return wait(gateway, poll).await,
-    };
-    came.unwrap_or_else(|error| poll.away(gateway, &error))
+    let (replica, ask) = (Arc::clone(gateway), poll.ask.clone());
+    let answered = gateway.tasks.spawn(async move { poll.answer(&replica).await });
+    answered.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a task could not be looked after");
+        reply::busy(&ask)
+    })
 }
 
 impl Poll {
+    async fn answer(self, gateway: &Arc<Gateway>) -> Answer {
+        let came = match &self.wish {
+            Wish::Get => self.get(gateway).await,
+            Wish::Update(said) => self.update(gateway, said).await,
+            Wish::Cancel => self.cancel(gateway).await,
+            Wish::Result => return wait(gateway, self).await,
+        };
+        came.unwrap_or_else(|error| self.away(gateway, &error))
+    }
+
     async fn get(&self, gateway: &Arc<Gateway>) -> ActionResult<Answer> {
         let stand = self.stand(gateway).await?;
         self.show(gateway, stand).await

@@ -94,9 +94,12 @@ async fn of_a_call_whose_replica_died_nobody_says_more_than_is_known_and_it_is_n
     assert_eq!(app.number("select count(*) from call_tasks where sealed_call is not null").await, 0);
 }
 
+/// The code that an answer comes to; none where it stays what it is.
+type Case = (&'static str, fn(&Value) -> Wire);
+
 #[tokio::test]
 async fn an_answer_that_is_too_large_or_none_is_said_to_be_so_and_an_error_stays_one() {
-    let answers: [(&str, fn(&Value) -> Wire); 3] = [
+    let answers: [Case; 3] = [
         ("upstream_answer_too_large", |message| {
             let content = json!([{ "type": "text", "text": "x".repeat(1024 * 1024) }]);
             Wire::json(&answered(message, &json!({ "content": content, "resultType": "complete" })))
