@@ -17,6 +17,7 @@ use portreeve::{
         jobs::{Runner, RunnerParts, Waker, table},
         letters::Post,
         proxy::gateway::{Gateway, GatewayParts},
+        tokens::{Tokens, TokensParts},
     },
     io::{
         db::Db,
