@@ -98,13 +98,13 @@ create table connect_requests (
     created_at timestamptz not null,
     expires_at timestamptz not null,
     primary key (org_id, id),
-    constraint connect_requests_state_once unique (state_hash),
+    constraint connect_requests_state_once unique (org_id, state_hash),
     constraint connect_requests_provider_is_here foreign key (org_id, provider_id) references providers (org_id, id) on delete cascade,
     constraint connect_requests_person_is_member foreign key (org_id, user_id) references memberships (org_id, user_id) on delete cascade,
     constraint connect_requests_team_is_here foreign key (org_id, team_id) references teams (org_id, id) on delete cascade
 );
 create index connect_requests_of_user on connect_requests (org_id, user_id);
-create index connect_requests_due on connect_requests (expires_at);
+create index connect_requests_of_state on connect_requests (state_hash);
 call make_tenant_table('connect_requests');
 -- The browser comes back without naming an organization: the person finds which one by the state they carry.
 create policy of_this_person on connect_requests for select to portreeve_app using (user_id = (select current_person()));

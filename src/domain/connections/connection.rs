@@ -202,6 +202,19 @@ impl Connection {
     }
 }
 
+/// Which connections a list shows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ConnectionFilter {
+    /// Of this person.
+    pub user: Option<UserId>,
+    /// Of teams and of everybody alone.
+    pub is_shared: bool,
+    /// At this provider.
+    pub provider: Option<ProviderId>,
+    /// In this state.
+    pub state: Option<ConnectionState>,
+}
+
 /// Tokens as they are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedTokens {

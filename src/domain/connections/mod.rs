@@ -23,8 +23,8 @@ mod tests;
 mod variables;
 
 pub use connection::{
-    AccountLabel, AccountOwner, ConnectRequest, Connection, ConnectionState, HeldAccount, LastError,
-    NewConnection, NewTokens, NotAState, SealedTokens,
+    AccountLabel, AccountOwner, ConnectRequest, Connection, ConnectionFilter, ConnectionState, HeldAccount,
+    LastError, NewConnection, NewTokens, NotAState, SealedTokens,
 };
 pub use new_provider::{NewProvider, NewSource, ProviderForm, parse_secret};
 pub use preset::{Elsewhere, Pkce, Preset, Refreshing, Unverified};

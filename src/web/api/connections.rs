@@ -10,7 +10,7 @@ use crate::{
         ids::{ConnectionId, ProviderId, TeamId, UserId},
         permission::Permission,
     },
-    domain::connections::{Connection, store::accounts::ConnectionFilter},
+    domain::connections::{Connection, ConnectionFilter},
     flow::actions::connections::{self, BeginInput, Ended, Probed},
     web::kit::{
         ask::KeyAsk,

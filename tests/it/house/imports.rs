@@ -25,6 +25,11 @@ const SHARED: &[(&str, &str, &str)] = &[
     ("flow", "jobs", "actions leave work behind and wake the workers"),
     ("flow", "leaver", "what ends with a person is one list for leaving, off-boarding and stopping"),
     ("flow", "letters", "actions put letters into the outbox that a job sends"),
+    (
+        "flow",
+        "tokens",
+        "accounts are connected and tried by actions, kept fresh by a job, and carried by calls",
+    ),
     ("flow", "sealing", "a job and the export seal chains, with one key"),
     ("web", "kit", "what console and API doors share has its place here"),
 ];

@@ -23,11 +23,23 @@ const UNCHECKED: [(&str, &str); 3] = [
 ];
 
 /// Statements on tables with `org_id` that may go without naming it: how they begin, and why.
-const ACROSS_ORGS: [(&str, &str); 3] = [
+const ACROSS_ORGS: [(&str, &str); 6] = [
     ("select master_key_id as master, count(*)", "how many keys of the installation each master key wraps"),
     (
         "(select distinct on (master_key_id) org_id",
         "one key per master key is opened to see that the ring is whole",
+    ),
+    (
+        "select org_id as \"org: OrgId\" from connect_requests where state_hash",
+        "a person finds by the state that their browser brings back in which organization they asked",
+    ),
+    (
+        "select org_id as \"org: OrgId\", id as \"id: ConnectionId\" from connections where state in",
+        "which accounts need a new token is seen across all organizations",
+    ),
+    (
+        "select current_setting('server_version')",
+        "a figure of the database, which is called connections there",
     ),
     (
         "select org_id as \"org: OrgId\", token_hash from grant_tokens",

@@ -108,12 +108,8 @@ async fn a_token_near_its_end_is_used_and_renewed_meanwhile() {
     stage.app.clock.advance(Duration::seconds(3_400));
     let still = stage.live().await.unwrap();
     assert_eq!(still.access.expose(), first.access.expose());
-    for _ in 0..100 {
-        if stage.held().await.token_version > first.version {
-            break;
-        }
-        tokio::time::sleep(Span::from_millis(20)).await;
-    }
+    let renewed = format!("select token_version from connections where id = '{}'", stage.id.uuid());
+    stage.app.until_number(&renewed, first.version + 1).await;
     assert_ne!(stage.live().await.unwrap().access.expose(), first.access.expose());
     assert_eq!(stage.hub.presented().len(), 1);
 }
@@ -225,12 +221,8 @@ async fn a_refresh_that_is_asked_for_happens_once_and_goes_on_when_nobody_waits(
     let held = stage.held().await;
     let asking = stage.app.ports.tokens.renewed(OrgScope::proven(stage.org.id), stage.id, held.token_version);
     assert!(tokio::time::timeout(Span::from_millis(50), asking).await.is_err(), "whoever asked is gone");
-    for _ in 0..100 {
-        if stage.held().await.token_version > held.token_version {
-            break;
-        }
-        tokio::time::sleep(Span::from_millis(20)).await;
-    }
+    let renewed = format!("select token_version from connections where id = '{}'", stage.id.uuid());
+    stage.app.until_number(&renewed, held.token_version + 1).await;
     assert_eq!(stage.held().await.token_version, held.token_version + 1);
     let mut tx = stage.app.org_tx(stage.org.id).await;
     assert!(accounts::find(&mut tx, stage.id).await.unwrap().is_some());

@@ -10,8 +10,8 @@ use crate::{
         update::Update,
     },
     domain::connections::{
-        AccountLabel, AccountOwner, Connection, ConnectionState, HeldAccount, LastError, NewConnection,
-        NewTokens, SealedTokens,
+        AccountLabel, AccountOwner, Connection, ConnectionFilter, ConnectionState, HeldAccount, LastError,
+        NewConnection, NewTokens, SealedTokens,
         store::{bump_epoch, decode},
     },
     io::db::{DbResult, OrgTx, Tx},
@@ -20,19 +20,6 @@ use crate::{
 
 /// The column of the tokens.
 pub const SEALED_TOKENS: &str = "sealed_tokens";
-
-/// Which connections a list shows.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ConnectionFilter {
-    /// Of this person.
-    pub user: Option<UserId>,
-    /// Of teams and of everybody alone.
-    pub is_shared: bool,
-    /// At this provider.
-    pub provider: Option<ProviderId>,
-    /// In this state.
-    pub state: Option<ConnectionState>,
-}
 
 struct Row {
     id: ConnectionId,

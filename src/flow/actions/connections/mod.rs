@@ -22,8 +22,8 @@ use crate::{
     domain::{
         audit::{self, Entry},
         connections::{
-            AccountOwner, Connection, ConnectionState, Provider,
-            store::{self as providers, accounts, accounts::ConnectionFilter},
+            AccountOwner, Connection, ConnectionFilter, ConnectionState, Provider,
+            store::{self as providers, accounts},
         },
     },
     flow::{
