@@ -160,6 +160,7 @@ async fn connecting_again_keeps_the_account_and_another_account_changes_nothing(
             .await,
         1
     );
+    let page = bob.browser.get(&one).await.expect(StatusCode::OK);
     let page = bob.browser.submit(&page, &format!("{one}/rename"), &[("name", "Eve's")]).await;
     let page = bob.browser.follow(page.expect(StatusCode::SEE_OTHER)).await;
     assert!(page.says("Eve's"));
