@@ -232,7 +232,12 @@ mod tests {
 
     #[test]
     fn an_owner_may_everything_and_a_member_only_what_concerns_themselves() {
-        let members = [Permission::SecretsOwn, Permission::AccessAsk, Permission::ApprovalsDecide];
+        let members = [
+            Permission::ConnectionsOwn,
+            Permission::SecretsOwn,
+            Permission::AccessAsk,
+            Permission::ApprovalsDecide,
+        ];
         for permission in Permission::ALL {
             assert!(Role::Owner.may(*permission));
             assert_eq!(Role::Member.may(*permission), members.contains(permission));

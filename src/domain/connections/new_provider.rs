@@ -220,7 +220,7 @@ fn own(form: &ProviderForm, faults: &mut Faults) -> Option<NewSource> {
         "" => Some(Pkce::Sent),
         text => faults.check("pkce", text.parse()),
     };
-    Some(NewSource::Known(ProviderSource::Own(TemplateParts {
+    Some(NewSource::Known(ProviderSource::Own(Box::new(TemplateParts {
         authorize: authorize?,
         token: token?,
         revoke: revoke?,
@@ -230,7 +230,7 @@ fn own(form: &ProviderForm, faults: &mut Faults) -> Option<NewSource> {
         client_auth: auth?.unwrap_or_default(),
         pkce: pkce?,
         is_openid: false,
-    })))
+    }))))
 }
 
 fn fallback_name(known: Option<&Preset>, source: Option<&NewSource>) -> String {

@@ -57,7 +57,7 @@ pub enum ProviderSource {
         variables: Facts,
     },
     /// As somebody described it, or as it described itself.
-    Own(TemplateParts),
+    Own(Box<TemplateParts>),
 }
 
 /// A client's secret as the vault sealed it.
@@ -94,7 +94,7 @@ impl ProviderSource {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Preset { .. } => "preset",
-            Self::Own(TemplateParts { is_openid: true, .. }) => "oidc",
+            Self::Own(parts) if parts.is_openid => "oidc",
             Self::Own(_) => "oauth2",
         }
     }

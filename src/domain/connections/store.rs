@@ -69,7 +69,7 @@ impl Row {
                 let variables = serde_json::from_value::<Facts>(self.variables).map_err(unreadable)?;
                 ProviderSource::Preset { slug, variables }
             }
-            None => ProviderSource::Own(TemplateParts {
+            None => ProviderSource::Own(Box::new(TemplateParts {
                 authorize: read(self.authorize_url.as_deref().unwrap_or_default())?,
                 token: read(self.token_url.as_deref().unwrap_or_default())?,
                 revoke: self.revoke_url.as_deref().map(read::<Url>).transpose()?,
@@ -79,7 +79,7 @@ impl Row {
                 client_auth: read(self.client_auth.as_deref().unwrap_or_default())?,
                 pkce: read(self.pkce.as_deref().unwrap_or_default())?,
                 is_openid: self.kind == "oidc",
-            }),
+            })),
         };
         let sealed = self.sealed_secret.zip(self.data_key_id).zip(self.secret_changed_at);
         Ok(Provider {

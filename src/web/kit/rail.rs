@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(labels(Role::Auditor), ["Approvals", "Audit log", "Policies", "Usage"]);
         assert_eq!(labels(Role::Member), ["Approvals"]);
         assert_eq!(labels(Role::PolicyManager), ["Approvals", "Audit log", "Policies", "Servers", "Usage"]);
-        assert_eq!(labels(Role::Owner).len(), 14);
+        assert_eq!(labels(Role::Owner).len(), 15);
     }
 
     #[test]

@@ -118,6 +118,7 @@ async fn any_key_reads_what_the_roles_carry() {
     assert_eq!(
         roles.body["items"][4]["permissions"],
         json!([
+            "connections:own",
             "secrets:own",
             "access:ask",
             "policies:read",

@@ -207,8 +207,8 @@ async fn a_map_names_secrets_that_are_there_and_shows_no_value() {
         (header("org_secret", ""), "secret", "enter a name"),
         (header("user_secret", "No Name"), "secret", "use only a to z"),
         (header("static", "x"), "secret", "only where the value comes from one"),
-        (header("oauth", ""), "source", "connected accounts"),
-        (header("anywhere", ""), "source", "choose static, org_secret, team_secret or user_secret"),
+        (header("oauth", ""), "provider", "name the provider"),
+        (header("anywhere", ""), "source", "choose static, oauth, org_secret, team_secret or user_secret"),
     ] {
         let refused = put(map).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
         let error = refused.body["errors"].as_array().unwrap().iter().find(|error| error["path"] == path);

@@ -298,7 +298,7 @@ async fn what_cannot_be_a_credential_is_told_with_its_place() {
     for (credential, says) in [
         (json!({ "target": "header", "name": "Host", "value": "x" }), "belongs to the exchange"),
         (json!({ "target": "header", "name": "X-A", "value": "a\r\nX-B: c" }), "printable"),
-        (json!({ "target": "header", "name": "X-A", "source": "oauth", "value": "x" }), "connected accounts"),
+        (json!({ "target": "header", "name": "X-A", "source": "oauth" }), "name the provider"),
         (json!({ "target": "header", "name": "X-A", "template": "x", "value": "x" }), "exactly once"),
         (json!({ "target": "env", "name": "X", "value": "x" }), "stdio"),
     ] {

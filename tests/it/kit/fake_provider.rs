@@ -351,7 +351,7 @@ impl TestApp {
             id,
             slug: slug.parse().unwrap(),
             name: "Fake Hub".to_owned(),
-            source: ProviderSource::Own(TemplateParts {
+            source: ProviderSource::Own(Box::new(TemplateParts {
                 authorize: at("/authorize"),
                 token: at("/token"),
                 revoke: Some(at("/revoke")),
@@ -361,7 +361,7 @@ impl TestApp {
                 client_auth: ClientAuth::Post,
                 pkce: Pkce::Sent,
                 is_openid: false,
-            }),
+            })),
             client_id: "client-1".to_owned(),
             secret: Some(SealedSecret { key: sealed.key, bytes: sealed.bytes, changed_at: now }),
             scopes: vec!["read".to_owned(), "write".to_owned()],

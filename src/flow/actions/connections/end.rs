@@ -73,7 +73,7 @@ pub async fn disconnect(cx: &OrgCx, id: &str) -> ActionResult<Ended> {
     let entry = about(Entry::admin("connection.ended", &cx.who()), &before);
     audit::commit(tx, cx.now(), vec![entry]).await?;
     let end = match upstream {
-        Some((armed, pair, held)) => revoke(cx, &armed, &pair, &held).await,
+        Some((armed, pair, held)) => revoke(cx, &armed, &pair, held).await,
         None => UpstreamEnd::ByHand,
     };
     let mut tx = cx.tx().await?;

@@ -41,7 +41,7 @@ pub async fn register(cx: &OrgCx, input: &ProviderInput) -> ActionResult<Provide
             if let Some(auth) = client_auth {
                 parts.client_auth = auth;
             }
-            (ProviderSource::Own(parts), found.scopes)
+            (ProviderSource::Own(Box::new(parts)), found.scopes)
         }
     };
     if let ProviderSource::Own(parts) = &source {

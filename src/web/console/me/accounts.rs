@@ -447,7 +447,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         shell::Base,
     };
 
-    let row = |text: &str, is_broken| AccountRow {
+    let row = |text: &str, is_broken: bool| AccountRow {
         href: "/me/accounts/acme/con_1".into(),
         reconnect: "/me/accounts/acme/connect/github?connection=con_1".into(),
         provider: "GitHub".into(),

@@ -37,7 +37,7 @@ pub(super) fn of_preset(slug: &str) -> ProviderSource {
 /// A provider that described itself.
 pub(super) fn own() -> ProviderSource {
     let url = |text: &str| text.parse().expect("a URL");
-    ProviderSource::Own(TemplateParts {
+    ProviderSource::Own(Box::new(TemplateParts {
         authorize: url("https://id.example.com/authorize"),
         token: url("https://id.example.com/token"),
         revoke: Some(url("https://id.example.com/revoke")),
@@ -47,7 +47,7 @@ pub(super) fn own() -> ProviderSource {
         client_auth: ClientAuth::Basic,
         pkce: Pkce::Required,
         is_openid: true,
-    })
+    }))
 }
 
 /// A provider of this name.
