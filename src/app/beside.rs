@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio_util::task::TaskTracker;
+
 use crate::{
     app::{
         doors,
@@ -64,7 +66,7 @@ async fn prepare(config: &Config, postgres: &Postgres, db: &Db) -> Result<Beside
     let vault = doors::vault(config, &keyring::existing(config)?, &clock)?;
     doors::self_test(db, &vault).await?;
     let base_url = config.web.url_when_bound(config.web.listen);
-    let ports = doors::ports(config, &base_url, config.web.listen, db, &clock, vault)?;
+    let ports = doors::ports(config, &base_url, config.web.listen, db, (&clock, &TaskTracker::new()), vault)?;
     let is_served = !config.is_production() && postgres.built_in.is_none();
     Ok(Beside { ports: Arc::new(ports), is_served, label: postgres.label.clone() })
 }

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use axum::Router;
 use base64::{Engine, engine::general_purpose::STANDARD};
+use tokio_util::task::TaskTracker;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -73,7 +74,8 @@ pub struct Opened {
 pub async fn open(app: Arc<App>) -> Result<Opened, Fault> {
     let vault = vault(&app.config, &app.master_keys, &app.clock)?;
     self_test(&app.db, &vault).await?;
-    let ports = ports(&app.config, &app.base_url, app.bound, &app.db, &app.clock, vault.clone())?;
+    let ports =
+        ports(&app.config, &app.base_url, app.bound, &app.db, (&app.clock, &app.tasks), vault.clone())?;
     let ports = Arc::new(ports);
     let first_run = first_run(&ports).await?;
     start_workers(&app, &ports);
@@ -150,7 +152,7 @@ pub fn ports(
     base_url: &Url,
     bound: SocketAddr,
     db: &Db,
-    clock: &Clock,
+    (clock, tasks): (&Clock, &TaskTracker),
     vault: Vault,
 ) -> Result<Ports, Fault> {
     let site = base_url.as_str().trim_end_matches('/').to_owned();
@@ -166,6 +168,7 @@ pub fn ports(
         egress: egress.clone(),
         post: post.clone(),
         base_url: site.clone(),
+        tasks: tasks.clone(),
     });
     Ok(Ports {
         db: db.clone(),

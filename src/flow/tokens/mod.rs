@@ -51,6 +51,8 @@ pub struct TokensParts {
     pub post: Post,
     /// The address people use, without a slash at the end.
     pub base_url: String,
+    /// Where background work belongs: what providers answer has to be stored before the process ends.
+    pub tasks: TaskTracker,
 }
 
 /// Hands out tokens of connected accounts.
@@ -62,8 +64,6 @@ struct Inner {
     parts: TokensParts,
     /// Tells this process's leases from those of others.
     process: ReplicaId,
-    /// What is under way at providers.
-    tasks: TaskTracker,
     /// One at a time for each connection; whoever waits takes what the one before brought.
     turns: Mutex<HashMap<ConnectionId, Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -99,14 +99,7 @@ pub enum NoToken {
 impl Tokens {
     /// With nothing under way.
     pub fn new(parts: TokensParts) -> Self {
-        let (process, tasks) = (ReplicaId::fresh(), TaskTracker::new());
-        Self(Arc::new(Inner { parts, process, tasks, turns: Mutex::default() }))
-    }
-
-    /// Waits for what is under way at providers, at the end of the process: what they answer has to be stored.
-    pub async fn drained(&self) {
-        self.0.tasks.close();
-        self.0.tasks.wait().await;
+        Self(Arc::new(Inner { parts, process: ReplicaId::fresh(), turns: Mutex::default() }))
     }
 
     fn parts(&self) -> &TokensParts {

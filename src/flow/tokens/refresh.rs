@@ -78,7 +78,7 @@ impl Tokens {
     pub async fn renewed(&self, scope: OrgScope, id: ConnectionId, seen: i64) -> ActionResult<Fetched> {
         let this = self.clone();
         // It goes on where whoever asked goes away: what a provider answers has to be stored.
-        let work = self.0.tasks.spawn(async move { this.take_turn(scope, id, seen).await });
+        let work = self.parts().tasks.spawn(async move { this.take_turn(scope, id, seen).await });
         work.await.map_err(ActionError::defect)?
     }
 
@@ -86,7 +86,7 @@ impl Tokens {
     /// fresh one is refused, another would be as well.
     pub fn refused(&self, scope: OrgScope, id: ConnectionId, version: i64) {
         let this = self.clone();
-        self.0.tasks.spawn(async move {
+        self.parts().tasks.spawn(async move {
             let renewed = async {
                 let Some(held) = this.read(scope, id).await? else { return Ok(()) };
                 let age = this.parts().clock.now() - held.issued_at;
@@ -104,7 +104,7 @@ impl Tokens {
 
     fn renew_meanwhile(&self, scope: OrgScope, held: &HeldAccount) {
         let (this, id, seen) = (self.clone(), held.id, held.token_version);
-        self.0.tasks.spawn(async move {
+        self.parts().tasks.spawn(async move {
             if let Err(error) = this.take_turn(scope, id, seen).await {
                 tracing::warn!(%error, connection = %id, "a token cannot be renewed");
             }

@@ -181,6 +181,7 @@ fn ports(db: &Db, clock: &Clock, mailer: Mailer, origin: &str) -> Ports {
         egress: egress.clone(),
         post: post.clone(),
         base_url: origin.to_owned(),
+        tasks: TaskTracker::new(),
     });
     Ports {
         db: db.clone(),
