@@ -253,7 +253,7 @@ async fn settings_and_what_is_built_of_them_print_no_secret() {
         &SITE.parse().expect("a URL"),
         ([127, 0, 0, 1], 8080).into(),
         &db,
-        &clock,
+        (&clock, &tokio_util::task::TaskTracker::new()),
         vault,
     )
     .expect("ports");
