@@ -257,6 +257,8 @@ pub struct HeldAccount {
     pub presented: i32,
     /// How often in a row no new token came.
     pub failures: i32,
+    /// When it was last certain to work.
+    pub last_ok_at: Option<OffsetDateTime>,
 }
 
 /// Tokens that a provider gave, to be stored.

@@ -169,6 +169,7 @@ mod tests {
             retry_at: None,
             presented: 0,
             failures: 0,
+            last_ok_at: None,
         }
     }
 

@@ -6,6 +6,7 @@ use crate::{
         approvals::store::{tasks, waiting},
         audit::{self, Unrecorded},
         automation::store as automation,
+        connections::store::requests,
         identity::{attempts::Limits, store as identity},
         jobs::{rules, store},
         limits::store as counts,
@@ -52,12 +53,14 @@ pub async fn sweep_expired(db: &Db, clock: &Clock, limits: &Limits) -> Result<()
     let counts = counts::sweep(&mut tx, now).await?;
     let called_off = waiting::sweep(&mut tx).await?;
     let tasks = tasks::sweep(&mut tx, now).await?;
+    let unfinished = requests::sweep(&mut tx, now).await?;
     let looks = checks::sweep(&mut tx, now, CHECKS).await?;
     audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await?;
     tracing::debug!(
         looks,
         called_off,
         tasks,
+        unfinished,
         counts,
         sessions,
         links,

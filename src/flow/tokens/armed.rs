@@ -3,14 +3,18 @@
 use crate::{
     base::{ids::ProviderId, secret::Secret},
     domain::{
-        connections::{Provider, ProviderRef, Template, store},
+        connections::{Account, Provider, ProviderRef, Template, store},
         vault::{Cell, Sealed, Vault},
     },
-    flow::fault::{ActionError, ActionResult},
-    io::db::OrgTx,
+    flow::{
+        fault::{ActionError, ActionResult},
+        tokens::{LiveToken, send},
+    },
+    io::{db::OrgTx, net::client::Egress},
     protocol::oauth::{
         answer::{TokenAnswer, Tokens as Answered},
         client::Client,
+        document::Facts,
     },
 };
 
@@ -23,6 +27,19 @@ pub struct Armed {
     pub template: Template,
     /// The client, with its secret.
     pub client: Client,
+}
+
+/// What a provider says of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recognized {
+    /// It takes it.
+    Taken,
+    /// It answers with this status in place of whose account it is.
+    Refused(u16),
+    /// It does not answer.
+    Silent,
+    /// It has no place to ask at.
+    Unasked,
 }
 
 impl Armed {
@@ -54,6 +71,20 @@ impl Armed {
         };
         let client = Client { id: provider.client_id.clone(), secret };
         Ok(Some(Self { provider, template, client }))
+    }
+
+    /// Whether the provider takes a token: asked at where it says whose account it is.
+    pub async fn recognizes(&self, egress: &Egress, token: &LiveToken, facts: &Facts) -> Recognized {
+        let account = Account { client: &self.client, access: &token.access, refresh: None, facts };
+        let mut told = Recognized::Unasked;
+        for request in self.template.account(&account).unwrap_or_default() {
+            told = match send(egress, &request).await {
+                Ok((200..=299, _)) => Recognized::Taken,
+                Ok((status, _)) => return Recognized::Refused(status),
+                Err(_) => return Recognized::Silent,
+            };
+        }
+        told
     }
 
     /// The pair of an answer that is the person's, where the provider tells it from the app's.

@@ -14,7 +14,7 @@ use crate::{
         jobs::{NewJob, store as jobs},
     },
     flow::{cx::Ports, jobs::JobError},
-    io::db::{OrgScope, OrgTx, SystemTx},
+    io::db::{OrgScope, OrgTx, SystemTx, Tx},
 };
 
 /// The kind of job that finds what is due; once a minute is right.
@@ -63,9 +63,8 @@ pub async fn renew_one(ports: &Ports, due: DueToken) -> Result<(), JobError> {
     let scope = OrgScope::proven(due.org);
     let now = ports.clock.now();
     let mut tx = OrgTx::begin(&ports.db, scope).await?;
-    leases::forget_previous(&mut tx, now).await?;
     let held = accounts::held(&mut tx, Holders::One(due.connection)).await?.into_iter().next();
-    audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await?;
+    tx.done().await?;
     let Some(held) = held else { return Ok(()) };
     // Somebody may have renewed it since.
     if (held.is_idle(now) || held.is_due_by_itself(now)) && !held.is_resting(now) {

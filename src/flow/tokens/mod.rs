@@ -31,7 +31,7 @@ use crate::{
     io::{db::Db, net::client::Egress},
 };
 
-pub use armed::Armed;
+pub use armed::{Armed, Recognized};
 pub use keep::{RENEW_TOKEN, RENEW_TOKENS, renew_due, renew_one};
 pub use pair::{Pair, stored};
 pub use send::send;

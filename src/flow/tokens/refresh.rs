@@ -18,7 +18,7 @@ use crate::{
         fault::{ActionError, ActionResult},
         letters::{AccountReconnect, Letter, Line},
         tokens::{
-            Armed, LiveToken, NoToken, Pair, Tokens,
+            Armed, LiveToken, NoToken, Pair, Recognized, Tokens,
             send::{self, send},
             stored,
         },
@@ -38,13 +38,20 @@ const LEASE: Duration = Duration::from_secs(40);
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How often is looked whether it is done.
 const LOOK: Duration = Duration::from_millis(100);
-/// A token this young is not renewed because a server refused it.
+/// A token that was certain to work so lately is not looked at because a server refused it.
 const FRESH: time::Duration = time::Duration::seconds(60);
 /// How often storing what came is tried, and how long is waited before it is tried again.
 const STORE_TRIES: u32 = 20;
 const STORE_PAUSE: Duration = Duration::from_millis(500);
 
 type Fetched = Result<LiveToken, NoToken>;
+
+/// What is needed to ask for a new token.
+struct Ready {
+    armed: Armed,
+    pair: Pair,
+    refresh: Secret<String>,
+}
 
 impl Tokens {
     /// The token of a connection, renewed where it has to be.
@@ -83,16 +90,22 @@ impl Tokens {
     }
 
     /// A server refused the token of this version although it should live: a new one is fetched meanwhile, once; where even a
-    /// fresh one is refused, another would be as well.
+    /// fresh one is refused, another would be as well. Where none can be fetched, the provider is asked whether it still takes
+    /// the one there is: a server alone makes nobody connect again.
     pub fn refused(&self, scope: OrgScope, id: ConnectionId, version: i64) {
         let this = self.clone();
         self.parts().tasks.spawn(async move {
             let renewed = async {
                 let Some(held) = this.read(scope, id).await? else { return Ok(()) };
-                let age = this.parts().clock.now() - held.issued_at;
-                if held.token_version == version && held.has_refresh && age >= FRESH {
-                    // What came of it stands with the connection.
+                let since = held.last_ok_at.unwrap_or(held.issued_at);
+                if held.token_version != version || this.parts().clock.now() - since < FRESH {
+                    return Ok(());
+                }
+                // What comes of it stands with the connection.
+                if held.has_refresh {
                     let _ = this.take_turn(scope, id, version).await?;
+                } else {
+                    this.ask(scope, &held).await?;
                 }
                 Ok::<_, ActionError>(())
             };
@@ -100,6 +113,32 @@ impl Tokens {
                 tracing::warn!(%error, connection = %id, "a refused token cannot be renewed");
             }
         });
+    }
+
+    /// Asks the provider whether it takes a token that cannot be renewed, where it says whose account it is.
+    async fn ask(&self, scope: OrgScope, held: &HeldAccount) -> ActionResult<()> {
+        let turn = self.turn(held.id);
+        let Ok(_turn) = turn.try_lock() else { return Ok(()) };
+        let mut tx = OrgTx::begin(&self.parts().db, scope).await?;
+        let armed = Armed::find(&self.parts().vault, &mut tx, held.provider).await?;
+        tx.done().await?;
+        let token = self.opened(scope, held).await?;
+        let Some(armed) = armed else { return Ok(()) };
+        match armed.recognizes(&self.parts().egress, &token, &held.facts).await {
+            Recognized::Refused(status @ 401) => {
+                let code = Some("token_refused".to_owned());
+                let failure =
+                    TokenFailure { kind: FailureKind::DeadGrant, status: Some(status), code, words: None };
+                self.fail(scope, held, Aftermath::Reauth, &failure).await?;
+            }
+            Recognized::Taken => {
+                let mut tx = OrgTx::begin(&self.parts().db, scope).await?;
+                accounts::note_ok(&mut tx, held.id, self.parts().clock.now()).await?;
+                audit::commit_unrecorded(tx, Unrecorded::LastSeen).await?;
+            }
+            Recognized::Refused(_) | Recognized::Silent | Recognized::Unasked => {}
+        }
+        Ok(())
     }
 
     fn renew_meanwhile(&self, scope: OrgScope, held: &HeldAccount) {
@@ -123,6 +162,7 @@ impl Tokens {
         let turn = self.turn(id);
         let _turn = turn.lock().await;
         let patience = Instant::now() + PATIENCE;
+        let mut ready = None;
         loop {
             let Some(held) = self.read(scope, id).await? else { return Ok(Err(NoToken::Gone)) };
             if held.token_version > seen {
@@ -134,17 +174,23 @@ impl Tokens {
                 ConnectionState::Active | ConnectionState::Refreshing | ConnectionState::ErrorBackoff => {}
             }
             if !held.has_refresh {
-                return self.give_up(scope, &held, &TokenFailure::ended()).await.map(Err);
+                return Ok(Err(NoToken::Reauth));
             }
             if held.is_resting(self.parts().clock.now()) {
                 return Ok(Err(NoToken::Away));
             }
+            // All that is needed is at hand before the sending is counted: what counts was sent, or was about to be.
+            if ready.is_none() {
+                ready = self.ready(scope, &held).await?;
+            }
+            let Some(ready) = &ready else { return Ok(Err(NoToken::Broken)) };
+            let leased_at = Instant::now();
             if self.lease(scope, &held).await? {
-                return self.fetch(scope, held).await;
+                return self.fetch(scope, &held, ready, leased_at).await;
             }
             // Somebody sent it and died before the answer was stored: nobody knows what became of it, twice.
             if held.presented >= MOST_PRESENTED && !self.is_leased(scope, id).await? {
-                return self.give_up(scope, &held, &TokenFailure::lost()).await.map(Err);
+                return self.fail(scope, &held, Aftermath::Reauth, &TokenFailure::lost()).await.map(Err);
             }
             if Instant::now() >= patience {
                 return Ok(Err(NoToken::Away));
@@ -174,17 +220,26 @@ impl Tokens {
         Ok(taken)
     }
 
-    /// Sends the refresh token; this process holds the lease.
-    async fn fetch(&self, scope: OrgScope, held: HeldAccount) -> ActionResult<Fetched> {
-        let mut sent_at = Instant::now();
+    /// What is needed to ask for a new token; nothing where the provider's preset has gone.
+    async fn ready(&self, scope: OrgScope, held: &HeldAccount) -> ActionResult<Option<Ready>> {
         let mut tx = OrgTx::begin(&self.parts().db, scope).await?;
         let armed = Armed::find(&self.parts().vault, &mut tx, held.provider).await?;
         let sealed = held.tokens.as_ref().ok_or(ActionError::Changed)?;
         let pair = Pair::open(&self.parts().vault, &mut tx, held.id, sealed).await?;
         tx.done().await?;
-        let (Some(armed), Some(refresh)) = (armed, pair.refresh.clone()) else {
-            return self.give_up(scope, &held, &TokenFailure::ended()).await.map(Err);
-        };
+        let refresh = pair.refresh.clone().ok_or(ActionError::Changed)?;
+        Ok(armed.map(|armed| Ready { armed, pair, refresh }))
+    }
+
+    /// Sends the refresh token; this process holds the lease.
+    async fn fetch(
+        &self,
+        scope: OrgScope,
+        held: &HeldAccount,
+        Ready { armed, pair, refresh }: &Ready,
+        leased_at: Instant,
+    ) -> ActionResult<Fetched> {
+        let mut sent_at = leased_at;
         let redirect_uri = self.redirect_uri(held.provider);
         let mut presented = held.presented + 1;
         loop {
@@ -192,13 +247,13 @@ impl Tokens {
             if sent_at.elapsed() + send::WITHIN > LEASE {
                 return Ok(Err(NoToken::Away));
             }
-            let request = armed.template.refresh(&armed.client, &refresh, &held.scopes, &redirect_uri, None);
+            let request = armed.template.refresh(&armed.client, refresh, &held.scopes, &redirect_uri, None);
             let answer = match send(&self.parts().egress, &request).await {
                 Ok((status, body)) => armed.template.read(status, &body),
                 Err(failure) => Err(failure),
             };
             let failure = match answer {
-                Ok(answer) => return self.keep(scope, &held, &pair, &armed, &answer).await,
+                Ok(answer) => return self.keep(scope, held, pair, armed, &answer).await,
                 Err(failure) => failure,
             };
             let chance = u16::from_be_bytes(random::bytes()) % 1001;
@@ -206,14 +261,14 @@ impl Tokens {
             let aftermath = Aftermath::of(failure.kind, held.failures, presented, now, chance);
             if aftermath == Aftermath::Again {
                 let mut tx = OrgTx::begin(&self.parts().db, scope).await?;
-                let may = leases::again(&mut tx, &held, self.0.process, seconds(LEASE)).await?;
+                let may = leases::again(&mut tx, held, self.0.process, seconds(LEASE)).await?;
                 audit::commit_unrecorded(tx, Unrecorded::TokenRefresh).await?;
                 if may {
                     (presented, sent_at) = (presented + 1, Instant::now());
                     continue;
                 }
             }
-            return self.fail(scope, &held, aftermath, &failure).await.map(Err);
+            return self.fail(scope, held, aftermath, &failure).await.map(Err);
         }
     }
 
@@ -246,8 +301,14 @@ impl Tokens {
             tried += 1;
             match stored {
                 Ok(true) => break,
-                // It was ended, or connected again, while the provider answered.
-                Ok(false) => return Ok(Err(NoToken::Gone)),
+                // It was ended, or connected again, while the provider answered; or an earlier try did store it after all.
+                Ok(false) => {
+                    let now = self.read(scope, held.id).await?;
+                    let Some(now) = now.filter(|now| now.token_version > held.token_version) else {
+                        return Ok(Err(NoToken::Gone));
+                    };
+                    return self.opened(scope, &now).await.map(Ok);
+                }
                 Err(error) if tried >= STORE_TRIES => return Err(error),
                 Err(error) => {
                     tracing::warn!(%error, connection = %held.id, "new tokens cannot be stored yet");
@@ -260,16 +321,6 @@ impl Tokens {
             access: Secret::clone(&pair.access),
             version: held.token_version + 1,
         }))
-    }
-
-    /// Only its owner can help, whatever was tried.
-    async fn give_up(
-        &self,
-        scope: OrgScope,
-        held: &HeldAccount,
-        failure: &TokenFailure,
-    ) -> ActionResult<NoToken> {
-        self.fail(scope, held, Aftermath::Reauth, failure).await
     }
 
     async fn fail(

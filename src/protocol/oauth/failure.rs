@@ -100,16 +100,6 @@ impl TokenFailure {
         Self { kind: FailureKind::Unknown, status: None, code: None, words: None }
     }
 
-    /// There is nothing with which a new token could be asked for.
-    pub fn ended() -> Self {
-        Self {
-            kind: FailureKind::DeadGrant,
-            status: None,
-            code: Some("no_refresh_token".to_owned()),
-            words: None,
-        }
-    }
-
     /// An answer that says that all is well and holds no token that can be used.
     pub(super) const fn unreadable(status: u16) -> Self {
         Self { kind: FailureKind::Unknown, status: Some(status), code: None, words: None }

@@ -246,7 +246,10 @@ impl Versioned for ConnectionView {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "ConnectionTrial")]
 struct ProbeView {
+    /// Whether there is a token, and nothing is known to be wrong with it.
     ok: bool,
+    /// Whether the provider was asked, and takes the token; not every one can be asked.
+    taken: bool,
     /// What went wrong; null where all is well.
     fault: Option<String>,
     connection: ConnectionView,
@@ -254,7 +257,12 @@ struct ProbeView {
 
 impl From<Probed> for ProbeView {
     fn from(probed: Probed) -> Self {
-        Self { ok: probed.fault.is_none(), fault: probed.fault, connection: probed.connection.into() }
+        Self {
+            ok: probed.fault.is_none(),
+            taken: probed.is_taken,
+            fault: probed.fault,
+            connection: probed.connection.into(),
+        }
     }
 }
 

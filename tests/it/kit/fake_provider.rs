@@ -171,7 +171,8 @@ impl FakeProvider {
     /// Ends every grant, as a person may on the provider's own pages.
     pub(crate) fn forget_everybody(&self) {
         self.with(|inner| {
-            let all: Vec<u64> = inner.refresh.values().map(|(family, _)| *family).collect();
+            let all = inner.refresh.values().chain(inner.access.values()).map(|(family, _)| *family);
+            let all: Vec<u64> = all.collect();
             inner.dead.extend(all);
         });
     }

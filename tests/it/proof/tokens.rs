@@ -228,3 +228,39 @@ async fn a_refresh_that_is_asked_for_happens_once_and_goes_on_when_nobody_waits(
     assert!(accounts::find(&mut tx, stage.id).await.unwrap().is_some());
     audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_server_that_refuses_a_lasting_token_makes_nobody_connect_again_where_the_provider_takes_it() {
+    let mut stage = stage(3600).await;
+    stage.hub.without_refresh();
+    stage.hub.live_for(None);
+    stage.app.connected(&stage.org, &mut stage.bob, "hub").await;
+    let scope = OrgScope::proven(stage.org.id);
+    let state = |state: &str| format!("select count(*) from connections where state = '{state}'");
+    let token = stage.live().await.unwrap();
+    stage.app.clock.advance(Duration::minutes(2));
+    stage.app.ports.tokens.refused(scope, stage.id, token.version);
+    let asked = "select count(*) from connections where last_ok_at > issued_at";
+    stage.app.until_number(asked, 1).await;
+    assert_eq!(stage.app.number(&state("active")).await, 1);
+    stage.hub.forget_everybody();
+    stage.app.clock.advance(Duration::minutes(2));
+    stage.app.ports.tokens.refused(scope, stage.id, token.version);
+    stage.app.until_number(&state("needs_reauth"), 1).await;
+    assert_eq!(stage.live().await.unwrap_err(), NoToken::Reauth);
+}
+
+#[tokio::test]
+async fn a_replica_that_cannot_read_its_database_counts_nothing_as_sent() {
+    let stage = stage(60).await;
+    stage.app.clock.advance(Duration::minutes(2));
+    // The provider's secret cannot be opened: nothing was sent, however often it is tried.
+    let broken = "update providers set sealed_secret = decode(repeat('00', 60), 'hex')";
+    stage.app.change(broken).await;
+    for _ in 0..3 {
+        let held = stage.held().await;
+        let tried = stage.app.ports.tokens.live(OrgScope::proven(stage.org.id), &held).await;
+        assert!(tried.is_err());
+    }
+    assert_eq!((stage.held().await.presented, stage.state().await.as_str()), (0, "active"));
+}

@@ -234,9 +234,8 @@ pub async fn renew(
         "update connections set account_name = $3, account_email = $4, workspace = $5, state = 'active', state_reason = '',
             state_since = $6, scopes = $7, facts = $8, sealed_tokens = $9, data_key_id = $10, has_refresh = $11,
             expires_at = $12, refresh_expires_at = $13, issued_at = $6, token_version = token_version + 1,
-            sealed_previous = null, previous_key_id = null, previous_until = null, lease_by = null, lease_until = null,
-            presented = 0, failures = 0, retry_at = null, last_ok_at = $6, last_error_at = null, last_error = '',
-            last_error_words = '', is_told = false, updated_at = $6, version = version + 1
+            lease_by = null, lease_until = null, presented = 0, failures = 0, retry_at = null, last_ok_at = $6, last_error_at = null, last_error = '',
+            last_error_words = '', updated_at = $6, version = version + 1
         where org_id = $1 and id = $2 and state <> 'revoked'",
         tx.org().uuid(),
         id.uuid(),
@@ -265,8 +264,7 @@ pub async fn renew(
 pub async fn end(tx: &mut OrgTx, id: ConnectionId, reason: &str, now: OffsetDateTime) -> DbResult<bool> {
     let done = sqlx::query!(
         "update connections set state = 'revoked', state_reason = $3, state_since = $4, sealed_tokens = null,
-            data_key_id = null, sealed_previous = null, previous_key_id = null, previous_until = null, lease_by = null,
-            lease_until = null, has_refresh = false, is_default = false, facts = '{}', retry_at = null, updated_at = $4,
+            data_key_id = null, lease_by = null, lease_until = null, has_refresh = false, is_default = false, facts = '{}', retry_at = null, updated_at = $4,
             version = version + 1
         where org_id = $1 and id = $2 and state <> 'revoked'",
         tx.org().uuid(),
@@ -351,6 +349,7 @@ struct HeldRow {
     retry_at: Option<OffsetDateTime>,
     presented: i32,
     failures: i32,
+    last_ok_at: Option<OffsetDateTime>,
 }
 
 impl HeldRow {
@@ -371,6 +370,7 @@ impl HeldRow {
             retry_at: self.retry_at,
             presented: self.presented,
             failures: self.failures,
+            last_ok_at: self.last_ok_at,
         })
     }
 }
@@ -411,7 +411,7 @@ pub async fn held(tx: &mut OrgTx, holders: Holders<'_>) -> DbResult<Vec<HeldAcco
         r#"select id as "id: ConnectionId", provider_id as "provider_id: ProviderId", user_id as "user_id: UserId",
             team_id as "team_id: TeamId", is_default, state, scopes, facts as "facts: Json<Facts>", sealed_tokens,
             data_key_id as "data_key_id: DataKeyId", token_version, has_refresh, issued_at, expires_at, retry_at, presented,
-            failures
+            failures, last_ok_at
         from connections
         where org_id = $1 and state <> 'revoked' and (id = $2 or $2::uuid is null and provider_id = $3
             and (user_id = $4 or team_id = any ($5) or user_id is null and team_id is null))
@@ -465,8 +465,7 @@ pub async fn count_of(tx: &mut OrgTx, user: UserId) -> DbResult<i64> {
 pub async fn end_all_of(tx: &mut OrgTx, user: UserId, now: OffsetDateTime) -> DbResult<i64> {
     let done = sqlx::query!(
         "update connections set state = 'revoked', state_reason = 'owner_left', state_since = $3, sealed_tokens = null,
-            data_key_id = null, sealed_previous = null, previous_key_id = null, previous_until = null, lease_by = null,
-            lease_until = null, has_refresh = false, is_default = false, facts = '{}', retry_at = null, updated_at = $3,
+            data_key_id = null, lease_by = null, lease_until = null, has_refresh = false, is_default = false, facts = '{}', retry_at = null, updated_at = $3,
             version = version + 1
         where org_id = $1 and user_id = $2 and state <> 'revoked'",
         tx.org().uuid(),

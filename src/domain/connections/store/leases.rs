@@ -4,16 +4,13 @@
 //! token was sent is counted before it is sent: after a crash it is known that it may have been.
 
 use sqlx::types::Json;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use crate::{
     base::ids::{ConnectionId, OrgId, ReplicaId},
     domain::connections::{Aftermath, HeldAccount, MOST_PRESENTED, NewTokens},
     io::db::{DbResult, OrgTx, SystemTx, Tx},
 };
-
-/// How long a pair of tokens is kept after a new one came.
-const GRACE: Duration = Duration::hours(24);
 
 /// Takes the lease on a connection's refresh token and counts that it is sent; not where somebody else holds it, where
 /// another pair is there by now, or where it was sent too often without an answer.
@@ -60,8 +57,7 @@ pub async fn again(tx: &mut OrgTx, held: &HeldAccount, replica: ReplicaId, secon
     Ok(done.rows_affected() > 0)
 }
 
-/// Stores the pair that came, in place of the one it was fetched with, and gives the lease back. The old pair is kept for a
-/// day.
+/// Stores the pair that came, in place of the one it was fetched with, and gives the lease back.
 ///
 /// # Errors
 /// When the database refuses.
@@ -72,12 +68,11 @@ pub async fn store(
     now: OffsetDateTime,
 ) -> DbResult<bool> {
     let done = sqlx::query!(
-        "update connections set sealed_previous = sealed_tokens, previous_key_id = data_key_id, previous_until = $10,
-            sealed_tokens = $4, data_key_id = $5, has_refresh = $6, scopes = $7, expires_at = $8,
-            refresh_expires_at = coalesce($9, refresh_expires_at), issued_at = $11, facts = $12,
+        "update connections set sealed_tokens = $4, data_key_id = $5, has_refresh = $6, scopes = $7, expires_at = $8,
+            refresh_expires_at = coalesce($9, refresh_expires_at), issued_at = $10, facts = $11,
             token_version = token_version + 1, lease_by = null, lease_until = null, presented = 0, failures = 0,
-            retry_at = null, last_ok_at = $11, is_told = false,
-            state_since = case when state = 'active' then state_since else $11 end, state = 'active', state_reason = ''
+            retry_at = null, last_ok_at = $10,
+            state_since = case when state = 'active' then state_since else $10 end, state = 'active', state_reason = ''
         where org_id = $1 and id = $2 and token_version = $3 and state in ('active', 'error_backoff')",
         tx.org().uuid(),
         held.id.uuid(),
@@ -88,7 +83,6 @@ pub async fn store(
         &new.scopes,
         new.expires_at,
         new.refresh_expires_at,
-        now + GRACE,
         now,
         Json(&new.facts) as _
     )
@@ -169,20 +163,4 @@ pub async fn due(
     .fetch_all(tx.conn())
     .await?;
     Ok(rows.into_iter().map(|row| (row.org, row.id)).collect())
-}
-
-/// Forgets pairs whose day is over.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn forget_previous(tx: &mut OrgTx, now: OffsetDateTime) -> DbResult<()> {
-    sqlx::query!(
-        "update connections set sealed_previous = null, previous_key_id = null, previous_until = null
-        where org_id = $1 and previous_until <= $2",
-        tx.org().uuid(),
-        now
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
 }

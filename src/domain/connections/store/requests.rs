@@ -8,7 +8,7 @@ use crate::{
         ids::{ConnectRequestId, ConnectionId, DataKeyId, OrgId, ProviderId, SessionId, TeamId, UserId},
     },
     domain::connections::{AccountOwner, ConnectRequest, SealedTokens},
-    io::db::{DbResult, OrgTx, PersonTx, Tx},
+    io::db::{DbResult, OrgTx, PersonTx, SystemTx, Tx},
 };
 
 /// The column of verifier and nonce.
@@ -109,4 +109,19 @@ pub async fn take(tx: &mut OrgTx, state: &Digest) -> DbResult<Option<ConnectRequ
         return_to: row.return_to,
         expires_at: row.expires_at,
     }))
+}
+
+/// Removes requests that nobody finished in time, and says how many.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn sweep(tx: &mut SystemTx, now: OffsetDateTime) -> DbResult<u64> {
+    let done = sqlx::query!(
+        "delete from connect_requests where (org_id, id) in (
+            select org_id, id from connect_requests where expires_at <= $1)",
+        now
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected())
 }

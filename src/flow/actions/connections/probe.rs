@@ -5,7 +5,7 @@ use crate::{
     domain::{
         audit::{self, Unrecorded},
         connections::{
-            Account, Connection,
+            Connection,
             store::{accounts, accounts::Holders},
         },
     },
@@ -13,7 +13,7 @@ use crate::{
         actions::connections::changeable,
         cx::OrgCx,
         fault::{ActionError, ActionResult},
-        tokens::{Armed, NoToken, send},
+        tokens::{Armed, NoToken, Recognized},
     },
     io::db::Tx,
 };
@@ -25,6 +25,8 @@ pub struct Probed {
     pub connection: Connection,
     /// What went wrong; none where all is well.
     pub fault: Option<String>,
+    /// Whether the provider was asked, and takes the token; not every one can be asked.
+    pub is_taken: bool,
 }
 
 /// Tries a connection: fetches a new token where its own has ended, and asks the provider whose it is, where it says so.
@@ -44,35 +46,27 @@ pub async fn probe(cx: &OrgCx, id: &str, is_forced: bool) -> ActionResult<Probed
         true => cx.ports.tokens.renewed(cx.scope, held.id, held.token_version).await?,
         false => cx.ports.tokens.live(cx.scope, &held).await?,
     };
+    let mut told = Recognized::Unasked;
     let fault = match token {
         Err(none) => Some(words(&armed.provider.name, &none)),
         Ok(token) => {
-            let account =
-                Account { client: &armed.client, access: &token.access, refresh: None, facts: &held.facts };
-            let mut fault = None;
-            for request in armed.template.account(&account).unwrap_or_default() {
-                fault = match send(&cx.ports.egress, &request).await {
-                    Ok((200..=299, _)) => None,
-                    Ok((401, _)) => {
-                        Some(format!("{} does not take the token any more.", armed.provider.name))
-                    }
-                    Ok((status, _)) => Some(format!("{} answers with status {status}.", armed.provider.name)),
-                    Err(_) => Some(format!("{} cannot be reached.", armed.provider.name)),
-                };
-                if fault.is_some() {
-                    break;
-                }
+            let name = &armed.provider.name;
+            told = armed.recognizes(&cx.ports.egress, &token, &held.facts).await;
+            match told {
+                Recognized::Taken | Recognized::Unasked => None,
+                Recognized::Refused(401) => Some(format!("{name} does not take the token any more.")),
+                Recognized::Refused(status) => Some(format!("{name} answers with status {status}.")),
+                Recognized::Silent => Some(format!("{name} cannot be reached.")),
             }
-            fault
         }
     };
     let mut tx = cx.tx().await?;
-    if fault.is_none() {
+    if told == Recognized::Taken {
         accounts::note_ok(&mut tx, held.id, cx.now()).await?;
     }
     let connection = accounts::find(&mut tx, held.id).await?.ok_or(ActionError::NotFound)?;
     audit::commit_unrecorded(tx, Unrecorded::LastSeen).await?;
-    Ok(Probed { connection, fault })
+    Ok(Probed { connection, fault, is_taken: told == Recognized::Taken })
 }
 
 fn words(provider: &str, none: &NoToken) -> String {

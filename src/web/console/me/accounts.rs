@@ -338,7 +338,10 @@ async fn probe(
     Form(Press {}): Form<Press>,
 ) -> PageResult {
     let probed = accounts::probe(&ask.cx, &org, &id).await?;
-    let said = probed.fault.unwrap_or_else(|| "It works: the provider takes the token.".to_owned());
+    let said = probed.fault.unwrap_or_else(|| match probed.is_taken {
+        true => "It works: the provider takes the token.".to_owned(),
+        false => "There is a token; this provider has no place to try it at.".to_owned(),
+    });
     Ok(go_saying(&format!("{LIST}/{org}/{id}"), Toast::say(said)))
 }
 
