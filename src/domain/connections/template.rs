@@ -347,6 +347,11 @@ impl Template {
         self.account.iter().map(|call| self.call(call, account)).collect()
     }
 
+    /// Whether the provider says whose account it is.
+    pub const fn names_accounts(&self) -> bool {
+        self.labels.is_some()
+    }
+
     /// Whose account it is; nothing where the provider does not say.
     pub fn label(
         &self,

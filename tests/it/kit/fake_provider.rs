@@ -71,6 +71,7 @@ struct Inner {
     down: bool,
     account: String,
     has_refresh: bool,
+    is_discreet: bool,
     scope: Option<String>,
 }
 
@@ -123,6 +124,11 @@ impl FakeProvider {
     /// Gives no refresh tokens from now on.
     pub(crate) fn without_refresh(&self) {
         self.with(|inner| inner.has_refresh = false);
+    }
+
+    /// Whether it keeps to itself whose account a token is of.
+    pub(crate) fn be_discreet(&self, is_discreet: bool) {
+        self.with(|inner| inner.is_discreet = is_discreet);
     }
 
     /// What it says it granted.
@@ -283,6 +289,9 @@ fn account_of(inner: &Inner, headers: &HeaderMap) -> Option<String> {
 }
 
 async fn me(State(inner): Shared, headers: HeaderMap) -> Response {
+    if inner.lock().unwrap().is_discreet {
+        return StatusCode::BAD_GATEWAY.into_response();
+    }
     match account_of(&inner.lock().unwrap(), &headers) {
         Some(account) => Json(json!({ "id": format!("id-of-{account}"), "name": account, "email": format!("{account}@hub.example") }))
             .into_response(),

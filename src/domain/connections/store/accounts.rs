@@ -169,7 +169,7 @@ pub async fn find_of_account(
     let found = sqlx::query_scalar!(
         r#"select id as "id: ConnectionId" from connections
         where org_id = $1 and provider_id = $2 and user_id is not distinct from $3 and team_id is not distinct from $4
-            and account_id = $5 and state <> 'revoked'"#,
+            and account_id = $5 and account_id <> '' and state <> 'revoked'"#,
         tx.org().uuid(),
         provider.uuid(),
         owner.user().map(UserId::uuid),

@@ -87,6 +87,7 @@ pub async fn finish(person: &PersonCx, provider: &str, query: &str) -> ActionRes
         Err(failure) => Err(failure),
     };
     let answer = answer.map_err(|failure| words::failed(&name, &failure))?;
+    let answer = lengthened(&cx, &armed, answer).await;
     let claims = match &answer.id_token {
         Some(token) => {
             let now = cx.now().unix_timestamp();
@@ -96,7 +97,7 @@ pub async fn finish(person: &PersonCx, provider: &str, query: &str) -> ActionRes
         None => None,
     };
     let facts = armed.template.facts(&answer.rest, &callback.facts);
-    let label = label(&cx, &armed, &answer, claims.as_ref(), (&facts, &callback.facts)).await;
+    let label = label(&cx, &armed, &answer, claims.as_ref(), (&facts, &callback.facts)).await?;
     keep(&cx, &armed, request, (&answer, label, facts)).await
 }
 
@@ -143,14 +144,34 @@ fn proof_of(proof: &Secret<Vec<u8>>) -> ActionResult<(Verifier, State)> {
     Ok((Verifier::of_kept(Secret::new(verifier.to_owned())), State::of_kept(Secret::new(nonce.to_owned()))))
 }
 
-/// Whose account it is, as far as the provider tells; a provider that does not say keeps nobody from connecting.
+/// The same with the long-lived token that the provider gives for a short one, where it has such.
+async fn lengthened(cx: &OrgCx, armed: &Armed, answer: TokenAnswer) -> TokenAnswer {
+    let tokens = armed.tokens_of(&answer);
+    let facts = armed.template.facts(&answer.rest, &Facts::new());
+    let account = Account { client: &armed.client, access: &tokens.access, refresh: None, facts: &facts };
+    let Ok(Some(request)) = armed.template.lengthen(&account) else { return answer };
+    match send(&cx.ports.egress, &request).await {
+        // The short one works as well, for as long as it lives.
+        Ok((status, body)) => match armed.template.read(status, &body) {
+            Ok(long) => TokenAnswer { tokens: long.tokens, second: None, ..answer },
+            Err(_) => answer,
+        },
+        Err(_) => answer,
+    }
+}
+
+/// Whose account it is. A provider that never says keeps nobody from connecting; one that should have said, and did not, does:
+/// the same account could not be told from another afterwards.
 async fn label(
     cx: &OrgCx,
     armed: &Armed,
     answer: &TokenAnswer,
     claims: Option<&Document>,
     (facts, callback): (&Facts, &Facts),
-) -> AccountLabel {
+) -> ActionResult<AccountLabel> {
+    if !armed.template.names_accounts() {
+        return Ok(AccountLabel::default());
+    }
     let tokens = armed.tokens_of(answer);
     let account =
         Account { client: &armed.client, access: &tokens.access, refresh: tokens.refresh.as_ref(), facts };
@@ -160,7 +181,8 @@ async fn label(
         documents.extend(Document::read(&body).ok());
     }
     let label = armed.template.label(&documents, &answer.rest, claims, callback);
-    label.map_or_else(AccountLabel::default, |label| AccountLabel {
+    let label = label.ok_or_else(|| words::nameless(&armed.provider.name))?;
+    Ok(AccountLabel {
         id: label.id,
         name: label.name.unwrap_or_default(),
         email: label.email.unwrap_or_default(),

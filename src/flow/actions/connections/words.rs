@@ -100,6 +100,17 @@ pub(super) fn bad(provider: &str, bad: BadCallback) -> ActionError {
     )
 }
 
+/// Of tokens of which the provider does not say whose they are.
+pub(super) fn nameless(provider: &str) -> ActionError {
+    ActionError::refused(
+        "connect_nameless",
+        format!(
+            "{provider} gave a token, but did not say whose account it is. Nothing was connected; try again in a few minutes, \
+             and if it stays so, an admin checks which scopes the provider's page asks for."
+        ),
+    )
+}
+
 /// Of an id token that says something else than was asked.
 pub(super) fn bad_claims(provider: &str, bad: BadIdToken) -> ActionError {
     ActionError::refused(

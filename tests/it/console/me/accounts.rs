@@ -136,6 +136,27 @@ async fn what_a_provider_refuses_is_told_with_its_words_and_who_can_help() {
 }
 
 #[tokio::test]
+async fn a_provider_that_does_not_say_whose_account_it_is_connects_nothing_when_it_should_have() {
+    let Stage { app, org, hub, mut bob } = stage().await;
+    let id = app.connected(&org, &mut bob, "hub").await;
+    hub.be_discreet(true);
+    for connect in [CONNECT.to_owned(), format!("{CONNECT}?connection={id}")] {
+        let back = way_back(&mut bob.browser, &connect).await;
+        nothing(&bob.browser.get(&back).await.expect(StatusCode::CONFLICT), "did not say whose account");
+    }
+    hub.be_discreet(false);
+    assert_eq!(app.connected(&org, &mut bob, "hub").await, id);
+    // One that never says it has nothing to tell accounts by, so each sign-in is an account of its own.
+    app.change("update providers set userinfo_url = null").await;
+    let first = app.connected(&org, &mut bob, "hub").await;
+    let second = app.connected(&org, &mut bob, "hub").await;
+    assert!(first != id && second != first);
+    let back = way_back(&mut bob.browser, &format!("{CONNECT}?connection={second}")).await;
+    let done = bob.browser.get(&back).await.expect(StatusCode::SEE_OTHER);
+    assert!(done.location().unwrap().ends_with(&second.to_string()));
+}
+
+#[tokio::test]
 async fn connecting_again_keeps_the_account_and_another_account_changes_nothing() {
     let Stage { app, org, hub, mut bob } = stage().await;
     let id = app.connected(&org, &mut bob, "hub").await;
