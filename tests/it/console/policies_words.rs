@@ -312,6 +312,5 @@ async fn with_script_each_step_is_saved_and_shown_at_once_and_the_focus_stays() 
     browser.see(".summary", "Did you mean deny?").await;
     browser.click("[data-line='2']").await;
     browser.wait_for("getSelection().toString() == '\"default\": \"deni\"}' || document.activeElement.selectionStart == 16").await;
-    browser.console().await;
-    browser.finish().await;
+    browser.finish_refused().await;
 }

@@ -381,6 +381,5 @@ async fn steps_appear_one_after_the_other_in_a_browser() {
     browser
         .wait_for("location.pathname == '/login' || document.body.innerText.includes('another session')")
         .await;
-    browser.console().await;
-    browser.finish().await;
+    browser.finish_refused().await;
 }

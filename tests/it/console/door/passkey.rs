@@ -102,6 +102,5 @@ async fn set_up_then_a_code_then_a_passkey_open_the_door() {
         "session.started",
     ];
     assert_eq!(actions, wanted);
-    let _ = browser.console().await;
-    browser.finish().await;
+    browser.finish_refused().await;
 }

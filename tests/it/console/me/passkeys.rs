@@ -57,7 +57,6 @@ async fn a_passkey_is_added_renamed_and_removed() {
     browser.see("h1", "Remove Blue key?").await;
     browser.click("main form .btn-d").await;
     browser.see("main", "acme asks its people for a second factor").await;
-    browser.console().await;
 
     // With the app turned on, it may go.
     browser.goto(&format!("{}{SECURITY}", app.origin())).await;
@@ -71,7 +70,7 @@ async fn a_passkey_is_added_renamed_and_removed() {
     browser.see("main", "You have no passkey yet.").await;
     assert_eq!(letters(&app).await.last().unwrap().1, "A passkey was removed");
     assert_eq!(actions(&app, ada.id).await, ["passkey.added", "passkey.renamed", "passkey.removed"]);
-    browser.finish().await;
+    browser.finish_refused().await;
 }
 
 #[tokio::test]
@@ -86,13 +85,11 @@ async fn a_device_that_holds_one_already_and_a_stale_proof_are_told_in_words() {
     browser.fill("input[name=name]", "Again").await;
     browser.click("form[data-passkey] button").await;
     browser.see("[data-passkey-error]", "already holds a passkey").await;
-    browser.console().await;
     let_proofs_pass(&app);
     browser.click("form[data-passkey] button").await;
     browser.see("[data-passkey-error]", "Reload the page and confirm that it is you.").await;
-    browser.console().await;
     assert_eq!(actions(&app, ada.id).await, ["passkey.added"]);
-    browser.finish().await;
+    browser.finish_refused().await;
 }
 
 #[tokio::test]
@@ -164,5 +161,5 @@ async fn the_pages_have_no_accessibility_faults_in_either_scheme_and_at_phone_wi
     browser.click("form .btn-p").await;
     browser.see("h1", "Recovery codes").await;
     assert_eq!(browser.axe().await, []);
-    browser.finish().await;
+    browser.finish_refused().await;
 }
