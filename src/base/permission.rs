@@ -144,7 +144,7 @@ permissions! {
     ProvidersWrite "providers:write" "Register, change and delete OAuth providers" [Owner, Admin];
     ConnectionsOwn "connections:own" "Connect accounts of one's own" [Owner, Admin, PolicyManager, Approver, Auditor, Member];
     ConnectionsRead "connections:read" "See the connected accounts of everybody, never their tokens" [Owner, Admin];
-    ConnectionsWrite "connections:write" "Connect accounts for everybody, and end those of others" [Owner, Admin];
+    ConnectionsWrite "connections:write" "End the connected accounts of others" [Owner, Admin];
     GrantsRead "grants:read" "See the grants of everybody" [Owner, Admin];
     GrantsWrite "grants:write" "Create, suspend and revoke grants" [Owner, Admin];
     SecretsRead "secrets:read" "See the secrets of the organization and its teams, never their values" [Owner, Admin];

@@ -159,7 +159,7 @@ pub struct Connection {
     pub name: String,
     /// What the provider says of the account.
     pub label: AccountLabel,
-    /// Whether it is taken where no rule names another of its owner's.
+    /// Whether it is the one of its owner's that agents use.
     pub is_default: bool,
     /// How it fares.
     pub state: ConnectionState,
@@ -207,8 +207,6 @@ impl Connection {
 pub struct ConnectionFilter {
     /// Of this person.
     pub user: Option<UserId>,
-    /// Of teams and of everybody alone.
-    pub is_shared: bool,
     /// At this provider.
     pub provider: Option<ProviderId>,
     /// In this state.
@@ -233,7 +231,7 @@ pub struct HeldAccount {
     pub provider: ProviderId,
     /// Whose it is.
     pub owner: AccountOwner,
-    /// Whether it is taken where no rule names another.
+    /// Whether it is the one of its owner's that agents use.
     pub is_default: bool,
     /// How it fares.
     pub state: ConnectionState,

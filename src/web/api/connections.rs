@@ -10,8 +10,8 @@ use crate::{
         ids::{ConnectionId, ProviderId, TeamId, UserId},
         permission::Permission,
     },
-    domain::connections::{Connection, ConnectionFilter},
-    flow::actions::connections::{self, BeginInput, Ended, Probed},
+    domain::connections::{Connection, ConnectionFilter, ConnectionState},
+    flow::actions::connections::{self, BeginInput, ConnectionChange, Ended, Probed},
     web::kit::{
         ask::KeyAsk,
         json::{self, ApiResult, Body, IfMatch, Listed, Params, Versioned},
@@ -62,7 +62,7 @@ pub fn routes() -> Routes {
                 "changeConnection",
                 Effect::Records(&["connection.renamed", "connection.preferred"]),
             )
-            .about(TAG, "Call it otherwise, or take it where no rule names another")
+            .about(TAG, "Call it otherwise, or have agents use it")
             .needs(own)
             .takes::<ChangeBody>()
             .gives::<ConnectionView>(StatusCode::OK),
@@ -101,6 +101,33 @@ struct ConnectionQuery {
     /// Only those at this provider, by id.
     #[serde(default)]
     provider: Option<ProviderId>,
+    /// Only those in this state; those that were ended are listed only where they are asked for.
+    #[serde(default)]
+    state: Option<State>,
+}
+
+/// How a connection fares.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+enum State {
+    Active,
+    ErrorBackoff,
+    NeedsReauth,
+    Revoked,
+    Disabled,
+}
+
+impl From<State> for ConnectionState {
+    fn from(state: State) -> Self {
+        match state {
+            State::Active => Self::Active,
+            State::ErrorBackoff => Self::ErrorBackoff,
+            State::NeedsReauth => Self::NeedsReauth,
+            State::Revoked => Self::Revoked,
+            State::Disabled => Self::Disabled,
+        }
+    }
 }
 
 /// What is to be connected.
@@ -137,7 +164,7 @@ struct ChangeBody {
     #[serde(default)]
     #[schemars(length(max = 100))]
     name: Option<String>,
-    /// True to take it where no rule names another; the one before is no longer.
+    /// True to have agents use it in place of another of its owner's at its provider.
     #[serde(default)]
     is_default: Option<bool>,
 }
@@ -282,8 +309,11 @@ impl From<Ended> for EndedView {
 }
 
 async fn list(cx: KeyAsk, Params(query): Params<ConnectionQuery>) -> ApiResult {
-    let filter =
-        ConnectionFilter { user: query.user, provider: query.provider, ..ConnectionFilter::default() };
+    let filter = ConnectionFilter {
+        user: query.user,
+        provider: query.provider,
+        state: query.state.map(ConnectionState::from),
+    };
     let page = connections::list(&cx, &filter, &query.page.parse()?).await?;
     Ok(json::plain(StatusCode::OK, &Listed::from(page.map(ConnectionView::from))))
 }
@@ -293,7 +323,7 @@ async fn connect(cx: KeyAsk, Body(body): Body<ConnectBody>) -> ApiResult {
         provider: body.provider,
         connection: body.connection,
         scopes: body.scopes,
-        ..BeginInput::default()
+        return_to: String::new(),
     };
     let offer = connections::offer(&cx, &input).await?;
     // Only a browser in which the person is signed in goes to the provider, so the address is one of our own pages.
@@ -315,13 +345,8 @@ async fn change(
     IfMatch(seen): IfMatch,
     Body(body): Body<ChangeBody>,
 ) -> ApiResult {
-    let mut sheet = connections::find(&cx, &id).await?;
-    if let Some(name) = &body.name {
-        sheet = connections::rename(&cx, &id, name, seen).await?;
-    }
-    if body.is_default == Some(true) {
-        sheet = connections::prefer(&cx, &id).await?;
-    }
+    let change = ConnectionChange { name: body.name, is_default: body.is_default };
+    let sheet = connections::change(&cx, &id, &change, seen).await?;
     Ok(json::one(StatusCode::OK, &ConnectionView::from(sheet.connection)))
 }
 

@@ -230,7 +230,7 @@ async fn what_each_role_may_do_is_this_table() {
         "xx.... Register, change and delete OAuth providers",
         "xxxxxx Connect accounts of one&#39;s own",
         "xx.... See the connected accounts of everybody, never their tokens",
-        "xx.... Connect accounts for everybody, and end those of others",
+        "xx.... End the connected accounts of others",
         "xx.... See the grants of everybody",
         "xx.... Create, suspend and revoke grants",
         "xx.... See the secrets of the organization and its teams, never their values",

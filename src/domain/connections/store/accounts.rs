@@ -138,15 +138,13 @@ async fn rows(
             c.connected_by as "connected_by: UserId", c.created_at, c.updated_at, c.version
         from connections c join providers p on p.org_id = c.org_id and p.id = c.provider_id
         where c.org_id = $1 and ($2::uuid is null or c.id = $2) and ($3::uuid is null or c.id < $3)
-            and ($4::uuid is null or c.user_id = $4) and (not $5::boolean or c.user_id is null)
-            and ($6::uuid is null or c.provider_id = $6)
-            and (c.state = $7 or $7::text is null and (c.state <> 'revoked' or $2::uuid is not null))
-        order by c.id desc limit $8"#,
+            and ($4::uuid is null or c.user_id = $4) and ($5::uuid is null or c.provider_id = $5)
+            and (c.state = $6 or $6::text is null and (c.state <> 'revoked' or $2::uuid is not null))
+        order by c.id desc limit $7"#,
         tx.org().uuid(),
         only.map(ConnectionId::uuid),
         page.after.map(ConnectionId::uuid),
         filter.user.map(UserId::uuid),
-        filter.is_shared,
         filter.provider.map(ProviderId::uuid),
         filter.state.map(ConnectionState::as_str),
         page.fetch()
@@ -303,7 +301,7 @@ pub async fn rename(
     Ok(if done.rows_affected() > 0 { Update::Done(()) } else { Update::Conflict })
 }
 
-/// Makes a connection the one that is taken where no rule names another of its owner's at its provider.
+/// Makes a connection the one of its owner's at its provider that agents use.
 ///
 /// # Errors
 /// When the database refuses.

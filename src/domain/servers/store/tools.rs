@@ -374,3 +374,17 @@ fn names_of(which: Which<'_>) -> Option<Vec<String>> {
         Which::Named(names) => Some(names.iter().map(|name| name.as_str().to_owned()).collect()),
     }
 }
+
+/// Every scope that some tool of the organization needs.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn required_scopes(tx: &mut OrgTx) -> DbResult<Vec<String>> {
+    let scopes = sqlx::query_scalar!(
+        r#"select distinct unnest(required_scopes) as "scope!" from tools where org_id = $1 and state <> 'gone'"#,
+        tx.org().uuid()
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(scopes)
+}

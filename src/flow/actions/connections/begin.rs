@@ -11,6 +11,7 @@ use crate::{
             SealedTokens,
             store::{self as providers, requests},
         },
+        servers::store::tools,
         vault::Cell,
     },
     flow::{
@@ -33,9 +34,7 @@ pub struct BeginInput {
     pub provider: String,
     /// The connection that is to be renewed; none for a new one.
     pub connection: Option<String>,
-    /// For whom: `user`, or `org` for everybody.
-    pub owner: String,
-    /// Scopes beyond those that the provider's page names.
+    /// Scopes that tools need beyond those that the provider is registered with.
     pub scopes: Vec<String>,
     /// The page to go on to.
     pub return_to: String,
@@ -95,10 +94,24 @@ async fn offered(cx: &OrgCx, tx: &mut OrgTx, input: &BeginInput) -> ActionResult
     }
     let mut scopes = provider.scopes.clone();
     let held = connection.iter().flat_map(|connection| &connection.scopes);
-    for scope in held.chain(&input.scopes) {
+    let mut add = |scope: &String| {
         if !scopes.contains(scope) && !scope.is_empty() {
             scopes.push(scope.clone());
         }
+    };
+    held.for_each(&mut add);
+    if !input.scopes.is_empty() {
+        // Whoever made the address that a person follows does not decide what they are asked for.
+        let needed = tools::required_scopes(tx).await?;
+        if let Some(other) = input.scopes.iter().find(|scope| !scope.is_empty() && !needed.contains(scope)) {
+            return Err(ActionError::refused(
+                "connect_scope_unneeded",
+                format!(
+                    "No tool here needs {other:?}, so nobody is asked for it. An admin says on a tool's page what it needs."
+                ),
+            ));
+        }
+        input.scopes.iter().for_each(&mut add);
     }
     Ok(Offer { provider, connection, scopes })
 }
@@ -106,17 +119,10 @@ async fn offered(cx: &OrgCx, tx: &mut OrgTx, input: &BeginInput) -> ActionResult
 /// Sends a person's browser to the provider.
 ///
 /// # Errors
-/// As [`offer`]; `Forbidden` for whoever is no signed-in person, and for an account of everybody.
+/// As [`offer`]; `NotSignedIn` for whoever is no person in a browser.
 pub async fn begin(cx: &OrgCx, input: &BeginInput) -> ActionResult<Begun> {
     cx.require(Permission::ConnectionsOwn)?;
     let person = cx.person.as_ref().ok_or(ActionError::NotSignedIn)?;
-    let owner = match input.owner.as_str() {
-        "org" => {
-            cx.require(Permission::ConnectionsWrite)?;
-            AccountOwner::Org
-        }
-        _ => AccountOwner::User(person.id()),
-    };
     let (state, nonce, verifier) = (
         State::of_random(random::bytes()),
         State::of_random(random::bytes()),
@@ -140,7 +146,7 @@ pub async fn begin(cx: &OrgCx, input: &BeginInput) -> ActionResult<Begun> {
         session: person.session.id,
         provider: provider.id,
         provider_version: provider.version,
-        owner: connection.as_ref().map_or(owner, |connection| connection.owner),
+        owner: connection.as_ref().map_or(AccountOwner::User(person.id()), |connection| connection.owner),
         connection: connection.map(|connection| connection.id),
         scopes: scopes.clone(),
         proof: SealedTokens { key: sealed.key, bytes: sealed.bytes },

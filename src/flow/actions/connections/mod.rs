@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::{
     base::{
+        faults::Faults,
         ids::ConnectionId,
         page::{MAX_LIMIT, Page, PageRequest},
         permission::Permission,
@@ -169,46 +170,59 @@ fn ended() -> ActionError {
     ActionError::refused("connection_ended", "This account was disconnected. Connect it again to use it.")
 }
 
-/// Calls a connection otherwise; an empty name goes back to what the provider calls the account.
-///
-/// # Errors
-/// A fault of `name`; `Changed` where it is not as the caller saw it.
-pub async fn rename(cx: &OrgCx, id: &str, name: &str, seen: Option<i64>) -> ActionResult<ConnectionSheet> {
-    cx.require(Permission::ConnectionsOwn)?;
-    let name = match name.trim() {
-        "" => String::new(),
-        name => wording::parse_name(name).map_err(|bad| ActionError::field("name", bad.to_string()))?,
-    };
-    let mut tx = cx.tx().await?;
-    let before = changeable(cx, &mut tx, id).await?;
-    let outcome = accounts::rename(&mut tx, before.connection.id, &name, seen, cx.now()).await?;
-    settled(outcome)?;
-    changed(cx, tx, before, "connection.renamed").await
+/// What changes about a connection; what is left out stays.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectionChange {
+    /// What its owner calls it; empty for what the provider calls the account.
+    pub name: Option<String>,
+    /// Whether it is the one of its owner's at its provider that agents use.
+    pub is_default: Option<bool>,
 }
 
-/// Makes a connection the one that is taken where no rule names another.
-pub async fn prefer(cx: &OrgCx, id: &str) -> ActionResult<ConnectionSheet> {
+/// Changes a connection.
+///
+/// # Errors
+/// A fault of `name` or `is_default`; `Changed` where it is not as the caller saw it.
+pub async fn change(
+    cx: &OrgCx,
+    id: &str,
+    change: &ConnectionChange,
+    seen: Option<i64>,
+) -> ActionResult<ConnectionSheet> {
     cx.require(Permission::ConnectionsOwn)?;
+    let mut faults = Faults::default();
+    let name = match change.name.as_deref().map(str::trim) {
+        Some(name) if !name.is_empty() => faults.check("name", wording::parse_name(name)),
+        other => other.map(str::to_owned),
+    };
+    if change.is_default == Some(false) {
+        faults.add("is_default", "say so of the account that agents are to use in its place");
+    }
+    faults.into_result(())?;
     let mut tx = cx.tx().await?;
     let before = changeable(cx, &mut tx, id).await?;
-    if before.connection.is_default {
+    let id = before.connection.id;
+    let mut actions = Vec::new();
+    if let Some(name) = name.filter(|name| *name != before.connection.name) {
+        settled(accounts::rename(&mut tx, id, &name, seen, cx.now()).await?)?;
+        actions.push("connection.renamed");
+    } else if seen.is_some_and(|seen| seen != before.connection.version) {
+        return Err(ActionError::Changed);
+    }
+    if change.is_default == Some(true) && !before.connection.is_default {
+        accounts::prefer(&mut tx, id, cx.now()).await?;
+        actions.push("connection.preferred");
+    }
+    if actions.is_empty() {
         tx.done().await?;
         return Ok(before);
     }
-    accounts::prefer(&mut tx, before.connection.id, cx.now()).await?;
-    changed(cx, tx, before, "connection.preferred").await
-}
-
-async fn changed(
-    cx: &OrgCx,
-    mut tx: OrgTx,
-    before: ConnectionSheet,
-    action: &'static str,
-) -> ActionResult<ConnectionSheet> {
-    let after = accounts::find(&mut tx, before.connection.id).await?.ok_or(ActionError::Changed)?;
-    let entry = about(Entry::admin(action, &cx.who()), &after)
-        .changed(&ConnectionRecord::of(&before.connection), &ConnectionRecord::of(&after));
-    audit::commit(tx, cx.now(), vec![entry]).await?;
+    let after = accounts::find(&mut tx, id).await?.ok_or(ActionError::Changed)?;
+    let entry = |action| {
+        about(Entry::admin(action, &cx.who()), &after)
+            .changed(&ConnectionRecord::of(&before.connection), &ConnectionRecord::of(&after))
+    };
+    audit::commit(tx, cx.now(), actions.into_iter().map(entry).collect()).await?;
     Ok(ConnectionSheet { connection: after, ..before })
 }
 

@@ -7,7 +7,8 @@ use crate::{
     domain::tenancy::{self, PersonsOrg},
     flow::{
         actions::connections::{
-            self, BeginInput, Begun, Connectable, ConnectionSheet, Ended, Finished, Offer, Probed,
+            self, BeginInput, Begun, Connectable, ConnectionChange, ConnectionSheet, Ended, Finished, Offer,
+            Probed,
         },
         cx::{OrgCx, PersonCx},
         enter,
@@ -76,27 +77,20 @@ pub async fn find(cx: &PersonCx, org: &str, id: &str) -> ActionResult<(tenancy::
     Ok((cx.org, sheet))
 }
 
-/// Calls an account otherwise.
+/// Changes an account: what it is called, and whether agents use it.
 ///
 /// # Errors
-/// A fault of `name`.
-pub async fn rename(
+/// As [`connections::change`].
+pub async fn change(
     cx: &PersonCx,
     org: &str,
     id: &str,
-    name: &str,
+    change: &ConnectionChange,
     seen: Option<i64>,
 ) -> ActionResult<ConnectionSheet> {
     let cx = enter(cx, org).await?;
     own(&cx, id).await?;
-    connections::rename(&cx, id, name, seen).await
-}
-
-/// Makes an account the one that is taken where no rule names another.
-pub async fn prefer(cx: &PersonCx, org: &str, id: &str) -> ActionResult<ConnectionSheet> {
-    let cx = enter(cx, org).await?;
-    own(&cx, id).await?;
-    connections::prefer(&cx, id).await
+    connections::change(&cx, id, change, seen).await
 }
 
 /// Tries an account.

@@ -57,8 +57,7 @@ pub(super) struct CredentialBody {
     #[serde(default)]
     #[schemars(length(max = 100))]
     secret: String,
-    /// The provider, by slug or id, where the value is the token of an account there: of the person who calls, else of a
-    /// team of theirs, else of everybody.
+    /// The provider, by slug or id, where the value is the token of an account there: of whoever the agent acts for.
     #[serde(default)]
     #[schemars(length(max = 100))]
     provider: String,

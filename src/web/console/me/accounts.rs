@@ -14,7 +14,7 @@ use crate::{
     domain::connections::{Connection, ConnectionState},
     flow::{
         actions::{
-            connections::{BeginInput, Connectable, UpstreamEnd},
+            connections::{BeginInput, Connectable, ConnectionChange, UpstreamEnd},
             me::accounts::{self, MyAccounts},
         },
         fault::{ActionError, Refused},
@@ -192,7 +192,6 @@ impl ConnectForm {
         BeginInput {
             provider: provider.to_owned(),
             connection: Some(self.connection.clone()).filter(|id| !id.is_empty()),
-            owner: String::new(),
             scopes: self.scopes.split_ascii_whitespace().map(str::to_owned).collect(),
             return_to: safe_return(&self.return_to).unwrap_or_default().to_owned(),
         }
@@ -311,7 +310,8 @@ async fn rename(
     Path((org, id)): Path<(String, String)>,
     Form(form): Form<RenameForm>,
 ) -> PageResult {
-    match accounts::rename(&ask.cx, &org, &id, &form.name, version(&form.version)).await {
+    let change = ConnectionChange { name: Some(form.name.clone()), is_default: None };
+    match accounts::change(&ask.cx, &org, &id, &change, version(&form.version)).await {
         Ok(_) => Ok(go_saying(&format!("{LIST}/{org}/{id}"), Toast::say("Saved."))),
         Err(error @ ActionError::Fields(_)) => {
             let faults = faults_of(error)?;
@@ -327,8 +327,9 @@ async fn prefer(
     Path((org, id)): Path<(String, String)>,
     Form(Press {}): Form<Press>,
 ) -> PageResult {
-    let sheet = accounts::prefer(&ask.cx, &org, &id).await?;
-    let said = format!("Agents use {} from now on, where no rule names another.", sheet.connection.title());
+    let change = ConnectionChange { name: None, is_default: Some(true) };
+    let sheet = accounts::change(&ask.cx, &org, &id, &change, None).await?;
+    let said = format!("Agents use {} from now on.", sheet.connection.title());
     Ok(go_saying(&format!("{LIST}/{org}/{id}"), Toast::say(said)))
 }
 

@@ -136,6 +136,41 @@ async fn what_a_provider_refuses_is_told_with_its_words_and_who_can_help() {
 }
 
 #[tokio::test]
+async fn an_address_that_somebody_made_asks_for_nothing_that_no_tool_needs() {
+    let Stage { app, org, hub: _hub, mut bob } = stage().await;
+    let wide = format!("{CONNECT}?scopes=read+delete:everything");
+    nothing(&bob.browser.get(&wide).await.expect(StatusCode::CONFLICT), "No tool here needs");
+    let own = app.key_of(&org, bob.id, Role::Member, &["*"]).await;
+    let asked = json!({ "provider": "hub", "scopes": ["delete:everything"] });
+    let refused = own.post("/api/v1/orgs/acme/connections", asked).await.expect(StatusCode::CONFLICT);
+    assert_eq!(refused.text("/code"), "connect_scope_unneeded");
+    let good = own.post("/api/v1/orgs/acme/connections", json!({ "provider": "hub" })).await;
+    let address = good.expect(StatusCode::OK).text("/authorize_url").to_owned();
+    assert!(address.ends_with(CONNECT), "{address}");
+}
+
+#[tokio::test]
+async fn a_change_over_the_api_is_made_as_a_whole_or_not_at_all() {
+    let Stage { app, org, hub, mut bob } = stage().await;
+    app.connected(&org, &mut bob, "hub").await;
+    hub.sign_in_as("eve");
+    let second = app.connected(&org, &mut bob, "hub").await;
+    let own = app.key_of(&org, bob.id, Role::Member, &["*"]).await;
+    let one = format!("/api/v1/orgs/acme/connections/{second}");
+    let both = json!({ "name": "Work", "is_default": true });
+    let stale = own.send(Method::PATCH, &one, &[("if-match", "\"v9\"")], Some(both.clone())).await;
+    stale.expect(StatusCode::PRECONDITION_FAILED);
+    let wrong = json!({ "name": "Work", "is_default": false });
+    let refused = own.send(Method::PATCH, &one, &[], Some(wrong)).await;
+    assert_eq!(refused.expect(StatusCode::UNPROCESSABLE_ENTITY).text("/errors/0/path"), "is_default");
+    assert_eq!(app.number("select count(*) from connections where name <> ''").await, 0);
+    let done = own.send(Method::PATCH, &one, &[], Some(both)).await.expect(StatusCode::OK);
+    assert_eq!((done.text("/name"), &done.body["is_default"]), ("Work", &json!(true)));
+    let listed = own.get("/api/v1/orgs/acme/connections?state=needs_reauth").await.expect(StatusCode::OK);
+    assert_eq!(listed.body["items"], json!([]));
+}
+
+#[tokio::test]
 async fn a_provider_that_does_not_say_whose_account_it_is_connects_nothing_when_it_should_have() {
     let Stage { app, org, hub, mut bob } = stage().await;
     let id = app.connected(&org, &mut bob, "hub").await;

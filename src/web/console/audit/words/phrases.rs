@@ -89,7 +89,7 @@ pub(super) const PHRASES: &[Phrase] = &[
         "Account chosen",
         "choose",
         "chose",
-        "the account {target} where no rule names another",
+        "the account {target} for agents to use",
     ),
     phrase("connection.renamed", "Account renamed", "rename", "renamed", "the account {target}"),
     phrase(
