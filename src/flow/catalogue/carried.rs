@@ -10,7 +10,7 @@ use crate::{
         servers::{Credential, CredentialTarget, NewCredential, store::credentials::SEALED_IN},
         vault::{Cell, Sealed, Vault, VaultResult},
     },
-    flow::decision::scope_of,
+    flow::{catalogue::lent::Lent, decision::scope_of},
     io::db::OrgTx,
 };
 
@@ -49,8 +49,8 @@ impl Carried {
         carried
     }
 
-    /// The address with the credentials of a server, opened: of secrets those that serve this person, if there is one. What
-    /// is not there is left out, and counted.
+    /// The address with the credentials of a server, opened: of secrets those that serve this person, if there is one, and
+    /// tokens of the accounts that lend theirs. What is not there is left out, and counted.
     ///
     /// # Errors
     /// When a value does not open.
@@ -60,9 +60,19 @@ impl Carried {
         url: &str,
         credentials: &[Credential],
         user: Option<UserId>,
+        lent: &Lent,
     ) -> VaultResult<Self> {
         let mut carried = Self::bare(url);
         for credential in credentials {
+            if let Some(provider) = &credential.provider {
+                match lent.get(&provider.id) {
+                    Some(token) => {
+                        carried.put(credential.target, &credential.name, &credential.filled(token))
+                    }
+                    None => carried.lacks += 1,
+                }
+                continue;
+            }
             let (cell, sealed) = match (&credential.value, scope_of(credential.source), &credential.secret) {
                 (Some(value), ..) => {
                     (cell(credential), Sealed { key: value.key, bytes: value.bytes.clone() })

@@ -12,6 +12,7 @@ mod carried;
 mod due;
 mod era;
 mod events;
+mod lent;
 mod lists;
 mod old;
 mod reading;

@@ -19,6 +19,7 @@ use crate::{
         catalogue::{
             carried::Carried,
             due::REFRESH_SERVER,
+            lent::lent,
             reading::{Reading, Spoken, read},
             steps::{Onlooker, StepReport},
         },
@@ -94,8 +95,14 @@ pub(super) async fn run(
     let mut tx = OrgTx::begin(&ports.db, scope).await?;
     let seen = servers::find(&mut tx, &server.into()).await?.ok_or(ActionError::NotFound)?;
     let stored = credentials::list(&mut tx, server).await?;
-    // Whoever asks reads it with what serves them; a job reads it for nobody.
-    let carried = Carried::opened(&ports.vault, &mut tx, &seen.url, &stored, who.actor.user()).await?;
+    tx.done().await?;
+    // Whoever asks reads it with what serves them; a job reads it for nobody. No transaction is open while a provider is asked
+    // for a token.
+    let user = who.actor.user();
+    let lent = lent(ports, scope, &stored, user).await?;
+    let mut tx = OrgTx::begin(&ports.db, scope).await?;
+    let carried = Carried::opened(&ports.vault, &mut tx, &seen.url, &stored, user, &lent).await?;
+    drop(lent);
     if occasion == Occasion::Due && carried.lacks_any() {
         // That it refuses a look without a person's value says nothing of how it does.
         servers::postpone(&mut tx, server, ports.clock.now() + EVERY + jitter()).await?;

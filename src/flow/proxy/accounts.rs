@@ -5,7 +5,7 @@ use crate::{
     domain::{
         connections::{
             HeldAccount,
-            store::{accounts, accounts::Holders},
+            store::held::{self, Holders},
         },
         grants::DecisionGrant,
         servers::NamedProvider,
@@ -15,7 +15,7 @@ use crate::{
         proxy::{
             admit::Admitted,
             gateway::Gateway,
-            unconnected::{Places, Told},
+            unconnected::{Missing, Places, Told},
         },
         tokens::{LiveToken, NoToken},
     },
@@ -62,10 +62,9 @@ pub async fn serving(
         Principal::Team(team) => (None, vec![team]),
         Principal::ServiceAccount(_) => (None, Vec::new()),
     };
-    let holders = Holders::Of { provider: provider.id, user, teams: &teams };
     let scope = admitted.snapshot.scope;
     let mut tx = OrgTx::begin(&gateway.db, scope).await?;
-    let held = accounts::held(&mut tx, holders).await?;
+    let held = held::serving(&mut tx, provider.id, Holders::These { user, teams: &teams }).await?;
     tx.done().await?;
     let Some(held) = held.into_iter().next() else { return lack(Why::None) };
     let missing: Vec<_> = scopes.iter().filter(|scope| !held.scopes.contains(scope)).cloned().collect();
@@ -86,7 +85,17 @@ impl AccountLack {
     pub fn told(&self, server: &str, grant: &DecisionGrant, at: Places<'_>) -> Told {
         let fixer = self.fixer(grant.principal);
         let page = (fixer == Fixer::Person).then(|| self.page(at));
-        Told { sentence: self.sentence(server, grant, at), fixer, page }
+        Told { missing: self.missing(), sentence: self.sentence(server, grant, at), fixer, page }
+    }
+
+    const fn missing(&self) -> Missing {
+        match self.why {
+            Why::None => Missing::Account,
+            Why::Reauth(_) => Missing::Reauth,
+            Why::Scopes(..) => Missing::Scopes,
+            Why::Away => Missing::Provider,
+            Why::Broken => Missing::Client,
+        }
     }
 
     fn fixer(&self, principal: Principal) -> Fixer {

@@ -33,7 +33,7 @@ use crate::{
             refusal::{Refusal, Refused},
             route::Call,
             state::State,
-            unconnected::{Lack, Link, Places, Told, Unconnected},
+            unconnected::{Lack, Link, Missing, Places, Told, Unconnected},
         },
         tokens::LiveToken,
     },
@@ -186,6 +186,7 @@ fn unconnected(
 ) -> Unconnected {
     let first = lacks.first();
     Unconnected {
+        missing: first.map_or(Missing::Secret, |first| first.missing),
         fixer: first.map_or(Fixer::Admin, |first| first.fixer),
         link: first.and_then(|first| link(gateway, admitted, call, first.page.clone()?)),
         lacks: lacks.into_iter().map(|lack| lack.sentence).collect(),

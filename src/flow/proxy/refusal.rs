@@ -1,11 +1,13 @@
-//! Every reason for which a call does not go on, each with its step, its stable code, its words and who can help.
+//! Every reason for which a call does not go on, each with its step and its stable code; its words stand in [`words`].
+
+mod words;
 
 use std::borrow::Cow;
 
 use crate::{
     base::{
         ids::ApprovalId,
-        trace::{Finding, Fixer, Step, Trace},
+        trace::{Finding, Step, Trace},
     },
     domain::audit::{CallPart, PolicyPart},
     flow::{
@@ -152,7 +154,7 @@ pub enum Refusal {
     Limit(Box<Reached>),
     /// A human has to agree, and has not, or did not.
     Approval(Box<Waiting>),
-    /// A secret that the server asks for is not there.
+    /// A secret or an account that the server asks for is not there.
     Unconnected(Box<Unconnected>),
     /// A value that the server asks for cannot be read.
     CredentialMissing {
@@ -271,7 +273,7 @@ impl Refusal {
             Self::Denied(_) => "policy_denied",
             Self::Limit(_) => "limit_reached",
             Self::Approval(waiting) => waiting.word.code(),
-            Self::Unconnected(_) => "secret_missing",
+            Self::Unconnected(unconnected) => unconnected.missing.code(),
             Self::CredentialMissing { .. } => "credential_missing",
             Self::RecordAway => "record_away",
             Self::Away => "database_away",
@@ -333,68 +335,6 @@ impl Refusal {
         )
     }
 
-    /// One sentence for the agent: why, and what to do.
-    pub fn sentence(&self) -> Cow<'static, str> {
-        let because = |reason: &Option<String>| {
-            reason.as_deref().map(|reason| format!(" Reason given: {reason}")).unwrap_or_default()
-        };
-        match self {
-            Self::GateClosed { reason } => format!(
-                "The organization has stopped all agents. Reason given: {reason} Wait until an admin opens the gate."
-            )
-            .into(),
-            Self::OrgSuspended => "The organization is suspended by the operator of this installation.".into(),
-            Self::NoToken => "Send the grant's token as `Authorization: Bearer prg_…`.".into(),
-            Self::UnknownToken | Self::ForeignEndpoint => "The token is not known at this endpoint.".into(),
-            Self::TooManyUnknown { retry_after } => format!(
-                "Too many unknown tokens came from this network. Try again in {retry_after} s."
-            )
-            .into(),
-            Self::TokenExpired => "The token has expired. Ask for a new one under Agents.".into(),
-            Self::TokenRevoked => "The token was revoked. Ask for a new one under Agents.".into(),
-            Self::ClientNotBound { .. } => "The grant may not be used with this client.".into(),
-            Self::NetworkNotBound => "The grant may not be used from this network.".into(),
-            Self::GrantSuspended { reason } => {
-                format!("This grant is suspended.{} Whoever suspended it can resume it.", because(reason)).into()
-            }
-            Self::GrantExpired => "The grant has expired.".into(),
-            Self::GrantRevoked { reason } => format!("The grant was revoked.{}", because(reason)).into(),
-            Self::PrincipalGone => "The person or account this grant is for is no longer active here.".into(),
-            Self::ServerUnknown => "There is no such server for this grant.".into(),
-            Self::ServerDisabled { server } => {
-                format!("The server {server} is switched off. An admin can switch it on.").into()
-            }
-            Self::TransportUnserved { server } => {
-                format!("The server {server} is of a kind that this endpoint does not serve.").into()
-            }
-            Self::Malformed { fault, .. } => format!("The message was refused: {fault}.").into(),
-            Self::HeaderMismatch(mismatch) => mismatch.to_string().into(),
-            Self::BadParams { what } => what.clone().into(),
-            Self::TasksUndeclared => {
-                "Declare the extension io.modelcontextprotocol/tasks in the client's capabilities.".into()
-            }
-            Self::HandleUnknown => "The session or task is not known here. Begin a new one.".into(),
-            Self::MethodUnserved { .. } => "Method not found".into(),
-            Self::ToolUnknown { tool, .. } => format!("Unknown tool: {tool}").into(),
-            Self::Unlisted { kind, name } => format!("Unknown {kind}: {name}").into(),
-            Self::VersionUnserved { .. } => "Unsupported protocol version".into(),
-            Self::ToolChanged { tool } => {
-                format!("The definition of {tool} has changed and waits for an admin's review.").into()
-            }
-            Self::Hidden(denial) if denial.kind == "method" => "Method not found".into(),
-            Self::Hidden(denial) => format!("Unknown {}: {}", denial.kind, denial.subject).into(),
-            Self::Denied(denial) => denial.sentence().into(),
-            Self::Limit(reached) => reached.sentence().into(),
-            Self::Approval(waiting) => waiting.sentence().into(),
-            Self::Unconnected(unconnected) => unconnected.sentence().into(),
-            Self::CredentialMissing { server } => {
-                format!("A value that the server {server} asks for cannot be read. Tell an admin.").into()
-            }
-            Self::RecordAway => "The call could not be put on record, so it was not made. Try again soon.".into(),
-            Self::Away => "Calls cannot be judged right now, so none is made. Try again soon.".into(),
-        }
-    }
-
     /// The part of a policy that it rests on.
     pub fn policy_part(&self) -> Option<&PolicyPart> {
         match self {
@@ -435,6 +375,7 @@ impl Refusal {
     pub fn retry_after(&self) -> Option<u32> {
         match self {
             Self::Limit(reached) => Some(reached.retry_after),
+            Self::Unconnected(unconnected) => unconnected.missing.retry_after(),
             _ => None,
         }
     }
@@ -444,7 +385,7 @@ impl Refusal {
         match self {
             Self::Limit(_) => "[LIMIT]",
             Self::Approval(waiting) => waiting.word.mark(),
-            Self::Unconnected(_) => "[CONNECT ACCOUNT]",
+            Self::Unconnected(unconnected) => unconnected.missing.mark(),
             _ => "[PORTREEVE DENIED]",
         }
     }
@@ -460,75 +401,6 @@ impl Refusal {
         match self {
             Self::RecordAway | Self::Away => Trace::failed(self.step(), finding),
             _ => Trace::decided(self.step(), finding),
-        }
-    }
-
-    /// What was found.
-    fn fact(&self) -> Cow<'static, str> {
-        match self {
-            Self::ToolUnknown { tool, why } => why.fact(tool),
-            Self::Hidden(denial) | Self::Denied(denial) => denial.fact().into(),
-            Self::Limit(reached) => reached.fact().into(),
-            Self::Approval(waiting) => match &waiting.word {
-                Word::None => format!("it waits for {}", waiting.approvers).into(),
-                Word::Denied { .. } => "a human did not agree".into(),
-                // Which, is for the agent and for who may see the approval.
-                Word::Otherwise { .. } => "a human agreed to other arguments".into(),
-                Word::Over { why } => (*why).into(),
-            },
-            Self::Unconnected(unconnected) => unconnected.fact().into(),
-            Self::ClientNotBound { client: Some(client) } => {
-                format!("the client calls itself {client}").into()
-            }
-            Self::ClientNotBound { client: None } => "the client does not say what it is".into(),
-            Self::MethodUnserved { method } => format!("{method} is not passed on for this grant").into(),
-            other => other.sentence(),
-        }
-    }
-
-    /// What would have passed, and who can see to it.
-    const fn remedy(&self) -> (&'static str, Fixer) {
-        match self {
-            Self::GateClosed { .. } => ("the gate is open", Fixer::Admin),
-            Self::OrgSuspended => ("the organization is not suspended", Fixer::Operator),
-            Self::NoToken | Self::UnknownToken | Self::TooManyUnknown { .. } | Self::ForeignEndpoint => {
-                ("a token of a grant of this organization", Fixer::Agent)
-            }
-            Self::TokenExpired | Self::TokenRevoked => ("a token that is live", Fixer::Person),
-            Self::ClientNotBound { .. } => ("a client that the grant names", Fixer::Admin),
-            Self::NetworkNotBound => ("a network that the grant names", Fixer::Admin),
-            Self::GrantSuspended { .. } => ("the grant is not suspended", Fixer::Admin),
-            Self::GrantExpired | Self::GrantRevoked { .. } => ("a grant that is in force", Fixer::Admin),
-            Self::PrincipalGone => ("the person or account is active", Fixer::Admin),
-            Self::ServerUnknown => ("a server of the grant", Fixer::Admin),
-            Self::ServerDisabled { .. } => ("the server is switched on", Fixer::Admin),
-            Self::TransportUnserved { .. } => ("a server with a transport over HTTP", Fixer::Admin),
-            Self::Malformed { .. } | Self::BadParams { .. } => ("one well-formed message", Fixer::Agent),
-            Self::TasksUndeclared => ("a client that declares tasks", Fixer::Agent),
-            Self::VersionUnserved { .. } => ("a revision of the protocol that is known here", Fixer::Agent),
-            Self::Unlisted { .. } => ("a name from one of the lists", Fixer::Agent),
-            Self::HeaderMismatch(_) => ("headers that repeat what the body says", Fixer::Agent),
-            Self::HandleUnknown => ("a session or task of this grant on this server", Fixer::Agent),
-            Self::MethodUnserved { .. } => {
-                ("a method of the protocol, or a ceiling of write or more", Fixer::Admin)
-            }
-            Self::ToolUnknown { why: Absence::AboveCeiling(..), .. } => {
-                ("a class within the grant's ceiling", Fixer::Admin)
-            }
-            Self::ToolUnknown { why: Absence::Nowhere | Absence::Gone, .. } => {
-                ("a tool of the server", Fixer::Agent)
-            }
-            Self::ToolUnknown { .. } | Self::ToolChanged { .. } => {
-                ("a definition that was reviewed", Fixer::Admin)
-            }
-            Self::Hidden(_) => ("a policy that does not hide it", Fixer::Admin),
-            Self::Denied(denial) if denial.part.is_none() => ("a policy in some layer", Fixer::Admin),
-            Self::Denied(_) => (Denial::WANTED, Fixer::Admin),
-            Self::Limit(_) => ("room in every limit", Fixer::Agent),
-            Self::Approval(_) => ("an approval of exactly this call", Fixer::Person),
-            Self::Unconnected(unconnected) => ("every secret that the server asks for", unconnected.fixer),
-            Self::CredentialMissing { .. } => ("a value that can be read", Fixer::Admin),
-            Self::RecordAway | Self::Away => ("a database that answers", Fixer::Operator),
         }
     }
 }
@@ -549,7 +421,10 @@ pub fn failure(error: &EgressError) -> (&'static str, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{ids::PolicyId, risk::Class};
+    use crate::{
+        base::{ids::PolicyId, risk::Class, trace::Fixer},
+        flow::proxy::unconnected::Missing,
+    };
 
     fn denial(policy: Option<&str>) -> Box<Denial> {
         let part = policy.map(|_| PolicyPart {
@@ -574,7 +449,18 @@ mod tests {
     fn all() -> Vec<Refusal> {
         let tool = || "create_issue".to_owned();
         let absent = |why| Refusal::ToolUnknown { tool: "create_issue".to_owned(), why };
-        vec![
+        let unconnected = |missing| {
+            let lacks = vec!["It needs x.".to_owned()];
+            let server = "github".to_owned();
+            Refusal::Unconnected(Box::new(Unconnected {
+                server,
+                missing,
+                fixer: Fixer::Person,
+                lacks,
+                link: None,
+            }))
+        };
+        let mut all = vec![
             Refusal::GateClosed { reason: "drill".to_owned() },
             Refusal::OrgSuspended,
             Refusal::NoToken,
@@ -610,16 +496,12 @@ mod tests {
             Refusal::Denied(denial(None)),
             absent(Absence::AboveCeiling(Class::Write, Class::Read)),
             Refusal::ToolChanged { tool: tool() },
-            Refusal::Unconnected(Box::new(Unconnected {
-                server: tool(),
-                fixer: Fixer::Person,
-                lacks: vec!["It needs x.".to_owned()],
-                link: None,
-            })),
             Refusal::CredentialMissing { server: tool() },
             Refusal::RecordAway,
             Refusal::Away,
-        ]
+        ];
+        all.extend(Missing::ALL.map(unconnected));
+        all
     }
 
     #[test]

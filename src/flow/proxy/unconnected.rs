@@ -1,15 +1,81 @@
-//! What a call lacks whose server asks for secrets that are not there, and who can add them.
+//! What a call lacks whose server asks for secrets or accounts that are not there, and who can see to it.
 
 use crate::{
     base::{actor::Principal, trace::Fixer},
     domain::{grants::DecisionGrant, secrets::Scope},
 };
 
+/// Of what kind it is that a call lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// A secret.
+    Secret,
+    /// An account that nobody connected.
+    Account,
+    /// An account that has to be connected again.
+    Reauth,
+    /// What an account was granted is too little for the tool.
+    Scopes,
+    /// A provider that answers.
+    Provider,
+    /// A provider that takes the client registered here.
+    Client,
+}
+
+impl Missing {
+    /// All kinds.
+    #[cfg(test)]
+    pub const ALL: [Self; 6] =
+        [Self::Secret, Self::Account, Self::Reauth, Self::Scopes, Self::Provider, Self::Client];
+
+    /// The stable code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Secret => "secret_missing",
+            Self::Account => "account_not_connected",
+            Self::Reauth => "account_needs_reauth",
+            Self::Scopes => "account_lacks_scopes",
+            Self::Provider => "provider_away",
+            Self::Client => "provider_refuses_client",
+        }
+    }
+
+    /// With what the text for a model begins: where connecting something helps, it says so.
+    pub const fn mark(self) -> &'static str {
+        match self {
+            Self::Secret | Self::Account | Self::Reauth | Self::Scopes => "[CONNECT ACCOUNT]",
+            Self::Provider | Self::Client => "[PORTREEVE DENIED]",
+        }
+    }
+
+    /// What would have passed.
+    pub const fn wanted(self) -> &'static str {
+        match self {
+            Self::Secret => "every secret that the server asks for",
+            Self::Account => "a connected account",
+            Self::Reauth => "an account whose tokens the provider renews",
+            Self::Scopes => "an account that was granted what the tool needs",
+            Self::Provider => "a provider that answers",
+            Self::Client => "a client that the provider takes",
+        }
+    }
+
+    /// In how many seconds another try may pass, where nobody has to do anything.
+    pub const fn retry_after(self) -> Option<u32> {
+        match self {
+            Self::Provider => Some(60),
+            _ => None,
+        }
+    }
+}
+
 /// What is not there of what a server asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unconnected {
     /// The server's name.
     pub server: String,
+    /// Of what kind the first of it is.
+    pub missing: Missing,
     /// Who can add the first of it.
     pub fixer: Fixer,
     /// Of each what it is and what to do, as sentences.
@@ -37,7 +103,7 @@ impl Unconnected {
     pub fn fact(&self) -> String {
         match self.lacks.as_slice() {
             [one] => one.clone(),
-            all => format!("{} secrets that {} asks for are not there", all.len(), self.server),
+            all => format!("{} things that {} asks for are not there", all.len(), self.server),
         }
     }
 }
@@ -63,6 +129,8 @@ pub struct Lack<'a> {
 /// What is not there, in words: what it is and what to do, who can see to it, and where, for a person who can.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
+    /// Of what kind it is.
+    pub missing: Missing,
     /// What it is, and what to do.
     pub sentence: String,
     /// Who can see to it.
@@ -76,7 +144,7 @@ impl Lack<'_> {
     pub fn told(self, server: &str, grant: &DecisionGrant, at: Places<'_>) -> Told {
         let fixer = self.fixer(grant.principal);
         let page = (fixer == Fixer::Person).then(|| self.page(at));
-        Told { sentence: self.sentence(server, grant, at), fixer, page }
+        Told { missing: Missing::Secret, sentence: self.sentence(server, grant, at), fixer, page }
     }
 
     /// Where the person adds it.
@@ -189,8 +257,14 @@ mod tests {
     #[test]
     fn several_lacks_are_told_together() {
         let lacks = vec!["One.".to_owned(), "Two.".to_owned()];
-        let both = Unconnected { server: "GitHub".to_owned(), fixer: Fixer::Admin, lacks, link: None };
+        let both = Unconnected {
+            server: "GitHub".to_owned(),
+            missing: Missing::Account,
+            fixer: Fixer::Admin,
+            lacks,
+            link: None,
+        };
         assert_eq!(both.sentence(), "One. Two.");
-        assert_eq!(both.fact(), "2 secrets that GitHub asks for are not there");
+        assert_eq!(both.fact(), "2 things that GitHub asks for are not there");
     }
 }

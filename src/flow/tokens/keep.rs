@@ -9,7 +9,7 @@ use crate::{
         audit::{self, Unrecorded},
         connections::{
             KEEP_ALIVE,
-            store::{accounts, accounts::Holders, leases},
+            store::{held, leases},
         },
         jobs::{NewJob, store as jobs},
     },
@@ -63,7 +63,7 @@ pub async fn renew_one(ports: &Ports, due: DueToken) -> Result<(), JobError> {
     let scope = OrgScope::proven(due.org);
     let now = ports.clock.now();
     let mut tx = OrgTx::begin(&ports.db, scope).await?;
-    let held = accounts::held(&mut tx, Holders::One(due.connection)).await?.into_iter().next();
+    let held = held::one(&mut tx, due.connection).await?;
     tx.done().await?;
     let Some(held) = held else { return Ok(()) };
     // Somebody may have renewed it since.

@@ -10,7 +10,7 @@ use crate::{
         audit::{self, Entry, Unrecorded, Who},
         connections::{
             Aftermath, Connection, ConnectionState, Freshness, HeldAccount, MOST_PRESENTED,
-            store::{accounts, accounts::Holders, leases},
+            store::{accounts, held, leases},
         },
         tenancy::store as tenancy,
     },
@@ -201,7 +201,7 @@ impl Tokens {
 
     async fn read(&self, scope: OrgScope, id: ConnectionId) -> ActionResult<Option<HeldAccount>> {
         let mut tx = OrgTx::begin(&self.parts().db, scope).await?;
-        let held = accounts::held(&mut tx, Holders::One(id)).await?.into_iter().next();
+        let held = held::one(&mut tx, id).await?;
         tx.done().await?;
         Ok(held)
     }

@@ -11,7 +11,7 @@ use portreeve::{
         audit::{self, Unrecorded},
         connections::{
             HeldAccount,
-            store::{accounts, accounts::Holders},
+            store::{accounts, held},
         },
     },
     flow::tokens::{LiveToken, NoToken},
@@ -50,7 +50,7 @@ async fn stage(lives: u64) -> Stage {
 impl Stage {
     async fn held(&self) -> HeldAccount {
         let mut tx = self.app.org_tx(self.org.id).await;
-        let held = accounts::held(&mut tx, Holders::One(self.id)).await.unwrap().remove(0);
+        let held = held::one(&mut tx, self.id).await.unwrap().unwrap();
         tx.done().await.unwrap();
         held
     }

@@ -56,7 +56,7 @@ async fn a_call_without_an_account_says_what_to_connect_and_with_one_it_goes_thr
         told.text
     );
     let decision = told.json()["result"]["_meta"]["portreeve/decision"].clone();
-    assert_ne!(decision["code"], Value::Null);
+    assert_eq!(decision["code"], "account_not_connected");
     let page = "/me/accounts/acme/connect/hub";
     assert!(told.words().contains(page), "{}", told.text);
     assert!(hub.stage.reached().is_empty());
@@ -101,6 +101,8 @@ async fn what_a_tool_needs_and_was_not_granted_is_told_with_the_way_to_grant_it(
     let told = hub.call().await;
     assert!(told.words().starts_with("[CONNECT ACCOUNT]") && told.words().contains("write"), "{}", told.text);
     assert!(told.words().contains(&format!("connection={id}")), "{}", told.text);
+    let decision = told.json()["result"]["_meta"]["portreeve/decision"].clone();
+    assert_eq!(decision["code"], "account_lacks_scopes");
     hub.hub.grant("read write");
     hub.stage.app.connected(&hub.stage.org, &mut hub.person, "hub").await;
     assert_eq!(hub.call().await.words(), "done");
@@ -114,13 +116,18 @@ async fn an_ended_grant_and_an_absent_provider_are_told_apart_and_nothing_is_sen
     hub.hub.be_down(true);
     hub.stage.app.clock.advance(time::Duration::minutes(2));
     let told = hub.call().await;
+    assert!(told.words().starts_with("[PORTREEVE DENIED]"), "connecting helps nobody: {}", told.text);
     assert!(told.words().contains("call again in a minute"), "{}", told.text);
+    let decision = told.json()["result"]["_meta"]["portreeve/decision"].clone();
+    assert_eq!((&decision["code"], &decision["retry_after"]), (&json!("provider_away"), &json!(60)));
     hub.hub.be_down(false);
     hub.stage.app.clock.advance(time::Duration::minutes(2));
     assert_eq!(hub.call().await.words(), "done");
     hub.hub.forget_everybody();
     hub.stage.app.clock.advance(time::Duration::minutes(2));
     let told = hub.call().await;
+    let decision = told.json()["result"]["_meta"]["portreeve/decision"].clone();
+    assert_eq!((&decision["code"], &decision["retry_after"]), (&json!("account_needs_reauth"), &Value::Null));
     assert!(
         told.words().contains("connected again") && told.words().contains(&id.to_string()),
         "{}",
@@ -141,4 +148,26 @@ async fn a_credential_names_a_provider_that_is_there() {
     }
     let kept = hub.admin.send(Method::DELETE, "/api/v1/orgs/acme/providers/hub", &[], None).await;
     assert_eq!(kept.expect(StatusCode::CONFLICT).text("/code"), "provider_in_use");
+}
+
+#[tokio::test]
+async fn tools_are_read_with_the_account_of_whoever_asks_and_with_nobodys_when_they_are_due() {
+    let hub = hub().await;
+    let app = &hub.stage.app;
+    let mut curator = app.member(&hub.stage.org, "Curator", Role::Admin).await;
+    let key = app.key_of(&hub.stage.org, curator.id, Role::Admin, &["*"]).await;
+    app.connected(&hub.stage.org, &mut curator, "hub").await;
+    let carried = || {
+        let asked = hub.stage.upstream.asked();
+        asked.iter().filter_map(|asked| asked.header("authorization").map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let before = hub.stage.upstream.asked().len();
+    app.clock.advance(time::Duration::minutes(12));
+    app.run_jobs().await;
+    assert_eq!(hub.stage.upstream.asked().len(), before, "nobody lends an account to a job");
+    let server = key.get("/api/v1/orgs/acme/servers/github").await.expect(StatusCode::OK);
+    assert_eq!(server.body["catalogue"]["error"], Value::Null, "and that is no failing of the server");
+    key.post("/api/v1/orgs/acme/servers/github/refresh", json!({})).await.expect(StatusCode::OK);
+    let carried = carried();
+    assert!(!carried.is_empty() && carried.iter().all(|one| one.starts_with("Bearer access-token-")));
 }

@@ -5,17 +5,16 @@ use time::OffsetDateTime;
 
 use crate::{
     base::{
-        ids::{ConnectionId, DataKeyId, ProviderId, TeamId, UserId},
+        ids::{ConnectionId, ProviderId, TeamId, UserId},
         page::{Page, PageRequest},
         update::Update,
     },
     domain::connections::{
-        AccountLabel, AccountOwner, Connection, ConnectionFilter, ConnectionState, HeldAccount, LastError,
-        NewConnection, NewTokens, SealedTokens,
+        AccountLabel, AccountOwner, Connection, ConnectionFilter, ConnectionState, LastError, NewConnection,
+        NewTokens,
         store::{bump_epoch, decode},
     },
     io::db::{DbResult, OrgTx, Tx},
-    protocol::oauth::document::Facts,
 };
 
 /// The column of the tokens.
@@ -327,102 +326,6 @@ pub async fn prefer(tx: &mut OrgTx, id: ConnectionId, now: OffsetDateTime) -> Db
     .execute(tx.conn())
     .await?;
     bump_epoch(tx).await
-}
-
-struct HeldRow {
-    id: ConnectionId,
-    provider_id: ProviderId,
-    user_id: Option<UserId>,
-    team_id: Option<TeamId>,
-    is_default: bool,
-    state: String,
-    scopes: Vec<String>,
-    facts: Json<Facts>,
-    sealed_tokens: Option<Vec<u8>>,
-    data_key_id: Option<DataKeyId>,
-    token_version: i64,
-    has_refresh: bool,
-    issued_at: OffsetDateTime,
-    expires_at: Option<OffsetDateTime>,
-    retry_at: Option<OffsetDateTime>,
-    presented: i32,
-    failures: i32,
-    last_ok_at: Option<OffsetDateTime>,
-}
-
-impl HeldRow {
-    fn read(self) -> DbResult<HeldAccount> {
-        Ok(HeldAccount {
-            id: self.id,
-            provider: self.provider_id,
-            owner: AccountOwner::of(self.user_id, self.team_id),
-            is_default: self.is_default,
-            state: self.state.parse().map_err(decode)?,
-            scopes: self.scopes,
-            facts: self.facts.0,
-            tokens: self.sealed_tokens.zip(self.data_key_id).map(|(bytes, key)| SealedTokens { key, bytes }),
-            token_version: self.token_version,
-            has_refresh: self.has_refresh,
-            issued_at: self.issued_at,
-            expires_at: self.expires_at,
-            retry_at: self.retry_at,
-            presented: self.presented,
-            failures: self.failures,
-            last_ok_at: self.last_ok_at,
-        })
-    }
-}
-
-/// Whose accounts may serve a call.
-#[derive(Clone, Copy, Debug)]
-pub enum Holders<'a> {
-    /// This one connection.
-    One(ConnectionId),
-    /// Those of a person and of these teams, and everybody's.
-    Of {
-        /// The provider.
-        provider: ProviderId,
-        /// The person, where one calls.
-        user: Option<UserId>,
-        /// The teams.
-        teams: &'a [TeamId],
-    },
-}
-
-/// The connections that may serve a call, as calls need them: a person's own first, then teams', then everybody's, the
-/// default before others. Those that were ended are not among them.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn held(tx: &mut OrgTx, holders: Holders<'_>) -> DbResult<Vec<HeldAccount>> {
-    let (only, provider, user, teams) = match holders {
-        Holders::One(id) => (Some(id.uuid()), None, None, Vec::new()),
-        Holders::Of { provider, user, teams } => (
-            None,
-            Some(provider.uuid()),
-            user.map(UserId::uuid),
-            teams.iter().map(|team| team.uuid()).collect(),
-        ),
-    };
-    let rows = sqlx::query_as!(
-        HeldRow,
-        r#"select id as "id: ConnectionId", provider_id as "provider_id: ProviderId", user_id as "user_id: UserId",
-            team_id as "team_id: TeamId", is_default, state, scopes, facts as "facts: Json<Facts>", sealed_tokens,
-            data_key_id as "data_key_id: DataKeyId", token_version, has_refresh, issued_at, expires_at, retry_at, presented,
-            failures, last_ok_at
-        from connections
-        where org_id = $1 and state <> 'revoked' and (id = $2 or $2::uuid is null and provider_id = $3
-            and (user_id = $4 or team_id = any ($5) or user_id is null and team_id is null))
-        order by user_id is null, team_id is null, not is_default, id limit 50"#,
-        tx.org().uuid(),
-        only,
-        provider,
-        user,
-        &teams
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    rows.into_iter().map(HeldRow::read).collect()
 }
 
 /// Notes that a connection was certain to work.

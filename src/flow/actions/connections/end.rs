@@ -8,7 +8,7 @@ use crate::{
         audit::{self, Entry},
         connections::{
             Account, Connection, HeldAccount,
-            store::{accounts, accounts::Holders},
+            store::{accounts, held},
         },
     },
     flow::{
@@ -65,7 +65,7 @@ pub async fn disconnect(cx: &OrgCx, id: &str) -> ActionResult<Ended> {
     if !is_own(cx, &before) {
         cx.require(Permission::ConnectionsWrite)?;
     }
-    let held = accounts::held(&mut tx, Holders::One(before.id)).await?.into_iter().next();
+    let held = held::one(&mut tx, before.id).await?;
     let upstream = upstream(cx, &mut tx, held.as_ref()).await?;
     if !accounts::end(&mut tx, before.id, "disconnected", cx.now()).await? {
         return Err(super::ended());

@@ -6,7 +6,7 @@ use crate::{
         audit::{self, Unrecorded},
         connections::{
             Connection,
-            store::{accounts, accounts::Holders},
+            store::{accounts, held},
         },
     },
     flow::{
@@ -38,7 +38,7 @@ pub async fn probe(cx: &OrgCx, id: &str, is_forced: bool) -> ActionResult<Probed
     cx.require(Permission::ConnectionsOwn)?;
     let mut tx = cx.tx().await?;
     let seen = changeable(cx, &mut tx, id).await?.connection;
-    let held = accounts::held(&mut tx, Holders::One(seen.id)).await?.into_iter().next();
+    let held = held::one(&mut tx, seen.id).await?;
     let armed = Armed::find(&cx.ports.vault, &mut tx, seen.provider).await?;
     tx.done().await?;
     let (held, armed) = held.zip(armed).ok_or(ActionError::NotFound)?;
