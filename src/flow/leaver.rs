@@ -157,7 +157,7 @@ pub const TABLE: &[Leaves] = &[
     Leaves {
         key: "connections",
         noun: "connected accounts",
-        what_happens: "are disconnected; their tokens are destroyed",
+        what_happens: "are disconnected, here and at their providers",
         occasions: &[Offboarding, Leaving, Stop],
         count: |tx, leaver| Box::pin(async move { accounts::count_of(tx, leaver.user).await }),
         end: |tx, leaver| Box::pin(async move { accounts::end_all_of(tx, leaver.user, leaver.now).await }),

@@ -207,6 +207,8 @@ impl Connection {
 pub struct ConnectionFilter {
     /// Of this person.
     pub user: Option<UserId>,
+    /// Of no person: of teams and of everybody.
+    pub is_shared: bool,
     /// At this provider.
     pub provider: Option<ProviderId>,
     /// In this state.
@@ -220,6 +222,27 @@ pub struct SealedTokens {
     pub key: DataKeyId,
     /// Access and refresh token, sealed as one value.
     pub bytes: Vec<u8>,
+}
+
+/// Tokens of an account that was ended here, which its provider is still to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenEnding {
+    /// The connection that they were of.
+    pub id: ConnectionId,
+    /// The provider.
+    pub provider: ProviderId,
+    /// Whose the account was, where it was a person's.
+    pub user: Option<UserId>,
+    /// What pages called it.
+    pub title: String,
+    /// What the provider said beside the tokens.
+    pub facts: Facts,
+    /// The tokens.
+    pub tokens: SealedTokens,
+    /// How often the provider was told in vain.
+    pub attempts: i32,
+    /// When it is not told any more.
+    pub until: OffsetDateTime,
 }
 
 /// A connection as a call needs it.

@@ -21,6 +21,8 @@ pub const KEEP_ALIVE: Duration = Duration::days(7);
 const LEAST_BY_ITSELF: Duration = Duration::minutes(10);
 /// How often is looked for what is due.
 const ROUND: Duration = Duration::seconds(60);
+/// For how long a provider is told of an account that was ended here, where it does not listen at once.
+pub const TELL_FOR: Duration = Duration::days(1);
 /// How often a refresh token is sent without an answer that was stored: once, and once more.
 pub const MOST_PRESENTED: i32 = 2;
 
@@ -129,6 +131,11 @@ impl Aftermath {
             Self::Again | Self::Reauth => None,
         }
     }
+}
+
+/// How long to wait before a provider that did not end an account is told again, after so many times: each time twice as long.
+pub fn until_told_again(attempts: i32) -> Duration {
+    Duration::minutes(1_i64 << attempts.clamp(0, 7))
 }
 
 /// 1, 2, 4 … 60 seconds, and up to a quarter more by chance, so that replicas and people do not come at once.

@@ -5,6 +5,7 @@
 //! transaction; a new pair of tokens does not.
 
 pub mod accounts;
+pub mod endings;
 pub mod held;
 pub mod leases;
 pub mod requests;

@@ -18,6 +18,7 @@ pub mod idempotency;
 pub mod invitations;
 pub mod invite;
 pub mod jump;
+pub mod led_teams;
 mod limits;
 pub mod me;
 pub mod members;

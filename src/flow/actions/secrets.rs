@@ -11,8 +11,8 @@ use crate::{
     base::{
         faults::Faults,
         ids::{SecretId, TeamId},
-        page::{MAX_LIMIT, Page, PageRequest},
-        permission::{Permission, TeamRole},
+        page::{Page, PageRequest},
+        permission::Permission,
         secret::Secret,
     },
     domain::{
@@ -23,12 +23,13 @@ use crate::{
             store::{SEALED_IN, secrets as store},
         },
         tenancy::{
-            TeamFilter, TeamRef,
+            TeamRef,
             store::{orgs, teams},
         },
         vault::Cell,
     },
     flow::{
+        actions::led_teams::{self, LedTeam},
         cx::OrgCx,
         fault::{ActionError, ActionResult, settled},
     },
@@ -61,15 +62,6 @@ pub struct SecretChange {
     pub description: Option<String>,
     /// After how many days it should get a new value; none for no such time.
     pub rotate_after_days: Option<Option<i32>>,
-}
-
-/// A team that somebody may keep secrets for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LedTeam {
-    /// Its short name.
-    pub slug: String,
-    /// Its name.
-    pub name: String,
 }
 
 /// A secret, and whether the caller may change it.
@@ -153,7 +145,7 @@ impl Hands {
                 writes_all: false,
             });
         }
-        let leads = led(cx, tx).await?.into_iter().map(|(team, _)| team).collect::<Vec<_>>();
+        let leads = led_teams::led(cx, tx).await?.into_iter().map(|team| team.id).collect::<Vec<_>>();
         let is_wide = cx.may(Permission::SecretsRead);
         if !is_wide && own.is_none() && leads.is_empty() {
             return Err(ActionError::Forbidden(Permission::SecretsRead));
@@ -224,14 +216,6 @@ fn no_person() -> ActionError {
     ActionError::refused("secret_person", sentence)
 }
 
-/// The teams that the person in the browser owns or administers.
-async fn led(cx: &OrgCx, tx: &mut OrgTx) -> ActionResult<Vec<(TeamId, LedTeam)>> {
-    let Some(person) = &cx.person else { return Ok(Vec::new()) };
-    let teams = teams::list_of_person(tx, person.user.id).await?.into_iter();
-    let led = teams.filter(|team| team.role != TeamRole::Member);
-    Ok(led.map(|team| (team.id, LedTeam { slug: team.slug.to_string(), name: team.name })).collect())
-}
-
 /// Secrets that the caller may know of, by name.
 ///
 /// # Errors
@@ -271,13 +255,7 @@ pub async fn find(cx: &OrgCx, whose: Whose, id: &str) -> ActionResult<SecretShee
 pub async fn offer(cx: &OrgCx) -> ActionResult<(bool, Vec<LedTeam>)> {
     let mut tx = cx.tx().await?;
     let is_wide = cx.may(Permission::SecretsWrite);
-    let teams = if is_wide {
-        let all = PageRequest { limit: MAX_LIMIT, after: None };
-        let found = teams::list(&mut tx, &TeamFilter::default(), &all).await?.items;
-        found.into_iter().map(|team| LedTeam { slug: team.slug.to_string(), name: team.name }).collect()
-    } else {
-        led(cx, &mut tx).await?.into_iter().map(|(_, team)| team).collect::<Vec<_>>()
-    };
+    let teams = if is_wide { led_teams::all(&mut tx).await? } else { led_teams::led(cx, &mut tx).await? };
     tx.done().await?;
     if !is_wide && teams.is_empty() {
         return Err(ActionError::Forbidden(Permission::SecretsWrite));

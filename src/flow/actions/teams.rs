@@ -14,6 +14,10 @@ use crate::{
     },
     domain::{
         audit::{self, Entry, Unrecorded},
+        connections::{
+            TELL_FOR,
+            store::endings::{self, Ending},
+        },
         tenancy::{NewTeam, Team, TeamFilter, TeamRef, store},
     },
     flow::{
@@ -162,6 +166,8 @@ pub async fn delete(cx: &OrgCx, name: &str, seen: Option<i64>) -> ActionResult<T
     check_change(reach)?;
     cx.require_proof()?;
     let mut entries = end_all(cx, &mut tx, Principal::Team(team.id), "Its team was deleted.").await?;
+    // Its connected accounts go with it, and their providers are told.
+    endings::keep(&mut tx, Ending::Team(team.id), cx.now(), cx.now() + TELL_FOR).await?;
     settled(store::teams::delete(&mut tx, team.id, seen).await?)?;
     entries.push(
         Entry::admin("team.deleted", &cx.who())

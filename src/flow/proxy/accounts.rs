@@ -132,8 +132,9 @@ impl AccountLack {
                 self.page(at)
             ),
             Why::None => format!(
-                "{server} needs an account at {name}, this agent acts for {who}, and no account is connected for that. Use a \
-                 grant of a person who connected one, or ask an admin."
+                "{server} needs an account at {name}, and this agent acts for {who}, for whom none is connected. An admin can \
+                 connect one for everybody at {}?for=org, or use a grant of a person who connected their own.",
+                self.page(at)
             ),
             Why::Reauth(_) if is_theirs => format!(
                 "The account of {who} at {name} has to be connected again, for {name} gives no new token. They can do so at \
@@ -141,8 +142,9 @@ impl AccountLack {
                 self.page(at)
             ),
             Why::Reauth(_) => format!(
-                "The shared account at {name} has to be connected again, for {name} gives no new token. An admin can do so at \
-                 {base_url}/o/{org}/providers."
+                "The shared account at {name} has to be connected again, for {name} gives no new token. Whoever looks after it \
+                 can do so at {}.",
+                self.page(at)
             ),
             Why::Scopes(_, missing) if is_theirs => format!(
                 "This tool needs more than the account of {who} at {name} was granted: {}. They can grant it at {}; then call \
@@ -151,8 +153,10 @@ impl AccountLack {
                 self.page(at)
             ),
             Why::Scopes(_, missing) => format!(
-                "This tool needs more than the shared account at {name} was granted: {}. Ask an admin.",
-                missing.join(", ")
+                "This tool needs more than the shared account at {name} was granted: {}. Whoever looks after it can grant it \
+                 at {}.",
+                missing.join(", "),
+                self.page(at)
             ),
             Why::Away => format!(
                 "{name} gives no new token right now, so {server} was not called. It is tried again by itself; call again in a \

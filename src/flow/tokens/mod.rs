@@ -8,6 +8,7 @@
 //! Invariant: a token leaves this room for one request only; no error and no record holds one.
 
 mod armed;
+mod end;
 mod keep;
 mod pair;
 mod refresh;
@@ -32,6 +33,7 @@ use crate::{
 };
 
 pub use armed::{Armed, Recognized};
+pub use end::{END_TOKEN, END_TOKENS, UpstreamEnd, end_due, end_one, end_upstream};
 pub use keep::{RENEW_TOKEN, RENEW_TOKENS, renew_due, renew_one};
 pub use pair::{Pair, stored};
 pub use send::send;

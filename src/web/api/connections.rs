@@ -98,6 +98,9 @@ struct ConnectionQuery {
     /// Only those of this person, by id.
     #[serde(default)]
     user: Option<UserId>,
+    /// True for those of teams and of everybody alone.
+    #[serde(default)]
+    shared: Option<bool>,
     /// Only those at this provider, by id.
     #[serde(default)]
     provider: Option<ProviderId>,
@@ -141,7 +144,11 @@ struct ConnectBody {
     /// The connection that is to be renewed, by id.
     #[serde(default)]
     connection: Option<String>,
-    /// Scopes beyond those that the provider is registered with.
+    /// For whom a new one is: `me`, `org` for everybody, or `team:` with a team's short name.
+    #[serde(default)]
+    #[schemars(length(max = 100))]
+    owner: String,
+    /// Scopes that tools need beyond those that the provider is registered with.
     #[serde(default)]
     #[schemars(length(max = 100))]
     scopes: Vec<String>,
@@ -311,6 +318,7 @@ impl From<Ended> for EndedView {
 async fn list(cx: KeyAsk, Params(query): Params<ConnectionQuery>) -> ApiResult {
     let filter = ConnectionFilter {
         user: query.user,
+        is_shared: query.shared.unwrap_or_default(),
         provider: query.provider,
         state: query.state.map(ConnectionState::from),
     };
@@ -322,6 +330,7 @@ async fn connect(cx: KeyAsk, Body(body): Body<ConnectBody>) -> ApiResult {
     let input = BeginInput {
         provider: body.provider,
         connection: body.connection,
+        owner: body.owner,
         scopes: body.scopes,
         return_to: String::new(),
     };
@@ -329,7 +338,11 @@ async fn connect(cx: KeyAsk, Body(body): Body<ConnectBody>) -> ApiResult {
     // Only a browser in which the person is signed in goes to the provider, so the address is one of our own pages.
     let page = cx.ports.site.url(&format!("/me/accounts/{}/connect/{}", cx.org.slug, offer.provider.slug));
     let scopes = input.scopes.join(" ");
-    let more = [("connection", input.connection.as_deref().unwrap_or_default()), ("scopes", scopes.as_str())];
+    let more = [
+        ("connection", input.connection.as_deref().unwrap_or_default()),
+        ("for", input.owner.as_str()),
+        ("scopes", scopes.as_str()),
+    ];
     let more = more.into_iter().filter(|(_, value)| !value.is_empty());
     Ok(json::plain(StatusCode::OK, &ConnectView { authorize_url: with_query(&page, more) }))
 }

@@ -30,6 +30,7 @@ const SYSTEM_TRANSACTIONS: &[(&str, &str)] = &[
         "src/flow/letters/post.rs",
         "the outbox is everybody's, and letters are sealed under the instance's key",
     ),
+    ("src/flow/tokens/end.rs", "of which accounts a provider is still to be told is seen across all"),
     ("src/flow/tokens/keep.rs", "which accounts need a new token is seen across all organizations"),
     ("src/flow/sealing.rs", "the signing key is the instance's, and which chains are due is seen across all"),
 ];
@@ -55,6 +56,7 @@ const ORG_SCOPES: &[(&str, &str)] = &[
     ("src/flow/jobs/abandoned_calls.rs", "each organization in which a dead replica left calls open"),
     ("src/flow/proxy/snapshots.rs", "the grant's token was just looked up, and its secret compared"),
     ("src/flow/actions/export.rs", "the command line exports for whoever holds the database"),
+    ("src/flow/tokens/end.rs", "the job names the organization whose account was ended"),
     ("src/flow/tokens/keep.rs", "the job names the organization whose account was due"),
     ("src/flow/sealing.rs", "the job seals each chain within a transaction of that organization"),
 ];

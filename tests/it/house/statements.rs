@@ -23,7 +23,7 @@ const UNCHECKED: [(&str, &str); 3] = [
 ];
 
 /// Statements on tables with `org_id` that may go without naming it: how they begin, and why.
-const ACROSS_ORGS: [(&str, &str); 6] = [
+const ACROSS_ORGS: [(&str, &str); 7] = [
     ("select master_key_id as master, count(*)", "how many keys of the installation each master key wraps"),
     (
         "(select distinct on (master_key_id) org_id",
@@ -36,6 +36,10 @@ const ACROSS_ORGS: [(&str, &str); 6] = [
     (
         "select org_id as \"org: OrgId\", id as \"id: ConnectionId\" from connections where state in",
         "which accounts need a new token is seen across all organizations",
+    ),
+    (
+        "select org_id as \"org: OrgId\", id as \"id: ConnectionId\" from token_endings where next_at",
+        "of which accounts a provider is still to be told is seen across all organizations",
     ),
     (
         "select current_setting('server_version')",

@@ -302,6 +302,9 @@ async fn me(State(inner): Shared, headers: HeaderMap) -> Response {
 async fn revoke(State(inner): Shared, body: String) -> Response {
     let asked: HashMap<String, String> = serde_urlencoded::from_str(&body).unwrap();
     let mut inner = inner.lock().unwrap();
+    if inner.down {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     let carried = asked["token"].clone();
     let family =
         inner.refresh.get(&carried).or_else(|| inner.access.get(&carried)).map(|(family, _)| *family);
@@ -389,8 +392,19 @@ impl TestApp {
 
     /// An account of a person, connected in their browser.
     pub(crate) async fn connected(&self, org: &PlantedOrg, person: &mut Person, slug: &str) -> ConnectionId {
+        self.connected_for(org, person, slug, "me").await
+    }
+
+    /// The same for others: `org`, or `team:` with a short name.
+    pub(crate) async fn connected_for(
+        &self,
+        org: &PlantedOrg,
+        person: &mut Person,
+        slug: &str,
+        owner: &str,
+    ) -> ConnectionId {
         let connect = format!("/me/accounts/{}/connect/{slug}", org.slug);
-        let page = person.browser.get(&connect).await.expect(StatusCode::OK);
+        let page = person.browser.get(&format!("{connect}?for={owner}")).await.expect(StatusCode::OK);
         let page = person.browser.submit(&page, &connect, &[]).await.expect(StatusCode::OK);
         let onward = page.headers["refresh"].to_str().unwrap().strip_prefix("0;url=").unwrap().to_owned();
         let done = person.browser.get(&agree(&onward).await).await.expect(StatusCode::SEE_OTHER);

@@ -4,6 +4,7 @@ pub(crate) mod canary;
 mod contract;
 mod corpora;
 mod document;
+mod endings;
 mod pages;
 mod record;
 mod roles;

@@ -171,3 +171,24 @@ async fn tools_are_read_with_the_account_of_whoever_asks_and_with_nobodys_when_t
     let carried = carried();
     assert!(!carried.is_empty() && carried.iter().all(|one| one.starts_with("Bearer access-token-")));
 }
+
+#[tokio::test]
+async fn an_account_of_everybody_serves_who_has_none_and_ones_own_comes_first() {
+    let mut hub = hub().await;
+    let app = &hub.stage.app;
+    let mut curator = app.member(&hub.stage.org, "Curator", Role::Admin).await;
+    hub.hub.sign_in_as("robot");
+    app.connected_for(&hub.stage.org, &mut curator, "hub", "org").await;
+    assert_eq!(hub.call().await.words(), "done");
+    // A job reads its tools with it, too.
+    let before = hub.stage.upstream.asked().len();
+    app.clock.advance(time::Duration::minutes(12));
+    app.run_jobs().await;
+    assert!(hub.stage.upstream.asked().len() > before);
+    hub.hub.sign_in_as("ada");
+    hub.stage.app.connected(&hub.stage.org, &mut hub.person, "hub").await;
+    assert_eq!(hub.call().await.words(), "done");
+    let carried = hub.carried();
+    assert_eq!(carried.len(), 2);
+    assert_ne!(carried[0], carried[1], "one's own comes first");
+}

@@ -11,8 +11,11 @@ use crate::{
     },
     domain::connections::{
         AccountLabel, AccountOwner, Connection, ConnectionFilter, ConnectionState, LastError, NewConnection,
-        NewTokens,
-        store::{bump_epoch, decode},
+        NewTokens, TELL_FOR,
+        store::{
+            bump_epoch, decode,
+            endings::{self, Ending},
+        },
     },
     io::db::{DbResult, OrgTx, Tx},
 };
@@ -139,13 +142,15 @@ async fn rows(
         where c.org_id = $1 and ($2::uuid is null or c.id = $2) and ($3::uuid is null or c.id < $3)
             and ($4::uuid is null or c.user_id = $4) and ($5::uuid is null or c.provider_id = $5)
             and (c.state = $6 or $6::text is null and (c.state <> 'revoked' or $2::uuid is not null))
-        order by c.id desc limit $7"#,
+            and (not $7::boolean or c.user_id is null)
+        order by c.id desc limit $8"#,
         tx.org().uuid(),
         only.map(ConnectionId::uuid),
         page.after.map(ConnectionId::uuid),
         filter.user.map(UserId::uuid),
         filter.provider.map(ProviderId::uuid),
         filter.state.map(ConnectionState::as_str),
+        filter.is_shared,
         page.fetch()
     )
     .fetch_all(tx.conn())
@@ -344,6 +349,26 @@ pub async fn note_ok(tx: &mut OrgTx, id: ConnectionId, now: OffsetDateTime) -> D
     Ok(())
 }
 
+/// Whether a shared connection's account is one person's: a member's address is its address, or a member connected it for
+/// themselves as well.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn is_somebodys(tx: &mut OrgTx, id: ConnectionId) -> DbResult<bool> {
+    let is = sqlx::query_scalar!(
+        r#"select exists (select from connections c where c.org_id = $1 and c.id = $2 and (
+            exists (select from connections p where p.org_id = c.org_id and p.provider_id = c.provider_id
+                and p.account_id = c.account_id and p.account_id <> '' and p.user_id is not null and p.state <> 'revoked')
+            or exists (select from memberships m join users u on u.id = m.user_id
+                where m.org_id = c.org_id and c.account_email <> '' and lower(u.email) = lower(c.account_email)))) as "is!""#,
+        tx.org().uuid(),
+        id.uuid()
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(is)
+}
+
 /// How many connections a person has.
 ///
 /// # Errors
@@ -359,11 +384,12 @@ pub async fn count_of(tx: &mut OrgTx, user: UserId) -> DbResult<i64> {
     Ok(count)
 }
 
-/// Ends all connections of a person, and tells how many there were.
+/// Ends all connections of a person, and tells how many there were; their tokens are kept until their providers are told.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn end_all_of(tx: &mut OrgTx, user: UserId, now: OffsetDateTime) -> DbResult<i64> {
+    endings::keep(tx, Ending::Person(user), now, now + TELL_FOR).await?;
     let done = sqlx::query!(
         "update connections set state = 'revoked', state_reason = 'owner_left', state_since = $3, sealed_tokens = null,
             data_key_id = null, lease_by = null, lease_until = null, has_refresh = false, is_default = false, facts = '{}', retry_at = null, updated_at = $3,

@@ -15,7 +15,7 @@ use crate::{
         vault::Cell,
     },
     flow::{
-        actions::connections::{changeable, ended},
+        actions::connections::{Sharing, changeable, ended},
         cx::OrgCx,
         fault::{ActionError, ActionResult},
         tokens::Armed,
@@ -34,6 +34,8 @@ pub struct BeginInput {
     pub provider: String,
     /// The connection that is to be renewed; none for a new one.
     pub connection: Option<String>,
+    /// For whom a new one is: `me` or empty, `org` for everybody, or `team:` with a team's short name.
+    pub owner: String,
     /// Scopes that tools need beyond those that the provider is registered with.
     pub scopes: Vec<String>,
     /// The page to go on to.
@@ -49,6 +51,10 @@ pub struct Offer {
     pub connection: Option<Connection>,
     /// What is asked for.
     pub scopes: Vec<String>,
+    /// Whose the account is to be.
+    pub owner: AccountOwner,
+    /// For whom else the caller could connect one.
+    pub sharing: Sharing,
 }
 
 /// The browser may go.
@@ -113,7 +119,15 @@ async fn offered(cx: &OrgCx, tx: &mut OrgTx, input: &BeginInput) -> ActionResult
         }
         input.scopes.iter().for_each(&mut add);
     }
-    Ok(Offer { provider, connection, scopes })
+    let sharing = Sharing::of(cx, tx).await?;
+    let owner = match (&connection, input.owner.as_str()) {
+        (Some(connection), _) => connection.owner,
+        (None, "" | "me") => {
+            AccountOwner::User(cx.user().ok_or(ActionError::Forbidden(Permission::ConnectionsWrite))?)
+        }
+        (None, named) => sharing.owner(named).map_err(|why| ActionError::field("owner", why))?,
+    };
+    Ok(Offer { provider, connection, scopes, owner, sharing })
 }
 
 /// Sends a person's browser to the provider.
@@ -129,7 +143,7 @@ pub async fn begin(cx: &OrgCx, input: &BeginInput) -> ActionResult<Begun> {
         Verifier::of_random(random::bytes()),
     );
     let mut tx = cx.tx().await?;
-    let Offer { provider, connection, scopes } = offered(cx, &mut tx, input).await?;
+    let Offer { provider, connection, scopes, owner, sharing: _ } = offered(cx, &mut tx, input).await?;
     let armed = Armed::of(&cx.ports.vault, &mut tx, provider).await?;
     let Armed { provider, template, client } = armed.ok_or_else(|| {
         ActionError::refused(
@@ -146,7 +160,7 @@ pub async fn begin(cx: &OrgCx, input: &BeginInput) -> ActionResult<Begun> {
         session: person.session.id,
         provider: provider.id,
         provider_version: provider.version,
-        owner: connection.as_ref().map_or(AccountOwner::User(person.id()), |connection| connection.owner),
+        owner,
         connection: connection.map(|connection| connection.id),
         scopes: scopes.clone(),
         proof: SealedTokens { key: sealed.key, bytes: sealed.bytes },

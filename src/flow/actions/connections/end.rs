@@ -1,49 +1,29 @@
 //! Ending a connection: here at once, at the provider where it can be.
 
-use std::time::Duration;
-
 use crate::{
     base::permission::Permission,
     domain::{
         audit::{self, Entry},
         connections::{
-            Account, Connection, HeldAccount,
-            store::{accounts, held},
+            Connection, HeldAccount, TELL_FOR,
+            store::{
+                accounts,
+                endings::{self, Ending},
+                held,
+            },
         },
     },
     flow::{
-        actions::connections::{about, is_own, seen},
+        actions::connections::{about, seen},
         cx::OrgCx,
         fault::{ActionError, ActionResult},
-        tokens::{Armed, Pair, send},
+        tokens::{Armed, Pair, UpstreamEnd, end_upstream},
     },
     io::db::OrgTx,
 };
 
-/// How long the provider may take.
-const WITHIN: Duration = Duration::from_secs(5);
-
-/// What became of the account at the provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UpstreamEnd {
-    /// The provider ended it.
-    Ended,
-    /// The provider has no way to do so from outside: the person does it on the provider's own page.
-    ByHand,
-    /// The provider did not do so.
-    Failed,
-}
-
-impl UpstreamEnd {
-    /// The name in the API and the record.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ended => "ended",
-            Self::ByHand => "by_hand",
-            Self::Failed => "failed",
-        }
-    }
-}
+/// How long whoever asked is waited with before the provider is told again by itself.
+const AGAIN: time::Duration = time::Duration::minutes(1);
 
 /// A connection that was ended.
 #[derive(Clone, Debug)]
@@ -54,29 +34,37 @@ pub struct Ended {
     pub upstream: UpstreamEnd,
 }
 
-/// Ends a connection: no call is made with it any more, and its tokens are gone, before the provider is told.
+/// Ends a connection: no call is made with it any more. Then the provider is told; where it does not listen at once it is told
+/// again for a day, for so long as the tokens are kept for that alone.
 ///
 /// # Errors
 /// `NotFound` for who is neither its owner nor may end those of others.
 pub async fn disconnect(cx: &OrgCx, id: &str) -> ActionResult<Ended> {
     cx.require(Permission::ConnectionsOwn)?;
     let mut tx = cx.tx().await?;
-    let before = seen(cx, &mut tx, id).await?.connection;
-    if !is_own(cx, &before) {
+    let sheet = seen(cx, &mut tx, id).await?;
+    if !sheet.may_change {
         cx.require(Permission::ConnectionsWrite)?;
     }
+    let before = sheet.connection;
     let held = held::one(&mut tx, before.id).await?;
     let upstream = upstream(cx, &mut tx, held.as_ref()).await?;
+    if upstream.is_some() {
+        endings::keep(&mut tx, Ending::One(before.id), cx.now() + AGAIN, cx.now() + TELL_FOR).await?;
+    }
     if !accounts::end(&mut tx, before.id, "disconnected", cx.now()).await? {
         return Err(super::ended());
     }
     let entry = about(Entry::admin("connection.ended", &cx.who()), &before);
     audit::commit(tx, cx.now(), vec![entry]).await?;
     let end = match upstream {
-        Some((armed, pair, held)) => revoke(cx, &armed, &pair, held).await,
+        Some((armed, pair, held)) => end_upstream(&cx.ports.egress, &armed, &pair, &held.facts).await,
         None => UpstreamEnd::ByHand,
     };
     let mut tx = cx.tx().await?;
+    if end == UpstreamEnd::Ended {
+        endings::forget(&mut tx, before.id).await?;
+    }
     let connection = accounts::find(&mut tx, before.id).await?.ok_or(ActionError::Changed)?;
     let entry = about(Entry::admin("connection.ended_upstream", &cx.who()), &connection).note(end.as_str());
     let entry = if end == UpstreamEnd::Failed { entry.failed() } else { entry };
@@ -102,18 +90,4 @@ async fn upstream<'h>(
     // What cannot be opened any more can still be ended here.
     let Ok(pair) = Pair::open(&cx.ports.vault, tx, held.id, sealed).await else { return Ok(None) };
     Ok(Some((armed, pair, held)))
-}
-
-async fn revoke(cx: &OrgCx, armed: &Armed, pair: &Pair, held: &HeldAccount) -> UpstreamEnd {
-    let account = Account {
-        client: &armed.client,
-        access: &pair.access,
-        refresh: pair.refresh.as_ref(),
-        facts: &held.facts,
-    };
-    let Ok(Some(request)) = armed.template.revoke(&account) else { return UpstreamEnd::Failed };
-    match tokio::time::timeout(WITHIN, send(&cx.ports.egress, &request)).await {
-        Ok(Ok((200..=299, _))) => UpstreamEnd::Ended,
-        _ => UpstreamEnd::Failed,
-    }
 }

@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use crate::{
     base::{
         ids::{ConnectionId, ProviderId},
+        permission::Permission,
         secret::Secret,
     },
     domain::{
@@ -16,7 +17,7 @@ use crate::{
         vault::Sealed,
     },
     flow::{
-        actions::connections::{ConnectionRecord, about, begin, words},
+        actions::connections::{ConnectionRecord, about, begin, looks_after, words},
         cx::{OrgCx, PersonCx},
         enter,
         fault::{ActionError, ActionResult},
@@ -40,6 +41,8 @@ pub struct Finished {
     pub connection: Connection,
     /// Whether it was there before.
     pub is_renewed: bool,
+    /// Whether it is shared, and yet the account of one person.
+    pub is_somebodys: bool,
     /// The page to go on to; empty for the connection's own.
     pub return_to: String,
 }
@@ -200,6 +203,10 @@ async fn keep(
     let pair = Pair::of(tokens, None);
     let scopes = tokens.scopes.clone().unwrap_or_else(|| request.scopes.clone());
     let mut tx = cx.tx().await?;
+    // Whoever set out for others may have lost the right to meanwhile.
+    if request.owner.user().is_none() && !looks_after(cx, &mut tx, request.owner).await? {
+        return Err(ActionError::Forbidden(Permission::ConnectionsWrite));
+    }
     if let Some(renewed) = request.connection {
         let before = accounts::find(&mut tx, renewed).await?.ok_or(ActionError::NotFound)?;
         if before.label.id != label.id {
@@ -237,9 +244,16 @@ async fn keep(
         "connection.connected"
     };
     let connection = accounts::find(&mut tx, id).await?.ok_or(ActionError::Changed)?;
+    let is_somebodys = connection.owner.user().is_none() && accounts::is_somebodys(&mut tx, id).await?;
     let entry = about(Entry::admin(action, &cx.who()), &connection).after(&ConnectionRecord::of(&connection));
     audit::commit(tx, cx.now(), vec![entry]).await?;
-    Ok(Finished { org: cx.org.slug.to_string(), connection, is_renewed, return_to: request.return_to })
+    Ok(Finished {
+        org: cx.org.slug.to_string(),
+        connection,
+        is_renewed,
+        is_somebodys,
+        return_to: request.return_to,
+    })
 }
 
 fn named(label: &AccountLabel) -> &str {

@@ -7,6 +7,7 @@ mod begin;
 mod end;
 mod finish;
 mod probe;
+mod sharing;
 mod words;
 
 use serde::Serialize;
@@ -35,9 +36,10 @@ use crate::{
 };
 
 pub use begin::{BeginInput, Begun, Offer, begin, offer};
-pub use end::{Ended, UpstreamEnd, disconnect};
+pub use end::{Ended, disconnect};
 pub use finish::{Finished, finish};
 pub use probe::{Probed, probe};
+pub use sharing::Sharing;
 
 /// A connection with all that its page shows.
 #[derive(Clone, Debug)]
@@ -46,6 +48,10 @@ pub struct ConnectionSheet {
     pub connection: Connection,
     /// Its provider.
     pub provider: Provider,
+    /// Whether the caller may change it: it is theirs, or they look after it.
+    pub may_change: bool,
+    /// Whether it is shared, and yet the account of one person: what agents of others do shows up there as theirs.
+    pub is_somebodys: bool,
 }
 
 /// A provider that a person can connect an account at, and those they have there.
@@ -55,6 +61,8 @@ pub struct Connectable {
     pub provider: Provider,
     /// The person's accounts there.
     pub accounts: Vec<Connection>,
+    /// Shared ones there that the person looks after.
+    pub shared: Vec<Connection>,
 }
 
 /// A connection as the record keeps it.
@@ -110,24 +118,38 @@ pub async fn mine(cx: &OrgCx) -> ActionResult<Vec<Connectable>> {
     let mut tx = cx.tx().await?;
     let all = PageRequest { limit: MAX_LIMIT, after: None };
     let filter = ConnectionFilter { user: Some(user), ..ConnectionFilter::default() };
-    let mut accounts = accounts::list(&mut tx, &filter, &all).await?.items;
-    let providers =
-        providers::list(&mut tx, None, &PageRequest { limit: MAX_LIMIT, after: None }).await?.items;
+    let own = accounts::list(&mut tx, &filter, &all).await?.items;
+    let sharing = Sharing::of(cx, &mut tx).await?;
+    let filter = ConnectionFilter { is_shared: true, ..ConnectionFilter::default() };
+    let mut shared = match sharing.is_any() {
+        true => accounts::list(&mut tx, &filter, &all).await?.items,
+        false => Vec::new(),
+    };
+    shared.retain(|one| sharing.covers(one.owner));
+    let all = PageRequest { limit: MAX_LIMIT, after: None };
+    let providers = providers::list(&mut tx, None, &all).await?.items;
     tx.done().await?;
-    let mut found = Vec::new();
-    for provider in providers {
-        let (own, others) = accounts.into_iter().partition(|one: &Connection| one.provider == provider.id);
-        accounts = others;
-        found.push(Connectable { provider, accounts: own });
-    }
-    found.retain(|one| one.provider.disabled_at.is_none() || !one.accounts.is_empty());
+    let at = |all: &[Connection], provider: &Provider| -> Vec<Connection> {
+        all.iter().filter(|one| one.provider == provider.id).cloned().collect()
+    };
+    let mut found: Vec<_> = providers
+        .into_iter()
+        .map(|provider| Connectable {
+            accounts: at(&own, &provider),
+            shared: at(&shared, &provider),
+            provider,
+        })
+        .collect();
+    found.retain(|one| {
+        one.provider.disabled_at.is_none() || !one.accounts.is_empty() || !one.shared.is_empty()
+    });
     Ok(found)
 }
 
 /// One connection.
 ///
 /// # Errors
-/// `NotFound` for who is neither its owner nor may see all.
+/// `NotFound` for who is neither its owner, nor looks after it, nor may see all.
 pub async fn find(cx: &OrgCx, id: &str) -> ActionResult<ConnectionSheet> {
     cx.require(Permission::ConnectionsOwn)?;
     let mut tx = cx.tx().await?;
@@ -139,28 +161,38 @@ pub async fn find(cx: &OrgCx, id: &str) -> ActionResult<ConnectionSheet> {
 async fn seen(cx: &OrgCx, tx: &mut OrgTx, id: &str) -> ActionResult<ConnectionSheet> {
     let id: ConnectionId = id.parse().map_err(|_| ActionError::NotFound)?;
     let connection = accounts::find(tx, id).await?.ok_or(ActionError::NotFound)?;
-    if !is_own(cx, &connection) && !cx.may(Permission::ConnectionsRead) {
+    let may_change = is_own(cx, &connection) || looks_after(cx, tx, connection.owner).await?;
+    if !may_change && !cx.may(Permission::ConnectionsRead) {
         return Err(ActionError::NotFound);
     }
-    let provider = providers::find(tx, &Ref::Id(connection.provider)).await?;
-    Ok(ConnectionSheet { connection, provider: provider.ok_or(ActionError::NotFound)? })
+    let provider = providers::find(tx, &Ref::Id(connection.provider)).await?.ok_or(ActionError::NotFound)?;
+    let is_somebodys = connection.owner.user().is_none() && accounts::is_somebodys(tx, connection.id).await?;
+    Ok(ConnectionSheet { connection, provider, may_change, is_somebodys })
+}
+
+/// Whether the caller looks after the shared accounts of this owner.
+async fn looks_after(cx: &OrgCx, tx: &mut OrgTx, owner: AccountOwner) -> ActionResult<bool> {
+    Ok(owner.user().is_none() && Sharing::of(cx, tx).await?.covers(owner))
 }
 
 fn is_own(cx: &OrgCx, connection: &Connection) -> bool {
     matches!(connection.owner, AccountOwner::User(user) if cx.user() == Some(user))
 }
 
-/// A connection that the caller may change: their own; a team's or everybody's for who may change those.
+/// A connection that the caller may change: their own, or one that they look after. An admin ends a person's account, and does
+/// nothing else with it.
 async fn changeable(cx: &OrgCx, tx: &mut OrgTx, id: &str) -> ActionResult<ConnectionSheet> {
     let sheet = seen(cx, tx, id).await?;
-    if !is_own(cx, &sheet.connection) {
-        cx.require(Permission::ConnectionsWrite)?;
-        // An admin ends a person's account, and does nothing else with it.
-        if matches!(sheet.connection.owner, AccountOwner::User(_)) {
-            return Err(ActionError::NotFound);
-        }
+    let connection = &sheet.connection;
+    if !sheet.may_change {
+        return match connection.owner {
+            AccountOwner::User(_) => Err(ActionError::NotFound),
+            AccountOwner::Team(_) | AccountOwner::Org => {
+                Err(ActionError::Forbidden(Permission::ConnectionsWrite))
+            }
+        };
     }
-    if sheet.connection.state == ConnectionState::Revoked {
+    if connection.state == ConnectionState::Revoked {
         return Err(ended());
     }
     Ok(sheet)

@@ -1,6 +1,6 @@
 //! A person's own connected accounts, in every organization of theirs.
 //!
-//! Invariant: a person sees and changes what is connected in their own name, and nothing else.
+//! Invariant: a person sees and changes what is connected in their own name, and shared accounts that they look after.
 
 use crate::{
     base::permission::Permission,
@@ -113,9 +113,8 @@ async fn enter(cx: &PersonCx, org: &str) -> ActionResult<OrgCx> {
     Ok(cx)
 }
 
-/// Also who may see all accounts sees only their own here.
+/// Also who may see all accounts sees only their own here, and shared ones that they look after.
 async fn own(cx: &OrgCx, id: &str) -> ActionResult<ConnectionSheet> {
     let sheet = connections::find(cx, id).await?;
-    let is_own = sheet.connection.owner.user().is_some() && sheet.connection.owner.user() == cx.user();
-    if is_own { Ok(sheet) } else { Err(ActionError::NotFound) }
+    if sheet.may_change { Ok(sheet) } else { Err(ActionError::NotFound) }
 }

@@ -1,5 +1,7 @@
 //! A person's connected accounts: what agents do as them, and where; connecting one, and the way back from a provider.
 
+#[cfg(test)]
+mod samples;
 mod words;
 
 use askama::Template;
@@ -14,10 +16,11 @@ use crate::{
     domain::connections::{Connection, ConnectionState},
     flow::{
         actions::{
-            connections::{BeginInput, Connectable, ConnectionChange, UpstreamEnd},
+            connections::{BeginInput, Connectable, ConnectionChange},
             me::accounts::{self, MyAccounts},
         },
         fault::{ActionError, Refused},
+        tokens::UpstreamEnd,
     },
     web::{
         console::shell_of,
@@ -27,7 +30,7 @@ use crate::{
             form::{Form, FormFaults, faults_of, version},
             listing::with_query,
             page::{PageResult, go_saying, page, page_with, safe_return},
-            parts::Crumb,
+            parts::{Choice, Crumb},
             query::Query,
             routes::{Access, Effect, Routes},
             shell::Shell,
@@ -81,6 +84,8 @@ struct Place {
     name: String,
     slug: String,
     accounts: Vec<AccountRow>,
+    /// Shared ones that the person looks after.
+    shared: Vec<AccountRow>,
     tiles: Vec<Tile>,
 }
 
@@ -92,6 +97,8 @@ struct AccountRow {
     provider: String,
     title: String,
     workspace: String,
+    /// Whose it is, where it is shared; empty for the person's own.
+    whose: String,
     is_default: bool,
     health: Health,
 }
@@ -129,6 +136,8 @@ struct AccountPage {
     version: i64,
     /// What becomes of it at the provider when it is disconnected.
     ends: &'static str,
+    /// Whether it is shared, and yet the account of one person.
+    is_somebodys: bool,
     is_ended: bool,
     faults: FormFaults,
 }
@@ -154,6 +163,10 @@ struct ConnectPage {
     /// The account that is connected again; empty for a new one.
     account: String,
     scopes: Vec<String>,
+    /// For whom it is, where that is not the person; empty where it is.
+    whose: String,
+    /// For whom it could be, where there is a choice.
+    owners: Vec<Choice>,
     form: ConnectForm,
 }
 
@@ -180,6 +193,9 @@ struct FailedPage {
 struct ConnectForm {
     #[serde(default)]
     connection: String,
+    /// For whom: `me`, `org`, or `team:` with a short name.
+    #[serde(default, rename = "for")]
+    owner: String,
     /// Scopes beyond the usual ones, with spaces between.
     #[serde(default)]
     scopes: String,
@@ -192,6 +208,7 @@ impl ConnectForm {
         BeginInput {
             provider: provider.to_owned(),
             connection: Some(self.connection.clone()).filter(|id| !id.is_empty()),
+            owner: self.owner.clone(),
             scopes: self.scopes.split_ascii_whitespace().map(str::to_owned).collect(),
             return_to: safe_return(&self.return_to).unwrap_or_default().to_owned(),
         }
@@ -214,19 +231,22 @@ async fn list(ask: PersonPage) -> PageResult {
     let now = ask.cx.now();
     let mine = accounts::list(&ask.cx).await?;
     let places: Vec<Place> = mine.into_iter().map(|mine| Place::of(mine, now)).collect();
-    let all = places.iter().flat_map(|place| &place.accounts);
-    page(&AccountsPage {
-        shell: shell_of::person(&ask, "Connected accounts").await?,
-        broken: all.filter(|row| row.health.is_broken).cloned().collect(),
-        places,
-    })
+    let all = places.iter().flat_map(|place| place.accounts.iter().chain(&place.shared));
+    let broken = all.filter(|row| row.health.is_broken).cloned().collect();
+    page(&AccountsPage { shell: shell_of::person(&ask, "Connected accounts").await?, broken, places })
 }
 
 impl Place {
     fn of(mine: MyAccounts, now: OffsetDateTime) -> Self {
         let slug = mine.found.org.slug.to_string();
-        let mut place = Self { name: mine.found.org.name, slug, accounts: Vec::new(), tiles: Vec::new() };
-        for Connectable { provider, accounts } in mine.providers {
+        let mut place = Self {
+            name: mine.found.org.name,
+            slug,
+            accounts: Vec::new(),
+            shared: Vec::new(),
+            tiles: Vec::new(),
+        };
+        for Connectable { provider, accounts, shared } in mine.providers {
             if provider.disabled_at.is_none() {
                 place.tiles.push(Tile {
                     href: connect_href(&place.slug, provider.slug.as_str()),
@@ -234,7 +254,11 @@ impl Place {
                     is_further: !accounts.is_empty(),
                 });
             }
-            place.accounts.extend(accounts.iter().map(|account| AccountRow::of(&place.slug, account, now)));
+            let row = |account: &Connection| AccountRow::of(&place.slug, account, now);
+            let (accounts, shared): (Vec<_>, Vec<_>) =
+                (accounts.iter().map(row).collect(), shared.iter().map(row).collect());
+            place.accounts.extend(accounts);
+            place.shared.extend(shared);
         }
         place
     }
@@ -250,6 +274,7 @@ impl AccountRow {
             provider: connection.provider_name.clone(),
             title: connection.title().to_owned(),
             workspace: connection.label.workspace.clone(),
+            whose: words::whose(connection.owner, &connection.owner_name),
             is_default: connection.is_default,
             health: Health::of(connection, now),
         }
@@ -297,6 +322,7 @@ async fn account_page(
         own_name: name.unwrap_or_else(|| connection.name.clone()),
         version: connection.version,
         ends: words::ends(can_revoke),
+        is_somebodys: sheet.is_somebodys,
         is_ended: connection.state == ConnectionState::Revoked,
         scopes: connection.scopes,
         row,
@@ -359,7 +385,8 @@ async fn disconnect(
             "Disconnected here. {provider} lets nobody else end it: remove Portreeve under connected apps in your settings there."
         ),
         UpstreamEnd::Failed => format!(
-            "Disconnected here, but {provider} did not confirm it: remove Portreeve under connected apps in your settings there."
+            "Disconnected here. {provider} has not confirmed it and is told again for a day; to be sure, remove Portreeve under \
+             connected apps in your settings there."
         ),
     };
     Ok(go_saying(LIST, Toast::say(said)))
@@ -375,6 +402,10 @@ async fn offer(
         Err(error) => return failed(&ask, error).await,
     };
     let host = words::host(&offer.provider);
+    let owners = match offer.connection {
+        Some(_) => Vec::new(),
+        None => words::owners(&offer, &form.owner),
+    };
     let page_of = ConnectPage {
         shell: shell_of::person(&ask, format!("Connect {}", offer.provider.name)).await?,
         crumbs: vec![Crumb::to("Connected accounts", LIST)],
@@ -383,6 +414,11 @@ async fn offer(
         host,
         org: found.name,
         person: ask.cx.user.email.to_string(),
+        whose: match &offer.connection {
+            Some(connection) => words::whose(connection.owner, &connection.owner_name),
+            None => String::new(),
+        },
+        owners,
         account: offer.connection.map(|connection| connection.title().to_owned()).unwrap_or_default(),
         scopes: offer.scopes,
         form,
@@ -419,10 +455,14 @@ async fn back(ask: PersonPage, Path(provider): Path<String>, RawQuery(query): Ra
             let own = format!("{LIST}/{}/{}", finished.org, finished.connection.id);
             let onward = safe_return(&finished.return_to).unwrap_or(&own);
             let provider = &finished.connection.provider_name;
-            let said = format!(
-                "{provider} is connected as {}. Ask your agent to try again.",
-                finished.connection.title()
-            );
+            let title = finished.connection.title();
+            let said = match finished.is_somebodys {
+                false => format!("{provider} is connected as {title}. Ask your agent to try again."),
+                true => format!(
+                    "{provider} is connected as {title}, which is one person's account: what agents of others do shows up \
+                     there as theirs."
+                ),
+            };
             Ok(go_saying(onward, Toast::say(said)))
         }
         Err(error) => failed(&ask, error).await,
@@ -442,99 +482,4 @@ async fn failed(ask: &PersonPage, error: ActionError) -> PageResult {
         }
         other => Err(other.into()),
     }
-}
-
-#[cfg(test)]
-pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
-    use crate::web::kit::{
-        samples::{LONG, SHARP, faults, sample, shell},
-        shell::Base,
-    };
-
-    let row = |text: &str, is_broken: bool| AccountRow {
-        href: "/me/accounts/acme/con_1".into(),
-        reconnect: "/me/accounts/acme/connect/github?connection=con_1".into(),
-        provider: "GitHub".into(),
-        title: text.into(),
-        workspace: text.into(),
-        is_default: !is_broken,
-        health: Health::sample(is_broken),
-    };
-    let place = |n: usize, many: usize| Place {
-        name: LONG.into(),
-        slug: format!("acme-{n}"),
-        accounts: (0..many).map(|n| row(LONG, n % 2 == 1)).collect(),
-        tiles: (0..many)
-            .map(|n| Tile { href: "/".into(), name: LONG.into(), is_further: n % 2 == 1 })
-            .collect(),
-    };
-    let list = |places: Vec<Place>, broken| AccountsPage {
-        shell: shell(Base::Account, "Connected accounts"),
-        places,
-        broken,
-    };
-    let one = |text: &str, is_broken, faults| AccountPage {
-        shell: shell(Base::Account, "GitHub"),
-        crumbs: vec![Crumb::to("Connected accounts", LIST)],
-        row: row(text, is_broken),
-        end: "/me/accounts/acme/con_1/disconnect".into(),
-        org: text.into(),
-        account_id: "583231".into(),
-        email: text.into(),
-        scopes: vec!["repo".into(), text.into()],
-        missing: vec![text.into()],
-        connected_at: OffsetDateTime::UNIX_EPOCH,
-        last_ok_at: Some(OffsetDateTime::UNIX_EPOCH),
-        renews_at: Some(OffsetDateTime::UNIX_EPOCH),
-        retry_at: is_broken.then_some(OffsetDateTime::UNIX_EPOCH),
-        has_refresh: true,
-        error: is_broken.then(|| ErrorLine {
-            at: OffsetDateTime::UNIX_EPOCH,
-            code: "invalid_grant".into(),
-            words: text.into(),
-        }),
-        own_name: text.into(),
-        version: 1,
-        ends: words::ends(!is_broken),
-        is_ended: false,
-        faults,
-    };
-    let connect = |text: &str, many: usize| ConnectPage {
-        shell: shell(Base::Account, "Connect GitHub"),
-        crumbs: vec![Crumb::to("Connected accounts", LIST)],
-        action: "/me/accounts/acme/connect/github".into(),
-        provider: text.into(),
-        host: "github.com".into(),
-        org: text.into(),
-        person: "ada@example.com".into(),
-        account: text.into(),
-        scopes: vec![text.into(); many],
-        form: ConnectForm::default(),
-    };
-    vec![
-        sample("my accounts: none", &list(vec![place(0, 0)], Vec::new())),
-        sample("my accounts", &list(vec![place(0, 2)], vec![row("ada", true)])),
-        sample("my accounts: many", &list((0..5).map(|n| place(n, 12)).collect(), vec![row(LONG, true); 9])),
-        sample("my account", &one("ada", false, FormFaults::default())),
-        sample("my account: broken", &one(SHARP, true, faults(&[("name", LONG)]))),
-        sample("connect an account", &connect("GitHub", 2)),
-        sample("connect an account: much", &connect(SHARP, 40)),
-        sample(
-            "on to a provider",
-            &LeavePage {
-                shell: shell(Base::Account, "On to GitHub"),
-                provider: LONG.into(),
-                host: "github.com".into(),
-                url: "https://github.com/login/oauth/authorize?state=x".into(),
-            },
-        ),
-        sample(
-            "nothing was connected",
-            &FailedPage {
-                shell: shell(Base::Account, "Nothing was connected"),
-                crumbs: vec![Crumb::to("Connected accounts", LIST)],
-                why: SHARP.into(),
-            },
-        ),
-    ]
 }

@@ -8,7 +8,10 @@ use axum::{extract::Path, http::StatusCode};
 use crate::{
     base::permission::Permission,
     domain::secrets::Scope,
-    flow::actions::secrets::{self, LedTeam, Whose},
+    flow::actions::{
+        led_teams::LedTeam,
+        secrets::{self, Whose},
+    },
     web::{
         console::{
             secrets::one::{DeleteForm, NewPage, Place, RotateForm, SecretForm, TermsForm},

@@ -318,3 +318,76 @@ async fn the_pages_of_accounts_are_for_everybody_in_both_schemes_and_on_a_phone(
     browser.see("h1", "eve").await;
     browser.finish().await;
 }
+
+#[tokio::test]
+async fn a_shared_account_is_connected_by_who_may_and_serves_whom_it_is_for() {
+    let Stage { app, org, hub, mut bob } = stage().await;
+    let mut ada = app.member(&org, "Ada Admin", Role::Admin).await;
+    // A member connects for themselves alone; the choice is not even shown, and naming it does not help.
+    let page = bob.browser.get(CONNECT).await.expect(StatusCode::OK);
+    assert!(!page.says("Whose agents") && page.says("for nobody else"), "{}", page.body);
+    for owner in ["org", "team:crew", "nobody"] {
+        bob.browser.get(&format!("{CONNECT}?for={owner}")).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+        let csrf = bob.browser.csrf();
+        let form = [("csrf", csrf.as_str()), ("for", owner)];
+        bob.browser.post(CONNECT, &form).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    let page = ada.browser.get(CONNECT).await.expect(StatusCode::OK);
+    assert!(page.says("Everybody here") && page.says("belongs to no person"), "{}", page.body);
+    let back = way_back(&mut ada.browser, &format!("{CONNECT}?for=org")).await;
+    let done = ada.browser.get(&back).await.expect(StatusCode::SEE_OTHER);
+    let id = done.location().unwrap().rsplit('/').next().unwrap().to_owned();
+    let key = app.key_of(&org, ada.id, Role::Admin, &["*"]).await;
+    let shown = key.get(&format!("/api/v1/orgs/acme/connections/{id}")).await.expect(StatusCode::OK);
+    assert_eq!((shown.text("/owner"), &shown.body["user"]), ("org", &json!(null)));
+    let shared = key.get("/api/v1/orgs/acme/connections?shared=true").await.expect(StatusCode::OK);
+    assert_eq!(shared.text("/items/0/id"), id);
+    // Who looks after it has its page, and nobody else.
+    let list = ada.browser.get(LIST).await.expect(StatusCode::OK);
+    assert!(list.says("Shared accounts that you look after") && list.says("of everybody"), "{}", list.body);
+    let page = ada.browser.get(&format!("{LIST}/acme/{id}")).await.expect(StatusCode::OK);
+    assert!(page.says("You look after it") && !page.says("one person's account"), "{}", page.body);
+    bob.browser.get(&format!("{LIST}/acme/{id}")).await.expect(StatusCode::NOT_FOUND);
+    let csrf = bob.browser.csrf();
+    for act in ["test", "prefer", "disconnect"] {
+        let path = format!("{LIST}/acme/{id}/{act}");
+        bob.browser.post(&path, &[("csrf", csrf.as_str())]).await.expect(StatusCode::NOT_FOUND);
+    }
+    // Once somebody connects the same account for themselves, it is one person's.
+    app.connected(&org, &mut bob, "hub").await;
+    let page = ada.browser.get(&format!("{LIST}/acme/{id}")).await.expect(StatusCode::OK);
+    assert!(page.says("one person's account"), "{}", page.body);
+    drop(hub);
+}
+
+#[tokio::test]
+async fn who_lost_the_right_on_the_way_shares_nothing() {
+    let Stage { app, org, hub, .. } = stage().await;
+    let mut ada = app.member(&org, "Ada Admin", Role::Admin).await;
+    let back = way_back(&mut ada.browser, &format!("{CONNECT}?for=org")).await;
+    let demote = format!("update memberships set role = 'member' where user_id = '{}'", ada.id.uuid());
+    app.change(&demote).await;
+    ada.browser.get(&back).await.expect(StatusCode::FORBIDDEN);
+    assert_eq!(app.number("select count(*) from connections").await, 0);
+    drop(hub);
+}
+
+#[tokio::test]
+async fn a_teams_account_is_looked_after_by_those_who_lead_the_team() {
+    let Stage { app, org, hub, mut bob } = stage().await;
+    let ada = app.member(&org, "Ada Admin", Role::Admin).await;
+    let key = app.key_of(&org, ada.id, Role::Admin, &["*"]).await;
+    let team = key.post("/api/v1/orgs/acme/teams", json!({ "name": "Crew", "slug": "crew" })).await;
+    team.expect(StatusCode::CREATED);
+    let member = json!({ "person": bob.email, "role": "admin" });
+    key.post("/api/v1/orgs/acme/teams/crew/members", member).await.expect(StatusCode::CREATED);
+    let page = bob.browser.get(CONNECT).await.expect(StatusCode::OK);
+    assert!(page.says("The team Crew") && !page.says("Everybody here"), "{}", page.body);
+    let back = way_back(&mut bob.browser, &format!("{CONNECT}?for=team:crew")).await;
+    bob.browser.get(&back).await.expect(StatusCode::SEE_OTHER);
+    let list = bob.browser.get(LIST).await.expect(StatusCode::OK);
+    assert!(list.says("of the team Crew"), "{}", list.body);
+    let shared = key.get("/api/v1/orgs/acme/connections?shared=true").await.expect(StatusCode::OK);
+    assert_eq!(shared.text("/items/0/owner"), "team");
+    drop(hub);
+}

@@ -2,7 +2,11 @@
 
 use time::OffsetDateTime;
 
-use crate::domain::connections::{Connection, ConnectionState, Provider};
+use crate::{
+    domain::connections::{AccountOwner, Connection, ConnectionState, Provider},
+    flow::actions::{connections::Offer, led_teams::LedTeam},
+    web::kit::parts::Choice,
+};
 
 /// How an account fares.
 #[derive(Clone, Debug)]
@@ -110,6 +114,30 @@ pub(super) const fn ends(can_revoke: bool) -> &'static str {
              your settings there."
         }
     }
+}
+
+/// Whose a shared account is; empty for a person's.
+pub(super) fn whose(owner: AccountOwner, name: &str) -> String {
+    match owner {
+        AccountOwner::User(_) => String::new(),
+        AccountOwner::Team(_) => format!("of the team {name}"),
+        AccountOwner::Org => "of everybody".to_owned(),
+    }
+}
+
+/// For whom an account can be connected; nothing where there is no choice.
+pub(super) fn owners(offer: &Offer, chosen: &str) -> Vec<Choice> {
+    if !offer.sharing.is_any() {
+        return Vec::new();
+    }
+    let chosen = if chosen.is_empty() { "me" } else { chosen };
+    let everybody = offer.sharing.everybody.then(|| Choice::new("org", "Everybody here"));
+    let team = |team: &LedTeam| Choice::new(format!("team:{}", team.slug), format!("The team {}", team.name));
+    std::iter::once(Choice::new("me", "You alone"))
+        .chain(everybody)
+        .chain(offer.sharing.teams.iter().map(team))
+        .map(|choice| choice.chosen_by(chosen))
+        .collect()
 }
 
 /// The host where people agree.

@@ -1,0 +1,133 @@
+//! SQL of tokens that are still to be ended at their providers.
+
+use sqlx::types::Json;
+use time::OffsetDateTime;
+
+use crate::{
+    base::ids::{ConnectionId, DataKeyId, OrgId, ProviderId, TeamId, UserId},
+    domain::connections::{SealedTokens, TokenEnding},
+    io::db::{DbResult, OrgTx, SystemTx, Tx},
+    protocol::oauth::document::Facts,
+};
+
+/// Whose connections end.
+#[derive(Clone, Copy, Debug)]
+pub enum Ending {
+    /// This one.
+    One(ConnectionId),
+    /// All of a person.
+    Person(UserId),
+    /// All of a team.
+    Team(TeamId),
+}
+
+impl Ending {
+    fn columns(self) -> (Option<uuid::Uuid>, Option<uuid::Uuid>, Option<uuid::Uuid>) {
+        match self {
+            Self::One(id) => (Some(id.uuid()), None, None),
+            Self::Person(user) => (None, Some(user.uuid()), None),
+            Self::Team(team) => (None, None, Some(team.uuid())),
+        }
+    }
+}
+
+/// Keeps the tokens of connections that are about to end here, until their providers are told.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn keep(
+    tx: &mut OrgTx,
+    ending: Ending,
+    next_at: OffsetDateTime,
+    until: OffsetDateTime,
+) -> DbResult<()> {
+    let (one, user, team) = ending.columns();
+    sqlx::query!(
+        "insert into token_endings (org_id, id, provider_id, user_id, title, facts, sealed_tokens, data_key_id, next_at, until)
+        select org_id, id, provider_id, user_id,
+            coalesce(nullif(name, ''), nullif(account_name, ''), nullif(account_email, ''), account_id), facts, sealed_tokens,
+            data_key_id, $5, $6
+        from connections where org_id = $1 and state <> 'revoked' and sealed_tokens is not null
+            and (id = $2 or user_id = $3 or team_id = $4)
+        on conflict do nothing",
+        tx.org().uuid(),
+        one,
+        user,
+        team,
+        next_at,
+        until
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// What is still to be ended at its provider.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn find(tx: &mut OrgTx, id: ConnectionId) -> DbResult<Option<TokenEnding>> {
+    let row = sqlx::query!(
+        r#"select provider_id as "provider_id: ProviderId", user_id as "user_id: UserId", title, facts as "facts: Json<Facts>",
+            sealed_tokens, data_key_id as "data_key_id: DataKeyId", attempts, until
+        from token_endings where org_id = $1 and id = $2"#,
+        tx.org().uuid(),
+        id.uuid()
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|row| TokenEnding {
+        id,
+        provider: row.provider_id,
+        user: row.user_id,
+        title: row.title,
+        facts: row.facts.0,
+        tokens: SealedTokens { key: row.data_key_id, bytes: row.sealed_tokens },
+        attempts: row.attempts,
+        until: row.until,
+    }))
+}
+
+/// Puts off what a provider did not do.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn put_off(tx: &mut OrgTx, id: ConnectionId, next_at: OffsetDateTime) -> DbResult<()> {
+    sqlx::query!(
+        "update token_endings set attempts = attempts + 1, next_at = $3 where org_id = $1 and id = $2",
+        tx.org().uuid(),
+        id.uuid(),
+        next_at
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Forgets tokens, whatever became of them at their provider; false where somebody else did.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn forget(tx: &mut OrgTx, id: ConnectionId) -> DbResult<bool> {
+    let done =
+        sqlx::query!("delete from token_endings where org_id = $1 and id = $2", tx.org().uuid(), id.uuid())
+            .execute(tx.conn())
+            .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// What is due in every organization.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn due(tx: &mut SystemTx, now: OffsetDateTime, limit: i64) -> DbResult<Vec<(OrgId, ConnectionId)>> {
+    let rows = sqlx::query!(
+        r#"select org_id as "org: OrgId", id as "id: ConnectionId" from token_endings where next_at <= $1
+        order by next_at limit $2"#,
+        now,
+        limit
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.org, row.id)).collect())
+}

@@ -1,0 +1,108 @@
+//! Pages of accounts as the gallery shows them.
+
+use time::OffsetDateTime;
+
+use super::{
+    AccountPage, AccountRow, AccountsPage, ConnectForm, ConnectPage, ErrorLine, FailedPage, LIST, LeavePage,
+    Place, Tile, words, words::Health,
+};
+use crate::web::kit::{
+    form::FormFaults,
+    parts::{Choice, Crumb},
+    samples::{LONG, SHARP, Sample, faults, sample, shell},
+    shell::Base,
+};
+
+pub(crate) fn samples() -> Vec<Sample> {
+    let row = |text: &str, is_broken: bool| AccountRow {
+        href: "/me/accounts/acme/con_1".into(),
+        reconnect: "/me/accounts/acme/connect/github?connection=con_1".into(),
+        provider: "GitHub".into(),
+        title: text.into(),
+        workspace: text.into(),
+        whose: String::new(),
+        is_default: !is_broken,
+        health: Health::sample(is_broken),
+    };
+    let place = |n: usize, many: usize| Place {
+        name: LONG.into(),
+        slug: format!("acme-{n}"),
+        accounts: (0..many).map(|n| row(LONG, n % 2 == 1)).collect(),
+        shared: (0..many / 2).map(|n| AccountRow { whose: LONG.into(), ..row(LONG, n % 2 == 1) }).collect(),
+        tiles: (0..many)
+            .map(|n| Tile { href: "/".into(), name: LONG.into(), is_further: n % 2 == 1 })
+            .collect(),
+    };
+    let list = |places: Vec<Place>, broken| AccountsPage {
+        shell: shell(Base::Account, "Connected accounts"),
+        places,
+        broken,
+    };
+    let one = |text: &str, is_broken, faults| AccountPage {
+        shell: shell(Base::Account, "GitHub"),
+        crumbs: vec![Crumb::to("Connected accounts", LIST)],
+        row: row(text, is_broken),
+        end: "/me/accounts/acme/con_1/disconnect".into(),
+        org: text.into(),
+        account_id: "583231".into(),
+        email: text.into(),
+        scopes: vec!["repo".into(), text.into()],
+        missing: vec![text.into()],
+        connected_at: OffsetDateTime::UNIX_EPOCH,
+        last_ok_at: Some(OffsetDateTime::UNIX_EPOCH),
+        renews_at: Some(OffsetDateTime::UNIX_EPOCH),
+        retry_at: is_broken.then_some(OffsetDateTime::UNIX_EPOCH),
+        has_refresh: true,
+        error: is_broken.then(|| ErrorLine {
+            at: OffsetDateTime::UNIX_EPOCH,
+            code: "invalid_grant".into(),
+            words: text.into(),
+        }),
+        own_name: text.into(),
+        version: 1,
+        ends: words::ends(!is_broken),
+        is_somebodys: is_broken,
+        is_ended: false,
+        faults,
+    };
+    let connect = |text: &str, many: usize| ConnectPage {
+        shell: shell(Base::Account, "Connect GitHub"),
+        crumbs: vec![Crumb::to("Connected accounts", LIST)],
+        action: "/me/accounts/acme/connect/github".into(),
+        provider: text.into(),
+        host: "github.com".into(),
+        org: text.into(),
+        person: "ada@example.com".into(),
+        account: text.into(),
+        scopes: vec![text.into(); many],
+        whose: if many > 9 { text.into() } else { String::new() },
+        owners: (0..many).map(|n| Choice::new(format!("team:{n}"), text)).collect(),
+        form: ConnectForm::default(),
+    };
+    vec![
+        sample("my accounts: none", &list(vec![place(0, 0)], Vec::new())),
+        sample("my accounts", &list(vec![place(0, 2)], vec![row("ada", true)])),
+        sample("my accounts: many", &list((0..5).map(|n| place(n, 12)).collect(), vec![row(LONG, true); 9])),
+        sample("my account", &one("ada", false, FormFaults::default())),
+        sample("my account: broken", &one(SHARP, true, faults(&[("name", LONG)]))),
+        sample("connect an account", &connect("GitHub", 2)),
+        sample("connect an account: much", &connect(SHARP, 40)),
+        sample(
+            "on to a provider",
+            &LeavePage {
+                shell: shell(Base::Account, "On to GitHub"),
+                provider: LONG.into(),
+                host: "github.com".into(),
+                url: "https://github.com/login/oauth/authorize?state=x".into(),
+            },
+        ),
+        sample(
+            "nothing was connected",
+            &FailedPage {
+                shell: shell(Base::Account, "Nothing was connected"),
+                crumbs: vec![Crumb::to("Connected accounts", LIST)],
+                why: SHARP.into(),
+            },
+        ),
+    ]
+}
