@@ -169,6 +169,8 @@ pub struct Connection {
     pub since: OffsetDateTime,
     /// What was granted.
     pub scopes: Vec<String>,
+    /// What a server said that it needs beyond.
+    pub wanted: Vec<String>,
     /// Whether new tokens can be fetched without its owner.
     pub has_refresh: bool,
     /// When its token ends; none where the provider does not say.

@@ -69,6 +69,15 @@ pub struct NewProvider {
     pub user_scopes: Vec<String>,
 }
 
+/// What somebody says about the provider of a server.
+#[derive(Clone, Debug)]
+pub struct OwnClient {
+    /// The short name.
+    pub slug: Slug,
+    /// A client that they registered, with its secret where it has one.
+    pub client: Option<(String, Option<Secret<String>>)>,
+}
+
 /// Where a new provider is.
 #[derive(Clone, Debug)]
 pub enum NewSource {
@@ -117,6 +126,36 @@ impl NewProvider {
         match (new, source) {
             (Some(new), Some(source)) => faults.into_result((new, source, secret)),
             _ => Err(faults),
+        }
+    }
+
+    /// Takes what somebody says about the provider of a server.
+    ///
+    /// # Errors
+    /// Every fault with its field.
+    pub fn parse_own_client(
+        slug: &str,
+        name: &str,
+        client_id: &str,
+        secret: Option<&Secret<String>>,
+    ) -> Result<OwnClient, Faults> {
+        let mut faults = Faults::default();
+        let slug = faults.check("slug", parse_slug(&Slug::suggest(slug, "provider")));
+        let _ = faults.check("name", parse_name(name));
+        let typed = secret.filter(|secret| !secret.expose().trim().is_empty());
+        let secret = faults.check("client_secret", typed.map(parse_secret).transpose()).flatten();
+        let client = match client_id.trim() {
+            "" => {
+                if secret.is_some() {
+                    faults.add("client_id", "enter the id of the client whose secret this is");
+                }
+                None
+            }
+            id => faults.check("client_id", parse_client_id(id)).map(|id| (id, secret)),
+        };
+        match slug {
+            Some(slug) => faults.into_result(OwnClient { slug, client }),
+            None => Err(faults),
         }
     }
 
@@ -230,6 +269,7 @@ fn own(form: &ProviderForm, faults: &mut Faults) -> Option<NewSource> {
         client_auth: auth?.unwrap_or_default(),
         pkce: pkce?,
         is_openid: false,
+        resource: None,
     }))))
 }
 

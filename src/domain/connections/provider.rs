@@ -26,6 +26,8 @@ pub struct Provider {
     pub name: String,
     /// Where it is and how it is spoken with.
     pub source: ProviderSource,
+    /// How the client came to be known there.
+    pub enrolment: Enrolment,
     /// The client's id.
     pub client_id: String,
     /// The client's secret; a public client has none.
@@ -45,6 +47,45 @@ pub struct Provider {
     /// Rises with every change.
     pub version: i64,
 }
+
+/// How a client came to be known at a provider.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Enrolment {
+    /// Somebody registered it there, and entered it here.
+    #[default]
+    Entered,
+    /// By a document of ours, at the address that is its id.
+    Document,
+    /// It registered by itself.
+    Registered,
+}
+
+impl Enrolment {
+    /// All ways.
+    pub const ALL: [Self; 3] = [Self::Entered, Self::Document, Self::Registered];
+
+    /// The name in the database and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Entered => "entered",
+            Self::Document => "document",
+            Self::Registered => "registered",
+        }
+    }
+}
+
+impl std::str::FromStr for Enrolment {
+    type Err = NoSuchEnrolment;
+
+    fn from_str(text: &str) -> Result<Self, NoSuchEnrolment> {
+        Self::ALL.into_iter().find(|one| one.as_str() == text).ok_or(NoSuchEnrolment)
+    }
+}
+
+/// A text names no way in which a client is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no such way to be known at a provider")]
+pub struct NoSuchEnrolment;
 
 /// Where a provider is and how it is spoken with.
 #[derive(Clone, Debug, PartialEq, Eq)]

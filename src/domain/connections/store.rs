@@ -51,6 +51,8 @@ struct Row {
     names_itself: bool,
     client_auth: Option<String>,
     pkce: Option<String>,
+    resource: Option<String>,
+    enrolment: String,
     client_id: String,
     sealed_secret: Option<Vec<u8>>,
     data_key_id: Option<DataKeyId>,
@@ -81,6 +83,7 @@ impl Row {
                 client_auth: read(self.client_auth.as_deref().unwrap_or_default())?,
                 pkce: read(self.pkce.as_deref().unwrap_or_default())?,
                 is_openid: self.kind == "oidc",
+                resource: self.resource,
             })),
         };
         let sealed = self.sealed_secret.zip(self.data_key_id).zip(self.secret_changed_at);
@@ -89,6 +92,7 @@ impl Row {
             slug: read::<Slug>(&self.slug)?,
             name: self.name,
             source,
+            enrolment: read(&self.enrolment)?,
             client_id: self.client_id,
             secret: sealed.map(|((bytes, key), changed_at)| SealedSecret { key, bytes, changed_at }),
             scopes: self.scopes,
@@ -136,9 +140,9 @@ pub async fn insert(tx: &mut OrgTx, provider: &Provider) -> DbResult<()> {
         "insert into providers
             (org_id, id, slug, name, kind, preset, variables, authorize_url, token_url, revoke_url, userinfo_url,
             issuer, names_itself, client_auth, pkce, client_id, sealed_secret, data_key_id, secret_changed_at,
-            scopes, user_scopes, created_by, created_at, updated_at)
+            scopes, user_scopes, created_by, created_at, updated_at, resource, enrolment)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-            $23, $23)",
+            $23, $23, $24, $25)",
         tx.org().uuid(),
         provider.id.uuid(),
         provider.slug.as_str(),
@@ -161,7 +165,9 @@ pub async fn insert(tx: &mut OrgTx, provider: &Provider) -> DbResult<()> {
         &provider.scopes,
         &provider.user_scopes,
         provider.created_by.map(UserId::uuid),
-        provider.created_at
+        provider.created_at,
+        parts.and_then(|parts| parts.resource.as_deref()),
+        provider.enrolment.as_str()
     )
     .execute(tx.conn())
     .await?;
@@ -180,7 +186,7 @@ pub async fn list(
     let rows = sqlx::query_as!(
         Row,
         r#"select id as "id: ProviderId", slug, name, kind, preset, variables, authorize_url, token_url, revoke_url,
-            userinfo_url, issuer, names_itself, client_auth, pkce, client_id, sealed_secret,
+            userinfo_url, issuer, names_itself, client_auth, pkce, resource, enrolment, client_id, sealed_secret,
             data_key_id as "data_key_id: DataKeyId", secret_changed_at, scopes, user_scopes,
             created_by as "created_by: UserId", created_at, updated_at, disabled_at, version
         from providers
@@ -207,7 +213,7 @@ pub async fn find(tx: &mut OrgTx, which: &ProviderRef) -> DbResult<Option<Provid
     sqlx::query_as!(
         Row,
         r#"select id as "id: ProviderId", slug, name, kind, preset, variables, authorize_url, token_url, revoke_url,
-            userinfo_url, issuer, names_itself, client_auth, pkce, client_id, sealed_secret,
+            userinfo_url, issuer, names_itself, client_auth, pkce, resource, enrolment, client_id, sealed_secret,
             data_key_id as "data_key_id: DataKeyId", secret_changed_at, scopes, user_scopes,
             created_by as "created_by: UserId", created_at, updated_at, disabled_at, version
         from providers where org_id = $1 and (id = $2 or slug = $3)"#,
@@ -292,6 +298,49 @@ pub async fn set_secret(
     .execute(tx.conn())
     .await?;
     changed(tx, before).await
+}
+
+/// Puts what another authorization server says in place of what the one before said, the client included. False where it
+/// was changed since this version.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn relocate(
+    tx: &mut OrgTx,
+    after: &Provider,
+    expected: i64,
+    now: OffsetDateTime,
+) -> DbResult<bool> {
+    let Some(parts) = after.source.parts() else { return Ok(false) };
+    let sealed = after.secret.as_ref();
+    let done = sqlx::query!(
+        "update providers set authorize_url = $4, token_url = $5, revoke_url = $6, userinfo_url = $7, issuer = $8,
+            names_itself = $9, client_auth = $10, pkce = $11, client_id = $12, sealed_secret = $13, data_key_id = $14,
+            secret_changed_at = $15, scopes = $16, resource = $17, enrolment = $18, updated_at = $19, version = version + 1
+        where org_id = $1 and id = $2 and version = $3",
+        tx.org().uuid(),
+        after.id.uuid(),
+        expected,
+        parts.authorize.as_str(),
+        parts.token.as_str(),
+        parts.revoke.as_ref().map(Url::as_str),
+        parts.userinfo.as_ref().map(Url::as_str),
+        parts.issuer,
+        parts.names_itself,
+        parts.client_auth.as_str(),
+        parts.pkce.as_str(),
+        after.client_id,
+        sealed.map(|sealed| sealed.bytes.as_slice()),
+        sealed.map(|sealed| sealed.key.uuid()),
+        sealed.map(|sealed| sealed.changed_at),
+        &after.scopes,
+        parts.resource,
+        after.enrolment.as_str(),
+        now
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() > 0)
 }
 
 /// Lets people connect through a provider, or not. One that stands so already stays as it is.

@@ -50,6 +50,7 @@ pub struct Template {
     issuer: Option<String>,
     names_itself: bool,
     is_openid: bool,
+    resource: Option<String>,
 }
 
 /// What somebody who knows a provider says of it.
@@ -73,6 +74,8 @@ pub struct TemplateParts {
     pub pkce: Pkce,
     /// Whether it signs in with OpenID Connect.
     pub is_openid: bool,
+    /// The one resource that its tokens are asked for (RFC 8707).
+    pub resource: Option<String>,
 }
 
 /// What a person is asked to agree to.
@@ -92,8 +95,6 @@ pub struct Ask<'a> {
     pub nonce: &'a State,
     /// The PKCE pair; its challenge is sent unless it would break something.
     pub verifier: &'a Verifier,
-    /// Which resource the token is for.
-    pub resource: Option<&'a str>,
 }
 
 /// What is known of a connection when something is asked about it.
@@ -163,6 +164,7 @@ impl Template {
             issuer: preset.issuer.clone(),
             names_itself: false,
             is_openid: false,
+            resource: None,
         })
     }
 
@@ -218,6 +220,7 @@ impl Template {
             issuer: parts.issuer.clone(),
             names_itself: parts.names_itself,
             is_openid: parts.is_openid,
+            resource: parts.resource.clone(),
         }
     }
 
@@ -259,7 +262,7 @@ impl Template {
             state: ask.state,
             nonce: self.is_openid.then_some(ask.nonce),
             verifier: self.sends_pkce().then_some(ask.verifier),
-            resource: ask.resource,
+            resource: self.resource.as_deref(),
             parameters: &self.authorize_parameters,
         }
         .url()
@@ -276,10 +279,9 @@ impl Template {
         code: &Secret<String>,
         redirect_uri: &str,
         verifier: &Verifier,
-        resource: Option<&str>,
     ) -> Request {
         let verifier = self.sends_pkce().then_some(verifier);
-        self.token.request(client, Grant::Code { code, redirect_uri, verifier }, resource)
+        self.token.request(client, Grant::Code { code, redirect_uri, verifier }, self.resource.as_deref())
     }
 
     /// The request that trades a refresh token for a new token; `scopes` are those that were granted.
@@ -289,7 +291,6 @@ impl Template {
         token: &Secret<String>,
         scopes: &[String],
         redirect_uri: &str,
-        resource: Option<&str>,
     ) -> Request {
         let scope = scopes.join(&self.separator);
         let repeats = |what| self.refresh_repeats.contains(&what);
@@ -298,13 +299,13 @@ impl Template {
             scope: repeats(Repeated::Scope).then_some(scope.as_str()),
             redirect_uri: repeats(Repeated::RedirectUri).then_some(redirect_uri),
         };
-        self.refresh.request(client, grant, resource)
+        self.refresh.request(client, grant, self.resource.as_deref())
     }
 
     /// The request for a token in the client's own name.
-    pub fn client_credentials(&self, client: &Client, scopes: &[String], resource: Option<&str>) -> Request {
+    pub fn client_credentials(&self, client: &Client, scopes: &[String]) -> Request {
         let scope = scopes.join(&self.separator);
-        self.token.request(client, Grant::Client { scope: &scope }, resource)
+        self.token.request(client, Grant::Client { scope: &scope }, self.resource.as_deref())
     }
 
     /// Reads what came back for any of these requests.
@@ -412,6 +413,7 @@ impl TemplateParts {
             client_auth: metadata.client_auth(),
             pkce: if metadata.has_pkce() { Pkce::Required } else { Pkce::Sent },
             is_openid,
+            resource: None,
         }
     }
 }

@@ -98,10 +98,9 @@ fn story(preset: &Preset, recorded: &Recorded) -> String {
         state: &state,
         nonce: &nonce,
         verifier: &verifier,
-        resource: None,
     };
     let mut lines = vec![format!("# {}", preset.slug), format!("authorize {}", template.authorize_url(&ask))];
-    lines.push(format!("exchange {}", shown(&template.exchange(&client, &code, REDIRECT, &verifier, None))));
+    lines.push(format!("exchange {}", shown(&template.exchange(&client, &code, REDIRECT, &verifier))));
     let claims = recorded.claims.clone().unwrap_or_else(|| "{}".to_owned());
     let claims = claims.replace('}', r#","aud":"client-1","exp":2000}"#).replace("{,", "{");
     let answer = recorded.answer.replace("ID_TOKEN", &format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims)));
@@ -127,7 +126,7 @@ fn about(template: &Template, recorded: &Recorded, client: &Client, answer: &Tok
     }
     if let Some(refresh) = &answer.tokens.refresh {
         let scopes = answer.tokens.scopes.clone().unwrap_or_default();
-        lines.push(format!("refresh {}", shown(&template.refresh(client, refresh, &scopes, REDIRECT, None))));
+        lines.push(format!("refresh {}", shown(&template.refresh(client, refresh, &scopes, REDIRECT))));
     }
     let refresh = answer.tokens.refresh.as_ref();
     let account = Account { client, access: &answer.tokens.access, refresh, facts: &facts };
@@ -342,6 +341,7 @@ fn a_provider_that_describes_itself_is_spoken_with_as_it_says() {
         client_auth: ClientAuth::Basic,
         pkce: Pkce::Required,
         is_openid: true,
+        resource: Some("https://mcp.example".to_owned()),
     };
     let template = Template::of_parts(&parts);
     let (state, nonce, verifier) =
@@ -355,7 +355,6 @@ fn a_provider_that_describes_itself_is_spoken_with_as_it_says() {
         state: &state,
         nonce: &nonce,
         verifier: &verifier,
-        resource: Some("https://mcp.example"),
     };
     let asked = template.authorize_url(&ask);
     assert!(asked.query().is_some_and(|query| query.contains("nonce=") && query.contains("resource=https")));

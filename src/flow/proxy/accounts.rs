@@ -81,6 +81,11 @@ pub async fn serving(
 }
 
 impl AccountLack {
+    /// Of an account that was not granted these scopes.
+    pub const fn of_scopes(provider: NamedProvider, held: HeldAccount, missing: Vec<String>) -> Self {
+        Self { provider, why: Why::Scopes(held, missing) }
+    }
+
     /// What is told of it.
     pub fn told(&self, server: &str, grant: &DecisionGrant, at: Places<'_>) -> Told {
         let fixer = self.fixer(grant.principal);

@@ -177,7 +177,8 @@ fn required_scopes<'p>(permit: &'p Permit<'_>) -> &'p [String] {
     tool.map_or(&[], |tool| tool.required_scopes.as_slice())
 }
 
-fn unconnected(
+/// What is told of what a call lacks, with the way to the page where the client leads its person.
+pub fn unconnected(
     gateway: &Gateway,
     admitted: &Admitted,
     call: &Call<'_>,

@@ -9,6 +9,7 @@ use crate::{
         ask::{self, Answer, AnswerBody, Ask},
         bridge,
         credential::Credential,
+        demand,
         edit::Editor,
         gateway::Gateway,
         handles::Session,
@@ -80,6 +81,17 @@ pub async fn dispatch(
         && reply.status == StatusCode::UNAUTHORIZED
     {
         gateway.tokens.refused(admitted.snapshot.scope, account.id, account.version);
+    }
+    if let (Ok(reply), Some(account)) = (&reply, account)
+        && reply.status == StatusCode::FORBIDDEN
+        && let Some(refusal) =
+            Box::pin(demand::told(gateway, admitted, &permit, account, &reply.headers)).await
+    {
+        if let Some(open) = open {
+            let ending = Ending::Failed("upstream_insufficient_scope", refusal.sentence().into_owned());
+            open.close(&ending, Some(StatusCode::FORBIDDEN.as_u16()), 0);
+        }
+        return reply::refusal(gateway, ask, &permit.call().refused(admitted, refusal));
     }
     match reply {
         Ok(reply) if bridge::may_be_ours_to_open(permit.call()) => {

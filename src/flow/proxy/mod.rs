@@ -17,6 +17,7 @@ pub mod admit;
 pub mod approve;
 pub mod bridge;
 pub mod credential;
+pub mod demand;
 pub mod dispatch;
 pub mod edit;
 pub mod gateway;

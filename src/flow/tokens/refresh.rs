@@ -247,7 +247,7 @@ impl Tokens {
             if sent_at.elapsed() + send::WITHIN > LEASE {
                 return Ok(Err(NoToken::Away));
             }
-            let request = armed.template.refresh(&armed.client, refresh, &held.scopes, &redirect_uri, None);
+            let request = armed.template.refresh(&armed.client, refresh, &held.scopes, &redirect_uri);
             let answer = match send(&self.parts().egress, &request).await {
                 Ok((status, body)) => armed.template.read(status, &body),
                 Err(failure) => Err(failure),

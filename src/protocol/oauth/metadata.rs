@@ -71,13 +71,34 @@ impl From<NotADocument> for BadMetadata {
     }
 }
 
+/// An authorization server, by what it calls itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issuer {
+    /// As it is written: it is compared to the letter.
+    pub text: String,
+    /// The same as an address.
+    pub url: Url,
+}
+
+impl Issuer {
+    /// One that is written so.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(Self { text: text.to_owned(), url: address(text)? })
+    }
+
+    /// The server that a resource is itself, as it was before resources named theirs (MCP of 2025-03-26).
+    pub fn of_origin(resource: &Url) -> Option<Self> {
+        Self::parse(&resource.origin().ascii_serialization())
+    }
+}
+
 /// What a resource says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceMetadata {
     /// What it calls itself; tokens are asked for under this name (RFC 8707).
     pub resource: String,
     /// The servers that give tokens for it, at least one.
-    pub authorization_servers: Vec<Url>,
+    pub authorization_servers: Vec<Issuer>,
     /// The scopes that it knows.
     pub scopes: Vec<String>,
 }
@@ -97,7 +118,7 @@ impl ResourceMetadata {
             return Err(BadMetadata::NotTheirs);
         }
         let servers = list(value, "authorization_servers").unwrap_or_default();
-        let servers: Vec<_> = servers.iter().filter_map(|text| address(text)).take(10).collect();
+        let servers: Vec<_> = servers.iter().filter_map(|text| Issuer::parse(text)).take(10).collect();
         if servers.is_empty() {
             return Err(BadMetadata::Missing("authorization_servers"));
         }
@@ -173,6 +194,25 @@ impl ServerMetadata {
         })
     }
 
+    /// What is true of one that says nothing, as the protocol's revision of 2025-03-26 had it.
+    pub fn usual(issuer: &Issuer) -> Option<Self> {
+        let at = |path: &str| issuer.url.join(path).ok();
+        Some(Self {
+            issuer: issuer.text.clone(),
+            authorize: at("/authorize")?,
+            token: at("/token")?,
+            register: at("/register"),
+            revoke: None,
+            userinfo: None,
+            scopes: None,
+            pkce: Some(vec!["S256".to_owned()]),
+            auth_methods: vec!["none".to_owned(), "client_secret_post".to_owned()],
+            grants: None,
+            names_itself: false,
+            reads_client_documents: false,
+        })
+    }
+
     /// Whether it says that it knows PKCE with S256, without which an MCP client must not go on.
     pub fn has_pkce(&self) -> bool {
         self.pkce.as_ref().is_some_and(|kinds| kinds.iter().any(|kind| kind == "S256"))
@@ -197,6 +237,15 @@ fn list(value: &Value, name: &str) -> Option<Vec<String>> {
     let texts = value.get(name)?.as_array()?.iter().filter_map(Value::as_str);
     let is_plain = |text: &&str| text.len() <= LONGEST_LISTED && text.bytes().all(|b| b.is_ascii_graphic());
     Some(texts.filter(is_plain).take(MOST_LISTED).map(str::to_owned).collect())
+}
+
+/// The name under which tokens are asked for of a resource that does not say its own (RFC 8707; MCP: without a fragment, and
+/// without a slash at the end).
+pub fn canonical(resource: &Url) -> String {
+    let mut url = resource.clone();
+    url.set_fragment(None);
+    let text = url.as_str();
+    text.strip_suffix('/').unwrap_or(text).to_owned()
 }
 
 /// An address that a browser or a request may be sent to, as far as its text goes.
@@ -298,6 +347,15 @@ mod tests {
         assert!(!silent.has_pkce());
         assert_eq!(silent.client_auth(), ClientAuth::Basic);
         assert_eq!(ServerMetadata::read(b"<html>", "i"), Err(BadMetadata::Unreadable));
+    }
+
+    #[test]
+    fn a_resource_has_one_name() {
+        assert_eq!(canonical(&url("https://A.example/")), "https://a.example");
+        assert_eq!(canonical(&url("https://a.example/mcp/#x")), "https://a.example/mcp");
+        assert_eq!(canonical(&url("https://a.example/mcp?x=1")), "https://a.example/mcp?x=1");
+        let own = Issuer::of_origin(&url("https://a.example:8443/mcp")).expect("an issuer");
+        assert_eq!((own.text.as_str(), own.url.path()), ("https://a.example:8443", "/"));
     }
 
     proptest! {

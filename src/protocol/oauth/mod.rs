@@ -25,3 +25,4 @@ pub mod claims;
 pub mod callback;
 pub mod metadata;
 pub mod challenge;
+pub mod registration;

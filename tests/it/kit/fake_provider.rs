@@ -24,7 +24,7 @@ use portreeve::{
     domain::{
         audit::{self, Unrecorded},
         connections::{
-            AccountLabel, AccountOwner, NewConnection, NewTokens, Pkce, Provider, ProviderSource,
+            AccountLabel, AccountOwner, Enrolment, NewConnection, NewTokens, Pkce, Provider, ProviderSource,
             SealedSecret, TemplateParts, store, store::accounts,
         },
         vault::Cell,
@@ -374,7 +374,9 @@ impl TestApp {
                 client_auth: ClientAuth::Post,
                 pkce: Pkce::Sent,
                 is_openid: false,
+                resource: None,
             })),
+            enrolment: Enrolment::Entered,
             client_id: "client-1".to_owned(),
             secret: Some(SealedSecret { key: sealed.key, bytes: sealed.bytes, changed_at: now }),
             scopes: vec!["read".to_owned(), "write".to_owned()],

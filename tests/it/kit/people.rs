@@ -13,7 +13,7 @@ use portreeve::{
             ApiKeyForm, Expiry, IssuedKey, NewApiKey, NewServiceAccount, ServiceAccountForm,
             store as automation,
         },
-        connections::{Provider, ProviderSource, store as connections},
+        connections::{Enrolment, Provider, ProviderSource, store as connections},
         identity::{
             password::PasswordHash,
             sessions::{Method, NewSession},
@@ -248,6 +248,7 @@ impl TestApp {
             slug: preset.parse().unwrap(),
             name: preset.to_owned(),
             source: ProviderSource::Preset { slug: preset.to_owned(), variables: Default::default() },
+            enrolment: Enrolment::Entered,
             client_id: "client".to_owned(),
             secret: None,
             scopes: vec!["read:user".to_owned()],

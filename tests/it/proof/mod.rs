@@ -6,6 +6,7 @@ mod corpora;
 mod document;
 mod endings;
 mod pages;
+mod protected;
 mod record;
 mod roles;
 mod tenants;

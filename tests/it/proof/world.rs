@@ -117,6 +117,8 @@ async fn parameters(app: &TestApp, org: &PlantedOrg, user: ids::UserId) -> BTree
     all.insert("approval", approval.to_string());
     let hub = app.hub_at(org, &format!("hub-{}", org.slug), "https://hub.example.com").await;
     all.insert("returning", hub.to_string());
+    // The document of a client says nothing but its own address, whoever's the id is.
+    all.insert("known", hub.to_string());
     all.insert("connection", app.account(org, user, hub).await.to_string());
     all.insert("access", app.access_request(org, user, server).await.to_string());
     all.insert("test", ids::PolicyTestId::fresh().to_string());

@@ -1,12 +1,14 @@
 //! Calls that carry the token of an account of whoever the agent acts for.
 
+use std::sync::{Arc, Mutex};
+
 use http::{Method, StatusCode};
 use portreeve::base::{permission::Role, risk::Class};
 use serde_json::{Value, json};
 
 use crate::{
-    kit::{fake_provider::FakeProvider, http::Script, people::Person},
-    proxy::stage::Stage,
+    kit::{fake_provider::FakeProvider, fake_server::Script as Answer, http::Script, people::Person},
+    proxy::stage::{Stage, usual},
 };
 
 struct Hub {
@@ -19,7 +21,10 @@ struct Hub {
 
 /// The stage's server asks for an account at a provider.
 async fn hub() -> Hub {
-    let stage = Stage::with_ceiling(Class::Financial).await;
+    hub_before(Stage::with_ceiling(Class::Financial).await).await
+}
+
+async fn hub_before(stage: Stage) -> Hub {
     let hub = FakeProvider::start().await;
     stage.app.hub(&stage.org, "hub", &hub).await;
     let admin = stage.app.member(&stage.org, "Admin", Role::Admin).await;
@@ -191,4 +196,48 @@ async fn an_account_of_everybody_serves_who_has_none_and_ones_own_comes_first() 
     let carried = hub.carried();
     assert_eq!(carried.len(), 2);
     assert_ne!(carried[0], carried[1], "one's own comes first");
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_more_has_its_person_asked_and_is_called_with_it_then() {
+    let granted = Arc::new(Mutex::new("read".to_owned()));
+    let told = Arc::clone(&granted);
+    let stage = Stage::over(Class::Financial, move |asked| {
+        let is_call = String::from_utf8_lossy(&asked.body).contains("tools/call");
+        if is_call && !told.lock().unwrap().contains("admin") {
+            let challenge = "Bearer error=\"insufficient_scope\", scope=\"read admin\"";
+            return Answer::answer("403 Forbidden", &[("www-authenticate", challenge)], "");
+        }
+        usual(asked)
+    });
+    let mut hub = hub_before(stage.await).await;
+    hub.hub.grant("read");
+    let id = hub.stage.app.connected(&hub.stage.org, &mut hub.person, "hub").await;
+    let told = hub.call().await;
+    assert!(told.words().starts_with("[CONNECT ACCOUNT]") && told.words().contains("admin"), "{}", told.text);
+    let link = format!("/me/accounts/acme/connect/hub?connection={id}&scopes=admin");
+    assert!(told.words().contains(&link), "{}", told.text);
+    let decision = told.json()["result"]["_meta"]["portreeve/decision"].clone();
+    assert_eq!(decision["code"], "account_lacks_scopes");
+    let (action, record) = hub.stage.calls_once(2).await.pop().unwrap();
+    assert_eq!(
+        (action.as_str(), record.call.unwrap().code.as_deref()),
+        ("call.failed", Some("upstream_insufficient_scope"))
+    );
+    // What no server asked for is not asked of the person either.
+    let other = link.replace("scopes=admin", "scopes=everything");
+    hub.person.browser.get(&other).await.expect(StatusCode::CONFLICT);
+    let page = hub.person.browser.get(&link).await.expect(StatusCode::OK);
+    assert!(page.says("admin"), "{}", page.body);
+    let account = hub.person.browser.get(&format!("/me/accounts/acme/{id}")).await.expect(StatusCode::OK);
+    assert!(account.says("Not granted") && account.body.contains("scopes=admin"), "{}", account.body);
+    hub.hub.grant("read admin");
+    *granted.lock().unwrap() = "read admin".to_owned();
+    hub.stage.app.connected(&hub.stage.org, &mut hub.person, "hub").await;
+    assert_eq!(hub.call().await.words(), "done");
+    assert_eq!(hub.stage.app.number("select count(*) from connections where wanted_scopes <> '{}'").await, 0);
+    // One that asks for what was granted has nobody sign in again and again.
+    *granted.lock().unwrap() = String::new();
+    let told = hub.call().await;
+    assert!(!told.words().starts_with("[CONNECT ACCOUNT]"), "{}", told.text);
 }

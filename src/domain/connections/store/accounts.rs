@@ -42,6 +42,7 @@ struct Row {
     state_reason: String,
     state_since: OffsetDateTime,
     scopes: Vec<String>,
+    wanted_scopes: Vec<String>,
     has_refresh: bool,
     expires_at: Option<OffsetDateTime>,
     last_ok_at: Option<OffsetDateTime>,
@@ -82,6 +83,7 @@ impl Row {
             reason: self.state_reason,
             since: self.state_since,
             scopes: self.scopes,
+            wanted: self.wanted_scopes,
             has_refresh: self.has_refresh,
             expires_at: self.expires_at,
             last_ok_at: self.last_ok_at,
@@ -135,7 +137,7 @@ async fn rows(
                     where m.org_id = c.org_id and m.user_id = c.user_id),
                 (select t.name from teams t where t.org_id = c.org_id and t.id = c.team_id)) as "owner_name?",
             c.name, c.account_id, c.account_name, c.account_email, c.workspace, c.is_default, c.state,
-            coalesce(c.lease_until > clock_timestamp(), false) as "is_leased!", c.state_reason, c.state_since, c.scopes,
+            coalesce(c.lease_until > clock_timestamp(), false) as "is_leased!", c.state_reason, c.state_since, c.scopes, c.wanted_scopes,
             c.has_refresh, c.expires_at, c.last_ok_at, c.retry_at, c.last_error_at, c.last_error, c.last_error_words,
             c.connected_by as "connected_by: UserId", c.created_at, c.updated_at, c.version
         from connections c join providers p on p.org_id = c.org_id and p.id = c.provider_id
@@ -237,7 +239,7 @@ pub async fn renew(
             state_since = $6, scopes = $7, facts = $8, sealed_tokens = $9, data_key_id = $10, has_refresh = $11,
             expires_at = $12, refresh_expires_at = $13, issued_at = $6, token_version = token_version + 1,
             lease_by = null, lease_until = null, presented = 0, failures = 0, retry_at = null, last_ok_at = $6, last_error_at = null, last_error = '',
-            last_error_words = '', updated_at = $6, version = version + 1
+            last_error_words = '', wanted_scopes = '{}', updated_at = $6, version = version + 1
         where org_id = $1 and id = $2 and state <> 'revoked'",
         tx.org().uuid(),
         id.uuid(),
@@ -333,6 +335,23 @@ pub async fn prefer(tx: &mut OrgTx, id: ConnectionId, now: OffsetDateTime) -> Db
     bump_epoch(tx).await
 }
 
+/// Notes what a server says that it needs beyond what was granted, so that its owner may be asked for that.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn want(tx: &mut OrgTx, id: ConnectionId, scopes: &[String]) -> DbResult<()> {
+    sqlx::query!(
+        "update connections set wanted_scopes = $3 where org_id = $1 and id = $2 and state <> 'revoked'
+            and not wanted_scopes @> $3",
+        tx.org().uuid(),
+        id.uuid(),
+        scopes
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// Notes that a connection was certain to work.
 ///
 /// # Errors
@@ -403,6 +422,25 @@ pub async fn end_all_of(tx: &mut OrgTx, user: UserId, now: OffsetDateTime) -> Db
     .await?;
     bump_epoch(tx).await?;
     Ok(i64::try_from(done.rows_affected()).unwrap_or(i64::MAX))
+}
+
+/// Forgets the tokens of all accounts at a provider that is another one now; each has to be connected again.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn forget_tokens_at(tx: &mut OrgTx, provider: ProviderId, now: OffsetDateTime) -> DbResult<()> {
+    sqlx::query!(
+        "update connections set state = 'needs_reauth', state_reason = 'provider_moved', state_since = $3,
+            sealed_tokens = null, data_key_id = null, has_refresh = false, lease_by = null, lease_until = null,
+            retry_at = null, updated_at = $3, version = version + 1
+        where org_id = $1 and provider_id = $2 and state <> 'revoked'",
+        tx.org().uuid(),
+        provider.uuid(),
+        now
+    )
+    .execute(tx.conn())
+    .await?;
+    bump_epoch(tx).await
 }
 
 /// How many accounts are connected at a provider.

@@ -108,12 +108,14 @@ async fn offered(cx: &OrgCx, tx: &mut OrgTx, input: &BeginInput) -> ActionResult
     held.for_each(&mut add);
     if !input.scopes.is_empty() {
         // Whoever made the address that a person follows does not decide what they are asked for.
-        let needed = tools::required_scopes(tx).await?;
+        let mut needed = tools::required_scopes(tx).await?;
+        needed.extend(connection.iter().flat_map(|connection| connection.wanted.clone()));
         if let Some(other) = input.scopes.iter().find(|scope| !scope.is_empty() && !needed.contains(scope)) {
             return Err(ActionError::refused(
                 "connect_scope_unneeded",
                 format!(
-                    "No tool here needs {other:?}, so nobody is asked for it. An admin says on a tool's page what it needs."
+                    "No tool here needs {other:?}, and no server asked for it, so nobody else is. An admin says on a tool's page \
+                     what it needs."
                 ),
             ));
         }
@@ -178,7 +180,6 @@ pub async fn begin(cx: &OrgCx, input: &BeginInput) -> ActionResult<Begun> {
         state: &state,
         nonce: &nonce,
         verifier: &verifier,
-        resource: None,
     });
     Ok(Begun { provider, url })
 }

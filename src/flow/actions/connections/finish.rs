@@ -84,7 +84,7 @@ pub async fn finish(person: &PersonCx, provider: &str, query: &str) -> ActionRes
     };
     let (verifier, nonce) = proof_of(&proof)?;
     let redirect_uri = cx.ports.tokens.redirect_uri(id);
-    let exchange = armed.template.exchange(&armed.client, code, &redirect_uri, &verifier, None);
+    let exchange = armed.template.exchange(&armed.client, code, &redirect_uri, &verifier);
     let answer = match send(&cx.ports.egress, &exchange).await {
         Ok((status, body)) => armed.template.read(status, &body),
         Err(failure) => Err(failure),

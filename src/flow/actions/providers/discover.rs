@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 use url::Url;
 
@@ -55,7 +56,21 @@ pub(super) async fn discover(egress: &Egress, issuer: &str, url: &Url) -> Action
     Err(ActionError::field("issuer", fault))
 }
 
-async fn read(egress: &Egress, place: &Url, issuer: &str) -> Result<ServerMetadata, String> {
+/// What an authorization server says of itself at one place; otherwise what was found instead.
+pub(super) async fn read(egress: &Egress, place: &Url, issuer: &str) -> Result<ServerMetadata, String> {
+    let body = fetched(egress, place).await?;
+    ServerMetadata::read(&body, issuer).map_err(|error| match error {
+        BadMetadata::NotTheirs => {
+            "its description names another issuer; enter the issuer exactly as the provider writes it"
+                .to_owned()
+        }
+        BadMetadata::Unreadable => "what is there is no description of a provider".to_owned(),
+        BadMetadata::Missing(what) => format!("its description has no usable {what}"),
+    })
+}
+
+/// A document that somebody publishes about themselves; otherwise what was found instead.
+pub(super) async fn fetched(egress: &Egress, place: &Url) -> Result<Bytes, String> {
     let target = egress.target(place.as_str()).map_err(|error| error.to_string())?;
     let mut request = Request::new(Method::GET, target);
     request.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
@@ -65,16 +80,7 @@ async fn read(egress: &Egress, place: &Url, issuer: &str) -> Result<ServerMetada
     if !status.is_success() {
         return Err(format!("it answered {} where its description should be", status.as_u16()));
     }
-    let body =
-        reply.read(LONGEST).await.map_err(|error| format!("its description cannot be read: {error}"))?;
-    ServerMetadata::read(&body, issuer).map_err(|error| match error {
-        BadMetadata::NotTheirs => {
-            "its description names another issuer; enter the issuer exactly as the provider writes it"
-                .to_owned()
-        }
-        BadMetadata::Unreadable => "what is there is no description of a provider".to_owned(),
-        BadMetadata::Missing(what) => format!("its description has no usable {what}"),
-    })
+    reply.read(LONGEST).await.map_err(|error| format!("its description cannot be read: {error}"))
 }
 
 /// Refuses addresses that could never be called.

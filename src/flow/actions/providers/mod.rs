@@ -2,6 +2,8 @@
 
 mod change;
 mod discover;
+mod of_server;
+mod protection;
 mod register;
 
 use serde::Serialize;
@@ -30,6 +32,7 @@ use crate::{
 };
 
 pub use change::{ProviderChange, delete, disable, enable, rotate, update};
+pub use of_server::{OfServerInput, client_document, rediscover, register_for_server};
 pub use register::{ProviderInput, register};
 
 /// What a provider's page shows.
@@ -56,6 +59,8 @@ struct ProviderRecord<'a> {
     revoke_url: Option<&'a str>,
     userinfo_url: Option<&'a str>,
     issuer: Option<&'a str>,
+    resource: Option<&'a str>,
+    enrolment: &'static str,
     client_id: &'a str,
     scopes: &'a [String],
     user_scopes: &'a [String],
@@ -86,6 +91,8 @@ impl<'a> From<&'a Provider> for ProviderRecord<'a> {
             revoke_url: parts.and_then(|parts| Some(parts.revoke.as_ref()?.as_str())),
             userinfo_url: parts.and_then(|parts| Some(parts.userinfo.as_ref()?.as_str())),
             issuer: parts.and_then(|parts| parts.issuer.as_deref()),
+            resource: parts.and_then(|parts| parts.resource.as_deref()),
+            enrolment: provider.enrolment.as_str(),
             client_id: &provider.client_id,
             scopes: &provider.scopes,
             user_scopes: &provider.user_scopes,

@@ -1,16 +1,19 @@
 //! Registering a provider.
 
 use crate::{
-    base::{ids::ProviderId, permission::Permission},
+    base::{ids::ProviderId, permission::Permission, secret::Secret},
     domain::{
         audit::{self, Entry},
-        connections::{NewProvider, NewSource, Provider, ProviderForm, ProviderSource, preset, store},
+        connections::{
+            Enrolment, NewProvider, NewSource, Provider, ProviderForm, ProviderSource, preset, store,
+        },
     },
     flow::{
         actions::providers::{ProviderRecord, discover, sealed, taken},
         cx::OrgCx,
         fault::{ActionError, ActionResult},
     },
+    io::db::OrgTx,
 };
 
 /// What is asked for where neither somebody nor a preset says it.
@@ -54,6 +57,7 @@ pub async fn register(cx: &OrgCx, input: &ProviderInput) -> ActionResult<Provide
         name: new.name,
         scopes: new.scopes.unwrap_or_else(|| usual_scopes(&source, offered.as_deref())),
         source,
+        enrolment: Enrolment::Entered,
         client_id: new.client_id,
         secret: None,
         user_scopes: new.user_scopes,
@@ -70,15 +74,25 @@ pub async fn register(cx: &OrgCx, input: &ProviderInput) -> ActionResult<Provide
         ));
     }
     let mut tx = cx.tx().await?;
-    if let Some(secret) = secret {
-        provider.secret = Some(sealed(cx, &mut tx, provider.id, &secret, now).await?);
-    }
-    store::insert(&mut tx, &provider).await.map_err(taken)?;
-    let entry = Entry::admin("provider.created", &cx.who())
-        .target("provider", provider.id, &provider.name)
-        .after(&ProviderRecord::from(&provider));
+    let entry = insert(cx, &mut tx, &mut provider, secret).await?;
     audit::commit(tx, now, vec![entry]).await?;
     Ok(provider)
+}
+
+/// Stores a new provider with its client's secret, and gives what the record says of it.
+pub(super) async fn insert(
+    cx: &OrgCx,
+    tx: &mut OrgTx,
+    provider: &mut Provider,
+    secret: Option<Secret<String>>,
+) -> ActionResult<Entry> {
+    if let Some(secret) = secret {
+        provider.secret = Some(sealed(cx, tx, provider.id, &secret, provider.created_at).await?);
+    }
+    store::insert(tx, provider).await.map_err(taken)?;
+    Ok(Entry::admin("provider.created", &cx.who())
+        .target("provider", provider.id, &provider.name)
+        .after(&ProviderRecord::from(&*provider)))
 }
 
 fn usual_scopes(source: &ProviderSource, offered: Option<&[String]>) -> Vec<String> {

@@ -96,7 +96,7 @@ pub async fn replace_credentials(
 }
 
 /// The record of other credentials.
-pub(super) fn credentials_entry(
+pub(in crate::flow::actions) fn credentials_entry(
     cx: &OrgCx,
     server: &Server,
     before: &[Credential],

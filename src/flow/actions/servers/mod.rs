@@ -26,6 +26,7 @@ use crate::{
 };
 
 pub use change::{ServerChange, ServerInput, delete, disable, enable, register, register_tried, update};
+pub(super) use credentials::credentials_entry;
 pub use credentials::{CredentialInput, replace_credentials};
 pub use draft::TriedCredential;
 pub use look::{
@@ -61,7 +62,7 @@ impl<'a> From<&'a Server> for ServerRecord<'a> {
 }
 
 /// The server that a path or a body names.
-async fn named(tx: &mut OrgTx, name: &str) -> ActionResult<Server> {
+pub(super) async fn named(tx: &mut OrgTx, name: &str) -> ActionResult<Server> {
     let name = ServerRef::parse(name).ok_or(ActionError::NotFound)?;
     store::servers::find(tx, &name).await?.ok_or(ActionError::NotFound)
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::{
     base::{permission::Permission, secret::Secret},
     domain::connections::{Provider, ProviderForm},
-    flow::actions::providers::{self, ProviderChange, ProviderInput},
+    flow::actions::providers::{self, OfServerInput, ProviderChange, ProviderInput},
     protocol::oauth::document::Facts,
     web::{
         api::providers::views::{PresetView, ProviderView},
@@ -98,6 +98,23 @@ pub fn routes() -> Routes {
             enable,
         )
         .api(
+            act(
+                "/orgs/{org}/servers/{server}/provider",
+                "registerServerProvider",
+                &["provider.created", "server.credentials_changed"],
+            )
+            .about(TAG, "Find the provider that protects a server, register there, and have calls carry its accounts' tokens")
+            .takes::<OfServerBody>()
+            .gives::<ProviderView>(StatusCode::CREATED),
+            of_server,
+        )
+        .api(
+            act("/orgs/{org}/providers/{provider}/rediscover", "rediscoverProvider", &["provider.moved"])
+                .about(TAG, "Ask the server that named a provider whether it takes another one's tokens now")
+                .gives::<ProviderView>(StatusCode::OK),
+            rediscover,
+        )
+        .api(
             Operation::delete(ONE, "deleteProvider", Effect::Records(&["provider.deleted"]))
                 .about(TAG, "Delete an OAuth provider with its secret")
                 .needs(write)
@@ -179,6 +196,22 @@ struct ProviderBody {
     user_scopes: Vec<String>,
 }
 
+/// What is said about the provider of a server; all of it may be left out.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "ServerProvider")]
+struct OfServerBody {
+    /// Made from the server's when left out.
+    #[serde(default)]
+    #[schemars(length(max = 40))]
+    slug: String,
+    /// A client that somebody registered there; left out, Portreeve registers by itself where that is possible.
+    #[serde(default)]
+    #[schemars(length(max = 500))]
+    client_id: String,
+    client_secret: Option<Secret<String>>,
+}
+
 /// Changes to an OAuth provider.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -241,6 +274,26 @@ async fn create(cx: KeyAsk, Body(body): Body<ProviderBody>) -> ApiResult {
     let input = ProviderInput { id: None, form: body.into() };
     let provider = providers::register(&cx, &input).await?;
     Ok(json::one(StatusCode::CREATED, &ProviderView::of(&cx, provider)))
+}
+
+async fn of_server(
+    cx: KeyAsk,
+    Path((_, server)): Path<(String, String)>,
+    Body(body): Body<OfServerBody>,
+) -> ApiResult {
+    let input = OfServerInput {
+        id: None,
+        slug: body.slug,
+        client_id: body.client_id,
+        client_secret: body.client_secret,
+    };
+    let (_, provider) = providers::register_for_server(&cx, &server, &input).await?;
+    Ok(json::one(StatusCode::CREATED, &ProviderView::of(&cx, provider)))
+}
+
+async fn rediscover(cx: KeyAsk, Path((_, provider)): Path<(String, String)>) -> ApiResult {
+    let (provider, _) = providers::rediscover(&cx, &provider).await?;
+    Ok(shown(&cx, provider))
 }
 
 async fn one(cx: KeyAsk, Path((_, provider)): Path<(String, String)>) -> ApiResult {

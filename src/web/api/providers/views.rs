@@ -32,6 +32,10 @@ pub(super) struct ProviderView {
     client_auth: Option<&'static str>,
     /// What becomes of PKCE; null where the preset says it.
     pkce: Option<&'static str>,
+    /// The one resource that its tokens are asked for; null for a provider of many.
+    resource: Option<String>,
+    /// How the client came to be known there: `entered` by somebody, by a `document` of ours, or `registered` by itself.
+    enrolment: &'static str,
     client_id: String,
     /// Whether a secret is stored; it is never shown.
     has_secret: bool,
@@ -79,6 +83,8 @@ impl ProviderView {
             issuer: parts.and_then(|parts| parts.issuer.clone()),
             client_auth: parts.map(|parts| parts.client_auth.as_str()),
             pkce: parts.map(|parts| parts.pkce.as_str()),
+            resource: parts.and_then(|parts| parts.resource.clone()),
+            enrolment: provider.enrolment.as_str(),
             client_id: provider.client_id,
             has_secret: provider.secret.is_some(),
             secret_changed_at: provider.secret.map(|secret| secret.changed_at),

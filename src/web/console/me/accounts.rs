@@ -38,6 +38,8 @@ use crate::{
     },
 };
 
+#[cfg(test)]
+pub(super) use samples::samples;
 use words::Health;
 
 const LIST: &str = "/me/accounts";
@@ -270,7 +272,12 @@ impl AccountRow {
         let connect = connect_href(org, &connection.provider_slug);
         Self {
             href: format!("{LIST}/{org}/{id}"),
-            reconnect: with_query(&connect, [("connection", id.as_str())]),
+            reconnect: with_query(
+                &connect,
+                [("connection", id.as_str()), ("scopes", &connection.wanted.join(" "))]
+                    .into_iter()
+                    .filter(|(_, value)| !value.is_empty()),
+            ),
             provider: connection.provider_name.clone(),
             title: connection.title().to_owned(),
             workspace: connection.label.workspace.clone(),
@@ -300,7 +307,8 @@ async fn account_page(
     let connection = sheet.connection;
     let can_revoke = sheet.provider.template().is_some_and(|template| template.can_revoke());
     let row = AccountRow::of(found.slug.as_str(), &connection, ask.cx.now());
-    let missing = connection.missing(&sheet.provider.scopes).into_iter().map(str::to_owned).collect();
+    let asked_for: Vec<String> = sheet.provider.scopes.iter().chain(&connection.wanted).cloned().collect();
+    let missing = connection.missing(&asked_for).into_iter().map(str::to_owned).collect();
     let page = AccountPage {
         shell: shell_of::person(ask, row.title.clone()).await?.with_faults(!faults.is_empty()),
         crumbs: vec![Crumb::to("Connected accounts", LIST)],

@@ -2,6 +2,7 @@
 
 mod change;
 mod list;
+mod of_server;
 mod register;
 #[cfg(test)]
 mod samples;
@@ -38,6 +39,15 @@ pub fn routes() -> Routes {
         .form(&format!("{one}/disable"), write, records(&["provider.disabled"]), change::disable)
         .form(&format!("{one}/enable"), write, records(&["provider.enabled"]), change::enable)
         .form(&format!("{one}/delete"), write, records(&["provider.deleted"]), change::delete)
+        .form(&format!("{one}/rediscover"), write, records(&["provider.moved"]), of_server::rediscover)
+        .page("/o/{org}/servers/{server}/provider", write, of_server::new)
+        .form(
+            "/o/{org}/servers/{server}/provider",
+            write,
+            records(&["provider.created", "server.credentials_changed"]),
+            of_server::create,
+        )
+        .page("/oauth/clients/{known}", Access::Anyone, of_server::document)
 }
 
 fn crumb(ask: &OrgPage) -> Crumb {

@@ -2,10 +2,10 @@
 
 use crate::{
     base::ids::{DataKeyId, ProviderId},
-    domain::connections::{Pkce, Provider, ProviderSource, SealedSecret, TemplateParts, preset},
+    domain::connections::{Enrolment, Pkce, Provider, ProviderSource, SealedSecret, TemplateParts, preset},
     protocol::oauth::client::ClientAuth,
     web::{
-        console::providers::{change, list, register, show},
+        console::providers::{change, list, of_server, register, show},
         kit::{
             form::FormFaults,
             samples::{AT, Sample, faults},
@@ -15,7 +15,7 @@ use crate::{
 
 /// The samples of every file of these pages.
 pub(in crate::web::console) fn samples() -> Vec<Sample> {
-    let files = [list::samples, register::samples, show::samples, change::samples];
+    let files = [list::samples, register::samples, of_server::samples, show::samples, change::samples];
     files.iter().flat_map(|samples| samples()).collect()
 }
 
@@ -47,6 +47,7 @@ pub(super) fn own() -> ProviderSource {
         client_auth: ClientAuth::Basic,
         pkce: Pkce::Required,
         is_openid: true,
+        resource: None,
     }))
 }
 
@@ -58,6 +59,7 @@ pub(super) fn provider(source: ProviderSource, name: &str, is_off: bool) -> Prov
         slug: "gitlab".parse().expect("a slug"),
         name: name.to_owned(),
         source,
+        enrolment: Enrolment::Entered,
         client_id: name.to_owned(),
         secret: Some(sealed).filter(|_| !is_off),
         scopes: vec![name.to_owned()],

@@ -37,6 +37,8 @@ struct ProviderPage {
     created_by: String,
     callback: String,
     kind: String,
+    /// How the client came to be known there.
+    enrolment: &'static str,
     variables: Vec<(String, String)>,
     secret_age: String,
     preset: Option<&'static Preset>,
@@ -49,6 +51,10 @@ struct ProviderPage {
 impl ProviderPage {
     const fn parts(&self) -> Option<&TemplateParts> {
         self.provider.source.parts()
+    }
+
+    fn is_of_server(&self) -> bool {
+        self.parts().is_some_and(|parts| parts.resource.is_some())
     }
 
     fn is_lost(&self) -> bool {
@@ -117,6 +123,7 @@ async fn render(ask: &OrgPage, status: StatusCode, sheet: ProviderSheet, faults:
         created_by: created_by.unwrap_or_default(),
         callback,
         kind: words::kind(&provider),
+        enrolment: words::enrolment(provider.enrolment),
         variables: variables(&provider),
         secret_age: age.map(words::age).unwrap_or_default(),
         doubts: preset.map(words::unverified).unwrap_or_default(),
@@ -158,6 +165,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
             created_by: LONG.into(),
             callback: format!("https://portreeve.example/oauth/callback/{}", provider.id),
             kind: words::kind(&provider),
+            enrolment: words::enrolment(provider.enrolment),
             variables: variables(&provider),
             secret_age: words::age(400),
             doubts: preset.map(words::unverified).unwrap_or_default(),

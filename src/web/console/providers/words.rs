@@ -1,6 +1,6 @@
 //! Words about providers that several pages share.
 
-use crate::domain::connections::{Preset, Provider, ProviderSource};
+use crate::domain::connections::{Enrolment, Preset, Provider, ProviderSource};
 
 /// What kind of provider it is.
 pub(super) fn kind(provider: &Provider) -> String {
@@ -9,7 +9,17 @@ pub(super) fn kind(provider: &Provider) -> String {
             provider.preset().map_or_else(|| format!("Preset {slug}"), |preset| preset.name.clone())
         }
         ProviderSource::Own(parts) if parts.is_openid => "Described by itself".to_owned(),
+        ProviderSource::Own(parts) if parts.resource.is_some() => "Named by a server".to_owned(),
         ProviderSource::Own(_) => "Custom".to_owned(),
+    }
+}
+
+/// How a client came to be known at a provider.
+pub(super) const fn enrolment(enrolment: Enrolment) -> &'static str {
+    match enrolment {
+        Enrolment::Entered => "by a client that was entered here",
+        Enrolment::Document => "by a document that Portreeve publishes",
+        Enrolment::Registered => "by a client that registered itself",
     }
 }
 

@@ -50,6 +50,8 @@ struct CredentialsPage {
     form: CredentialForm,
     faults: FormFaults,
     can_write: bool,
+    /// Whether the provider that protects the server can be looked for.
+    can_sign_in: bool,
 }
 
 /// A credential, and the dialog that removes it.
@@ -214,6 +216,8 @@ async fn render(
     let href = href(ask, server.slug.as_str());
     let mut shell = shell_of::org(ask, server.name.clone()).await?;
     shell.has_faults = !faults.is_empty();
+    let has_account = credentials.iter().any(|one| one.source == CredentialSource::Oauth);
+    let may_register = ask.cx.may(Permission::ProvidersWrite) && ask.cx.may(Permission::ServersWrite);
     page_with(
         status,
         &CredentialsPage {
@@ -234,6 +238,7 @@ async fn render(
             form,
             faults,
             can_write: ask.cx.may(Permission::ServersWrite),
+            can_sign_in: may_register && !has_account,
         },
     )
 }
@@ -285,6 +290,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         targets: vec![Choice::new("header", "Header")],
         form: CredentialForm { name: SHARP.into(), template: SHARP.into(), ..CredentialForm::default() },
         faults,
+        can_sign_in: can_write,
         can_write,
     };
     let all = faults(&[

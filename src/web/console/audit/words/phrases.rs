@@ -258,6 +258,7 @@ pub(super) const PHRASES: &[Phrase] = &[
     phrase("provider.deleted", "Provider deleted", "delete", "deleted", "the provider {target}"),
     phrase("provider.disabled", "Provider disabled", "disable", "disabled", "the provider {target}"),
     phrase("provider.enabled", "Provider enabled", "enable", "enabled", "the provider {target}"),
+    phrase("provider.moved", "Provider moved", "move", "moved", "the provider {target}"),
     phrase(
         "provider.refused",
         "Registered client refused",

@@ -13,7 +13,7 @@ use crate::web::kit::{
     shell::Base,
 };
 
-pub(crate) fn samples() -> Vec<Sample> {
+pub(in crate::web::console::me) fn samples() -> Vec<Sample> {
     let row = |text: &str, is_broken: bool| AccountRow {
         href: "/me/accounts/acme/con_1".into(),
         reconnect: "/me/accounts/acme/connect/github?connection=con_1".into(),

@@ -1,0 +1,279 @@
+//! Registering the provider that a server of MCP names, and the client that we are there: an admin's own, else one known by
+//! our document, else one that registers by itself.
+
+use url::Url;
+
+use crate::{
+    base::{
+        ids::{CredentialId, ProviderId},
+        permission::Permission,
+        secret::Secret,
+    },
+    domain::{
+        audit::{self, Entry},
+        connections::{
+            Enrolment, NewProvider, Provider, ProviderSource, TemplateParts,
+            store::{self, accounts},
+        },
+        servers::{Credential, CredentialSource, CredentialTarget, NamedProvider, Server, store as servers},
+        tenancy::store::orgs,
+    },
+    flow::{
+        actions::{
+            providers::{
+                ProviderRecord, callback_of, named,
+                protection::{Protection, protection},
+                register::insert,
+                sealed,
+            },
+            servers::{credentials_entry, named as named_server},
+        },
+        cx::OrgCx,
+        fault::{ActionError, ActionResult},
+        tokens::send,
+    },
+    io::db::{OrgTx, Tx},
+    protocol::oauth::{
+        client::ClientAuth,
+        metadata::ServerMetadata,
+        registration::{ClientMetadata, Registered},
+    },
+};
+
+/// Our name, which people see where they agree.
+const NAME: &str = "Portreeve";
+
+/// What somebody says about the provider of a server; all of it may be left out.
+#[derive(Clone, Debug, Default)]
+pub struct OfServerInput {
+    /// The id that the form was given: its callback stood on the page before there was a provider.
+    pub id: Option<ProviderId>,
+    /// The short name; made from the server's when left empty.
+    pub slug: String,
+    /// The client's id, where somebody registered one.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: Option<Secret<String>>,
+}
+
+/// A client as it is known at an authorization server.
+struct Enrolled {
+    enrolment: Enrolment,
+    id: String,
+    secret: Option<Secret<String>>,
+    auth: ClientAuth,
+}
+
+/// Registers the provider that protects a server, and has the server's requests carry tokens of its accounts.
+///
+/// # Errors
+/// A refusal that says what the server, or its authorization server, does not do; the faults of each field.
+pub async fn register_for_server(
+    cx: &OrgCx,
+    server: &str,
+    input: &OfServerInput,
+) -> ActionResult<(Server, Provider)> {
+    cx.require(Permission::ProvidersWrite)?;
+    cx.require(Permission::ServersWrite)?;
+    let mut tx = cx.tx().await?;
+    let server = named_server(&mut tx, server).await?;
+    tx.done().await?;
+    let slug = if input.slug.trim().is_empty() { server.slug.as_str() } else { input.slug.as_str() };
+    let own =
+        NewProvider::parse_own_client(slug, &server.name, &input.client_id, input.client_secret.as_ref())?;
+    let address = Url::parse(&server.url).map_err(ActionError::defect)?;
+    let found = protection(&cx.ports.egress, &address).await?;
+    let id = input.id.unwrap_or_else(ProviderId::fresh);
+    let enrolled = match own.client {
+        Some((client_id, secret)) => entered(&found.metadata, client_id, secret),
+        None => enrol(cx, id, &found).await?,
+    };
+    let now = cx.now();
+    let mut provider = Provider {
+        id,
+        slug: own.slug,
+        name: server.name.to_string(),
+        source: ProviderSource::Own(Box::new(parts(&found, enrolled.auth))),
+        enrolment: enrolled.enrolment,
+        client_id: enrolled.id,
+        secret: None,
+        scopes: found.scopes,
+        user_scopes: Vec::new(),
+        created_by: cx.user(),
+        created_at: now,
+        updated_at: now,
+        disabled_at: None,
+        version: 1,
+    };
+    let mut tx = cx.tx().await?;
+    let created = insert(cx, &mut tx, &mut provider, enrolled.secret).await?;
+    let carried = carry(cx, &mut tx, &server, &provider).await?;
+    audit::commit(tx, now, vec![created, carried]).await?;
+    Ok((server, provider))
+}
+
+/// Has a server's requests carry tokens of accounts at a provider, in place of what stood in that header.
+async fn carry(cx: &OrgCx, tx: &mut OrgTx, server: &Server, provider: &Provider) -> ActionResult<Entry> {
+    let before = servers::credentials::list(tx, server.id).await?;
+    let is_other = |one: &&Credential| {
+        one.target != CredentialTarget::Header || !one.name.eq_ignore_ascii_case("authorization")
+    };
+    let mut after: Vec<Credential> = before.iter().filter(is_other).cloned().collect();
+    after.push(Credential {
+        id: CredentialId::fresh(),
+        target: CredentialTarget::Header,
+        name: "Authorization".to_owned(),
+        source: CredentialSource::Oauth,
+        provider: Some(NamedProvider {
+            id: provider.id,
+            slug: provider.slug.to_string(),
+            name: provider.name.clone(),
+        }),
+        secret: None,
+        template: "Bearer {value}".to_owned(),
+        value: None,
+    });
+    servers::credentials::replace(tx, server.id, &after).await?;
+    orgs::bump_epoch(tx).await?;
+    Ok(credentials_entry(cx, server, &before, &after))
+}
+
+/// Asks the server of a provider anew what protects it. Where that is another authorization server now, we are registered
+/// there anew, and every account has to be connected again: what one gave is never shown to the other.
+///
+/// # Errors
+/// As [`register_for_server`]; a refusal where no server named the provider.
+pub async fn rediscover(cx: &OrgCx, name: &str) -> ActionResult<(Provider, bool)> {
+    cx.require(Permission::ProvidersWrite)?;
+    let mut tx = cx.tx().await?;
+    let before = named(&mut tx, name).await?;
+    tx.done().await?;
+    let known = before.source.parts().filter(|parts| parts.resource.is_some());
+    let Some((known, resource)) = known.and_then(|known| Some((known, known.resource.as_deref()?))) else {
+        return Err(ActionError::refused(
+            "provider_of_no_server",
+            "No server named this provider, so there is nobody to ask. What it says of itself stays as it was entered.",
+        ));
+    };
+    let address = Url::parse(resource).map_err(ActionError::defect)?;
+    let found = protection(&cx.ports.egress, &address).await?;
+    if known.issuer.as_deref() == Some(found.metadata.issuer.as_str()) {
+        return Ok((before, false));
+    }
+    if before.enrolment == Enrolment::Entered {
+        return Err(ActionError::refused(
+            "provider_moved",
+            format!(
+                "The server takes tokens of {} now, where the client that was entered is not known. Register a client there, \
+                 and add its provider from the server's page.",
+                found.metadata.issuer
+            ),
+        ));
+    }
+    let enrolled = enrol(cx, before.id, &found).await?;
+    let mut after = before.clone();
+    after.source = ProviderSource::Own(Box::new(parts(&found, enrolled.auth)));
+    (after.enrolment, after.client_id, after.scopes) = (enrolled.enrolment, enrolled.id, found.scopes);
+    let mut tx = cx.tx().await?;
+    after.secret = match &enrolled.secret {
+        Some(secret) => Some(sealed(cx, &mut tx, after.id, secret, cx.now()).await?),
+        None => None,
+    };
+    if !store::relocate(&mut tx, &after, before.version, cx.now()).await? {
+        return Err(ActionError::Changed);
+    }
+    accounts::forget_tokens_at(&mut tx, after.id, cx.now()).await?;
+    let entry = Entry::admin("provider.moved", &cx.who())
+        .target("provider", after.id, &after.name)
+        .changed(&ProviderRecord::from(&before), &ProviderRecord::from(&after));
+    audit::commit(tx, cx.now(), vec![entry]).await?;
+    Ok((after, true))
+}
+
+fn parts(found: &Protection, client_auth: ClientAuth) -> TemplateParts {
+    let resource = Some(found.resource.clone());
+    TemplateParts {
+        client_auth,
+        resource,
+        userinfo: None,
+        ..TemplateParts::of_metadata(&found.metadata, false)
+    }
+}
+
+/// The client that an admin registered.
+fn entered(metadata: &ServerMetadata, id: String, secret: Option<Secret<String>>) -> Enrolled {
+    let auth = if secret.is_some() { metadata.client_auth() } else { ClientAuth::None };
+    Enrolled { enrolment: Enrolment::Entered, id, secret, auth }
+}
+
+/// Makes a client known without an admin.
+async fn enrol(cx: &OrgCx, id: ProviderId, found: &Protection) -> ActionResult<Enrolled> {
+    let metadata = &found.metadata;
+    // Only an address that is protected can be somebody's name.
+    if metadata.reads_client_documents && cx.ports.site.is_secure() {
+        return Ok(Enrolled {
+            enrolment: Enrolment::Document,
+            id: cx.ports.site.url(&document_path(id)),
+            secret: None,
+            auth: ClientAuth::None,
+        });
+    }
+    let callback = callback_of(cx, id);
+    let Some(endpoint) = &metadata.register else {
+        return Err(ActionError::refused(
+            "provider_registers_nobody",
+            format!(
+                "{} registers nobody by itself. Register an application there with the callback address {callback}, and enter \
+                 its client id and secret.",
+                metadata.issuer
+            ),
+        ));
+    };
+    let asked = metadata.client_auth();
+    let client =
+        ClientMetadata { name: NAME, home: &cx.ports.site.base_url, redirect_uri: &callback, auth: asked };
+    let answer = send(&cx.ports.egress, &client.request(endpoint, &found.scopes.join(" "))).await;
+    let away = || {
+        ActionError::refused(
+            "provider_away",
+            format!(
+                "{} cannot be asked to register us right now. Try again in a few minutes.",
+                metadata.issuer
+            ),
+        )
+    };
+    let (status, body) = answer.map_err(|_| away())?;
+    let registered = Registered::read(status, &body).map_err(|error| {
+        ActionError::refused(
+            "provider_registered_nothing",
+            format!(
+                "{}: {error}. Register an application there with the callback address {callback}, and enter its client id \
+                 and secret.",
+                metadata.issuer
+            ),
+        )
+    })?;
+    let auth = match &registered.secret {
+        Some(_) => registered.auth.unwrap_or(asked),
+        None => ClientAuth::None,
+    };
+    Ok(Enrolled { enrolment: Enrolment::Registered, id: registered.id, secret: registered.secret, auth })
+}
+
+/// Where the document stands by which we are known as the client of a provider.
+fn document_path(id: ProviderId) -> String {
+    format!("/oauth/clients/{id}")
+}
+
+/// The document by which we are known as the client of a provider. It says what the address of the provider's callback is, and
+/// nothing that is not in its own address: whether there is such a provider is not told.
+///
+/// # Errors
+/// `NotFound` for what is no provider's id.
+pub fn client_document(site: &crate::flow::cx::Site, id: &str) -> ActionResult<serde_json::Value> {
+    let id: ProviderId = id.parse().map_err(|_| ActionError::NotFound)?;
+    let callback = site.url(&format!("/oauth/callback/{id}"));
+    let client =
+        ClientMetadata { name: NAME, home: &site.base_url, redirect_uri: &callback, auth: ClientAuth::None };
+    Ok(client.document(&site.url(&document_path(id))))
+}
