@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { apiOf, asker } from './http.mjs';
 import { run, serve } from './processes.mjs';
 import { RESULTS } from './upstream.mjs';
 
@@ -17,29 +18,16 @@ export async function freePort() {
   return port;
 }
 
-// Speaks to the API as the owner. A refusal ends the proof: nothing can be proven then.
-function apiOf(base, org, key) {
-  return async (method, path, body) => {
-    const response = await fetch(`${base}/api/v1/orgs/${org}/${path}`, {
-      method,
-      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-      body: body && JSON.stringify(body),
-      signal: AbortSignal.timeout(30_000),
-    });
-    const text = await response.text();
-    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
-    return text ? JSON.parse(text) : null;
-  };
-}
-
 // Removes a folder once a process is gone that this program cannot wait for any more.
 function removeAfter(pid, folder) {
   const script = 'for _ in $(seq 200); do kill -0 "$1" 2>/dev/null || break; sleep 0.1; done; rm -rf "$2"';
   spawn('sh', ['-c', script, 'sh', String(pid), folder], { detached: true, stdio: 'ignore' }).unref();
 }
 
-// Starts Portreeve on a folder of its own and makes the first organization. `stop` ends it and removes the folder.
-export async function startPortreeve() {
+// Starts Portreeve on a folder of its own and makes the first organization; its owner has a password where one is given.
+// `origin` is the address that it is known by, where that is not the one at which it listens. `stop` ends it and removes the
+// folder.
+export async function startPortreeve({ origin, password } = {}) {
   const data = mkdtempSync(join(tmpdir(), 'portreeve-conformance-'));
   const port = await freePort();
   const env = {
@@ -50,6 +38,7 @@ export async function startPortreeve() {
     PORTREEVE_METRICS_LISTEN: 'off',
     PORTREEVE_EGRESS_ALLOW: '127.0.0.0/8',
   };
+  if (origin) env.PORTREEVE_BASE_URL = origin;
   if (process.env.PORTREEVE_PG_BIN_DIR) env.PORTREEVE_PG_BIN_DIR = process.env.PORTREEVE_PG_BIN_DIR;
   const output = join(RESULTS, 'portreeve.log');
   const server = await serve(program, ['serve'], /https?:\/\/\S+/, { output, env, seconds: 90, isGentle: true });
@@ -57,7 +46,8 @@ export async function startPortreeve() {
   process.once('exit', forget);
   const made = join(RESULTS, 'bootstrap.json');
   const words = ['bootstrap', '--org', 'proof', '--email', 'owner@example.com', '--json'];
-  const code = await run(program, words, { output: made, env, seconds: 60 });
+  if (password) words.push('--password-stdin');
+  const code = await run(program, words, { output: made, env, seconds: 60, input: password });
   const text = readFileSync(made, 'utf8');
   if (code !== 0) throw new Error(`bootstrap ended with ${code}: ${text}`);
   const { api_key: key, user } = JSON.parse(text.slice(text.indexOf('{"')));
@@ -68,7 +58,8 @@ export async function startPortreeve() {
     rmSync(data, { recursive: true, force: true });
   };
   const base = `http://127.0.0.1:${port}`;
-  return { base, user, api: apiOf(base, 'proof', key), stop };
+  const ask = asker(port, origin ?? base);
+  return { base, port, key, user, ask, api: apiOf(ask, 'proof', key), stop };
 }
 
 // Adds a server and accepts all its tools. Gives why its catalogue cannot be read, if it cannot.

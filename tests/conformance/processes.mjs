@@ -28,10 +28,12 @@ function begin(command, args, options, stdio) {
   return child;
 }
 
-// Runs a program to its end, with its output in a file, and gives its exit code; null when it had to be ended.
-export async function run(command, args, { output, seconds, ...options }) {
+// Runs a program to its end, with its output in a file and a line of input where there is one, and gives its exit code; null
+// when it had to be ended.
+export async function run(command, args, { output, seconds, input, ...options }) {
   mkdirSync(dirname(output), { recursive: true });
-  const child = begin(command, args, options, ['ignore', 'pipe', 'pipe']);
+  const child = begin(command, args, options, [input ? 'pipe' : 'ignore', 'pipe', 'pipe']);
+  if (input) child.stdin.end(`${input}\n`);
   const file = createWriteStream(output);
   child.stdout.pipe(file, { end: false });
   child.stderr.pipe(file, { end: false });

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use url::Url;
 
 use crate::{
@@ -23,10 +23,32 @@ use crate::{
 
 /// How long the server may take to begin its answer.
 const WITHIN: Duration = Duration::from_secs(10);
-/// What is asked of it; a server that asks who calls does not look at it.
-const QUESTION: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"portreeve","version":"1"}}}"#;
+/// What is asked of it in each era. A server that asks who calls should not look at it, but some look before they ask.
+const QUESTIONS: [Question; 3] = [
+    Question {
+        headers: &[("mcp-protocol-version", "2026-07-28"), ("mcp-method", "server/discover")],
+        body: Some(
+            r#"{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#,
+        ),
+    },
+    Question {
+        headers: &[],
+        body: Some(
+            r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"portreeve","version":"1"}}}"#,
+        ),
+    },
+    // The transport of 2024 opens a stream first.
+    Question { headers: &[], body: None },
+];
 /// What a scope is called with which a server gives refresh tokens.
 const OFFLINE: &str = "offline_access";
+
+/// A request without a token.
+struct Question {
+    headers: &'static [(&'static str, &'static str)],
+    /// What is posted; where there is nothing, a stream is asked for.
+    body: Option<&'static str>,
+}
 
 /// What protects a server.
 #[derive(Debug)]
@@ -71,8 +93,8 @@ pub(super) async fn protection(egress: &Egress, server: &Url) -> ActionResult<Pr
 /// What the server asks for when it is called without a token.
 async fn challenge(egress: &Egress, server: &Url) -> ActionResult<Challenge> {
     let mut last = StatusCode::OK;
-    for method in [Method::POST, Method::GET] {
-        let (status, headers) = asked(egress, server, method).await?;
+    for question in &QUESTIONS {
+        let (status, headers) = asked(egress, server, question).await?;
         last = status;
         if status == StatusCode::UNAUTHORIZED {
             let values = headers.get_all(header::WWW_AUTHENTICATE).iter();
@@ -94,17 +116,21 @@ async fn challenge(egress: &Egress, server: &Url) -> ActionResult<Challenge> {
     Err(ActionError::refused("server_asks_nobody", sentence))
 }
 
-async fn asked(egress: &Egress, server: &Url, method: Method) -> ActionResult<(StatusCode, HeaderMap)> {
+async fn asked(egress: &Egress, server: &Url, question: &Question) -> ActionResult<(StatusCode, HeaderMap)> {
     let away = |error: &dyn std::fmt::Display| {
         ActionError::refused("server_away", format!("The server cannot be asked: {error}"))
     };
     let target = egress.target(server.as_str()).map_err(|error| away(&error))?;
-    let mut request = Request::new(method.clone(), target);
+    let method = if question.body.is_some() { Method::POST } else { Method::GET };
+    let mut request = Request::new(method, target);
     let accepted = HeaderValue::from_static("application/json, text/event-stream");
     request.headers.insert(header::ACCEPT, accepted);
-    if method == Method::POST {
+    for (name, value) in question.headers {
+        request.headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    if let Some(body) = question.body {
         request.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        request.body = Bytes::from_static(QUESTION.as_bytes());
+        request.body = Bytes::from_static(body.as_bytes());
     }
     request.first_byte_within = WITHIN;
     let reply = egress.send(request).await.map_err(|error| away(&error))?;
