@@ -21,6 +21,7 @@ pub mod service_accounts;
 pub mod team_members;
 pub mod teams;
 pub mod usage;
+pub mod wiring;
 
 use crate::web::kit::routes::Routes;
 
@@ -48,4 +49,5 @@ pub fn routes() -> Routes {
         .and(team_members::routes())
         .and(teams::routes())
         .and(usage::routes())
+        .and(wiring::routes())
 }

@@ -6,6 +6,7 @@ pub mod api_keys;
 pub mod approvals;
 pub mod audit;
 pub mod calls;
+mod findings;
 pub mod found;
 pub mod gate;
 pub mod grants;
@@ -36,6 +37,7 @@ pub mod sign_up;
 pub mod team_members;
 pub mod teams;
 pub mod usage;
+pub mod wiring;
 mod traces;
 
 use crate::web::kit::routes::Routes;
@@ -76,4 +78,5 @@ pub fn routes() -> Routes {
         .and(team_members::routes())
         .and(teams::routes())
         .and(usage::routes())
+        .and(wiring::routes())
 }

@@ -183,6 +183,7 @@ fn samples() -> Vec<Sample> {
         console::team_members::samples,
         console::teams::samples,
         console::usage::samples,
+        console::wiring::samples,
     ];
     files.iter().flat_map(|samples| samples()).collect()
 }

@@ -15,10 +15,12 @@ async fn the_reference_shows_every_operation_to_anyone_and_needs_no_script() {
             operation.full_path()
         );
     }
-    for part in
-        ["id=\"createTeam\"", "id=\"shape-Team\"", "href=\"#shape-NewTeam\"", "teams:write", "1 to 100"]
-    {
+    let shapes = app.visitor().get("/api/docs/shapes").await.expect(StatusCode::OK);
+    for part in ["id=\"createTeam\"", "href=\"/api/docs/shapes#shape-NewTeam\"", "teams:write"] {
         assert!(page.body.contains(part), "{part}");
+    }
+    for part in ["id=\"shape-Team\"", "id=\"shape-NewTeam\"", "1 to 100"] {
+        assert!(shapes.body.contains(part), "{part}");
     }
     assert!(page.headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
     assert!(!page.body.contains("<script>") && !page.body.contains("style="));
@@ -28,10 +30,20 @@ async fn the_reference_shows_every_operation_to_anyone_and_needs_no_script() {
 async fn every_link_within_the_reference_leads_somewhere() {
     let app = TestApp::start().await;
     let page = app.visitor().get("/api/docs").await.expect(StatusCode::OK);
-    let anchors: Vec<&str> =
-        page.body.split("href=\"#").skip(1).filter_map(|rest| rest.split('"').next()).collect();
-    assert!(anchors.len() > 10);
-    for anchor in anchors {
-        assert_eq!(page.body.matches(&format!("id=\"{anchor}\"")).count(), 1, "{anchor}");
+    let shapes = app.visitor().get("/api/docs/shapes").await.expect(StatusCode::OK);
+    let leads = |from: &str, begins: &str| -> Vec<String> {
+        from.split(begins).skip(1).filter_map(|rest| Some(rest.split('"').next()?.to_owned())).collect()
+    };
+    let within = "href=\"#";
+    let all = [
+        (leads(&page.body, within), &page.body),
+        (leads(&shapes.body, within), &shapes.body),
+        (leads(&page.body, "href=\"/api/docs/shapes#"), &shapes.body),
+    ];
+    for (anchors, target) in all {
+        assert!(anchors.len() > 10);
+        for anchor in anchors {
+            assert_eq!(target.matches(&format!("id=\"{anchor}\"")).count(), 1, "{anchor}");
+        }
     }
 }

@@ -27,3 +27,4 @@ mod settings;
 mod suggested;
 mod team_members;
 mod teams;
+mod wiring;

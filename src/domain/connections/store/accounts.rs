@@ -443,6 +443,27 @@ pub async fn forget_tokens_at(tx: &mut OrgTx, provider: ProviderId, now: OffsetD
     bump_epoch(tx).await
 }
 
+/// The members whose agents no account at a provider serves: not their own, not one of a team of theirs, not everybody's.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn lacking(tx: &mut OrgTx, provider: ProviderId, first: i64) -> DbResult<(i64, Vec<String>)> {
+    let rows = sqlx::query!(
+        r#"select u.name, count(*) over () as "count!" from memberships m join users u on u.id = m.user_id
+        where m.org_id = $1 and not exists (select from connections c
+            where c.org_id = m.org_id and c.provider_id = $2 and c.state in ('active', 'error_backoff')
+                and (c.user_id = m.user_id or c.user_id is null and c.team_id is null
+                    or c.team_id in (select t.team_id from team_members t where t.org_id = $1 and t.user_id = m.user_id)))
+        order by lower(u.name), u.id limit $3"#,
+        tx.org().uuid(),
+        provider.uuid(),
+        first
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok((rows.first().map_or(0, |row| row.count), rows.into_iter().map(|row| row.name).collect()))
+}
+
 /// How many accounts are connected at a provider.
 ///
 /// # Errors

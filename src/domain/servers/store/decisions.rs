@@ -52,7 +52,11 @@ pub async fn load_for_decisions(tx: &mut OrgTx) -> DbResult<Vec<DecisionServer>>
     servers.collect()
 }
 
-async fn credentials(tx: &mut OrgTx) -> DbResult<HashMap<ServerId, Vec<Credential>>> {
+/// What the requests of each server carry, in order.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn credentials(tx: &mut OrgTx) -> DbResult<HashMap<ServerId, Vec<Credential>>> {
     let rows = sqlx::query_as!(
         CredentialRow,
         r#"select c.id as "id: CredentialId", c.server_id as "server_id: ServerId", c.target, c.name, c.source,

@@ -1,6 +1,6 @@
 //! All SQL of single tools.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use time::OffsetDateTime;
 
@@ -387,4 +387,23 @@ pub async fn required_scopes(tx: &mut OrgTx) -> DbResult<Vec<String>> {
     .fetch_all(tx.conn())
     .await?;
     Ok(scopes)
+}
+
+/// Which scopes the tools of each server need, with the tool that needs each.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn scopes_needed(tx: &mut OrgTx) -> DbResult<HashMap<ServerId, Vec<(String, String)>>> {
+    let rows = sqlx::query!(
+        r#"select server_id as "server: ServerId", unnest(required_scopes) as "scope!", min(name) as "tool!"
+        from tools where org_id = $1 and state <> 'gone' group by 1, 2 order by 1, 2"#,
+        tx.org().uuid()
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let mut found: HashMap<_, Vec<_>> = HashMap::new();
+    for row in rows {
+        found.entry(row.server).or_default().push((row.scope, row.tool));
+    }
+    Ok(found)
 }

@@ -4,6 +4,7 @@
 //! Invariant: who is neither its owner nor may see all connections does not learn of one.
 
 mod begin;
+mod doctor;
 mod end;
 mod finish;
 mod probe;
@@ -36,6 +37,7 @@ use crate::{
 };
 
 pub use begin::{BeginInput, Begun, Offer, begin, offer};
+pub use doctor::{Diagnosis, diagnose};
 pub use end::{Ended, disconnect};
 pub use finish::{Finished, finish};
 pub use probe::{Probed, probe};

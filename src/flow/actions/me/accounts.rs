@@ -7,8 +7,8 @@ use crate::{
     domain::tenancy::{self, PersonsOrg},
     flow::{
         actions::connections::{
-            self, BeginInput, Begun, Connectable, ConnectionChange, ConnectionSheet, Ended, Finished, Offer,
-            Probed,
+            self, BeginInput, Begun, Connectable, ConnectionChange, ConnectionSheet, Diagnosis, Ended,
+            Finished, Offer, Probed,
         },
         cx::{OrgCx, PersonCx},
         enter,
@@ -75,6 +75,14 @@ pub async fn find(cx: &PersonCx, org: &str, id: &str) -> ActionResult<(tenancy::
     let cx = enter(cx, org).await?;
     let sheet = own(&cx, id).await?;
     Ok((cx.org, sheet))
+}
+
+/// Looks at an account link by link.
+pub async fn diagnose(cx: &PersonCx, org: &str, id: &str) -> ActionResult<(tenancy::Org, Diagnosis)> {
+    let cx = enter(cx, org).await?;
+    own(&cx, id).await?;
+    let diagnosis = connections::diagnose(&cx, id).await?;
+    Ok((cx.org, diagnosis))
 }
 
 /// Changes an account: what it is called, and whether agents use it.

@@ -21,7 +21,7 @@ use crate::web::{
 
 /// The routes.
 pub fn routes() -> Routes {
-    Routes::default().page("/api/docs", Access::Anyone, show)
+    Routes::default().page("/api/docs", Access::Anyone, show).page("/api/docs/shapes", Access::Anyone, shapes)
 }
 
 /// The page.
@@ -31,6 +31,22 @@ struct ReferencePage {
     shell: Shell,
     site: String,
     outline: Outline,
+}
+
+/// Bodies and answers, which would be too much for one page with the operations.
+#[derive(Template)]
+#[template(path = "console/api_docs/shapes.html")]
+struct ShapesPage {
+    shell: Shell,
+    outline: Outline,
+}
+
+async fn shapes(State(doors): State<Arc<Doors>>, visitor: Visitor) -> PageResult {
+    let document = serde_json::from_str(&doors.openapi).map_err(PageError::defect)?;
+    page(&ShapesPage {
+        shell: shell_of::open(&visitor, "Shapes of the API"),
+        outline: Outline::of(&document, &visitor.cx.ports.site.base_url),
+    })
 }
 
 async fn show(State(doors): State<Arc<Doors>>, visitor: Visitor) -> PageResult {
@@ -52,6 +68,10 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
     };
 
     let site = "https://portreeve.acme.example".to_owned();
-    let outline = Outline::of(&openapi::document(crate::web::routes().operations()), &site);
-    vec![sample("API reference", &ReferencePage { shell: shell(Base::Open, "API reference"), site, outline })]
+    let document = openapi::document(crate::web::routes().operations());
+    let outline = || Outline::of(&document, &site);
+    let shapes = ShapesPage { shell: shell(Base::Open, "Shapes of the API"), outline: outline() };
+    let reference =
+        ReferencePage { shell: shell(Base::Open, "API reference"), outline: outline(), site: site.clone() };
+    vec![sample("API reference", &reference), sample("API shapes", &shapes)]
 }

@@ -1,5 +1,6 @@
 //! A person's connected accounts: what agents do as them, and where; connecting one, and the way back from a provider.
 
+mod check;
 #[cfg(test)]
 mod samples;
 mod words;
@@ -38,8 +39,6 @@ use crate::{
     },
 };
 
-#[cfg(test)]
-pub(super) use samples::samples;
 use words::Health;
 
 const LIST: &str = "/me/accounts";
@@ -59,6 +58,7 @@ pub(super) fn routes() -> Routes {
         .page(one, me, show)
         .form(&format!("{one}/rename"), me, Effect::Records(&["connection.renamed"]), rename)
         .form(&format!("{one}/prefer"), me, Effect::Records(&["connection.preferred"]), prefer)
+        .page(&format!("{one}/check"), me, check::show)
         .form(&format!("{one}/test"), me, tried, probe)
         .form(&format!("{one}/disconnect"), me, ended, disconnect)
         .page(connect, me, offer)
@@ -490,4 +490,9 @@ async fn failed(ask: &PersonPage, error: ActionError) -> PageResult {
         }
         other => Err(other.into()),
     }
+}
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    samples::all()
 }

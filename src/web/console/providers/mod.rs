@@ -1,5 +1,6 @@
 //! OAuth providers: list, new, page of one with its secret, change, disable, enable, delete.
 
+mod accounts;
 mod change;
 mod list;
 mod of_server;
@@ -40,6 +41,12 @@ pub fn routes() -> Routes {
         .form(&format!("{one}/enable"), write, records(&["provider.enabled"]), change::enable)
         .form(&format!("{one}/delete"), write, records(&["provider.deleted"]), change::delete)
         .form(&format!("{one}/rediscover"), write, records(&["provider.moved"]), of_server::rediscover)
+        .page(&format!("{one}/accounts"), Access::Org(Permission::ConnectionsRead), accounts::list)
+        .page(
+            &format!("{one}/accounts/{{connection}}"),
+            Access::Org(Permission::ConnectionsRead),
+            accounts::show,
+        )
         .page("/o/{org}/servers/{server}/provider", write, of_server::new)
         .form(
             "/o/{org}/servers/{server}/provider",

@@ -5,7 +5,7 @@ use crate::{
     domain::connections::{Enrolment, Pkce, Provider, ProviderSource, SealedSecret, TemplateParts, preset},
     protocol::oauth::client::ClientAuth,
     web::{
-        console::providers::{change, list, of_server, register, show},
+        console::providers::{accounts, change, list, of_server, register, show},
         kit::{
             form::FormFaults,
             samples::{AT, Sample, faults},
@@ -15,7 +15,14 @@ use crate::{
 
 /// The samples of every file of these pages.
 pub(in crate::web::console) fn samples() -> Vec<Sample> {
-    let files = [list::samples, register::samples, of_server::samples, show::samples, change::samples];
+    let files = [
+        accounts::samples,
+        list::samples,
+        register::samples,
+        of_server::samples,
+        show::samples,
+        change::samples,
+    ];
     files.iter().flat_map(|samples| samples()).collect()
 }
 

@@ -30,6 +30,8 @@ use crate::{
 struct ServersPage {
     shell: Shell,
     base: String,
+    /// The page that looks whether everything is in place.
+    wiring: String,
     q: String,
     state: String,
     views: Vec<Tab>,
@@ -89,6 +91,7 @@ pub(super) async fn list(ask: OrgPage, mut asked: Asked) -> PageResult {
             views: views(&base, &q, &state),
             rows: items.into_iter().map(|entry| ServerRow::new(&base, entry)).collect(),
             base,
+            wiring: format!("/o/{}/wiring", ask.cx.org.slug),
             q,
             state,
             list,
@@ -132,6 +135,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
     let page = |count: i64, q: &str, list| ServersPage {
         shell: shell(Base::Organization, "Servers"),
         base: "/o/acme/servers".into(),
+        wiring: "/o/acme/wiring".into(),
         q: q.into(),
         state: String::new(),
         views: views("/o/acme/servers", q, ""),

@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use super::{
     AccountPage, AccountRow, AccountsPage, ConnectForm, ConnectPage, ErrorLine, FailedPage, LIST, LeavePage,
-    Place, Tile, words, words::Health,
+    Place, Tile, check, words, words::Health,
 };
 use crate::web::kit::{
     form::FormFaults,
@@ -13,7 +13,7 @@ use crate::web::kit::{
     shell::Base,
 };
 
-pub(in crate::web::console::me) fn samples() -> Vec<Sample> {
+pub(super) fn all() -> Vec<Sample> {
     let row = |text: &str, is_broken: bool| AccountRow {
         href: "/me/accounts/acme/con_1".into(),
         reconnect: "/me/accounts/acme/connect/github?connection=con_1".into(),
@@ -79,7 +79,7 @@ pub(in crate::web::console::me) fn samples() -> Vec<Sample> {
         owners: (0..many).map(|n| Choice::new(format!("team:{n}"), text)).collect(),
         form: ConnectForm::default(),
     };
-    vec![
+    let mut all = vec![
         sample("my accounts: none", &list(vec![place(0, 0)], Vec::new())),
         sample("my accounts", &list(vec![place(0, 2)], vec![row("ada", true)])),
         sample("my accounts: many", &list((0..5).map(|n| place(n, 12)).collect(), vec![row(LONG, true); 9])),
@@ -104,5 +104,7 @@ pub(in crate::web::console::me) fn samples() -> Vec<Sample> {
                 why: SHARP.into(),
             },
         ),
-    ]
+    ];
+    all.extend(check::samples());
+    all
 }

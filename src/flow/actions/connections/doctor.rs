@@ -1,0 +1,269 @@
+//! Why an account does not serve: looked at link by link, from who asks to the server at the end.
+
+use time::OffsetDateTime;
+
+use crate::{
+    base::{
+        ids::ServerId,
+        page::{MAX_LIMIT, PageRequest},
+        permission::Permission,
+        trace::Fixer,
+    },
+    domain::{
+        connections::{AccountOwner, Connection, ConnectionState, Provider},
+        servers::{ServerFilter, store as servers},
+        tenancy::store as tenancy,
+    },
+    flow::{
+        actions::{
+            connections::{ConnectionSheet, seen},
+            findings::{Finding, Stand},
+            providers::callback_of,
+        },
+        cx::OrgCx,
+        fault::ActionResult,
+    },
+    io::db::{OrgTx, Tx},
+};
+
+/// What was found of an account.
+#[derive(Debug)]
+pub struct Diagnosis {
+    /// The account.
+    pub sheet: ConnectionSheet,
+    /// Each link, from who asks to the servers.
+    pub links: Vec<Finding>,
+}
+
+/// Looks at an account link by link; nobody outside is asked.
+///
+/// # Errors
+/// `NotFound` for who is neither its owner, nor looks after it, nor may see all.
+pub async fn diagnose(cx: &OrgCx, id: &str) -> ActionResult<Diagnosis> {
+    cx.require(Permission::ConnectionsOwn)?;
+    let mut tx = cx.tx().await?;
+    let sheet = seen(cx, &mut tx, id).await?;
+    let at = Places::of(cx, &sheet.connection);
+    let mut links = vec![session(cx), membership(&mut tx, &sheet.connection, &at).await?];
+    links.push(provider(&sheet.provider, &at));
+    links.push(callback(cx, &sheet.connection, &sheet.provider));
+    let used = used(cx, &mut tx, &sheet.provider).await?;
+    links.push(scopes(&sheet, &used, &at));
+    links.push(token(&sheet.connection, &at, cx.now()));
+    let is_broken = links.iter().any(|link| link.stand == Stand::Broken);
+    links.push(if is_broken { Finding::not_reached("upstream") } else { upstream(&used, &at) });
+    tx.done().await?;
+    Ok(Diagnosis { sheet, links })
+}
+
+/// Where people mend what is found.
+struct Places {
+    reconnect: String,
+    provider: String,
+    servers: String,
+}
+
+impl Places {
+    fn of(cx: &OrgCx, connection: &Connection) -> Self {
+        let (org, provider) = (&cx.org.slug, &connection.provider_slug);
+        Self {
+            reconnect: format!("/me/accounts/{org}/connect/{provider}?connection={}", connection.id),
+            provider: format!("/o/{org}/providers/{provider}"),
+            servers: format!("/o/{org}/servers"),
+        }
+    }
+}
+
+/// Who mends what only its owner can.
+const fn owners(connection: &Connection) -> Fixer {
+    match connection.owner {
+        AccountOwner::User(_) => Fixer::Person,
+        AccountOwner::Team(_) | AccountOwner::Org => Fixer::Admin,
+    }
+}
+
+fn session(cx: &OrgCx) -> Finding {
+    let who = cx.person.as_ref().map(|person| person.user.email.to_string());
+    Finding::fine(
+        "session",
+        match who {
+            Some(email) => format!("You are signed in as {email}, in {}.", cx.org.name),
+            None => format!("Asked with a key of {}.", cx.org.name),
+        },
+    )
+}
+
+async fn membership(tx: &mut OrgTx, connection: &Connection, at: &Places) -> ActionResult<Finding> {
+    let Some(user) = connection.owner.user() else {
+        let whose = match connection.owner {
+            AccountOwner::Team(_) => format!("It is the account of the team {}.", connection.owner_name),
+            _ => "It is the account of everybody.".to_owned(),
+        };
+        return Ok(Finding::fine("membership", whose));
+    };
+    Ok(match tenancy::members::find(tx, user).await? {
+        Some(member) => {
+            Finding::fine("membership", format!("It is the account of {}, who is a member.", member.name))
+        }
+        None => {
+            let told = (
+                "Its owner is no member any more.",
+                "Nothing is to be done: it was ended with the membership.",
+            );
+            Finding::of("membership", Stand::Broken, told, Fixer::Admin, at.provider.clone())
+        }
+    })
+}
+
+fn provider(provider: &Provider, at: &Places) -> Finding {
+    let name = &provider.name;
+    let broken = |found: String, fix: &str| {
+        Finding::of("provider", Stand::Broken, (found, fix), Fixer::Admin, at.provider.clone())
+    };
+    if provider.template().is_none() {
+        return broken(
+            format!("This version knows no preset that fits {name}."),
+            "Add it again by its addresses.",
+        );
+    }
+    if provider.disabled_at.is_some() {
+        let told = (
+            format!("{name} is switched off: what is connected serves, and nobody can connect again."),
+            "Enable it.",
+        );
+        return Finding::of("provider", Stand::Look, told, Fixer::Admin, at.provider.clone());
+    }
+    Finding::fine("provider", format!("{name} is registered and switched on."))
+}
+
+fn callback(cx: &OrgCx, connection: &Connection, provider: &Provider) -> Finding {
+    let callback = callback_of(cx, provider.id);
+    let day = connection.created_at.date();
+    Finding::fine(
+        "callback",
+        format!(
+            "{} has to know the address {callback}. It did on {day}, when this was connected.",
+            provider.name
+        ),
+    )
+}
+
+/// A server that carries accounts of the provider: its short name, what its tools need, and why it cannot be read.
+struct Used {
+    slug: String,
+    name: String,
+    needs: Vec<(String, String)>,
+    error: Option<String>,
+}
+
+async fn used(cx: &OrgCx, tx: &mut OrgTx, provider: &Provider) -> ActionResult<Vec<Used>> {
+    // Which servers there are is for those who may see servers.
+    if !cx.may(Permission::ServersRead) {
+        return Ok(Vec::new());
+    }
+    let all = PageRequest { limit: MAX_LIMIT, after: None };
+    let filter = ServerFilter { enabled: Some(true), ..ServerFilter::default() };
+    let entries = servers::servers::list(tx, &filter, &all).await?.items;
+    let credentials = servers::decisions::credentials(tx).await?;
+    let mut scopes = servers::tools::scopes_needed(tx).await?;
+    let carries = |id: ServerId| {
+        let all = credentials.get(&id).map_or(&[][..], Vec::as_slice);
+        all.iter().any(|one| one.provider.as_ref().is_some_and(|named| named.id == provider.id))
+    };
+    let used = entries.into_iter().map(|entry| entry.server).filter(|server| carries(server.id));
+    Ok(used
+        .map(|server| Used {
+            needs: scopes.remove(&server.id).unwrap_or_default(),
+            slug: server.slug.to_string(),
+            name: server.name.to_string(),
+            error: server.refreshed.error,
+        })
+        .collect())
+}
+
+fn scopes(sheet: &ConnectionSheet, used: &[Used], at: &Places) -> Finding {
+    let ConnectionSheet { connection, provider, .. } = sheet;
+    let asked = provider.scopes.iter().chain(&connection.wanted).map(|scope| (scope.as_str(), None));
+    let needed =
+        used.iter().flat_map(|one| &one.needs).map(|(scope, tool)| (scope.as_str(), Some(tool.as_str())));
+    let mut missing: Vec<(&str, Option<&str>)> = Vec::new();
+    for (scope, tool) in needed.chain(asked) {
+        let is_granted = connection.scopes.iter().any(|granted| granted == scope);
+        if !is_granted && !missing.iter().any(|(known, _)| *known == scope) {
+            missing.push((scope, tool));
+        }
+    }
+    if missing.is_empty() {
+        return Finding::fine("scopes", "Everything that was asked for, and that tools need, was granted.");
+    }
+    let list: Vec<_> = missing
+        .iter()
+        .take(10)
+        .map(|(scope, tool)| tool.map_or_else(|| (*scope).to_owned(), |tool| format!("{scope} for {tool}")))
+        .collect();
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("scopes", &missing.iter().map(|(scope, _)| *scope).collect::<Vec<_>>().join(" "));
+    let told = (format!("Not granted: {}.", list.join(", ")), "Grant it by connecting again.");
+    let page = format!("{}&{}", at.reconnect, query.finish());
+    Finding::of("scopes", Stand::Look, told, owners(connection), page)
+}
+
+fn token(connection: &Connection, at: &Places, now: OffsetDateTime) -> Finding {
+    let name = &connection.provider_name;
+    let again = |found: String| {
+        let told = (found, "Connect it again; its settings stay.");
+        Finding::of("token", Stand::Broken, told, owners(connection), at.reconnect.clone())
+    };
+    let last = match (&connection.last_error, connection.last_ok_at) {
+        (Some(error), _) if connection.state != ConnectionState::Active => {
+            format!(" Last trouble: {}.", error.code)
+        }
+        _ => String::new(),
+    };
+    match connection.state {
+        ConnectionState::NeedsReauth => again(format!("{name} gives no new token any more.{last}")),
+        ConnectionState::Revoked => again("It was disconnected.".to_owned()),
+        ConnectionState::Disabled => {
+            let told = ("An admin switched it off.", "An admin switches it on.");
+            Finding::of("token", Stand::Broken, told, Fixer::Admin, at.provider.clone())
+        }
+        ConnectionState::ErrorBackoff => {
+            let told = (
+                format!("{name} gives no new token for now; it is tried again by itself.{last}"),
+                "Wait; if it lasts, an admin looks at the provider's page.",
+            );
+            Finding::of("token", Stand::Look, told, Fixer::Admin, at.provider.clone())
+        }
+        ConnectionState::Active | ConnectionState::Refreshing => match connection.expires_at {
+            Some(ends) if ends <= now && !connection.has_refresh => {
+                again(format!("Its token has ended, and {name} gives no new one without its owner."))
+            }
+            _ if connection.has_refresh => Finding::fine("token", "There is a token, and it renews itself."),
+            _ => Finding::fine("token", "There is a token; it is used for as long as it lives."),
+        },
+    }
+}
+
+fn upstream(used: &[Used], at: &Places) -> Finding {
+    if let Some(failing) = used.iter().find(|one| one.error.is_some()) {
+        let error = failing.error.as_deref().unwrap_or_default();
+        let told = (format!("{} cannot be read: {error}", failing.name), "Check it step by step.");
+        return Finding::of(
+            "upstream",
+            Stand::Look,
+            told,
+            Fixer::Admin,
+            format!("{}/{}/check", at.servers, failing.slug),
+        );
+    }
+    match used {
+        [] => Finding::fine("upstream", "No server that you see asks for accounts of this provider."),
+        all => {
+            let names: Vec<_> = all.iter().map(|one| one.name.as_str()).collect();
+            Finding::fine(
+                "upstream",
+                format!("Servers that carry its token were read well: {}.", names.join(", ")),
+            )
+        }
+    }
+}

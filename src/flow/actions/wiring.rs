@@ -1,0 +1,311 @@
+//! Whether everything is in place before agents are rolled out: over servers, providers, secrets and people, and what to tell
+//! the people.
+
+use std::collections::HashMap;
+
+use crate::{
+    base::{
+        ids::{ProviderId, ServerId},
+        page::{MAX_LIMIT, PageRequest},
+        permission::Permission,
+        trace::Fixer,
+    },
+    domain::{
+        connections::{Provider, store as providers, store::accounts},
+        secrets::{Scope, store::served},
+        servers::{Credential, Server, ServerFilter, store as servers},
+    },
+    flow::{
+        actions::findings::{Finding, Stand, worst},
+        cx::OrgCx,
+        decision::scope_of,
+        fault::ActionResult,
+    },
+    io::db::{OrgTx, Tx},
+    protocol::oauth::client::ClientAuth,
+};
+
+/// How many names of people a list holds.
+const FIRST: i64 = 20;
+
+/// Whether everything is in place.
+#[derive(Debug)]
+pub struct Wiring {
+    /// Each server that is switched on.
+    pub servers: Vec<Wired>,
+    /// What people still have to do, each once.
+    pub lacks: Vec<Lacking>,
+    /// What was found of the installation itself.
+    pub site: Vec<Finding>,
+    /// What to tell people.
+    pub announcement: String,
+}
+
+/// One server.
+#[derive(Debug)]
+pub struct Wired {
+    /// Its short name.
+    pub slug: String,
+    /// Its name.
+    pub name: String,
+    /// What was found.
+    pub findings: Vec<Finding>,
+}
+
+/// What some people still have to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lacking {
+    /// What it is, such as an account at GitHub.
+    pub what: String,
+    /// The page where each of them does it.
+    pub page: String,
+    /// How many people lack it.
+    pub count: i64,
+    /// The first of them by name.
+    pub first: Vec<String>,
+}
+
+impl Wired {
+    /// Whether calls can go through.
+    pub fn is_ready(&self) -> bool {
+        worst(&self.findings) < Stand::Broken
+    }
+}
+
+impl Wiring {
+    /// How many servers are ready.
+    pub fn ready(&self) -> usize {
+        self.servers.iter().filter(|server| server.is_ready()).count()
+    }
+}
+
+/// What all servers ask for, read at once.
+struct Ground {
+    credentials: HashMap<ServerId, Vec<Credential>>,
+    scopes: HashMap<ServerId, Vec<(String, String)>>,
+    providers: HashMap<ProviderId, Provider>,
+}
+
+/// Looks at every server that is switched on, as far as one page holds them.
+pub async fn wiring(cx: &OrgCx) -> ActionResult<Wiring> {
+    cx.require(Permission::ServersRead)?;
+    cx.require(Permission::ConnectionsRead)?;
+    let mut tx = cx.tx().await?;
+    let all = PageRequest { limit: MAX_LIMIT, after: None };
+    let filter = ServerFilter { enabled: Some(true), ..ServerFilter::default() };
+    let entries = servers::servers::list(&mut tx, &filter, &all).await?.items;
+    let all = PageRequest { limit: MAX_LIMIT, after: None };
+    let known = providers::list(&mut tx, None, &all).await?.items;
+    let ground = Ground {
+        credentials: servers::decisions::credentials(&mut tx).await?,
+        scopes: servers::tools::scopes_needed(&mut tx).await?,
+        providers: known.into_iter().map(|provider| (provider.id, provider)).collect(),
+    };
+    let mut wired = Vec::new();
+    for entry in &entries {
+        wired.push(server(cx, &mut tx, &ground, &entry.server).await?);
+    }
+    let lacks = lacks(cx, &mut tx, &ground).await?;
+    tx.done().await?;
+    let announcement =
+        announcement(cx, &entries.iter().map(|entry| &entry.server).collect::<Vec<_>>(), &lacks);
+    Ok(Wiring { servers: wired, lacks, site: site(cx), announcement })
+}
+
+fn site(cx: &OrgCx) -> Vec<Finding> {
+    if cx.ports.site.is_secure() {
+        return vec![Finding::fine(
+            "address",
+            format!("Providers send people back to {}.", cx.ports.site.base_url),
+        )];
+    }
+    let found = format!(
+        "Portreeve is known at {}, which is not protected: most providers send people back to https alone.",
+        cx.ports.site.base_url
+    );
+    let fix = "Put it behind an address with https, and start it with that as its base URL.";
+    vec![Finding::of("address", Stand::Look, (found, fix), Fixer::Operator, "")]
+}
+
+async fn server(cx: &OrgCx, tx: &mut OrgTx, ground: &Ground, server: &Server) -> ActionResult<Wired> {
+    let base = format!("/o/{}", cx.org.slug);
+    let page = format!("{base}/servers/{}", server.slug);
+    let mut findings = Vec::new();
+    let carried = ground.credentials.get(&server.id).map_or(&[][..], Vec::as_slice);
+    for credential in carried {
+        findings.extend(match (&credential.provider, scope_of(credential.source), &credential.secret) {
+            (Some(named), ..) => {
+                let needed = ground.scopes.get(&server.id).map_or(&[][..], Vec::as_slice);
+                provider(&base, ground.providers.get(&named.id), needed)
+            }
+            (None, Some(Scope::Org), Some(name)) => vec![secret(tx, &base, name).await?],
+            (None, Some(Scope::Team | Scope::User), Some(name)) => {
+                vec![Finding::fine("secret", format!("It carries the secret {name} of whoever calls."))]
+            }
+            _ => {
+                vec![Finding::fine("value", format!("It carries {}, which is sealed here.", credential.name))]
+            }
+        });
+    }
+    if carried.is_empty() {
+        findings.push(Finding::fine("credentials", "Its requests carry nothing."));
+    }
+    findings.push(match (&server.refreshed.error, server.refreshed.at) {
+        (None, Some(_)) => Finding::fine("catalogue", "Its tools were read."),
+        (None, None) => {
+            let told = (
+                "Its tools were not read yet.",
+                "Check it now; that takes your own account where it asks for one.",
+            );
+            Finding::of("catalogue", Stand::Look, told, Fixer::Admin, format!("{page}/check"))
+        }
+        (Some(error), _) => {
+            let told = (format!("Its tools cannot be read: {error}"), "Check it step by step.");
+            Finding::of("catalogue", Stand::Broken, told, Fixer::Admin, format!("{page}/check"))
+        }
+    });
+    Ok(Wired { slug: server.slug.to_string(), name: server.name.to_string(), findings })
+}
+
+fn provider(base: &str, provider: Option<&Provider>, needed: &[(String, String)]) -> Vec<Finding> {
+    let Some(provider) = provider else {
+        let told =
+            ("The provider whose accounts it asks for is gone.", "Name another one in its credentials.");
+        return vec![Finding::of("provider", Stand::Broken, told, Fixer::Admin, format!("{base}/providers"))];
+    };
+    let page = format!("{base}/providers/{}", provider.slug);
+    let broken = |found: String, fix: &str| {
+        vec![Finding::of("provider", Stand::Broken, (found, fix), Fixer::Admin, page.clone())]
+    };
+    let name = &provider.name;
+    if provider.disabled_at.is_some() {
+        return broken(format!("{name} is switched off, so nobody can connect."), "Enable it.");
+    }
+    if provider.template().is_none() {
+        return broken(
+            format!("This version knows no preset that fits {name}."),
+            "Add it again by its addresses.",
+        );
+    }
+    let is_public = provider.source.parts().is_some_and(|parts| parts.client_auth == ClientAuth::None);
+    if provider.secret.is_none() && !is_public {
+        return broken(format!("{name} asks for a client secret, and none is stored."), "Enter it.");
+    }
+    let mut findings = vec![Finding::fine("provider", format!("{name} is registered, with its client."))];
+    let missing: Vec<_> = needed.iter().filter(|(scope, _)| !provider.scopes.contains(scope)).collect();
+    findings.push(if missing.is_empty() {
+        Finding::fine("scopes", format!("{name} is asked for everything that its tools need."))
+    } else {
+        let list: Vec<_> =
+            missing.iter().take(10).map(|(scope, tool)| format!("{scope} for {tool}")).collect();
+        let found = format!("Tools need more than {name} is asked for: {}.", list.join(", "));
+        let fix = "Add it to the provider's scopes, or people are asked again when a tool needs it.";
+        Finding::of("scopes", Stand::Look, (found, fix), Fixer::Admin, format!("{page}/edit"))
+    });
+    findings
+}
+
+async fn secret(tx: &mut OrgTx, base: &str, name: &str) -> ActionResult<Finding> {
+    if served::is_kept_by_org(tx, name).await? {
+        return Ok(Finding::fine("secret", format!("The organization keeps the secret {name}.")));
+    }
+    let told = (format!("The organization keeps no secret {name}."), "Add it.");
+    Ok(Finding::of("secret", Stand::Broken, told, Fixer::Admin, format!("{base}/secrets/new")))
+}
+
+/// What people still have to do for the servers that are switched on, each thing once.
+async fn lacks(cx: &OrgCx, tx: &mut OrgTx, ground: &Ground) -> ActionResult<Vec<Lacking>> {
+    let mut lacks: Vec<Lacking> = Vec::new();
+    for credential in ground.credentials.values().flatten() {
+        let (what, page) = match (&credential.provider, scope_of(credential.source), &credential.secret) {
+            (Some(named), ..) => (
+                format!("an account at {}", named.name),
+                format!("/me/accounts/{}/connect/{}", cx.org.slug, named.slug),
+            ),
+            (None, Some(Scope::User), Some(name)) => {
+                (format!("their own secret {name}"), format!("/me/secrets/{}/new?name={name}", cx.org.slug))
+            }
+            (None, Some(Scope::Team), Some(name)) => {
+                (format!("the secret {name} of a team of theirs"), format!("/o/{}/secrets", cx.org.slug))
+            }
+            _ => continue,
+        };
+        if lacks.iter().any(|known| known.what == what) {
+            continue;
+        }
+        let (count, first) = match (&credential.provider, scope_of(credential.source), &credential.secret) {
+            (Some(named), ..) => accounts::lacking(tx, named.id, FIRST).await?,
+            (None, Some(scope), Some(name)) => {
+                let lacking = served::lacking(tx, scope, name).await?;
+                (lacking.count, lacking.first)
+            }
+            _ => continue,
+        };
+        lacks.push(Lacking { what, page, count, first });
+    }
+    lacks.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.what.cmp(&b.what)));
+    Ok(lacks)
+}
+
+/// What to tell people, to be pasted into a letter or a chat.
+fn announcement(cx: &OrgCx, servers: &[&Server], lacks: &[Lacking]) -> String {
+    let names: Vec<_> = servers.iter().map(|server| server.name.to_string()).collect();
+    let mut lines =
+        vec![format!("Agents at {} can now work with {}.", cx.org.name, and(&names)), String::new()];
+    if lacks.is_empty() {
+        lines.push("There is nothing that you have to connect first.".to_owned());
+    } else {
+        lines.push("Please do this once; it takes about a minute:".to_owned());
+        let step = |lack: &Lacking| format!("- {}: {}", capital(&lack.what), cx.ports.site.url(&lack.page));
+        lines.extend(lacks.iter().map(step));
+        lines.extend([
+            String::new(),
+            "Two things sound alike. A linked account is how you sign in to Portreeve. A connected account is what your agents \
+             use at a service in your name: Portreeve keeps its token, and no agent ever sees it. Signing in with a service \
+             does not connect it."
+                .to_owned(),
+        ]);
+    }
+    lines.extend([
+        String::new(),
+        format!("You see what your agents do, and end it, at {}.", cx.ports.site.url("/me/accounts")),
+    ]);
+    lines.join("\n")
+}
+
+fn and(names: &[String]) -> String {
+    match names {
+        [] => "nothing yet".to_owned(),
+        [one] => one.clone(),
+        [all @ .., last] => format!("{} and {last}", all.join(", ")),
+    }
+}
+
+fn capital(text: &str) -> String {
+    let text = text
+        .strip_prefix("their own ")
+        .map(|rest| format!("your own {rest}"))
+        .unwrap_or_else(|| text.replace("of theirs", "of yours"));
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_listed_as_people_do() {
+        let names = |list: &[&str]| and(&list.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!(names(&[]), "nothing yet");
+        assert_eq!(names(&["GitHub"]), "GitHub");
+        assert_eq!(names(&["GitHub", "Linear", "Notion"]), "GitHub, Linear and Notion");
+    }
+
+    #[test]
+    fn what_others_lack_is_said_to_each() {
+        assert_eq!(capital("an account at GitHub"), "An account at GitHub");
+        assert_eq!(capital("their own secret token"), "Your own secret token");
+        assert_eq!(capital("the secret token of a team of theirs"), "The secret token of a team of yours");
+    }
+}
