@@ -17,6 +17,11 @@ const GREATEST_MARGIN: Duration = Duration::seconds(300);
 const LONGEST_PAUSE: Duration = Duration::seconds(60);
 /// A refresh token that is not used for long may lapse, so it is used once in such a time at least.
 pub const KEEP_ALIVE: Duration = Duration::days(7);
+/// A token that ends later than this is used without looking for a newer one: longer than the greatest margin and a round of the
+/// job that renews.
+const SETTLED: Duration = Duration::minutes(10);
+/// Whoever replaces a token that ends later than this says so to all replicas.
+const FAR: Duration = Duration::minutes(8);
 /// What lives shorter is not renewed by itself.
 const LEAST_BY_ITSELF: Duration = Duration::minutes(10);
 /// How often is looked for what is due.
@@ -58,6 +63,20 @@ impl HeldAccount {
             (false, true) => Freshness::Fresh,
             (false, false) => Freshness::Ended,
         }
+    }
+
+    /// Whether nobody fetches a new token soon, so that this one may be used without looking whether there is a newer one. What
+    /// replaces it all the same raises the organization's epoch; see [`HeldAccount::is_far_from_its_end`].
+    pub fn is_settled(&self, now: OffsetDateTime) -> bool {
+        self.state == ConnectionState::Active
+            && self.tokens.is_some()
+            && !self.is_idle(now)
+            && self.expires_at.is_none_or(|ends| ends - now > SETTLED)
+    }
+
+    /// Whether replicas may hold its token without looking; with room for clocks that differ.
+    pub fn is_far_from_its_end(&self, now: OffsetDateTime) -> bool {
+        self.expires_at.is_none_or(|ends| ends - now > FAR)
     }
 
     /// Whether a new token is fetched before anybody asks for one. What lives for minutes only is renewed when it is used.

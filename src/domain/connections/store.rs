@@ -2,7 +2,7 @@
 //!
 //! Invariant: a pair of tokens is replaced only by whoever holds the lease on it, or by its owner connecting again.
 //! Invariant: what ends a connection, or changes whose calls it serves, raises the organization's epoch in the same
-//! transaction; a new pair of tokens does not.
+//! transaction; a new pair of tokens does so only where the one before was far from its end, for calls may hold that one.
 
 pub mod accounts;
 pub mod endings;
@@ -225,6 +225,21 @@ pub async fn find(tx: &mut OrgTx, which: &ProviderRef) -> DbResult<Option<Provid
     .await?
     .map(Row::read)
     .transpose()
+}
+
+/// Whether a provider still is as it was at this version, and stays so until the transaction ends.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn is_version(tx: &mut OrgTx, id: ProviderId, version: i64) -> DbResult<bool> {
+    let now = sqlx::query_scalar!(
+        "select version from providers where org_id = $1 and id = $2 for share",
+        tx.org().uuid(),
+        id.uuid()
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(now == Some(version))
 }
 
 /// Puts a new state in place of a provider's. Where it is stays.

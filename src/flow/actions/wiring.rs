@@ -6,23 +6,25 @@ use std::collections::HashMap;
 use crate::{
     base::{
         ids::{ProviderId, ServerId},
-        page::{MAX_LIMIT, PageRequest},
+        page::{MAX_LIMIT, Page, PageRequest},
         permission::Permission,
         trace::Fixer,
     },
     domain::{
-        connections::{Provider, store as providers, store::accounts},
+        connections::{Provider, ProviderRef, store as providers, store::accounts},
         secrets::{Scope, store::served},
         servers::{Credential, Server, ServerFilter, store as servers},
     },
     flow::{
-        actions::findings::{Finding, Stand, worst},
+        actions::{
+            findings::{Finding, Stand, worst},
+            providers::unusable,
+        },
         cx::OrgCx,
         decision::scope_of,
         fault::ActionResult,
     },
     io::db::{OrgTx, Tx},
-    protocol::oauth::client::ClientAuth,
 };
 
 /// How many names of people a list holds.
@@ -39,6 +41,8 @@ pub struct Wiring {
     pub site: Vec<Finding>,
     /// What to tell people.
     pub announcement: String,
+    /// Whether there are more servers than one look takes.
+    pub is_cut: bool,
 }
 
 /// One server.
@@ -93,13 +97,12 @@ pub async fn wiring(cx: &OrgCx) -> ActionResult<Wiring> {
     let mut tx = cx.tx().await?;
     let all = PageRequest { limit: MAX_LIMIT, after: None };
     let filter = ServerFilter { enabled: Some(true), ..ServerFilter::default() };
-    let entries = servers::servers::list(&mut tx, &filter, &all).await?.items;
-    let all = PageRequest { limit: MAX_LIMIT, after: None };
-    let known = providers::list(&mut tx, None, &all).await?.items;
+    let Page { items: entries, next } = servers::servers::list(&mut tx, &filter, &all).await?;
+    let credentials = servers::decisions::credentials(&mut tx).await?;
     let ground = Ground {
-        credentials: servers::decisions::credentials(&mut tx).await?,
+        providers: named(&mut tx, &credentials).await?,
         scopes: servers::tools::scopes_needed(&mut tx).await?,
-        providers: known.into_iter().map(|provider| (provider.id, provider)).collect(),
+        credentials,
     };
     let mut wired = Vec::new();
     for entry in &entries {
@@ -109,7 +112,23 @@ pub async fn wiring(cx: &OrgCx) -> ActionResult<Wiring> {
     tx.done().await?;
     let announcement =
         announcement(cx, &entries.iter().map(|entry| &entry.server).collect::<Vec<_>>(), &lacks);
-    Ok(Wiring { servers: wired, lacks, site: site(cx), announcement })
+    Ok(Wiring { servers: wired, lacks, site: site(cx), announcement, is_cut: next.is_some() })
+}
+
+/// The providers that credentials name.
+async fn named(
+    tx: &mut OrgTx,
+    credentials: &HashMap<ServerId, Vec<Credential>>,
+) -> ActionResult<HashMap<ProviderId, Provider>> {
+    let mut found = HashMap::new();
+    for id in credentials.values().flatten().filter_map(|one| Some(one.provider.as_ref()?.id)) {
+        if !found.contains_key(&id)
+            && let Some(provider) = providers::find(tx, &ProviderRef::Id(id)).await?
+        {
+            found.insert(id, provider);
+        }
+    }
+    Ok(found)
 }
 
 fn site(cx: &OrgCx) -> Vec<Finding> {
@@ -174,22 +193,9 @@ fn provider(base: &str, provider: Option<&Provider>, needed: &[(String, String)]
         return vec![Finding::of("provider", Stand::Broken, told, Fixer::Admin, format!("{base}/providers"))];
     };
     let page = format!("{base}/providers/{}", provider.slug);
-    let broken = |found: String, fix: &str| {
-        vec![Finding::of("provider", Stand::Broken, (found, fix), Fixer::Admin, page.clone())]
-    };
     let name = &provider.name;
-    if provider.disabled_at.is_some() {
-        return broken(format!("{name} is switched off, so nobody can connect."), "Enable it.");
-    }
-    if provider.template().is_none() {
-        return broken(
-            format!("This version knows no preset that fits {name}."),
-            "Add it again by its addresses.",
-        );
-    }
-    let is_public = provider.source.parts().is_some_and(|parts| parts.client_auth == ClientAuth::None);
-    if provider.secret.is_none() && !is_public {
-        return broken(format!("{name} asks for a client secret, and none is stored."), "Enter it.");
+    if let Some(told) = unusable(provider) {
+        return vec![Finding::of("provider", Stand::Broken, told, Fixer::Admin, page)];
     }
     let mut findings = vec![Finding::fine("provider", format!("{name} is registered, with its client."))];
     let missing: Vec<_> = needed.iter().filter(|(scope, _)| !provider.scopes.contains(scope)).collect();

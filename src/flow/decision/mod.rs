@@ -7,6 +7,7 @@
 //! Invariant: a snapshot never changes. A newer epoch is another snapshot.
 
 mod absence;
+mod accounts;
 mod caller;
 mod claims;
 mod denial;
@@ -17,6 +18,7 @@ mod secrets;
 mod snapshot;
 
 pub use absence::Absence;
+pub use accounts::Accounts;
 pub use caller::{ByArguments, Caller, Clause, Decision};
 pub use claims::Claimed;
 pub use denial::Denial;

@@ -18,7 +18,7 @@ use crate::{
         tenancy::store as tenancy,
     },
     flow::{
-        decision::{InForce, Programs, Secrets},
+        decision::{Accounts, InForce, Programs, Secrets},
         fault::ActionResult,
     },
     io::{
@@ -56,6 +56,8 @@ pub struct OrgSnapshot {
     teams: HashMap<UserId, Vec<(TeamId, String)>>,
     /// What servers are sent of secrets, sealed.
     pub secrets: Secrets,
+    /// Connected accounts, sealed.
+    pub accounts: Accounts,
 }
 
 /// A policy that has a say about a call, and in which layer.
@@ -164,6 +166,7 @@ impl OrgSnapshot {
             policies,
             teams,
             secrets,
+            accounts: Accounts::default(),
         }))
     }
 

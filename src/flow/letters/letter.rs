@@ -127,6 +127,19 @@ pub struct AccountReconnect {
     pub page: String,
 }
 
+/// Tells an admin that a provider refuses the client that is registered there.
+#[derive(Clone, Debug)]
+pub struct ProviderRefused {
+    /// The organization.
+    pub org: Line,
+    /// The provider.
+    pub provider: Line,
+    /// The provider's code for it.
+    pub code: Line,
+    /// Its page; it asks for sign-in.
+    pub page: String,
+}
+
 /// Invites somebody who has no account.
 #[derive(Clone, Debug)]
 pub struct Invitation {
@@ -385,6 +398,8 @@ pub enum Letter {
     AccessDecided(AccessDecided),
     /// Tells somebody that an account has to be connected again.
     AccountReconnect(AccountReconnect),
+    /// Tells an admin that no account at a provider can be renewed.
+    ProviderRefused(ProviderRefused),
     /// Lets the operator see that mail arrives.
     TestLetter(TestLetter),
 }
@@ -412,6 +427,7 @@ impl Letter {
             Self::AccessAsked(_) => "access_asked",
             Self::AccessDecided(_) => "access_decided",
             Self::AccountReconnect(_) => "account_reconnect",
+            Self::ProviderRefused(_) => "provider_refused",
             Self::TestLetter(_) => "test_letter",
         }
     }
@@ -441,6 +457,7 @@ impl Letter {
             Self::AccessDecided(l) if l.given.is_some() => format!("You have access to {}", l.what),
             Self::AccessDecided(l) => format!("Access to {} was refused", l.what),
             Self::AccountReconnect(l) => format!("Connect {} again", l.provider),
+            Self::ProviderRefused(l) => format!("{} refuses the client of {}", l.provider, l.org),
             Self::TestLetter(_) => "Mail from Portreeve arrives".to_owned(),
         }
     }

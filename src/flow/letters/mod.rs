@@ -17,8 +17,8 @@ mod words;
 pub use letter::{
     AccessAsked, AccessDecided, AccountReconnect, ApiKeyCreated, ApprovalAsked, EmailChanged, Invitation,
     InvitationExistingAccount, Letter, NewSignIn, OrgDeletionAsked, OwnershipTransferred, PasskeyAdded,
-    PasswordChanged, PolicyProposed, RemovedFromOrg, ResetPassword, SecondFactorChange, SecondFactorChanged,
-    SignUpExisting, TestLetter, VerifyEmail,
+    PasswordChanged, PolicyProposed, ProviderRefused, RemovedFromOrg, ResetPassword, SecondFactorChange,
+    SecondFactorChanged, SignUpExisting, TestLetter, VerifyEmail,
 };
 pub use post::{DELIVER_LETTERS, Post, PostError, SWEEP_LETTERS};
 pub use render::Rendered;

@@ -11,8 +11,8 @@ use crate::flow::letters::{
     letter::{
         AccessAsked, AccessDecided, AccountReconnect, ApiKeyCreated, ApprovalAsked, EmailChanged, Invitation,
         InvitationExistingAccount, NewSignIn, OrgDeletionAsked, OwnershipTransferred, PasskeyAdded,
-        PasswordChanged, PolicyProposed, RemovedFromOrg, ResetPassword, SecondFactorChanged, SignUpExisting,
-        TestLetter, VerifyEmail,
+        PasswordChanged, PolicyProposed, ProviderRefused, RemovedFromOrg, ResetPassword, SecondFactorChanged,
+        SignUpExisting, TestLetter, VerifyEmail,
     },
 };
 
@@ -89,6 +89,7 @@ fn text(letter: &Letter, site: &str) -> askama::Result<String> {
         Letter::AccessAsked(letter) => Text::AccessAsked { site, letter }.render(),
         Letter::AccessDecided(letter) => Text::AccessDecided { site, letter }.render(),
         Letter::AccountReconnect(letter) => Text::AccountReconnect { site, letter }.render(),
+        Letter::ProviderRefused(letter) => Text::ProviderRefused { site, letter }.render(),
         Letter::TestLetter(letter) => Text::TestLetter { site, letter }.render(),
     }
 }
@@ -116,6 +117,7 @@ fn html(letter: &Letter, site: &str, subject: &str) -> askama::Result<String> {
         Letter::AccessAsked(letter) => Html::AccessAsked { site, subject, letter }.render(),
         Letter::AccessDecided(letter) => Html::AccessDecided { site, subject, letter }.render(),
         Letter::AccountReconnect(letter) => Html::AccountReconnect { site, subject, letter }.render(),
+        Letter::ProviderRefused(letter) => Html::ProviderRefused { site, subject, letter }.render(),
         Letter::TestLetter(letter) => Html::TestLetter { site, subject, letter }.render(),
     }
 }
@@ -161,6 +163,8 @@ enum Text<'a> {
     AccessDecided { site: &'a str, letter: &'a AccessDecided },
     #[template(path = "mail/account_reconnect/letter.txt")]
     AccountReconnect { site: &'a str, letter: &'a AccountReconnect },
+    #[template(path = "mail/provider_refused/letter.txt")]
+    ProviderRefused { site: &'a str, letter: &'a ProviderRefused },
     #[template(path = "mail/test_letter/letter.txt")]
     TestLetter { site: &'a str, letter: &'a TestLetter },
 }
@@ -206,6 +210,8 @@ enum Html<'a> {
     AccessDecided { site: &'a str, subject: &'a str, letter: &'a AccessDecided },
     #[template(path = "mail/account_reconnect/letter.html")]
     AccountReconnect { site: &'a str, subject: &'a str, letter: &'a AccountReconnect },
+    #[template(path = "mail/provider_refused/letter.html")]
+    ProviderRefused { site: &'a str, subject: &'a str, letter: &'a ProviderRefused },
     #[template(path = "mail/test_letter/letter.html")]
     TestLetter { site: &'a str, subject: &'a str, letter: &'a TestLetter },
 }

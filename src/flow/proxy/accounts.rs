@@ -1,7 +1,9 @@
 //! The account whose token a call carries: of whoever the agent acts for, else of a team of theirs, else of everybody.
 
+use std::sync::Arc;
+
 use crate::{
-    base::{actor::Principal, trace::Fixer},
+    base::{actor::Principal, ids::ProviderId, trace::Fixer},
     domain::{
         connections::{
             HeldAccount,
@@ -54,30 +56,48 @@ pub async fn serving(
     scopes: &[String],
 ) -> ActionResult<Result<LiveToken, AccountLack>> {
     let lack = |why| Ok(Err(AccountLack { provider: provider.clone(), why }));
-    let principal = admitted.grant.principal;
-    let (user, teams) = match principal {
-        Principal::User(user) => {
-            (Some(user), admitted.snapshot.teams_of(principal).iter().map(|(team, _)| *team).collect())
-        }
-        Principal::Team(team) => (None, vec![team]),
-        Principal::ServiceAccount(_) => (None, Vec::new()),
-    };
-    let scope = admitted.snapshot.scope;
-    let mut tx = OrgTx::begin(&gateway.db, scope).await?;
-    let held = held::serving(&mut tx, provider.id, Holders::These { user, teams: &teams }).await?;
-    tx.done().await?;
-    let Some(held) = held.into_iter().next() else { return lack(Why::None) };
+    let snapshot = &admitted.snapshot;
+    let Some(held) = account(gateway, admitted, provider.id).await? else { return lack(Why::None) };
     let missing: Vec<_> = scopes.iter().filter(|scope| !held.scopes.contains(scope)).cloned().collect();
     if !missing.is_empty() {
-        return lack(Why::Scopes(held, missing));
+        return lack(Why::Scopes(HeldAccount::clone(&held), missing));
     }
-    match gateway.tokens.live(scope, &held).await? {
+    match gateway.tokens.live(snapshot.scope, &held).await? {
         Ok(token) => Ok(Ok(token)),
-        Err(NoToken::Reauth) => lack(Why::Reauth(held)),
+        Err(NoToken::Reauth) => lack(Why::Reauth(HeldAccount::clone(&held))),
         Err(NoToken::Gone) => lack(Why::None),
         Err(NoToken::Away) => lack(Why::Away),
         Err(NoToken::Broken) => lack(Why::Broken),
     }
+}
+
+/// The account that serves whoever the agent acts for: kept beside the snapshot while nobody is about to renew it, else as the
+/// database has it now.
+async fn account(
+    gateway: &Gateway,
+    admitted: &Admitted,
+    provider: ProviderId,
+) -> ActionResult<Option<Arc<HeldAccount>>> {
+    let (snapshot, principal) = (&admitted.snapshot, admitted.grant.principal);
+    let kept = snapshot.accounts.kept(principal, provider);
+    if let Some(kept) = kept.filter(|kept| kept.is_settled(admitted.now)) {
+        return Ok(Some(kept));
+    }
+    let (user, teams) = match principal {
+        Principal::User(user) => {
+            (Some(user), snapshot.teams_of(principal).iter().map(|(team, _)| *team).collect())
+        }
+        Principal::Team(team) => (None, vec![team]),
+        Principal::ServiceAccount(_) => (None, Vec::new()),
+    };
+    let mut tx = OrgTx::begin(&gateway.db, snapshot.scope).await?;
+    let found = held::serving(&mut tx, provider, Holders::These { user, teams: &teams }).await?;
+    tx.done().await?;
+    let Some(found) = found.into_iter().next().map(Arc::new) else { return Ok(None) };
+    if found.is_settled(admitted.now) {
+        snapshot.accounts.keep(principal, Arc::clone(&found));
+    }
+    Ok(Some(found))
 }
 
 impl AccountLack {

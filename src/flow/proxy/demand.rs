@@ -27,8 +27,8 @@ use crate::{
 /// How many scopes a server may ask for at once; what it asks for beyond is looked at when the first were granted.
 const MOST: usize = 50;
 
-/// What the agent is told of such an answer; nothing where it is none, or asks for what was granted already, so that another
-/// sign-in would not help.
+/// What the agent is told of such an answer; nothing where it is none, or asks for what was granted already, or was not granted when
+/// it was asked for, so that another sign-in would not help.
 pub async fn told(
     gateway: &Gateway,
     admitted: &Admitted,
@@ -62,6 +62,11 @@ async fn lack(
     let Some(held) = held::one(&mut tx, account.id).await? else { return Ok(None) };
     scopes.retain(|scope| !held.scopes.contains(scope));
     scopes.truncate(MOST);
+    // What the provider did not grant when it was asked is not asked for again by itself.
+    let withheld = accounts::withheld(&mut tx, account.id).await?;
+    if scopes.iter().all(|scope| withheld.contains(scope)) {
+        return Ok(None);
+    }
     let stored = &permit.call().server.server.credentials;
     let provider = stored.iter().filter_map(|one| one.provider.as_ref()).find(|one| one.id == held.provider);
     let (Some(provider), false) = (provider, scopes.is_empty()) else { return Ok(None) };

@@ -5,7 +5,10 @@ use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
 use crate::{
-    base::{ids::ConnectionId, secret::Secret},
+    base::{
+        ids::{ConnectionId, OrgId},
+        secret::Secret,
+    },
     domain::{
         connections::{NewTokens, SealedTokens, store::accounts::SEALED_TOKENS},
         vault::{Cell, Sealed, Vault},
@@ -75,7 +78,22 @@ impl Pair {
         sealed: &SealedTokens,
     ) -> ActionResult<Self> {
         let sealed = Sealed { key: sealed.key, bytes: sealed.bytes.clone() };
-        let plain = vault.open(tx, cell(id), &sealed).await?;
+        Self::read(&vault.open(tx, cell(id), &sealed).await?)
+    }
+
+    /// The same without the database, where the key is at hand; none where it is not.
+    pub fn open_held(
+        vault: &Vault,
+        org: OrgId,
+        id: ConnectionId,
+        sealed: &SealedTokens,
+    ) -> Option<ActionResult<Self>> {
+        let sealed = Sealed { key: sealed.key, bytes: sealed.bytes.clone() };
+        let plain = vault.open_held(org, cell(id), &sealed)?;
+        Some(plain.map_err(ActionError::from).and_then(|plain| Self::read(&plain)))
+    }
+
+    fn read(plain: &Secret<Vec<u8>>) -> ActionResult<Self> {
         let written: Written<'_> =
             serde_json::from_slice(plain.expose()).map_err(|_| ActionError::defect(NotAPair))?;
         Ok(Self {

@@ -5,18 +5,25 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
-    base::{crypto::random, email::Email, ids::ConnectionId, secret::Secret},
+    base::{
+        crypto::random,
+        email::Email,
+        ids::ConnectionId,
+        page::{MAX_LIMIT, PageRequest},
+        permission::Role,
+        secret::Secret,
+    },
     domain::{
         audit::{self, Entry, Unrecorded, Who},
         connections::{
             Aftermath, Connection, ConnectionState, Freshness, HeldAccount, MOST_PRESENTED,
             store::{accounts, held, leases},
         },
-        tenancy::store as tenancy,
+        tenancy::{MemberFilter, store as tenancy},
     },
     flow::{
         fault::{ActionError, ActionResult},
-        letters::{AccountReconnect, Letter, Line},
+        letters::{AccountReconnect, Letter, Line, ProviderRefused},
         tokens::{
             Armed, LiveToken, NoToken, Pair, Recognized, Tokens,
             send::{self, send},
@@ -40,6 +47,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(100);
 /// A token that was certain to work so lately is not looked at because a server refused it.
 const FRESH: time::Duration = time::Duration::seconds(60);
+/// For how long a refusal of the registered client is no news.
+const NEWS_FOR: time::Duration = time::Duration::days(1);
 /// How often storing what came is tried, and how long is waited before it is tried again.
 const STORE_TRIES: u32 = 20;
 const STORE_PAUSE: Duration = Duration::from_millis(500);
@@ -151,10 +160,17 @@ impl Tokens {
     }
 
     async fn opened(&self, scope: OrgScope, held: &HeldAccount) -> ActionResult<LiveToken> {
-        let mut tx = OrgTx::begin(&self.parts().db, scope).await?;
         let sealed = held.tokens.as_ref().ok_or(ActionError::Changed)?;
-        let pair = Pair::open(&self.parts().vault, &mut tx, held.id, sealed).await?;
-        tx.done().await?;
+        let vault = &self.parts().vault;
+        let pair = match Pair::open_held(vault, scope.org(), held.id, sealed) {
+            Some(pair) => pair?,
+            None => {
+                let mut tx = OrgTx::begin(&self.parts().db, scope).await?;
+                let pair = Pair::open(vault, &mut tx, held.id, sealed).await?;
+                tx.done().await?;
+                pair
+            }
+        };
         Ok(LiveToken { connection: held.id, access: pair.access, version: held.token_version })
     }
 
@@ -338,7 +354,11 @@ impl Tokens {
             code: &code.chars().take(100).collect::<String>(),
             words: failure.words.as_deref().unwrap_or_default(),
         };
+        let is_broken_client = failure.kind == FailureKind::BrokenClient;
         let mut tx = OrgTx::begin(&self.parts().db, scope).await?;
+        // One refusal is every account's; the first of a day is on record and told, the others are on their pages.
+        let is_news = is_broken_client
+            && !accounts::was_refused_since(&mut tx, held.provider, failed.code, now - NEWS_FOR).await?;
         let is_stored = leases::fail(&mut tx, held, failed, now).await?;
         if !is_stored {
             tx.done().await?;
@@ -360,8 +380,8 @@ impl Tokens {
             audit::commit(tx, now, vec![entry.failed().note(failed.code)]).await?;
             return Ok(NoToken::Reauth);
         }
-        // The first of several in a row is on record, the others are on the connection's page.
-        if held.failures == 0 && failure.kind == FailureKind::BrokenClient {
+        if is_news {
+            self.alert(&mut tx, &seen, failed.code).await?;
             let entry = Entry::admin("provider.refused", &Who::system(REFRESH)).target(
                 "provider",
                 seen.provider,
@@ -371,7 +391,7 @@ impl Tokens {
         } else {
             audit::commit_unrecorded(tx, Unrecorded::TokenRefresh).await?;
         }
-        Ok(if failure.kind == FailureKind::BrokenClient { NoToken::Broken } else { NoToken::Away })
+        Ok(if is_broken_client { NoToken::Broken } else { NoToken::Away })
     }
 
     /// Writes to whoever has to connect it again.
@@ -379,12 +399,32 @@ impl Tokens {
         let Some(user) = seen.owner.user().or(seen.connected_by) else { return Ok(()) };
         let Some(member) = tenancy::members::find(tx, user).await? else { return Ok(()) };
         let Ok(email) = member.email.parse::<Email>() else { return Ok(()) };
+        let Some(org) = tenancy::orgs::find(tx).await? else { return Ok(()) };
         let letter = Letter::AccountReconnect(AccountReconnect {
             provider: Line::of(&seen.provider_name),
             account: Line::of(seen.title()),
-            page: format!("{}/me/accounts/{}", self.parts().base_url, seen.id),
+            page: format!("{}/me/accounts/{}/{}", self.parts().base_url, org.slug, seen.id),
         });
         self.parts().post.queue(tx, &email, &letter).await?;
+        Ok(())
+    }
+
+    /// Writes to the owners and admins that the provider refuses the registered client.
+    async fn alert(&self, tx: &mut OrgTx, seen: &Connection, code: &str) -> ActionResult<()> {
+        let Some(org) = tenancy::orgs::find(tx).await? else { return Ok(()) };
+        let letter = Letter::ProviderRefused(ProviderRefused {
+            org: Line::of(&org.name),
+            provider: Line::of(&seen.provider_name),
+            code: Line::of(code),
+            page: format!("{}/o/{}/providers/{}", self.parts().base_url, org.slug, seen.provider_slug),
+        });
+        for role in [Role::Owner, Role::Admin] {
+            let filter = MemberFilter { role: Some(role), ..MemberFilter::default() };
+            let page = PageRequest { limit: MAX_LIMIT, after: None };
+            let members = tenancy::members::list(tx, &filter, &page).await?.items;
+            let to = members.iter().map(|member| member.email.as_str());
+            self.parts().post.queue_for(tx, to, &letter).await?;
+        }
         Ok(())
     }
 }

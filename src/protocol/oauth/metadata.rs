@@ -113,7 +113,7 @@ impl ResourceMetadata {
         let value = document.value();
         let resource =
             value.get("resource").and_then(Value::as_str).ok_or(BadMetadata::Missing("resource"))?;
-        let named = Url::parse(resource).map_err(|_| BadMetadata::Missing("resource"))?;
+        let named = address(resource).ok_or(BadMetadata::Missing("resource"))?;
         if named.origin() != url.origin() || !is_within(url.path(), named.path()) {
             return Err(BadMetadata::NotTheirs);
         }
@@ -320,6 +320,9 @@ mod tests {
             "https://a.example:8443/",
         ] {
             assert_eq!(read(other), Err(BadMetadata::NotTheirs), "{other}");
+        }
+        for unusable in ["https://u:p@a.example/mcp", "https://a.example/mcp#x", "javascript:x"] {
+            assert_eq!(read(unusable), Err(BadMetadata::Missing("resource")), "{unusable}");
         }
         let none = br#"{"resource":"https://a.example/mcp","authorization_servers":["ftp://x"]}"#;
         assert_eq!(

@@ -121,6 +121,8 @@ struct WiringView {
     site: Vec<FindingView>,
     /// What to tell people.
     announcement: String,
+    /// Whether there are more servers than are looked at here: the first 200 by slug.
+    cut: bool,
 }
 
 /// How an account fares.
@@ -140,6 +142,7 @@ async fn show(cx: KeyAsk) -> ApiResult {
         lacks: wiring.lacks.into_iter().map(LackView::from).collect(),
         site: wiring.site.into_iter().map(FindingView::from).collect(),
         announcement: wiring.announcement,
+        cut: wiring.is_cut,
     };
     Ok(json::plain(StatusCode::OK, &view))
 }

@@ -2,7 +2,7 @@
 
 use crate::base::{
     permission::Role,
-    trace::{Fixer, Step, StepState, Trace},
+    trace::{Finding, Fixer, Step, StepState, Trace},
 };
 
 /// One step.
@@ -31,7 +31,7 @@ pub(super) fn lines(trace: &Trace, slug: &str, role: Role) -> Vec<TraceLine> {
                 StepState::Failed => ("no hit", "warn"),
                 StepState::NotReached => ("off", "dash"),
             };
-            let fix = row.finding.and_then(|finding| fix(row.step, finding.fixer, slug, role));
+            let fix = row.finding.and_then(|finding| fix(row.step, finding, slug, role));
             let (href, link) = fix.unwrap_or_default();
             TraceLine {
                 class,
@@ -49,7 +49,10 @@ pub(super) fn lines(trace: &Trace, slug: &str, role: Role) -> Vec<TraceLine> {
 }
 
 /// Where somebody who may can change what a step found.
-fn fix(step: Step, fixer: Fixer, slug: &str, role: Role) -> Option<(String, &'static str)> {
+fn fix(step: Step, finding: &Finding, slug: &str, role: Role) -> Option<(String, &'static str)> {
+    let fixer = finding.fixer;
+    // What would have passed tells an account from a secret.
+    let is_account = finding.expected.contains("account");
     let is_admin = matches!(role, Role::Owner | Role::Admin);
     let page = match step {
         Step::Gate => ("gate", "Open the gate"),
@@ -61,6 +64,9 @@ fn fix(step: Step, fixer: Fixer, slug: &str, role: Role) -> Option<(String, &'st
         return Some((format!("/o/{slug}/{}", page.0), page.1));
     }
     match (fixer, step) {
+        (Fixer::Person, Step::Connection) if is_account => {
+            Some(("/me/accounts".to_owned(), "Look at your accounts"))
+        }
         (Fixer::Person, Step::Connection) => Some(("/me/secrets".to_owned(), "Add what is missing")),
         (Fixer::Person, _) => Some(("/me/agents".to_owned(), "Look at your agents")),
         _ => None,
@@ -88,7 +94,6 @@ pub(super) fn sample_lines() -> Vec<TraceLine> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::trace::Finding;
 
     #[test]
     fn whoever_can_mend_it_gets_the_way_there_and_nobody_else() {

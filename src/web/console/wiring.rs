@@ -36,6 +36,9 @@ struct WiringPage {
     crumbs: Vec<Crumb>,
     servers_href: String,
     ready: usize,
+    /// What most people still lack, and how many; empty where nobody lacks anything.
+    people: String,
+    is_cut: bool,
     servers: Vec<ServerCard>,
     lacks: Vec<LackRow>,
     site: Vec<FindingRow>,
@@ -86,6 +89,13 @@ impl From<Lacking> for LackRow {
     }
 }
 
+fn most(lack: &Lacking) -> String {
+    match lack.count {
+        1 => format!("one person still lacks {}", lack.what),
+        count => format!("{count} people still lack {}", lack.what),
+    }
+}
+
 async fn show(ask: OrgPage) -> PageResult {
     let wiring = wiring::wiring(&ask.cx).await?;
     let base = format!("/o/{}", ask.cx.org.slug);
@@ -94,6 +104,8 @@ async fn show(ask: OrgPage) -> PageResult {
         crumbs: vec![Crumb::to("Servers", format!("{base}/servers"))],
         servers_href: format!("{base}/servers"),
         ready: wiring.ready(),
+        people: wiring.lacks.first().filter(|lack| lack.count > 0).map(most).unwrap_or_default(),
+        is_cut: wiring.is_cut,
         servers: wiring.servers.into_iter().map(|server| ServerCard::of(&base, server)).collect(),
         lacks: wiring.lacks.into_iter().map(LackRow::from).collect(),
         site: wiring.site.into_iter().map(FindingRow::from).collect(),
@@ -116,6 +128,8 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         crumbs: vec![Crumb::to("Servers", "/o/acme/servers")],
         servers_href: "/o/acme/servers".into(),
         ready: many / 2,
+        people: if many > 0 { text.into() } else { String::new() },
+        is_cut: many > 4,
         servers: (0..many)
             .map(|n| ServerCard {
                 slug: format!("server-{n}"),

@@ -7,8 +7,8 @@ use portreeve::{
     flow::letters::{
         AccessAsked, AccessDecided, AccountReconnect, ApiKeyCreated, ApprovalAsked, EmailChanged, Invitation,
         InvitationExistingAccount, Letter, Line, Moment, NewSignIn, OrgDeletionAsked, OwnershipTransferred,
-        PasskeyAdded, PasswordChanged, PolicyProposed, RemovedFromOrg, ResetPassword, SecondFactorChange,
-        SecondFactorChanged, SignUpExisting, TestLetter, VerifyEmail,
+        PasskeyAdded, PasswordChanged, PolicyProposed, ProviderRefused, RemovedFromOrg, ResetPassword,
+        SecondFactorChange, SecondFactorChanged, SignUpExisting, TestLetter, VerifyEmail,
     },
 };
 use time::macros::datetime;
@@ -157,6 +157,12 @@ fn org_letters(name: &str, org: &str) -> Vec<Letter> {
             provider: "GitHub".into(),
             account: "ada@example.com".into(),
             page: page("/me/accounts"),
+        }),
+        Letter::ProviderRefused(ProviderRefused {
+            org: org.clone(),
+            provider: "GitHub".into(),
+            code: "invalid_client".into(),
+            page: page("/o/acme/providers/github"),
         }),
         Letter::OrgDeletionAsked(deletion(name, org, None)),
         Letter::TestLetter(TestLetter { at: at() }),

@@ -33,6 +33,10 @@ struct Stands {
     scope: &'static str,
     /// Whether it asks who calls.
     asks: bool,
+    /// Whether what it publishes cannot be read for now.
+    away: bool,
+    /// Where tokens are given.
+    token: &'static str,
 }
 
 const USUAL: Stands = Stands {
@@ -43,6 +47,8 @@ const USUAL: Stands = Stands {
     registers: true,
     scope: "",
     asks: true,
+    away: false,
+    token: "/token",
 };
 
 /// A server, and the authorization server beside it.
@@ -59,6 +65,9 @@ fn answer(asked: &Asked, stands: &Stands) -> Script {
     let fields = |text: &str| serde_urlencoded::from_str::<HashMap<String, String>>(text).unwrap();
     let nothing = || Script::answer("404 Not Found", &[], "");
     let issuer = format!("{origin}{}", stands.issuer);
+    if stands.away && path.contains("/.well-known/") {
+        return Script::answer("503 Service Unavailable", &[], "");
+    }
     match path {
         "/mcp" => mcp(asked, stands, &origin),
         "/.well-known/oauth-protected-resource/mcp" => match stands.resource {
@@ -73,7 +82,7 @@ fn answer(asked: &Asked, stands: &Stands) -> Script {
             && stands.describes =>
         {
             let mut described = json!({ "issuer": issuer, "authorization_endpoint": format!("{issuer}/authorize"),
-                "token_endpoint": format!("{issuer}/token"), "scopes_supported": ["read", "offline_access"],
+                "token_endpoint": format!("{issuer}{}", stands.token), "scopes_supported": ["read", "offline_access"],
                 "token_endpoint_auth_methods_supported": ["client_secret_post"],
                 "authorization_response_iss_parameter_supported": true });
             if stands.pkce {
@@ -96,7 +105,7 @@ fn answer(asked: &Asked, stands: &Stands) -> Script {
             let back = format!("{}?code=c&state={}&iss={issuer}", asked["redirect_uri"], asked["state"]);
             Script::redirect(&back)
         }
-        path if path.ends_with("/token") => {
+        path if path.ends_with("/token") || path.ends_with("/new-token") => {
             let asked = fields(std::str::from_utf8(&asked.body).unwrap());
             let is_known = asked.get("client_secret").is_none_or(|secret| secret == "s3cret-there");
             assert!(is_known && asked["resource"].starts_with(&origin), "{asked:?}");
@@ -294,4 +303,43 @@ async fn the_document_of_a_client_says_what_its_address_says_and_tells_nothing_o
     let stranger = portreeve::base::ids::ProviderId::fresh().to_string();
     shown(&stranger).await.expect(StatusCode::OK);
     shown("nobody").await.expect(StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_for_now_moves_nobody_and_registers_nothing() {
+    let mut stage = stage(USUAL).await;
+    stage.stands.lock().unwrap().away = true;
+    assert!(stage.refused("server_description_away").await.contains("right now"));
+    stage.stands.lock().unwrap().away = false;
+    stage.key.post(PROVIDER, json!({})).await.expect(StatusCode::CREATED);
+    stage.app.connected(&stage.org, &mut stage.admin, "linear").await;
+    let registered = stage.asked("/as/register").len();
+    stage.stands.lock().unwrap().away = true;
+    let again = stage.key.post(&format!("{ONE}/rediscover"), json!({})).await.expect(StatusCode::CONFLICT);
+    assert_eq!(again.text("/code"), "server_description_away");
+    assert_eq!(stage.app.number("select count(*) from connections where sealed_tokens is not null").await, 1);
+    assert_eq!((stage.asked("/as/register").len(), stage.asked("/register").len()), (registered, 0));
+}
+
+#[tokio::test]
+async fn a_server_that_stands_for_more_than_its_address_is_asked_at_its_address() {
+    let stage = stage(Stands { resource: Some(""), ..USUAL }).await;
+    let made = stage.key.post(PROVIDER, json!({})).await.expect(StatusCode::CREATED);
+    assert_eq!(made.text("/resource"), stage.server.url("").trim_end_matches('/'));
+    let same = stage.key.post(&format!("{ONE}/rediscover"), json!({})).await.expect(StatusCode::OK);
+    assert_eq!(same.body["version"], 1);
+}
+
+#[tokio::test]
+async fn what_the_same_authorization_server_says_otherwise_is_taken_over_and_nobody_is_disconnected() {
+    let mut stage = stage(USUAL).await;
+    stage.key.post(PROVIDER, json!({})).await.expect(StatusCode::CREATED);
+    stage.app.connected(&stage.org, &mut stage.admin, "linear").await;
+    stage.stands.lock().unwrap().token = "/new-token";
+    let after = stage.key.post(&format!("{ONE}/rediscover"), json!({})).await.expect(StatusCode::OK);
+    assert_eq!(
+        (after.text("/token_url"), after.text("/client_id")),
+        (stage.server.url("/as/new-token").as_str(), "client/as")
+    );
+    assert_eq!(stage.app.number("select count(*) from connections where state = 'active'").await, 1);
 }

@@ -73,9 +73,12 @@ impl Stage {
     }
 
     async fn letters(&self) -> usize {
+        self.letters_about("gives no new token").await
+    }
+
+    async fn letters_about(&self, words: &str) -> usize {
         self.app.run_jobs().await;
-        let about = |text: &str| text.contains("gives no new token");
-        self.app.postbox.mails().iter().filter(|letter| about(&letter.text)).count()
+        self.app.postbox.mails().iter().filter(|letter| letter.text.contains(words)).count()
     }
 }
 
@@ -188,13 +191,18 @@ async fn a_replica_that_died_after_sending_is_followed_once() {
 #[tokio::test]
 async fn a_client_that_is_refused_is_an_admins_matter_and_keeps_the_account() {
     let stage = stage(60).await;
-    stage.app.clock.advance(Duration::minutes(2));
-    stage.hub.next(Mishap::Answer(401, json!({ "error": "invalid_client" })));
-    assert_eq!(stage.live().await.unwrap_err(), NoToken::Broken);
-    assert_eq!((stage.state().await.as_str(), stage.letters().await), ("error_backoff", 0));
-    assert_eq!(stage.app.recorded(&stage.org).await.last().unwrap(), "provider.refused");
-    stage.app.clock.advance(Duration::minutes(2));
-    assert!(stage.live().await.is_ok());
+    stage.app.member(&stage.org, "Olga Owner", Role::Owner).await;
+    for _ in 0..2 {
+        stage.app.clock.advance(Duration::minutes(2));
+        stage.hub.next(Mishap::Answer(401, json!({ "error": "invalid_client" })));
+        assert_eq!(stage.live().await.unwrap_err(), NoToken::Broken);
+        assert_eq!((stage.state().await.as_str(), stage.letters().await), ("error_backoff", 0));
+        assert_eq!(stage.letters_about("refuses the client").await, 1, "to the owner");
+        let told = stage.app.recorded(&stage.org).await.into_iter().filter(|one| one == "provider.refused");
+        assert_eq!(told.count(), 1, "told once a day, however many accounts there are");
+        stage.app.clock.advance(Duration::minutes(2));
+        assert!(stage.live().await.is_ok());
+    }
 }
 
 #[tokio::test]

@@ -241,3 +241,55 @@ async fn a_server_that_asks_for_more_has_its_person_asked_and_is_called_with_it_
     let told = hub.call().await;
     assert!(!told.words().starts_with("[CONNECT ACCOUNT]"), "{}", told.text);
 }
+
+#[tokio::test]
+async fn what_the_provider_does_not_grant_is_not_asked_for_again_by_itself() {
+    let stage = Stage::over(Class::Financial, move |asked| {
+        if String::from_utf8_lossy(&asked.body).contains("tools/call") {
+            let challenge = "Bearer error=\"insufficient_scope\", scope=\"admin\"";
+            return Answer::answer("403 Forbidden", &[("www-authenticate", challenge)], "");
+        }
+        usual(asked)
+    });
+    let mut hub = hub_before(stage.await).await;
+    hub.hub.grant("read write");
+    let id = hub.stage.app.connected(&hub.stage.org, &mut hub.person, "hub").await;
+    assert!(hub.call().await.words().starts_with("[CONNECT ACCOUNT]"));
+    let link = "/me/accounts/acme/connect/hub";
+    let page = hub.person.browser.get(&format!("{link}?connection={id}&scopes=admin")).await;
+    let page =
+        hub.person.browser.submit(&page.expect(StatusCode::OK), link, &[]).await.expect(StatusCode::OK);
+    let onward = page.headers["refresh"].to_str().unwrap().strip_prefix("0;url=").unwrap().to_owned();
+    let back = crate::kit::fake_provider::agree(&onward).await;
+    hub.person.browser.get(&back).await.expect(StatusCode::SEE_OTHER);
+    let told = hub.call().await;
+    assert!(!told.words().starts_with("[CONNECT ACCOUNT]"), "no circle: {}", told.text);
+}
+
+#[tokio::test]
+async fn a_token_that_is_replaced_early_is_the_one_of_the_next_call_on_every_replica() {
+    let mut hub = hub().await;
+    let id = hub.stage.app.connected(&hub.stage.org, &mut hub.person, "hub").await;
+    let second = crate::kit::app::TestApp::beside(&hub.stage.app).await;
+    let agent = hub.stage.agent.at(&format!("{}/mcp/acme/github", second.origin()));
+    let params = json!({ "name": "create_issue", "arguments": { "title": "a" } });
+    for _ in 0..2 {
+        assert_eq!(hub.call().await.words(), "done");
+        assert_eq!(agent.ask("tools/call", params.clone()).await.words(), "done");
+    }
+    assert_eq!(hub.carried().iter().collect::<std::collections::HashSet<_>>().len(), 1);
+    // A provider that knows only the newest: whoever holds the one before would be refused.
+    let refresh = format!("/me/accounts/acme/{id}/test");
+    hub.stage.app.change("update connections set issued_at = issued_at - interval '8 days'").await;
+    let mut browser = hub.stage.app.signed_in(hub.person.id).await;
+    let csrf = browser.csrf();
+    browser.post(&refresh, &[("csrf", csrf.as_str())]).await.expect(StatusCode::SEE_OTHER);
+    let key = hub.stage.app.key_of(&hub.stage.org, hub.person.id, Role::Member, &["*"]).await;
+    let forced = key.post(&format!("/api/v1/orgs/acme/connections/{id}/refresh"), json!({})).await;
+    forced.expect(StatusCode::OK);
+    assert_eq!(agent.ask("tools/call", params.clone()).await.words(), "done");
+    assert_eq!(hub.call().await.words(), "done");
+    let carried = hub.carried();
+    assert_eq!(carried[4], carried[5]);
+    assert_ne!(carried[3], carried[4], "the new one, on both");
+}

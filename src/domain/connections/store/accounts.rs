@@ -335,6 +335,37 @@ pub async fn prefer(tx: &mut OrgTx, id: ConnectionId, now: OffsetDateTime) -> Db
     bump_epoch(tx).await
 }
 
+/// Notes what a provider did not grant of what was asked for.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn withhold(tx: &mut OrgTx, id: ConnectionId, scopes: &[String]) -> DbResult<()> {
+    sqlx::query!(
+        "update connections set withheld_scopes = $3 where org_id = $1 and id = $2 and withheld_scopes <> $3",
+        tx.org().uuid(),
+        id.uuid(),
+        scopes
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// What a provider did not grant when it was last asked for.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn withheld(tx: &mut OrgTx, id: ConnectionId) -> DbResult<Vec<String>> {
+    let scopes = sqlx::query_scalar!(
+        "select withheld_scopes from connections where org_id = $1 and id = $2",
+        tx.org().uuid(),
+        id.uuid()
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(scopes.unwrap_or_default())
+}
+
 /// Notes what a server says that it needs beyond what was granted, so that its owner may be asked for that.
 ///
 /// # Errors
@@ -441,6 +472,29 @@ pub async fn forget_tokens_at(tx: &mut OrgTx, provider: ProviderId, now: OffsetD
     .execute(tx.conn())
     .await?;
     bump_epoch(tx).await
+}
+
+/// Whether some account at a provider failed with this code since a moment.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn was_refused_since(
+    tx: &mut OrgTx,
+    provider: ProviderId,
+    code: &str,
+    since: OffsetDateTime,
+) -> DbResult<bool> {
+    let was = sqlx::query_scalar!(
+        r#"select exists (select from connections
+            where org_id = $1 and provider_id = $2 and last_error = $3 and last_error_at > $4) as "was!""#,
+        tx.org().uuid(),
+        provider.uuid(),
+        code,
+        since
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(was)
 }
 
 /// The members whose agents no account at a provider serves: not their own, not one of a team of theirs, not everybody's.

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use crate::{
     base::ids::{ConnectionId, OrgId, ReplicaId},
-    domain::connections::{Aftermath, HeldAccount, MOST_PRESENTED, NewTokens},
+    domain::connections::{Aftermath, HeldAccount, MOST_PRESENTED, NewTokens, store::bump_epoch},
     io::db::{DbResult, OrgTx, SystemTx, Tx},
 };
 
@@ -88,7 +88,12 @@ pub async fn store(
     )
     .execute(tx.conn())
     .await?;
-    Ok(done.rows_affected() > 0)
+    let is_stored = done.rows_affected() > 0;
+    // Replicas may hold the one before without looking.
+    if is_stored && held.is_far_from_its_end(now) {
+        bump_epoch(tx).await?;
+    }
+    Ok(is_stored)
 }
 
 /// What is stored of a failure.
@@ -136,7 +141,11 @@ pub async fn fail(
     )
     .execute(tx.conn())
     .await?;
-    Ok(done.rows_affected() > 0)
+    let is_stored = done.rows_affected() > 0;
+    if is_stored && failed.aftermath == Aftermath::Reauth {
+        bump_epoch(tx).await?;
+    }
+    Ok(is_stored)
 }
 
 /// Connections of every organization whose tokens end before a moment, or whose refresh tokens were not used for long.

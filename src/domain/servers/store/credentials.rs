@@ -103,3 +103,20 @@ pub async fn replace(tx: &mut OrgTx, server: ServerId, credentials: &[Credential
     }
     Ok(())
 }
+
+/// The address of a server whose requests carry accounts of a provider; of several the first by slug.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn server_of(tx: &mut OrgTx, provider: ProviderId) -> DbResult<Option<String>> {
+    let url = sqlx::query_scalar!(
+        "select s.url from servers s where s.org_id = $1 and exists (select from server_credentials c
+            where c.org_id = s.org_id and c.server_id = s.id and c.provider_id = $2)
+        order by s.slug limit 1",
+        tx.org().uuid(),
+        provider.uuid()
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(url)
+}

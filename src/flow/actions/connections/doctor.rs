@@ -18,7 +18,7 @@ use crate::{
         actions::{
             connections::{ConnectionSheet, seen},
             findings::{Finding, Stand},
-            providers::callback_of,
+            providers::{callback_of, unusable},
         },
         cx::OrgCx,
         fault::ActionResult,
@@ -45,13 +45,22 @@ pub async fn diagnose(cx: &OrgCx, id: &str) -> ActionResult<Diagnosis> {
     let sheet = seen(cx, &mut tx, id).await?;
     let at = Places::of(cx, &sheet.connection);
     let mut links = vec![session(cx), membership(&mut tx, &sheet.connection, &at).await?];
-    links.push(provider(&sheet.provider, &at));
-    links.push(callback(cx, &sheet.connection, &sheet.provider));
-    let used = used(cx, &mut tx, &sheet.provider).await?;
-    links.push(scopes(&sheet, &used, &at));
+    links.push(provider(&sheet, &at));
+    links.push(callback(cx, &sheet.provider));
+    // Which servers there are is for those who may see servers; what an account lacks is for whoever may see the account.
+    let shows_servers = cx.may(Permission::ServersRead);
+    let used = used(&mut tx, &sheet.provider).await?;
+    links.push(scopes(&sheet, &used, shows_servers, &at));
     links.push(token(&sheet.connection, &at, cx.now()));
     let is_broken = links.iter().any(|link| link.stand == Stand::Broken);
-    links.push(if is_broken { Finding::not_reached("upstream") } else { upstream(&used, &at) });
+    links.push(match (is_broken, shows_servers) {
+        (true, _) => Finding::not_reached("upstream"),
+        (false, true) => upstream(&used, &at),
+        (false, false) => Finding {
+            found: "Which servers carry its token is for those who may see servers.".to_owned(),
+            ..Finding::not_reached("upstream")
+        },
+    });
     tx.done().await?;
     Ok(Diagnosis { sheet, links })
 }
@@ -115,37 +124,39 @@ async fn membership(tx: &mut OrgTx, connection: &Connection, at: &Places) -> Act
     })
 }
 
-fn provider(provider: &Provider, at: &Places) -> Finding {
+fn provider(sheet: &ConnectionSheet, at: &Places) -> Finding {
+    let ConnectionSheet { connection, provider, .. } = sheet;
     let name = &provider.name;
-    let broken = |found: String, fix: &str| {
-        Finding::of("provider", Stand::Broken, (found, fix), Fixer::Admin, at.provider.clone())
+    if let Some((found, fix)) = unusable(provider) {
+        // What is connected serves while it lives, and is not renewed.
+        return Finding::of("provider", Stand::Look, (found, fix), Fixer::Admin, at.provider.clone());
+    }
+    let changed = match provider.updated_at > connection.created_at {
+        true => format!(", and was changed last on {}", day(provider.updated_at)),
+        false => String::new(),
     };
-    if provider.template().is_none() {
-        return broken(
-            format!("This version knows no preset that fits {name}."),
-            "Add it again by its addresses.",
-        );
-    }
-    if provider.disabled_at.is_some() {
-        let told = (
-            format!("{name} is switched off: what is connected serves, and nobody can connect again."),
-            "Enable it.",
-        );
-        return Finding::of("provider", Stand::Look, told, Fixer::Admin, at.provider.clone());
-    }
-    Finding::fine("provider", format!("{name} is registered and switched on."))
+    Finding::fine("provider", format!("{name} is registered with its client and switched on{changed}."))
 }
 
-fn callback(cx: &OrgCx, connection: &Connection, provider: &Provider) -> Finding {
+fn callback(cx: &OrgCx, provider: &Provider) -> Finding {
     let callback = callback_of(cx, provider.id);
-    let day = connection.created_at.date();
-    Finding::fine(
-        "callback",
-        format!(
-            "{} has to know the address {callback}. It did on {day}, when this was connected.",
-            provider.name
-        ),
-    )
+    let found = format!(
+        "Whoever connects comes back to {callback}, which has to stand there letter for letter. Calls do not need it."
+    );
+    if cx.ports.site.is_secure() {
+        return Finding::fine("callback", found);
+    }
+    let fix = "Most providers send people back to https alone: start Portreeve with such an address as its base URL.";
+    Finding::of("callback", Stand::Look, (found, fix), Fixer::Operator, "")
+}
+
+fn day(at: OffsetDateTime) -> time::Date {
+    at.to_offset(time::UtcOffset::UTC).date()
+}
+
+fn minute(at: OffsetDateTime) -> String {
+    let at = at.to_offset(time::UtcOffset::UTC);
+    format!("{} at {:02}:{:02} UTC", at.date(), at.hour(), at.minute())
 }
 
 /// A server that carries accounts of the provider: its short name, what its tools need, and why it cannot be read.
@@ -156,11 +167,7 @@ struct Used {
     error: Option<String>,
 }
 
-async fn used(cx: &OrgCx, tx: &mut OrgTx, provider: &Provider) -> ActionResult<Vec<Used>> {
-    // Which servers there are is for those who may see servers.
-    if !cx.may(Permission::ServersRead) {
-        return Ok(Vec::new());
-    }
+async fn used(tx: &mut OrgTx, provider: &Provider) -> ActionResult<Vec<Used>> {
     let all = PageRequest { limit: MAX_LIMIT, after: None };
     let filter = ServerFilter { enabled: Some(true), ..ServerFilter::default() };
     let entries = servers::servers::list(tx, &filter, &all).await?.items;
@@ -181,7 +188,7 @@ async fn used(cx: &OrgCx, tx: &mut OrgTx, provider: &Provider) -> ActionResult<V
         .collect())
 }
 
-fn scopes(sheet: &ConnectionSheet, used: &[Used], at: &Places) -> Finding {
+fn scopes(sheet: &ConnectionSheet, used: &[Used], shows_tools: bool, at: &Places) -> Finding {
     let ConnectionSheet { connection, provider, .. } = sheet;
     let asked = provider.scopes.iter().chain(&connection.wanted).map(|scope| (scope.as_str(), None));
     let needed =
@@ -199,7 +206,10 @@ fn scopes(sheet: &ConnectionSheet, used: &[Used], at: &Places) -> Finding {
     let list: Vec<_> = missing
         .iter()
         .take(10)
-        .map(|(scope, tool)| tool.map_or_else(|| (*scope).to_owned(), |tool| format!("{scope} for {tool}")))
+        .map(|(scope, tool)| match tool.filter(|_| shows_tools) {
+            Some(tool) => format!("{scope} for {tool}"),
+            None => (*scope).to_owned(),
+        })
         .collect();
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.append_pair("scopes", &missing.iter().map(|(scope, _)| *scope).collect::<Vec<_>>().join(" "));
@@ -211,15 +221,27 @@ fn scopes(sheet: &ConnectionSheet, used: &[Used], at: &Places) -> Finding {
 fn token(connection: &Connection, at: &Places, now: OffsetDateTime) -> Finding {
     let name = &connection.provider_name;
     let again = |found: String| {
+        let found =
+            format!("{found} Agents are answered [CONNECT ACCOUNT], with the way to connect it again.");
         let told = (found, "Connect it again; its settings stay.");
         Finding::of("token", Stand::Broken, told, owners(connection), at.reconnect.clone())
     };
-    let last = match (&connection.last_error, connection.last_ok_at) {
-        (Some(error), _) if connection.state != ConnectionState::Active => {
-            format!(" Last trouble: {}.", error.code)
+    let last = match &connection.last_error {
+        Some(error) if error.words.is_empty() => {
+            format!(" Last trouble, on {}: {}.", minute(error.at), error.code)
         }
-        _ => String::new(),
+        Some(error) => {
+            format!(
+                " Last trouble, on {}: {} ({}).",
+                minute(error.at),
+                error.words.trim_end_matches('.'),
+                error.code
+            )
+        }
+        None => String::new(),
     };
+    let well = connection.last_ok_at.map(|at| format!(" It was last certain to work on {}.", minute(at)));
+    let well = well.unwrap_or_default();
     match connection.state {
         ConnectionState::NeedsReauth => again(format!("{name} gives no new token any more.{last}")),
         ConnectionState::Revoked => again("It was disconnected.".to_owned()),
@@ -229,7 +251,10 @@ fn token(connection: &Connection, at: &Places, now: OffsetDateTime) -> Finding {
         }
         ConnectionState::ErrorBackoff => {
             let told = (
-                format!("{name} gives no new token for now; it is tried again by itself.{last}"),
+                format!(
+                    "{name} gives no new token for now; it is tried again by itself, and agents are answered so once the \
+                     token has ended.{last}"
+                ),
                 "Wait; if it lasts, an admin looks at the provider's page.",
             );
             Finding::of("token", Stand::Look, told, Fixer::Admin, at.provider.clone())
@@ -238,8 +263,17 @@ fn token(connection: &Connection, at: &Places, now: OffsetDateTime) -> Finding {
             Some(ends) if ends <= now && !connection.has_refresh => {
                 again(format!("Its token has ended, and {name} gives no new one without its owner."))
             }
-            _ if connection.has_refresh => Finding::fine("token", "There is a token, and it renews itself."),
-            _ => Finding::fine("token", "There is a token; it is used for as long as it lives."),
+            Some(ends) if connection.has_refresh => Finding::fine(
+                "token",
+                format!(
+                    "There is a token until {}, and the next is fetched before that.{well}",
+                    minute(ends)
+                ),
+            ),
+            Some(ends) => Finding::fine("token", format!("There is a token until {}.{well}", minute(ends))),
+            None => {
+                Finding::fine("token", format!("There is a token; the provider names no end of it.{well}"))
+            }
         },
     }
 }

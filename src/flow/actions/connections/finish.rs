@@ -12,7 +12,7 @@ use crate::{
         audit::{self, Entry, Unrecorded},
         connections::{
             Account, AccountLabel, ConnectRequest, Connection, NewConnection, Provider,
-            store::{accounts, requests},
+            store::{self as providers, accounts, requests},
         },
         vault::Sealed,
     },
@@ -125,15 +125,16 @@ fn check(
         return Err(unknown());
     }
     if request.provider_version != provider.version || provider.disabled_at.is_some() {
-        return Err(ActionError::refused(
-            "connect_provider_changed",
-            format!(
-                "{} was changed while you were there. Nothing was connected; connect again.",
-                provider.name
-            ),
-        ));
+        return Err(changed(provider));
     }
     Ok(())
+}
+
+fn changed(provider: &Provider) -> ActionError {
+    ActionError::refused(
+        "connect_provider_changed",
+        format!("{} was changed while you were there. Nothing was connected; connect again.", provider.name),
+    )
 }
 
 /// The proof does not read as it was written.
@@ -203,6 +204,10 @@ async fn keep(
     let pair = Pair::of(tokens, None);
     let scopes = tokens.scopes.clone().unwrap_or_else(|| request.scopes.clone());
     let mut tx = cx.tx().await?;
+    // While the code was traded the provider may have become another one: what the one before gave is not the other's.
+    if !providers::is_version(&mut tx, armed.provider.id, request.provider_version).await? {
+        return Err(changed(&armed.provider));
+    }
     // Whoever set out for others may have lost the right to meanwhile.
     if request.owner.user().is_none() && !looks_after(cx, &mut tx, request.owner).await? {
         return Err(ActionError::Forbidden(Permission::ConnectionsWrite));
@@ -244,6 +249,8 @@ async fn keep(
         "connection.connected"
     };
     let connection = accounts::find(&mut tx, id).await?.ok_or(ActionError::Changed)?;
+    let withheld: Vec<_> = connection.missing(&request.scopes).into_iter().map(str::to_owned).collect();
+    accounts::withhold(&mut tx, id, &withheld).await?;
     let is_somebodys = connection.owner.user().is_none() && accounts::is_somebodys(&mut tx, id).await?;
     let entry = about(Entry::admin(action, &cx.who()), &connection).after(&ConnectionRecord::of(&connection));
     audit::commit(tx, cx.now(), vec![entry]).await?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use url::Url;
 
 use crate::{
@@ -48,7 +48,7 @@ pub(super) async fn discover(egress: &Egress, issuer: &str, url: &Url) -> Action
                 return Ok(Discovered { parts, scopes: metadata.scopes });
             }
             // Another place may still have it; what was wrong at the first is told if none has.
-            Err(error) => fault = fault.or(Some(error)),
+            Err(error) => fault = fault.or(Some(error.words())),
         }
         seen.push(place);
     }
@@ -56,31 +56,59 @@ pub(super) async fn discover(egress: &Egress, issuer: &str, url: &Url) -> Action
     Err(ActionError::field("issuer", fault))
 }
 
-/// What an authorization server says of itself at one place; otherwise what was found instead.
-pub(super) async fn read(egress: &Egress, place: &Url, issuer: &str) -> Result<ServerMetadata, String> {
-    let body = fetched(egress, place).await?;
-    ServerMetadata::read(&body, issuer).map_err(|error| match error {
-        BadMetadata::NotTheirs => {
-            "its description names another issuer; enter the issuer exactly as the provider writes it"
-                .to_owned()
+/// Why nothing is known of a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// Nothing is there.
+    NotThere(String),
+    /// It cannot be asked now, so nobody knows.
+    Away(String),
+    /// What is there cannot be used.
+    Unusable(String),
+}
+
+impl Unread {
+    /// What was found instead.
+    pub(super) fn words(self) -> String {
+        match self {
+            Self::NotThere(words) | Self::Away(words) | Self::Unusable(words) => words,
         }
-        BadMetadata::Unreadable => "what is there is no description of a provider".to_owned(),
-        BadMetadata::Missing(what) => format!("its description has no usable {what}"),
+    }
+}
+
+/// What an authorization server says of itself at one place.
+pub(super) async fn read(egress: &Egress, place: &Url, issuer: &str) -> Result<ServerMetadata, Unread> {
+    let body = fetched(egress, place).await?;
+    ServerMetadata::read(&body, issuer).map_err(|error| {
+        Unread::Unusable(match error {
+            BadMetadata::NotTheirs => {
+                "its description names another issuer; enter the issuer exactly as the provider writes it"
+                    .to_owned()
+            }
+            BadMetadata::Unreadable => "what is there is no description of a provider".to_owned(),
+            BadMetadata::Missing(what) => format!("its description has no usable {what}"),
+        })
     })
 }
 
-/// A document that somebody publishes about themselves; otherwise what was found instead.
-pub(super) async fn fetched(egress: &Egress, place: &Url) -> Result<Bytes, String> {
-    let target = egress.target(place.as_str()).map_err(|error| error.to_string())?;
+/// A document that somebody publishes about themselves.
+pub(super) async fn fetched(egress: &Egress, place: &Url) -> Result<Bytes, Unread> {
+    let target = egress.target(place.as_str()).map_err(|error| Unread::Unusable(error.to_string()))?;
     let mut request = Request::new(Method::GET, target);
     request.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     request.first_byte_within = WITHIN;
-    let reply = egress.send(request).await.map_err(|error| format!("it cannot be asked: {error}"))?;
+    let away = |error: &dyn std::fmt::Display| Unread::Away(format!("it cannot be asked: {error}"));
+    let reply = egress.send(request).await.map_err(|error| away(&error))?;
     let status = reply.status;
     if !status.is_success() {
-        return Err(format!("it answered {} where its description should be", status.as_u16()));
+        let words = format!("it answered {} where its description should be", status.as_u16());
+        let is_away = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+        return Err(if is_away { Unread::Away(words) } else { Unread::NotThere(words) });
     }
-    reply.read(LONGEST).await.map_err(|error| format!("its description cannot be read: {error}"))
+    reply
+        .read(LONGEST)
+        .await
+        .map_err(|error| Unread::Away(format!("its description cannot be read: {error}")))
 }
 
 /// Refuses addresses that could never be called.

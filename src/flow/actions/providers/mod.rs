@@ -28,11 +28,11 @@ use crate::{
         fault::{ActionError, ActionResult},
     },
     io::db::{DbError, OrgTx, Tx},
-    protocol::oauth::document::Facts,
+    protocol::oauth::{client::ClientAuth, document::Facts},
 };
 
 pub use change::{ProviderChange, delete, disable, enable, rotate, update};
-pub use of_server::{OfServerInput, client_document, rediscover, register_for_server};
+pub use of_server::{Found, OfServerInput, client_document, rediscover, register_for_server};
 pub use register::{ProviderInput, register};
 
 /// What a provider's page shows.
@@ -100,6 +100,23 @@ impl<'a> From<&'a Provider> for ProviderRecord<'a> {
             disabled: provider.disabled_at.is_some(),
         }
     }
+}
+
+/// Why nobody can connect through a provider, and what to do; nothing where people can.
+pub fn unusable(provider: &Provider) -> Option<(String, &'static str)> {
+    let name = &provider.name;
+    if provider.template().is_none() {
+        return Some((
+            format!("This version knows no preset that fits {name}."),
+            "Add it again by its addresses.",
+        ));
+    }
+    if provider.disabled_at.is_some() {
+        return Some((format!("{name} is switched off, so nobody can connect."), "Enable it."));
+    }
+    let is_public = provider.source.parts().is_some_and(|parts| parts.client_auth == ClientAuth::None);
+    let lacks_secret = provider.secret.is_none() && !is_public;
+    lacks_secret.then(|| (format!("{name} asks for a client secret, and none is stored."), "Enter it."))
 }
 
 /// The address that a provider sends browsers back to. It stays the same for life, as it is registered there.

@@ -83,6 +83,7 @@ pub async fn register_for_server(
         NewProvider::parse_own_client(slug, &server.name, &input.client_id, input.client_secret.as_ref())?;
     let address = Url::parse(&server.url).map_err(ActionError::defect)?;
     let found = protection(&cx.ports.egress, &address).await?;
+    check_callable(cx, &found)?;
     let id = input.id.unwrap_or_else(ProviderId::fresh);
     let enrolled = match own.client {
         Some((client_id, secret)) => entered(&found.metadata, client_id, secret),
@@ -138,15 +139,17 @@ async fn carry(cx: &OrgCx, tx: &mut OrgTx, server: &Server, provider: &Provider)
     Ok(credentials_entry(cx, server, &before, &after))
 }
 
-/// Asks the server of a provider anew what protects it. Where that is another authorization server now, we are registered
-/// there anew, and every account has to be connected again: what one gave is never shown to the other.
+/// Asks the server of a provider anew what protects it. What its authorization server says otherwise now is taken over. Where it
+/// is another authorization server, we are registered there anew, and every account has to be connected again: what one gave
+/// is never shown to the other.
 ///
 /// # Errors
 /// As [`register_for_server`]; a refusal where no server named the provider.
-pub async fn rediscover(cx: &OrgCx, name: &str) -> ActionResult<(Provider, bool)> {
+pub async fn rediscover(cx: &OrgCx, name: &str) -> ActionResult<(Provider, Found)> {
     cx.require(Permission::ProvidersWrite)?;
     let mut tx = cx.tx().await?;
     let before = named(&mut tx, name).await?;
+    let carrying = servers::credentials::server_of(&mut tx, before.id).await?;
     tx.done().await?;
     let known = before.source.parts().filter(|parts| parts.resource.is_some());
     let Some((known, resource)) = known.and_then(|known| Some((known, known.resource.as_deref()?))) else {
@@ -155,39 +158,84 @@ pub async fn rediscover(cx: &OrgCx, name: &str) -> ActionResult<(Provider, bool)
             "No server named this provider, so there is nobody to ask. What it says of itself stays as it was entered.",
         ));
     };
-    let address = Url::parse(resource).map_err(ActionError::defect)?;
+    let address = Url::parse(carrying.as_deref().unwrap_or(resource)).map_err(ActionError::defect)?;
     let found = protection(&cx.ports.egress, &address).await?;
-    if known.issuer.as_deref() == Some(found.metadata.issuer.as_str()) {
-        return Ok((before, false));
-    }
-    if before.enrolment == Enrolment::Entered {
-        return Err(ActionError::refused(
-            "provider_moved",
-            format!(
-                "The server takes tokens of {} now, where the client that was entered is not known. Register a client there, \
-                 and add its provider from the server's page.",
-                found.metadata.issuer
-            ),
-        ));
-    }
-    let enrolled = enrol(cx, before.id, &found).await?;
+    check_callable(cx, &found)?;
+    let is_same = known.issuer.as_deref() == Some(found.metadata.issuer.as_str());
     let mut after = before.clone();
-    after.source = ProviderSource::Own(Box::new(parts(&found, enrolled.auth)));
-    (after.enrolment, after.client_id, after.scopes) = (enrolled.enrolment, enrolled.id, found.scopes);
+    let mut secret = None;
+    if is_same {
+        let now = parts(&found, known.client_auth);
+        if now == *known {
+            return Ok((before, Found::Same));
+        }
+        after.source = ProviderSource::Own(Box::new(now));
+    } else {
+        if before.enrolment == Enrolment::Entered {
+            return Err(ActionError::refused(
+                "provider_moved",
+                format!(
+                    "The server takes tokens of {} now, where the client that was entered is not known. Register a client \
+                     there, and add its provider from the server's page.",
+                    found.metadata.issuer
+                ),
+            ));
+        }
+        let enrolled = enrol(cx, before.id, &found).await?;
+        after.source = ProviderSource::Own(Box::new(parts(&found, enrolled.auth)));
+        (after.enrolment, after.client_id, after.scopes) = (enrolled.enrolment, enrolled.id, found.scopes);
+        (after.secret, secret) = (None, enrolled.secret);
+    }
     let mut tx = cx.tx().await?;
-    after.secret = match &enrolled.secret {
-        Some(secret) => Some(sealed(cx, &mut tx, after.id, secret, cx.now()).await?),
-        None => None,
-    };
+    if let Some(secret) = &secret {
+        after.secret = Some(sealed(cx, &mut tx, after.id, secret, cx.now()).await?);
+    }
     if !store::relocate(&mut tx, &after, before.version, cx.now()).await? {
         return Err(ActionError::Changed);
     }
-    accounts::forget_tokens_at(&mut tx, after.id, cx.now()).await?;
+    if !is_same {
+        accounts::forget_tokens_at(&mut tx, after.id, cx.now()).await?;
+    }
     let entry = Entry::admin("provider.moved", &cx.who())
         .target("provider", after.id, &after.name)
         .changed(&ProviderRecord::from(&before), &ProviderRecord::from(&after));
     audit::commit(tx, cx.now(), vec![entry]).await?;
-    Ok((after, true))
+    after.version = before.version + 1;
+    Ok((after, if is_same { Found::Otherwise } else { Found::Another }))
+}
+
+/// What was found of a provider that was asked again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Everything as before.
+    Same,
+    /// The same authorization server, which says something otherwise.
+    Otherwise,
+    /// Another authorization server.
+    Another,
+}
+
+/// Refuses an authorization server whose addresses could never be called.
+fn check_callable(cx: &OrgCx, found: &Protection) -> ActionResult<()> {
+    let metadata = &found.metadata;
+    let all = [
+        Some(&metadata.authorize),
+        Some(&metadata.token),
+        metadata.revoke.as_ref(),
+        metadata.register.as_ref(),
+    ];
+    for url in all.into_iter().flatten() {
+        cx.ports.egress.target(url.as_str()).map_err(|error| {
+            ActionError::refused(
+                "provider_address_refused",
+                format!(
+                    "{} names the address {url}, which cannot be called: {error}. Tell its operator.",
+                    metadata.issuer
+                ),
+            )
+        })?;
+    }
+    Ok(())
 }
 
 fn parts(found: &Protection, client_auth: ClientAuth) -> TemplateParts {

@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::{
     flow::{
-        actions::providers::discover::{fetched, read},
+        actions::providers::discover::{Unread, fetched, read},
         fault::{ActionError, ActionResult},
     },
     io::net::client::{Egress, Request},
@@ -137,7 +137,8 @@ async fn asked(egress: &Egress, server: &Url, question: &Question) -> ActionResu
     Ok((reply.status, reply.headers))
 }
 
-/// What the resource says of itself: where the challenge says, else in the usual places; nothing where it says nothing.
+/// What the resource says of itself: where the challenge says, else in the usual places; nothing where it says nothing, as
+/// servers of the first revision do. Where nobody knows, because a place cannot be asked now, nothing is concluded.
 async fn resource(
     egress: &Egress,
     server: &Url,
@@ -145,7 +146,11 @@ async fn resource(
 ) -> ActionResult<Option<ResourceMetadata>> {
     let places = challenge.resource_metadata.clone().into_iter().chain(resource_places(server));
     for place in places {
-        let Ok(body) = fetched(egress, &place).await else { continue };
+        let body = match fetched(egress, &place).await {
+            Ok(body) => body,
+            Err(Unread::Away(words)) => return Err(away(&place, &words)),
+            Err(Unread::NotThere(_) | Unread::Unusable(_)) => continue,
+        };
         match ResourceMetadata::read(&body, server) {
             Ok(resource) => return Ok(Some(resource)),
             // Tokens that were asked for under that name would be another's.
@@ -161,14 +166,30 @@ async fn resource(
             Err(BadMetadata::Unreadable | BadMetadata::Missing(_)) => {}
         }
     }
-    Ok(None)
+    match &challenge.resource_metadata {
+        // It says where, so it is no server of the first revision.
+        Some(place) => Err(ActionError::refused(
+            "server_description_missing",
+            format!(
+                "The server says that {place} describes it, and nothing usable is there. Tell its operator."
+            ),
+        )),
+        None => Ok(None),
+    }
+}
+
+fn away(place: &Url, words: &str) -> ActionError {
+    ActionError::refused(
+        "server_description_away",
+        format!("What {place} says cannot be read right now: {words}. Try again in a few minutes."),
+    )
 }
 
 /// The first of these authorization servers that describes itself.
 async fn named(egress: &Egress, servers: &[Issuer]) -> ActionResult<ServerMetadata> {
     let mut fault = None;
     for server in servers {
-        match described(egress, server).await {
+        match described(egress, server).await? {
             Ok(metadata) => return with_pkce(metadata),
             Err(error) => fault = fault.or(Some((server.text.as_str(), error))),
         }
@@ -182,15 +203,20 @@ async fn named(egress: &Egress, servers: &[Issuer]) -> ActionResult<ServerMetada
     ))
 }
 
-async fn described(egress: &Egress, server: &Issuer) -> Result<ServerMetadata, String> {
+/// What an authorization server says of itself; within, what was found instead.
+///
+/// # Errors
+/// A refusal where it cannot be asked now.
+async fn described(egress: &Egress, server: &Issuer) -> ActionResult<Result<ServerMetadata, String>> {
     let mut fault = None;
     for place in server_places(&server.url) {
         match read(egress, &place, &server.text).await {
-            Ok(metadata) => return Ok(metadata),
-            Err(error) => fault = fault.or(Some(error)),
+            Ok(metadata) => return Ok(Ok(metadata)),
+            Err(Unread::Away(words)) => return Err(away(&place, &words)),
+            Err(other) => fault = fault.or(Some(other.words())),
         }
     }
-    Err(fault.unwrap_or_default())
+    Ok(Err(fault.unwrap_or_default()))
 }
 
 /// As it was in the protocol's revision of 2025-03-26: the server's origin gives the tokens, at the usual places where it does
@@ -207,7 +233,7 @@ async fn of_old(egress: &Egress, server: &Url) -> ActionResult<ServerMetadata> {
     written.push('/');
     for text in [&issuer.text, &written] {
         let own = Issuer { text: text.clone(), url: issuer.url.clone() };
-        if let Ok(metadata) = described(egress, &own).await {
+        if let Ok(metadata) = described(egress, &own).await? {
             return with_pkce(metadata);
         }
     }

@@ -15,7 +15,7 @@ use crate::{
     domain::servers::Server,
     flow::{
         actions::{
-            providers::{self, OfServerInput, callback_of},
+            providers::{self, Found, OfServerInput, callback_of},
             servers,
         },
         fault::{ActionError, Refused},
@@ -141,12 +141,12 @@ pub(super) async fn rediscover(
     Path((_, name)): Path<(String, String)>,
     Form(Press {}): Form<Press>,
 ) -> PageResult {
-    let (provider, is_other) = providers::rediscover(&ask.cx, &name).await?;
-    let said = match is_other {
-        true => {
-            format!("{} is another one now. Everybody has to connect their account again.", provider.name)
-        }
-        false => "It is the same as before.".to_owned(),
+    let (provider, found) = providers::rediscover(&ask.cx, &name).await?;
+    let name = &provider.name;
+    let said = match found {
+        Found::Same => "It is the same as before.".to_owned(),
+        Found::Otherwise => format!("What {name} says of itself otherwise now is taken over."),
+        Found::Another => format!("{name} is another one now. Everybody has to connect their account again."),
     };
     Ok(go_saying(&href(&ask, &provider), Toast::say(said)))
 }

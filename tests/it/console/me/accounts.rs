@@ -391,3 +391,40 @@ async fn a_teams_account_is_looked_after_by_those_who_lead_the_team() {
     assert_eq!(shared.text("/items/0/owner"), "team");
     drop(hub);
 }
+
+#[tokio::test]
+async fn a_provider_that_becomes_another_while_a_code_is_traded_keeps_nothing() {
+    let Stage { app, hub, mut bob, .. } = stage().await;
+    let back = way_back(&mut bob.browser, CONNECT).await;
+    hub.next(Mishap::Slow(std::time::Duration::from_secs(2)));
+    let moved = async {
+        while app.number("select count(*) from connect_requests").await > 0 {
+            tokio::task::yield_now().await;
+        }
+        app.change("update providers set version = version + 1").await;
+    };
+    let (page, ()) = tokio::join!(bob.browser.get(&back), moved);
+    nothing(&page.expect(StatusCode::CONFLICT), "was changed while you were there");
+    assert_eq!(app.number("select count(*) from connections").await, 0);
+}
+
+#[tokio::test]
+async fn the_letter_about_an_account_leads_to_its_page() {
+    let Stage { app, org, hub, mut bob } = stage().await;
+    hub.live_for(Some(60));
+    let id = app.connected(&org, &mut bob, "hub").await;
+    hub.forget_everybody();
+    app.clock.advance(Duration::minutes(2));
+    let csrf = bob.browser.csrf();
+    bob.browser
+        .post(&format!("{LIST}/acme/{id}/test"), &[("csrf", csrf.as_str())])
+        .await
+        .expect(StatusCode::SEE_OTHER);
+    app.run_jobs().await;
+    let letter = app.postbox.mails().pop().expect("a letter").text;
+    let at = letter.find(&format!("{LIST}/")).expect("an address");
+    let path: String =
+        letter[at..].chars().take_while(|c| !c.is_whitespace() && *c != '"' && *c != '<').collect();
+    assert!(path.ends_with(&id.to_string()), "{path}");
+    bob.browser.get(&path).await.expect(StatusCode::OK);
+}
