@@ -117,7 +117,7 @@ class Tokens(Trial):
 
     def kill_one(self):
         """Kills the replica that was just given a new token, or, at times, any one at any moment."""
-        pid = since = None
+        pid, when = None, "at any moment"
         if self.dice.random() < AIMED:
             self.refreshed = queue.Queue()
             self.provider.on_refresh = lambda *words: self.refreshed.put(words)
@@ -128,15 +128,15 @@ class Tokens(Trial):
             finally:
                 self.provider.on_refresh = None
             time.sleep(max(0.0, answered_at + self.dice.uniform(0, MOMENT) - time.monotonic()))
-            since = time.monotonic() - answered_at
+            whom = "any one, for who asked was not found" if pid is None else "the one that asked"
+            when = f"of {whom}, {(time.monotonic() - answered_at) * 1000:.1f} ms after the answer"
         else:
             time.sleep(self.dice.uniform(0, 1.0))
-        at = time.monotonic()
+        self.kills.append(time.monotonic())
         self.hit(pid or self.dice.choice(self.replicas).process.pid, "replica")
-        self.kills.append((at, since))
-        return since
+        return when
 
-    def settle(self, number, since):
+    def settle(self, number, when):
         """Waits until the account serves again or wants to be connected again, and then connects it."""
         began = time.monotonic()
         self.until_ready()
@@ -151,7 +151,6 @@ class Tokens(Trial):
                 time.sleep(0.2)
         waited = time.monotonic() - began
         self.settled.append((outcome, waited))
-        when = "at any moment" if since is None else f"{since * 1000:.1f} ms after an answer"
         print(f"kill {number}, {when}: {outcome or 'neither'} after {waited:.1f} s", flush=True)
         if not outcome:
             self.faults.append(f"{waited:.0f} s after kill {number} the account is {self.account()['state']}")
@@ -196,7 +195,7 @@ class Tokens(Trial):
         busiest = max((sum(start <= at < start + 1 for at in times) for start in times), default=0)
         twice = {token: at for token, at in self.provider.presented.items() if len(at) > 1}
         unexplained = [at for at in twice.values() if not all(
-            any(first <= killed < second for killed, _ in self.kills) for first, second in zip(at, at[1:]))]
+            any(first <= killed < second for killed in self.kills) for first, second in zip(at, at[1:]))]
         often = sum(len(at) > 2 for at in twice.values())
         unserved = {kind: count for kind, count in self.answers.items() if kind != "passed"}
         outcomes = collections.Counter(outcome or "neither" for outcome, _ in self.settled)
