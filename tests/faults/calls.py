@@ -47,12 +47,15 @@ class Token:
 
 
 class Trial:
+    # For how many seconds a call is waited for.
+    patience = 20
+
     def __init__(self, folder, seed):
         self.folder, self.dice = folder, random.Random(seed)
         os.mkdir(f"{folder}/postgres")
         self.postgres = Postgres(f"{folder}/postgres")
         self.upstream_log = f"{folder}/upstream.log"
-        self.upstream = Upstream(self.upstream_log)
+        self.upstream = self.make_upstream()
         settings = {"DATABASE_URL": self.postgres.url("portreeve_app"), "PORTREEVE_MASTER_KEYS": MASTER_KEYS,
                     "PORTREEVE_OWNER_DATABASE_URL": self.postgres.url("portreeve_owner"),
                     "PORTREEVE_BASE_URL": "http://portreeve.example", "PORTREEVE_EGRESS_ALLOW": "127.0.0.0/8"}
@@ -68,16 +71,20 @@ class Trial:
         self.faults, self.killed = [], collections.Counter()
         self.recoveries = []
 
-    def command(self, *words, settings=None):
-        done = subprocess.run([PROGRAM, *words], env=ENV | (settings or self.settings), cwd="/", text=True,
-                              capture_output=True, timeout=120)
+    def make_upstream(self):
+        return Upstream(self.upstream_log)
+
+    def command(self, *words, **more):
+        done = subprocess.run([PROGRAM, *words], env=ENV | self.settings, cwd="/", text=True, capture_output=True,
+                              timeout=120, **more)
         if done.returncode:
             sys.exit(f"{words}: {done.stdout}{done.stderr}")
         return done.stdout
 
     # Setting up
 
-    def set_up(self):
+    def install(self, *words, **more):
+        """An organization with an owner, served by all replicas; gives what making it gave."""
         self.postgres.start()
         until("Postgres starts", lambda: self.postgres.sql("select 1", "postgres") == "1")
         self.postgres.sql("create role portreeve_owner login createrole", "postgres")
@@ -85,21 +92,37 @@ class Trial:
         self.command("migrate")
         # Those that serve know nothing of the owner.
         del self.settings["PORTREEVE_OWNER_DATABASE_URL"]
-        made = json.loads(self.command("bootstrap", "--org", "acme", "--email", "ada@example.com", "--json"))
+        email = ["--email", "ada@example.com"]
+        made = json.loads(self.command("bootstrap", "--org", "acme", *email, "--json", *words, **more))
         self.key = made["api_key"]
         for replica in self.replicas:
             replica.start()
         self.keeper.start()
         self.until_ready()
+        return made
+
+    def add_server(self):
         server = {"slug": "notes", "name": "notes", "transport": "http", "url": self.upstream.url, "enabled": True}
         self.ask("POST", "servers", server)
+
+    def accept_tools(self):
         self.ask("POST", "servers/notes/refresh", {})
         self.ask("POST", "servers/notes/tools/accept", {"tools": ["*"]})
+
+    def open_grant(self, made):
+        """A grant for the owner with an open policy; gives what it was made of."""
         policy = {"name": "Open", "document": self.document(), "publish": True}
         self.ask("POST", "policies", policy)
         grant = {"label": "load", "principal": {"user": made["user"]["id"]}, "servers": "all", "policy": "open",
                  "class_ceiling": "financial"}
         self.steady = self.mint(self.ask("POST", "grants", grant)["id"])
+        return grant
+
+    def set_up(self):
+        made = self.install()
+        self.add_server()
+        self.accept_tools()
+        grant = self.open_grant(made)
         self.grant = self.ask("POST", "grants", grant | {"label": "taken back"})["id"]
 
     def document(self):
@@ -147,18 +170,21 @@ class Trial:
                    "mcp-method": "tools/call", "mcp-name": "note"}
         with self.lock:
             self.calls[marker] = (token, time.monotonic())
-        answer = send(port, "POST", "/mcp/acme/notes", headers, body)
-        if answer is None:
-            kind = "no answer"
-        elif answer[0] == 200:
-            text = answer[1].decode()
-            kind = ("passed" if f'"text": "{marker}"' in text else "denied" if "DENIED" in text
-                    else "limited" if "[LIMIT]" in text else "failed")
-        else:
-            kind = str(answer[0])
+        answer = send(port, "POST", "/mcp/acme/notes", headers, body, self.patience)
+        kind = self.kind_of(answer, marker)
         with self.lock:
             self.answers[kind] += 1
         return kind
+
+    def kind_of(self, answer, marker):
+        """What became of a call, in a word."""
+        if answer is None:
+            return "no answer"
+        if answer[0] != 200:
+            return str(answer[0])
+        text = answer[1].decode()
+        return ("passed" if f'"text": "{marker}"' in text else "denied" if "DENIED" in text
+                else "limited" if "[LIMIT]" in text else "failed")
 
     def load(self, number):
         dice, count = random.Random(number), 0

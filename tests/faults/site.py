@@ -155,8 +155,8 @@ class Upstream(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, log):
-        super().__init__(("127.0.0.1", 0), Answerer)
+    def __init__(self, log, answerer=None):
+        super().__init__(("127.0.0.1", 0), answerer or Answerer)
         self.log = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
         self.url = f"http://127.0.0.1:{self.server_address[1]}/mcp"
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -174,6 +174,8 @@ class Answerer(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         message = json.loads(self.rfile.read(int(self.headers["content-length"])))
         method, marker = message.get("method"), None
+        if not self.admits():
+            return
         if method == "tools/call":
             marker = message["params"]["arguments"]["marker"]
             os.write(self.server.log, f"{time.monotonic():.6f} {marker}\n".encode())
@@ -195,6 +197,10 @@ class Answerer(http.server.BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(text)))
         self.end_headers()
         self.wfile.write(text.encode())
+
+    def admits(self):
+        """Whether whoever asks is let in; who is not is answered here."""
+        return True
 
     def do_GET(self):
         self.send_response(405)
