@@ -35,8 +35,8 @@ ACCOUNT = "/me/accounts/acme/connect/hub"
 
 
 class Tokens(Trial):
-    # Longer than the lease of a replica that died, for which others may wait.
-    patience = 60
+    # Longer than a call waits where the replica that fetches a token died: twenty seconds, and what lies around them.
+    patience = 30
 
     def __init__(self, folder, seed):
         self.provider = Provider(LIVES_FOR)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use crate::{
@@ -175,9 +176,12 @@ impl Tokens {
     }
 
     async fn take_turn(&self, scope: OrgScope, id: ConnectionId, seen: i64) -> ActionResult<Fetched> {
-        let turn = self.turn(id);
-        let _turn = turn.lock().await;
+        // Waiting for the turn counts: whoever queues behind others waits no longer than they do.
         let patience = Instant::now() + PATIENCE;
+        let turn = self.turn(id);
+        let Ok(_turn) = tokio::time::timeout_at(patience, turn.lock()).await else {
+            return Ok(Err(NoToken::Away));
+        };
         let mut ready = None;
         loop {
             let Some(held) = self.read(scope, id).await? else { return Ok(Err(NoToken::Gone)) };
@@ -263,13 +267,15 @@ impl Tokens {
             if sent_at.elapsed() + send::WITHIN > LEASE {
                 return Ok(Err(NoToken::Away));
             }
+            // What a token lives is counted from here: the provider counts from no later than its answer.
+            let asked_at = self.parts().clock.now();
             let request = armed.template.refresh(&armed.client, refresh, &held.scopes, &redirect_uri);
             let answer = match send(&self.parts().egress, &request).await {
                 Ok((status, body)) => armed.template.read(status, &body),
                 Err(failure) => Err(failure),
             };
             let failure = match answer {
-                Ok(answer) => return self.keep(scope, held, pair, armed, &answer).await,
+                Ok(answer) => return self.keep(scope, held, (pair, asked_at), armed, &answer).await,
                 Err(failure) => failure,
             };
             let chance = u16::from_be_bytes(random::bytes()) % 1001;
@@ -293,7 +299,7 @@ impl Tokens {
         &self,
         scope: OrgScope,
         held: &HeldAccount,
-        before: &Pair,
+        (before, asked_at): (&Pair, OffsetDateTime),
         armed: &Armed,
         answer: &TokenAnswer,
     ) -> ActionResult<Fetched> {
@@ -308,7 +314,7 @@ impl Tokens {
                 let now = self.parts().clock.now();
                 let mut tx = OrgTx::begin(&self.parts().db, scope).await?;
                 let sealed = pair.seal(&self.parts().vault, &mut tx, held.id).await?;
-                let new = stored(sealed, &pair, tokens, (scopes.clone(), facts.clone()), now);
+                let new = stored(sealed, &pair, tokens, (scopes.clone(), facts.clone()), asked_at);
                 let is_kept = leases::store(&mut tx, held, &new, now).await?;
                 audit::commit_unrecorded(tx, Unrecorded::TokenRefresh).await?;
                 Ok::<_, ActionError>(is_kept)
