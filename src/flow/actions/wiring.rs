@@ -108,7 +108,9 @@ pub async fn wiring(cx: &OrgCx) -> ActionResult<Wiring> {
     for entry in &entries {
         wired.push(server(cx, &mut tx, &ground, &entry.server).await?);
     }
-    let lacks = lacks(cx, &mut tx, &ground).await?;
+    let carried = entries.iter().filter_map(|entry| ground.credentials.get(&entry.server.id));
+    let asked_for: Vec<&Credential> = carried.flatten().collect();
+    let lacks = lacks(cx, &mut tx, &asked_for).await?;
     tx.done().await?;
     let announcement =
         announcement(cx, &entries.iter().map(|entry| &entry.server).collect::<Vec<_>>(), &lacks);
@@ -220,9 +222,9 @@ async fn secret(tx: &mut OrgTx, base: &str, name: &str) -> ActionResult<Finding>
 }
 
 /// What people still have to do for the servers that are switched on, each thing once.
-async fn lacks(cx: &OrgCx, tx: &mut OrgTx, ground: &Ground) -> ActionResult<Vec<Lacking>> {
+async fn lacks(cx: &OrgCx, tx: &mut OrgTx, asked_for: &[&Credential]) -> ActionResult<Vec<Lacking>> {
     let mut lacks: Vec<Lacking> = Vec::new();
-    for credential in ground.credentials.values().flatten() {
+    for credential in asked_for {
         let (what, page) = match (&credential.provider, scope_of(credential.source), &credential.secret) {
             (Some(named), ..) => (
                 format!("an account at {}", named.name),

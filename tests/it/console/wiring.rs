@@ -80,6 +80,12 @@ async fn who_still_has_to_connect_is_counted_and_told_in_a_text_to_paste() {
     let page = stage.ada.browser.get("/o/acme/wiring").await.expect(StatusCode::OK);
     assert!(page.says("1 of 1 server is ready") && page.says("Nobody lacks it"), "{}", page.body);
     stage.bob.browser.get("/o/acme/wiring").await.expect(StatusCode::FORBIDDEN);
+    // What a server asks for that is switched off, nobody has to do.
+    stage.app.change("delete from connections").await;
+    assert_eq!(stage.wiring().await["lacks"][0]["people"], 2);
+    stage.key.post("/api/v1/orgs/acme/servers/github/disable", json!({})).await.expect(StatusCode::OK);
+    let wiring = stage.wiring().await;
+    assert_eq!((&wiring["servers"], &wiring["lacks"]), (&json!([]), &json!([])));
 }
 
 #[tokio::test]
