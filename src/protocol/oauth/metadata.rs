@@ -114,7 +114,7 @@ impl ResourceMetadata {
         let resource =
             value.get("resource").and_then(Value::as_str).ok_or(BadMetadata::Missing("resource"))?;
         let named = address(resource).ok_or(BadMetadata::Missing("resource"))?;
-        if named.origin() != url.origin() || !is_within(url.path(), named.path()) {
+        if !covers(&named, url) {
             return Err(BadMetadata::NotTheirs);
         }
         let servers = list(value, "authorization_servers").unwrap_or_default();
@@ -125,6 +125,11 @@ impl ResourceMetadata {
         let scopes = list(value, "scopes_supported").unwrap_or_default();
         Ok(Self { resource: resource.to_owned(), authorization_servers: servers, scopes })
     }
+}
+
+/// Whether an address is part of a resource.
+pub fn covers(resource: &Url, address: &Url) -> bool {
+    resource.origin() == address.origin() && is_within(address.path(), resource.path())
 }
 
 /// Whether a path lies under another.

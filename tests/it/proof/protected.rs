@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use portreeve::base::permission::Role;
 use serde_json::{Value, json};
 
@@ -180,6 +180,9 @@ async fn a_server_names_its_provider_and_one_step_later_its_tools_are_read() {
     assert_eq!(made.body["scopes"], json!(["read", "write", "offline_access"]));
     let resource = stage.server.url("/mcp");
     assert_eq!(made.text("/resource"), resource);
+    // Who saw the server before that does not change it unseen.
+    let server = stage.key.get("/api/v1/orgs/acme/servers/linear").await.expect(StatusCode::OK);
+    assert_eq!(server.body["version"], 2);
     let carries = stage.key.get("/api/v1/orgs/acme/servers/linear/credentials").await.expect(StatusCode::OK);
     assert_eq!((carries.text("/items/0/source"), carries.text("/items/0/provider")), ("oauth", "linear"));
     stage.app.connected(&stage.org, &mut stage.admin, "linear").await;
@@ -328,6 +331,15 @@ async fn a_server_that_stands_for_more_than_its_address_is_asked_at_its_address(
     assert_eq!(made.text("/resource"), stage.server.url("").trim_end_matches('/'));
     let same = stage.key.post(&format!("{ONE}/rediscover"), json!({})).await.expect(StatusCode::OK);
     assert_eq!(same.body["version"], 1);
+    // Another server that carries the same accounts, and comes first by its name, does not say whose they are.
+    let (other, _) = fake(Stands { issuer: "/other", ..USUAL }).await;
+    stage.app.server_at(&stage.org, "another", &other.url("/mcp")).await;
+    let carries = json!([{ "target": "header", "name": "Authorization", "source": "oauth", "provider": "linear",
+        "template": "Bearer {value}" }]);
+    let path = "/api/v1/orgs/acme/servers/another/credentials";
+    stage.key.send(Method::PUT, path, &[], Some(carries)).await.expect(StatusCode::OK);
+    let same = stage.key.post(&format!("{ONE}/rediscover"), json!({})).await.expect(StatusCode::OK);
+    assert_eq!((&same.body["version"], other.asked().len()), (&json!(1), 0));
 }
 
 #[tokio::test]

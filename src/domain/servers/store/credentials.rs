@@ -104,19 +104,19 @@ pub async fn replace(tx: &mut OrgTx, server: ServerId, credentials: &[Credential
     Ok(())
 }
 
-/// The address of a server whose requests carry accounts of a provider; of several the first by slug.
+/// The addresses of servers whose requests carry accounts of a provider, by slug; the first hundred.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn server_of(tx: &mut OrgTx, provider: ProviderId) -> DbResult<Option<String>> {
-    let url = sqlx::query_scalar!(
+pub async fn servers_of(tx: &mut OrgTx, provider: ProviderId) -> DbResult<Vec<String>> {
+    let urls = sqlx::query_scalar!(
         "select s.url from servers s where s.org_id = $1 and exists (select from server_credentials c
             where c.org_id = s.org_id and c.server_id = s.id and c.provider_id = $2)
-        order by s.slug limit 1",
+        order by s.slug limit 100",
         tx.org().uuid(),
         provider.uuid()
     )
-    .fetch_optional(tx.conn())
+    .fetch_all(tx.conn())
     .await?;
-    Ok(url)
+    Ok(urls)
 }

@@ -29,13 +29,13 @@ use crate::{
             servers::{credentials_entry, named as named_server},
         },
         cx::OrgCx,
-        fault::{ActionError, ActionResult},
+        fault::{ActionError, ActionResult, settled},
         tokens::send,
     },
     io::db::{OrgTx, Tx},
     protocol::oauth::{
         client::ClientAuth,
-        metadata::ServerMetadata,
+        metadata::{ServerMetadata, covers},
         registration::{ClientMetadata, Registered},
     },
 };
@@ -114,7 +114,11 @@ pub async fn register_for_server(
 }
 
 /// Has a server's requests carry tokens of accounts at a provider, in place of what stood in that header.
+///
+/// # Errors
+/// `Changed` where the server was changed since it was asked: what it said may be another's, and tokens would go there.
 async fn carry(cx: &OrgCx, tx: &mut OrgTx, server: &Server, provider: &Provider) -> ActionResult<Entry> {
+    settled(servers::servers::touch(tx, server.id, Some(server.version), cx.now()).await?)?;
     let before = servers::credentials::list(tx, server.id).await?;
     let is_other = |one: &&Credential| {
         one.target != CredentialTarget::Header || !one.name.eq_ignore_ascii_case("authorization")
@@ -149,7 +153,7 @@ pub async fn rediscover(cx: &OrgCx, name: &str) -> ActionResult<(Provider, Found
     cx.require(Permission::ProvidersWrite)?;
     let mut tx = cx.tx().await?;
     let before = named(&mut tx, name).await?;
-    let carrying = servers::credentials::server_of(&mut tx, before.id).await?;
+    let carrying = servers::credentials::servers_of(&mut tx, before.id).await?;
     tx.done().await?;
     let known = before.source.parts().filter(|parts| parts.resource.is_some());
     let Some((known, resource)) = known.and_then(|known| Some((known, known.resource.as_deref()?))) else {
@@ -158,7 +162,10 @@ pub async fn rediscover(cx: &OrgCx, name: &str) -> ActionResult<(Provider, Found
             "No server named this provider, so there is nobody to ask. What it says of itself stays as it was entered.",
         ));
     };
-    let address = Url::parse(carrying.as_deref().unwrap_or(resource)).map_err(ActionError::defect)?;
+    let resource = Url::parse(resource).map_err(ActionError::defect)?;
+    // A server of somebody else's that carries the same accounts is not asked whose they are.
+    let named = carrying.iter().filter_map(|url| Url::parse(url).ok()).find(|url| covers(&resource, url));
+    let address = named.unwrap_or(resource);
     let found = protection(&cx.ports.egress, &address).await?;
     check_callable(cx, &found)?;
     let is_same = known.issuer.as_deref() == Some(found.metadata.issuer.as_str());
