@@ -355,3 +355,23 @@ async fn what_the_same_authorization_server_says_otherwise_is_taken_over_and_nob
     );
     assert_eq!(stage.app.number("select count(*) from connections where state = 'active'").await, 1);
 }
+
+#[tokio::test]
+async fn a_server_that_is_put_elsewhere_is_not_sent_the_tokens_of_where_it_was() {
+    let stage = stage(USUAL).await;
+    stage.key.post(PROVIDER, json!({})).await.expect(StatusCode::CREATED);
+    let (other, _) = fake(USUAL).await;
+    let one = "/api/v1/orgs/acme/servers/linear";
+    let elsewhere = json!({ "url": other.url("/mcp") });
+    let refused = stage.key.send(Method::PATCH, one, &[], Some(elsewhere.clone())).await;
+    let refused = refused.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused.text("/errors/0/path"), "url");
+    let kept = stage.key.get(one).await.expect(StatusCode::OK);
+    assert_eq!(kept.text("/url"), stage.server.url("/mcp"), "nothing is half changed");
+    stage
+        .key
+        .send(Method::PUT, &format!("{one}/credentials"), &[], Some(json!([])))
+        .await
+        .expect(StatusCode::OK);
+    stage.key.send(Method::PATCH, one, &[], Some(elsewhere)).await.expect(StatusCode::OK);
+}

@@ -1,9 +1,12 @@
 //! Adding, changing, switching and deleting servers.
 
+use url::Url;
+
 use crate::{
     base::{permission::Permission, slug::Slug, update::Change},
     domain::{
         audit::{self, Entry},
+        connections::{ProviderRef, store as providers},
         grants::store as grants,
         servers::{NewCredential, NewServer, Server, ServerForm, parse_url, store},
         tenancy::store::orgs,
@@ -19,7 +22,8 @@ use crate::{
         cx::OrgCx,
         fault::{ActionError, ActionResult, settled},
     },
-    io::db::DbError,
+    io::db::{DbError, OrgTx},
+    protocol::oauth::metadata::covers,
 };
 
 /// What a person types about a server.
@@ -122,6 +126,9 @@ pub async fn update(cx: &OrgCx, name: &str, change: ServerChange, seen: Option<i
     let new = parse(&onto(change, &server))?;
     let outcome = store::servers::update(&mut tx, server.id, &new, seen, now).await.map_err(slug_taken)?;
     let Change { before, mut after } = settled(outcome)?;
+    if after.url != before.url {
+        check_tokens(&mut tx, &after).await?;
+    }
     if let Some(is_enabled) = switch {
         after = settled(store::servers::set_enabled(&mut tx, server.id, is_enabled, None, now).await?)?.after;
     }
@@ -131,6 +138,26 @@ pub async fn update(cx: &OrgCx, name: &str, change: ServerChange, seen: Option<i
     let server = record(cx, tx, "server.changed", Change { before, after }).await?;
     cx.ports.waker.wake();
     Ok(server)
+}
+
+/// Refuses an address at which a server would be sent tokens that were given for another.
+async fn check_tokens(tx: &mut OrgTx, server: &Server) -> ActionResult<()> {
+    let url = Url::parse(&server.url).map_err(ActionError::defect)?;
+    for credential in store::credentials::list(tx, server.id).await? {
+        let Some(named) = credential.provider else { continue };
+        let Some(provider) = providers::find(tx, &ProviderRef::Id(named.id)).await? else { continue };
+        let resource = provider.source.parts().and_then(|parts| Url::parse(parts.resource.as_deref()?).ok());
+        if let Some(resource) = resource.filter(|resource| !covers(resource, &url)) {
+            return Err(ActionError::field(
+                "url",
+                format!(
+                    "requests carry tokens of {}, which are for {resource} alone; take {} out of the credentials first",
+                    provider.name, credential.name
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Keeps agents from the server until it is enabled again.
