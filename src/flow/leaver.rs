@@ -21,7 +21,7 @@ use crate::{
         access::store as access,
         approvals::store::{self as approvals, Of},
         automation::{KeyFilter, KeyState, store as automation},
-        connections::store::accounts,
+        connections::store::{accounts, reach},
         grants::{Stop as Ended, store as grants},
         identity::store as identity,
         secrets::{SecretOwner, store::secrets},
@@ -159,7 +159,7 @@ pub const TABLE: &[Leaves] = &[
         noun: "connected accounts",
         what_happens: "are disconnected, here and at their providers",
         occasions: &[Offboarding, Leaving, Stop],
-        count: |tx, leaver| Box::pin(async move { accounts::count_of(tx, leaver.user).await }),
+        count: |tx, leaver| Box::pin(async move { reach::count_of(tx, leaver.user).await }),
         end: |tx, leaver| Box::pin(async move { accounts::end_all_of(tx, leaver.user, leaver.now).await }),
     },
     Leaves {

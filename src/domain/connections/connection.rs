@@ -161,6 +161,8 @@ pub struct Connection {
     pub label: AccountLabel,
     /// Whether it is the one of its owner's that agents use.
     pub is_default: bool,
+    /// For which calls it is used all the same: conditions as policies write them; empty for none.
+    pub account_if: String,
     /// How it fares.
     pub state: ConnectionState,
     /// Why, as a code; empty while all is well.
@@ -258,6 +260,8 @@ pub struct HeldAccount {
     pub owner: AccountOwner,
     /// Whether it is the one of its owner's that agents use.
     pub is_default: bool,
+    /// For which calls it is used all the same: conditions as policies write them; empty for none.
+    pub account_if: String,
     /// How it fares.
     pub state: ConnectionState,
     /// What was granted.

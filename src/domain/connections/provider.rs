@@ -147,4 +147,9 @@ impl ProviderSource {
             Self::Own(parts) => Some(parts),
         }
     }
+
+    /// The one resource that its tokens are for, where there is one.
+    pub fn resource(&self) -> Option<&str> {
+        self.parts()?.resource.as_deref()
+    }
 }

@@ -184,6 +184,7 @@ mod tests {
             provider: ProviderId::fresh(),
             owner: AccountOwner::Org,
             is_default: true,
+            account_if: String::new(),
             state: ConnectionState::Active,
             scopes: Vec::new(),
             facts: Default::default(),

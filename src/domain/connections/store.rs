@@ -8,6 +8,8 @@ pub mod accounts;
 pub mod endings;
 pub mod held;
 pub mod leases;
+pub mod noted;
+pub mod reach;
 pub mod requests;
 
 use std::str::FromStr;

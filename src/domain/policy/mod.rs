@@ -3,7 +3,8 @@
 //! [`document`] reads what people wrote and tells them everything that is wrong with it at once; [`engine`] compiles it
 //! and decides about calls. [`cases`] hold both to their word. For people who do not read JSON, [`words`] says what a
 //! document means, [`edit`] changes it one step at a time, [`merge`] brings two together, and [`lines`] finds a fault in
-//! its text. [`suggest`] makes one from the classes of a server's tools.
+//! its text. [`suggest`] makes one from the classes of a server's tools. [`selector`] lends the conditions to what is chosen by
+//! a call and decides nothing.
 //!
 //! Owns the tables `policies`, `policy_versions`, `policy_layers` and `policy_tests`. [`kept`] says what a policy is beside its document.
 //!
@@ -27,6 +28,7 @@ pub mod path;
 pub mod pattern;
 pub mod redact;
 mod schema;
+pub mod selector;
 pub mod store;
 pub mod suggest;
 pub mod words;

@@ -239,6 +239,15 @@ pub(super) fn write_key(key: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
+/// The places in the arguments of a tool that its definition names, at most so many; none where it names none.
+pub fn argument_paths(definition: &str, most: usize) -> Vec<String> {
+    let definition = serde_json::from_str::<serde_json::Value>(definition).ok();
+    let properties =
+        definition.as_ref().and_then(|tool| tool.pointer("/inputSchema/properties")?.as_object());
+    let path = |key: &String| format!("args.{}", key.replace('\\', "\\\\").replace('.', "\\."));
+    properties.into_iter().flat_map(|all| all.keys().take(most).map(path)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -2,9 +2,14 @@
 
 use std::str::FromStr;
 
-use crate::base::{
-    ids::{CredentialId, DataKeyId, ProviderId},
-    secret::Secret,
+use url::Url;
+
+use crate::{
+    base::{
+        ids::{CredentialId, DataKeyId, ProviderId},
+        secret::Secret,
+    },
+    protocol::oauth::metadata::covers,
 };
 
 /// Where a template puts the value.
@@ -119,6 +124,17 @@ pub struct NamedProvider {
     pub slug: String,
     /// Its name.
     pub name: String,
+    /// The one resource that its tokens are for; none where they are good wherever they are taken.
+    pub resource: Option<String>,
+}
+
+impl NamedProvider {
+    /// Whether its tokens may be sent to an address. An address or a resource that cannot be read gets none.
+    pub fn is_for(&self, address: &str) -> bool {
+        let Some(resource) = &self.resource else { return true };
+        let read = Url::parse(resource).and_then(|resource| Ok((resource, Url::parse(address)?)));
+        read.is_ok_and(|(resource, address)| covers(&resource, &address))
+    }
 }
 
 /// A credential as it is kept.

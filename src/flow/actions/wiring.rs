@@ -11,7 +11,7 @@ use crate::{
         trace::Fixer,
     },
     domain::{
-        connections::{Provider, ProviderRef, store as providers, store::accounts},
+        connections::{Provider, ProviderRef, store as providers, store::reach},
         secrets::{Scope, store::served},
         servers::{Credential, Server, ServerFilter, store as servers},
     },
@@ -242,7 +242,7 @@ async fn lacks(cx: &OrgCx, tx: &mut OrgTx, asked_for: &[&Credential]) -> ActionR
             continue;
         }
         let (count, first) = match (&credential.provider, scope_of(credential.source), &credential.secret) {
-            (Some(named), ..) => accounts::lacking(tx, named.id, FIRST).await?,
+            (Some(named), ..) => reach::lacking(tx, named.id, FIRST).await?,
             (None, Some(scope), Some(name)) => {
                 let lacking = served::lacking(tx, scope, name).await?;
                 (lacking.count, lacking.first)

@@ -18,7 +18,7 @@ use crate::{
 /// The token of each provider that lends one.
 pub(super) type Lent = HashMap<ProviderId, Secret<String>>;
 
-/// Tokens of the accounts that credentials ask for: of those that serve this person, without one of everybody's. A provider
+/// Tokens of the accounts that credentials of a server at an address ask for: of those that serve this person, without one of everybody's. A provider
 /// whose account is not there, or gives no token, lends none.
 ///
 /// # Errors
@@ -26,11 +26,13 @@ pub(super) type Lent = HashMap<ProviderId, Secret<String>>;
 pub(super) async fn lent(
     ports: &Ports,
     scope: OrgScope,
+    url: &str,
     credentials: &[Credential],
     user: Option<UserId>,
 ) -> ActionResult<Lent> {
     let mut lent = Lent::new();
-    for provider in credentials.iter().filter_map(|credential| Some(credential.provider.as_ref()?.id)) {
+    let named = credentials.iter().filter_map(|credential| credential.provider.as_ref());
+    for provider in named.filter(|provider| provider.is_for(url)).map(|provider| provider.id) {
         if lent.contains_key(&provider) {
             continue;
         }

@@ -99,7 +99,7 @@ pub(super) async fn run(
     // Whoever asks reads it with what serves them; a job reads it for nobody. No transaction is open while a provider is asked
     // for a token.
     let user = who.actor.user();
-    let lent = lent(ports, scope, &stored, user).await?;
+    let lent = lent(ports, scope, &seen.url, &stored, user).await?;
     let mut tx = OrgTx::begin(&ports.db, scope).await?;
     let carried = Carried::opened(&ports.vault, &mut tx, &seen.url, &stored, user, &lent).await?;
     drop(lent);

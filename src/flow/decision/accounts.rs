@@ -11,28 +11,80 @@ use std::{
 
 use crate::{
     base::{actor::Principal, ids::ProviderId},
-    domain::connections::HeldAccount,
+    domain::{
+        connections::HeldAccount,
+        policy::{
+            engine::{Facts, Tool},
+            selector::Selector,
+        },
+    },
+    protocol::mcp::raw::Raw,
 };
 
 /// How many accounts are kept beside one snapshot; beyond, all are forgotten and read anew.
 const MOST: usize = 10_000;
 
-/// Which account serves whom at which provider, as of one epoch.
+/// Which accounts serve whom at which provider, as of one epoch.
 #[derive(Debug, Default)]
-pub struct Accounts(RwLock<HashMap<(Principal, ProviderId), Arc<HeldAccount>>>);
+pub struct Accounts(RwLock<HashMap<(Principal, ProviderId), Arc<Holding>>>);
+
+/// The accounts at one provider among which a call's is chosen: of one kind of owner, for what a person connected themselves
+/// goes before what is shared with them.
+#[derive(Debug)]
+pub struct Holding {
+    /// The one that serves where no rule chooses another.
+    usual: Arc<HeldAccount>,
+    /// Those with a rule, in the order in which they were connected.
+    ruled: Vec<(Selector, Arc<HeldAccount>)>,
+}
+
+/// What an account is chosen for.
+#[derive(Clone, Copy, Debug)]
+pub struct ChosenFor<'a> {
+    /// The tool that is called; none where something else is asked for, which no rule looks at.
+    pub tool: Option<Tool<'a>>,
+    /// Its arguments.
+    pub arguments: Option<Raw<'a>>,
+    /// The server.
+    pub server: Facts<'a>,
+}
+
+impl Holding {
+    /// Of accounts in the order in which they go before each other; none where there is no account. An account whose rule
+    /// cannot be read is chosen by none.
+    pub fn of(accounts: Vec<HeldAccount>) -> Option<Self> {
+        let accounts: Vec<_> = accounts.into_iter().map(Arc::new).collect();
+        let usual = Arc::clone(accounts.first()?);
+        let beside = |one: &&Arc<HeldAccount>| one.owner.kind() == usual.owner.kind();
+        let ruled = |one: &Arc<HeldAccount>| Some((Selector::read(&one.account_if).ok()?, Arc::clone(one)));
+        let with_rules = accounts.iter().filter(|one| !one.account_if.is_empty());
+        let mut ruled: Vec<_> = with_rules.filter(beside).filter_map(ruled).collect();
+        ruled.sort_by_key(|(_, one)| one.id);
+        Some(Self { usual, ruled })
+    }
+
+    /// The account for a call: the first whose rule chooses it, else the usual one.
+    pub fn chosen(&self, call: ChosenFor<'_>) -> &Arc<HeldAccount> {
+        let chooses = |selector: &Selector| {
+            call.tool.is_some_and(|tool| selector.chooses(tool, call.arguments, call.server))
+        };
+        let ruled = self.ruled.iter().find(|(selector, _)| chooses(selector));
+        ruled.map_or(&self.usual, |(_, account)| account)
+    }
+}
 
 impl Accounts {
-    /// The account that serves somebody, where that was read before.
-    pub fn kept(&self, principal: Principal, provider: ProviderId) -> Option<Arc<HeldAccount>> {
+    /// The accounts that serve somebody, where they were read before.
+    pub fn kept(&self, principal: Principal, provider: ProviderId) -> Option<Arc<Holding>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(&(principal, provider)).cloned()
     }
 
     /// Keeps what was read.
-    pub fn keep(&self, principal: Principal, account: Arc<HeldAccount>) {
+    pub fn keep(&self, principal: Principal, provider: ProviderId, holding: Arc<Holding>) {
         let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= MOST {
             kept.clear();
         }
-        kept.insert((principal, account.provider), account);
+        kept.insert((principal, provider), holding);
     }
 }

@@ -18,7 +18,7 @@ mod secrets;
 mod snapshot;
 
 pub use absence::Absence;
-pub use accounts::Accounts;
+pub use accounts::{Accounts, ChosenFor, Holding};
 pub use caller::{ByArguments, Caller, Clause, Decision};
 pub use claims::Claimed;
 pub use denial::Denial;

@@ -10,13 +10,16 @@ use crate::{
             store::held::{self, Holders},
         },
         grants::DecisionGrant,
+        policy::engine::Facts,
         servers::NamedProvider,
     },
     flow::{
+        decision::{ChosenFor, Holding, as_policies_see},
         fault::ActionResult,
         proxy::{
             admit::Admitted,
             gateway::Gateway,
+            judge::Permit,
             unconnected::{Missing, Places, Told},
         },
         tokens::{LiveToken, NoToken},
@@ -45,6 +48,17 @@ enum Why {
     Broken,
 }
 
+/// For which call an account is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// At which provider.
+    pub provider: &'a NamedProvider,
+    /// What it has to have been granted.
+    pub scopes: &'a [String],
+    /// The call.
+    pub by: &'a Permit<'a>,
+}
+
 /// The token of the account that serves a call; within, why there is none.
 ///
 /// # Errors
@@ -52,12 +66,12 @@ enum Why {
 pub async fn serving(
     gateway: &Gateway,
     admitted: &Admitted,
-    provider: &NamedProvider,
-    scopes: &[String],
+    asked: Asked<'_>,
 ) -> ActionResult<Result<LiveToken, AccountLack>> {
+    let Asked { provider, scopes, by } = asked;
     let lack = |why| Ok(Err(AccountLack { provider: provider.clone(), why }));
     let snapshot = &admitted.snapshot;
-    let Some(held) = account(gateway, admitted, provider.id).await? else { return lack(Why::None) };
+    let Some(held) = account(gateway, admitted, provider.id, by).await? else { return lack(Why::None) };
     let missing: Vec<_> = scopes.iter().filter(|scope| !held.scopes.contains(scope)).cloned().collect();
     if !missing.is_empty() {
         return lack(Why::Scopes(HeldAccount::clone(&held), missing));
@@ -71,15 +85,17 @@ pub async fn serving(
     }
 }
 
-/// The account that serves whoever the agent acts for: kept beside the snapshot while nobody is about to renew it, else as the
-/// database has it now.
+/// The account that serves a call of whoever the agent acts for: kept beside the snapshot while nobody is about to renew it, else
+/// as the database has it now.
 async fn account(
     gateway: &Gateway,
     admitted: &Admitted,
     provider: ProviderId,
+    permit: &Permit<'_>,
 ) -> ActionResult<Option<Arc<HeldAccount>>> {
     let (snapshot, principal) = (&admitted.snapshot, admitted.grant.principal);
     let kept = snapshot.accounts.kept(principal, provider);
+    let kept = kept.map(|kept| Arc::clone(kept.chosen(chosen_for(permit))));
     if let Some(kept) = kept.filter(|kept| kept.is_settled(admitted.now)) {
         return Ok(Some(kept));
     }
@@ -93,11 +109,22 @@ async fn account(
     let mut tx = OrgTx::begin(&gateway.db, snapshot.scope).await?;
     let found = held::serving(&mut tx, provider, Holders::These { user, teams: &teams }).await?;
     tx.done().await?;
-    let Some(found) = found.into_iter().next().map(Arc::new) else { return Ok(None) };
+    let Some(holding) = Holding::of(found).map(Arc::new) else { return Ok(None) };
+    let found = Arc::clone(holding.chosen(chosen_for(permit)));
     if found.is_settled(admitted.now) {
-        snapshot.accounts.keep(principal, Arc::clone(&found));
+        snapshot.accounts.keep(principal, provider, holding);
     }
     Ok(Some(found))
+}
+
+/// What rules may look at of a call: the tool as policies see it, and its arguments.
+fn chosen_for<'p>(permit: &'p Permit<'_>) -> ChosenFor<'p> {
+    let (call, facts) = (permit.call(), &permit.call().server.server);
+    let server =
+        Facts { server_slug: Some(facts.slug.as_str()), server_name: Some(&facts.name), ..Facts::default() };
+    let tool = permit.tool().map(as_policies_see);
+    let arguments = call.request().and_then(|request| request.params.arguments().ok().flatten());
+    ChosenFor { tool, arguments, server }
 }
 
 impl AccountLack {

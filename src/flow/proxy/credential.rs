@@ -26,7 +26,7 @@ use crate::{
         decision::scope_of,
         fault::{ActionError, ActionResult},
         proxy::{
-            accounts,
+            accounts::{self, Asked},
             admit::Admitted,
             gateway::Gateway,
             judge::Permit,
@@ -142,8 +142,12 @@ pub async fn open(
     let at = Places { base_url: &gateway.base_url, org: &admitted.snapshot.slug };
     // First what may have to be asked of a provider: no transaction is open while it answers.
     for (one, provider) in stored.iter().filter_map(|one| Some((one, one.provider.as_ref()?))) {
-        let scopes = required_scopes(permit);
-        match accounts::serving(gateway, admitted, provider, scopes).await.map_err(unreadable)? {
+        // What was checked when it was stored: a token is sent nowhere but where its provider gives it for.
+        if !provider.is_for(&permit.call().server.server.url) {
+            return Err(permit.call().refused(admitted, Refusal::CredentialMissing { server }));
+        }
+        let asked = Asked { provider, scopes: required_scopes(permit), by: permit };
+        match accounts::serving(gateway, admitted, asked).await.map_err(unreadable)? {
             Ok(token) => found.push(Found { of: one, secret: None, token: Some(token) }),
             Err(lack) => lacks.push(lack.told(&server, &admitted.grant, at)),
         }
@@ -173,8 +177,7 @@ pub async fn open(
 
 /// What an account has to have been granted for the tool that is called.
 fn required_scopes<'p>(permit: &'p Permit<'_>) -> &'p [String] {
-    let tool = permit.class().and_then(|_| permit.call().server.tool(&permit.call().subject()?));
-    tool.map_or(&[], |tool| tool.required_scopes.as_slice())
+    permit.tool().map_or(&[], |tool| tool.required_scopes.as_slice())
 }
 
 /// What is told of what a call lacks, with the way to the page where the client leads its person.

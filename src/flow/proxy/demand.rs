@@ -6,7 +6,7 @@ use http::{HeaderMap, header};
 use crate::{
     domain::{
         audit::{self, Unrecorded},
-        connections::store::{accounts, held},
+        connections::store::{held, noted},
     },
     flow::{
         fault::ActionResult,
@@ -63,14 +63,14 @@ async fn lack(
     scopes.retain(|scope| !held.scopes.contains(scope));
     scopes.truncate(MOST);
     // What the provider did not grant when it was asked is not asked for again by itself.
-    let withheld = accounts::withheld(&mut tx, account.id).await?;
+    let withheld = noted::withheld(&mut tx, account.id).await?;
     if scopes.iter().all(|scope| withheld.contains(scope)) {
         return Ok(None);
     }
     let stored = &permit.call().server.server.credentials;
     let provider = stored.iter().filter_map(|one| one.provider.as_ref()).find(|one| one.id == held.provider);
     let (Some(provider), false) = (provider, scopes.is_empty()) else { return Ok(None) };
-    accounts::want(&mut tx, account.id, &scopes).await?;
+    noted::want(&mut tx, account.id, &scopes).await?;
     audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await?;
     Ok(Some(AccountLack::of_scopes(provider.clone(), held, scopes)))
 }

@@ -8,7 +8,7 @@ use crate::{
         audit::Lack,
         limits::{Claim, Counted},
         policy::engine::Tool,
-        servers::{Fingerprint, ToolState},
+        servers::{DecisionTool, Fingerprint, ToolState},
     },
     flow::{
         decision::{Absence, Caller, Claimed, Ruling, ServerFacts, Stopped, as_policies_see, names},
@@ -57,6 +57,12 @@ impl<'a> Permit<'a> {
     /// What the tool does at worst.
     pub const fn class(&self) -> Option<Class> {
         self.class
+    }
+
+    /// The tool that is called; none where something else is.
+    pub fn tool(&self) -> Option<&DecisionTool> {
+        let request = self.call.request().filter(|request| request.method().target() == Target::Tool)?;
+        self.call.server.tool(&request.params.name().ok()??)
     }
 
     /// The definition that was judged.

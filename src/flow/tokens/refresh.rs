@@ -18,7 +18,7 @@ use crate::{
         audit::{self, Entry, Unrecorded, Who},
         connections::{
             Aftermath, Connection, ConnectionState, Freshness, HeldAccount, MOST_PRESENTED,
-            store::{accounts, held, leases},
+            store::{accounts, held, leases, noted},
         },
         tenancy::{MemberFilter, store as tenancy},
     },
@@ -143,7 +143,7 @@ impl Tokens {
             }
             Recognized::Taken => {
                 let mut tx = OrgTx::begin(&self.parts().db, scope).await?;
-                accounts::note_ok(&mut tx, held.id, self.parts().clock.now()).await?;
+                noted::note_ok(&mut tx, held.id, self.parts().clock.now()).await?;
                 audit::commit_unrecorded(tx, Unrecorded::LastSeen).await?;
             }
             Recognized::Refused(_) | Recognized::Silent | Recognized::Unasked => {}
@@ -364,7 +364,7 @@ impl Tokens {
         let mut tx = OrgTx::begin(&self.parts().db, scope).await?;
         // One refusal is every account's; the first of a day is on record and told, the others are on their pages.
         let is_news = is_broken_client
-            && !accounts::was_refused_since(&mut tx, held.provider, failed.code, now - NEWS_FOR).await?;
+            && !noted::was_refused_since(&mut tx, held.provider, failed.code, now - NEWS_FOR).await?;
         let is_stored = leases::fail(&mut tx, held, failed, now).await?;
         if !is_stored {
             tx.done().await?;

@@ -3,6 +3,7 @@
 use axum::{extract::Path, http::StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
 use crate::{
@@ -60,9 +61,9 @@ pub fn routes() -> Routes {
             Operation::patch(
                 ONE,
                 "changeConnection",
-                Effect::Records(&["connection.renamed", "connection.preferred"]),
+                Effect::Records(&["connection.renamed", "connection.preferred", "connection.rule_changed"]),
             )
-            .about(TAG, "Call it otherwise, or have agents use it")
+            .about(TAG, "Call it otherwise, or say when agents use it")
             .needs(own)
             .takes::<ChangeBody>()
             .gives::<ConnectionView>(StatusCode::OK),
@@ -174,6 +175,11 @@ struct ChangeBody {
     /// True to have agents use it in place of another of its owner's at its provider.
     #[serde(default)]
     is_default: Option<bool>,
+    /// For which calls it is used all the same: conditions as policies write them, `{"path", "op", "value"}`, on `args.…`,
+    /// `tool.name`, `tool.class`, `server.slug` and `server.name`; all have to hold. An empty list for none.
+    #[serde(default)]
+    #[schemars(with = "Option<Vec<serde_json::Map<String, serde_json::Value>>>", length(max = 20))]
+    account_if: Option<Box<RawValue>>,
 }
 
 /// What last went wrong.
@@ -208,6 +214,9 @@ struct ConnectionView {
     account_email: String,
     workspace: String,
     is_default: bool,
+    /// The conditions under which a call uses it although another is the default; none where it has no rule.
+    #[schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>")]
+    account_if: Box<RawValue>,
     /// `active`, `refreshing`, `error_backoff`, `needs_reauth`, `revoked` or `disabled`.
     state: &'static str,
     /// Why, as a code; empty while all is well.
@@ -251,6 +260,7 @@ impl From<Connection> for ConnectionView {
             account_email: one.label.email,
             workspace: one.label.workspace,
             is_default: one.is_default,
+            account_if: conditions(one.account_if),
             state: one.state.as_str(),
             reason: one.reason,
             since: one.since,
@@ -268,6 +278,12 @@ impl From<Connection> for ConnectionView {
             version: one.version,
         }
     }
+}
+
+/// Conditions as they are stored, as JSON.
+fn conditions(stored: String) -> Box<RawValue> {
+    let text = if stored.is_empty() { "[]".to_owned() } else { stored };
+    RawValue::from_string(text).unwrap_or_default()
 }
 
 impl Versioned for ConnectionView {
@@ -358,7 +374,8 @@ async fn change(
     IfMatch(seen): IfMatch,
     Body(body): Body<ChangeBody>,
 ) -> ApiResult {
-    let change = ConnectionChange { name: body.name, is_default: body.is_default };
+    let account_if = body.account_if.map(|conditions| conditions.get().to_owned());
+    let change = ConnectionChange { name: body.name, is_default: body.is_default, account_if };
     let sheet = connections::change(&cx, &id, &change, seen).await?;
     Ok(json::one(StatusCode::OK, &ConnectionView::from(sheet.connection)))
 }

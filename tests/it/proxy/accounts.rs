@@ -199,6 +199,96 @@ async fn an_account_of_everybody_serves_who_has_none_and_ones_own_comes_first() 
 }
 
 #[tokio::test]
+async fn a_rule_chooses_among_somebodys_accounts_by_what_is_called_on_every_replica() {
+    let mut hub = hub().await;
+    let app = &hub.stage.app;
+    app.connected(&hub.stage.org, &mut hub.person, "hub").await;
+    hub.hub.sign_in_as("work");
+    let work = app.connected(&hub.stage.org, &mut hub.person, "hub").await;
+    let beside = crate::kit::app::TestApp::beside(app).await;
+    let agents =
+        [hub.stage.agent.clone(), hub.stage.agent.at(&format!("{}/mcp/acme/github", beside.origin()))];
+    let own = app.key_of(&hub.stage.org, hub.person.id, Role::Member, &["*"]).await;
+    let one = format!("/api/v1/orgs/acme/connections/{work}");
+    // Which account each call was made with: the first that was seen, or another.
+    let carried_by = async |title: &str| {
+        let before = hub.carried().len();
+        for agent in &agents {
+            let params = json!({ "name": "create_issue", "arguments": { "title": title } });
+            assert_eq!(agent.ask("tools/call", params).await.words(), "done");
+        }
+        let carried = hub.carried();
+        assert_eq!(carried[before], carried[before + 1], "the same on both");
+        carried[before].clone()
+    };
+    let usual = carried_by("mine").await;
+    assert_eq!(carried_by("work: fix it").await, usual);
+    let rule = |conditions: Value| json!({ "account_if": conditions });
+    let fits = json!([{ "path": "args.title", "op": "starts_with", "value": "work:" },
+        { "path": "tool.name", "op": "eq", "value": "create_issue" },
+        { "path": "server.slug", "op": "eq", "value": "github" }]);
+    let done = own.send(Method::PATCH, &one, &[], Some(rule(fits.clone()))).await.expect(StatusCode::OK);
+    assert_eq!(done.body["account_if"], fits);
+    assert_ne!(carried_by("work: fix it").await, usual, "in force at the next call");
+    assert_eq!(carried_by("mine").await, usual);
+    // What it chooses does not stand in for what it lacks: the other account is not lent instead.
+    app.change(&format!("update connections set state = 'needs_reauth' where id = '{}'", work.uuid())).await;
+    app.change("update orgs set epoch = epoch + 1").await;
+    let params = json!({ "name": "create_issue", "arguments": { "title": "work: fix it" } });
+    let told = hub.stage.agent.ask("tools/call", params).await;
+    assert!(told.words().starts_with("[CONNECT ACCOUNT]") && told.words().contains(&work.to_string()));
+    assert_eq!(carried_by("mine").await, usual);
+    own.send(Method::PATCH, &one, &[], Some(rule(json!([])))).await.expect(StatusCode::OK);
+    assert_eq!(carried_by("work: fix it").await, usual);
+    let recorded = app.recorded(&hub.stage.org).await;
+    assert_eq!(recorded.iter().filter(|action| *action == "connection.rule_changed").count(), 2);
+}
+
+#[tokio::test]
+async fn a_rule_that_cannot_be_read_is_refused_with_what_is_wrong_and_changes_nothing() {
+    let mut hub = hub().await;
+    let app = &hub.stage.app;
+    let id = app.connected(&hub.stage.org, &mut hub.person, "hub").await;
+    let own = app.key_of(&hub.stage.org, hub.person.id, Role::Member, &["*"]).await;
+    let one = format!("/api/v1/orgs/acme/connections/{id}");
+    for (conditions, words) in [
+        (json!([{ "path": "args.a", "op": "is", "value": 1 }]), "/0/op: There is no such comparison."),
+        (json!([{ "path": "user.email", "op": "exists" }]), "/0/path: Look at an argument"),
+        (json!([{ "path": "args.a" }]), "A condition says by op how it compares."),
+        (json!([5]), "This has to be an object."),
+        (json!({}), "This has to be a list."),
+    ] {
+        let body = json!({ "name": "Work", "account_if": conditions });
+        let refused = own.send(Method::PATCH, &one, &[], Some(body)).await;
+        let refused = refused.expect(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(refused.text("/errors/0/path"), "account_if");
+        assert!(refused.text("/errors/0/message").contains(words), "{:?}", refused.body);
+    }
+    assert_eq!(app.number("select count(*) from connections where name <> '' or account_if <> ''").await, 0);
+}
+
+#[tokio::test]
+async fn a_token_goes_nowhere_but_to_the_resource_that_it_is_for() {
+    let mut hub = hub().await;
+    let app = &hub.stage.app;
+    app.connected(&hub.stage.org, &mut hub.person, "hub").await;
+    assert_eq!(hub.call().await.words(), "done");
+    // It would be refused when it is stored; this is what holds if it stood there all the same.
+    app.change("update providers set resource = 'https://elsewhere.example/mcp'").await;
+    app.change("update orgs set epoch = epoch + 1").await;
+    let decision = hub.call().await.json()["result"]["_meta"]["portreeve/decision"].clone();
+    assert_eq!(decision["code"], "credential_missing");
+    assert_eq!(hub.carried().len(), 1);
+    let carries = json!([{ "target": "header", "name": "X-Key", "source": "oauth", "provider": "hub" }]);
+    let path = "/api/v1/orgs/acme/servers/github/credentials";
+    let refused = hub.admin.send(Method::PUT, path, &[], Some(carries)).await;
+    let refused = refused.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused.text("/errors/0/path"), "provider");
+    let words = "the tokens of Fake Hub are for https://elsewhere.example/mcp alone";
+    assert!(refused.text("/errors/0/message").contains(words), "{:?}", refused.body);
+}
+
+#[tokio::test]
 async fn a_server_that_asks_for_more_has_its_person_asked_and_is_called_with_it_then() {
     let granted = Arc::new(Mutex::new("read".to_owned()));
     let told = Arc::clone(&granted);

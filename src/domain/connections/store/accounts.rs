@@ -37,6 +37,7 @@ struct Row {
     account_email: String,
     workspace: String,
     is_default: bool,
+    account_if: String,
     state: String,
     is_leased: bool,
     state_reason: String,
@@ -74,6 +75,7 @@ impl Row {
                 workspace: self.workspace,
             },
             is_default: self.is_default,
+            account_if: self.account_if,
             state: match state {
                 ConnectionState::Active | ConnectionState::ErrorBackoff if self.is_leased => {
                     ConnectionState::Refreshing
@@ -136,7 +138,7 @@ async fn rows(
             coalesce((select u.name from memberships m join users u on u.id = m.user_id
                     where m.org_id = c.org_id and m.user_id = c.user_id),
                 (select t.name from teams t where t.org_id = c.org_id and t.id = c.team_id)) as "owner_name?",
-            c.name, c.account_id, c.account_name, c.account_email, c.workspace, c.is_default, c.state,
+            c.name, c.account_id, c.account_name, c.account_email, c.workspace, c.is_default, c.account_if, c.state,
             coalesce(c.lease_until > clock_timestamp(), false) as "is_leased!", c.state_reason, c.state_since, c.scopes, c.wanted_scopes,
             c.has_refresh, c.expires_at, c.last_ok_at, c.retry_at, c.last_error_at, c.last_error, c.last_error_words,
             c.connected_by as "connected_by: UserId", c.created_at, c.updated_at, c.version
@@ -307,6 +309,29 @@ pub async fn rename(
     Ok(if done.rows_affected() > 0 { Update::Done(()) } else { Update::Conflict })
 }
 
+/// Says for which calls a connection is used all the same; empty for none. Raises the epoch.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn choose_if(
+    tx: &mut OrgTx,
+    id: ConnectionId,
+    account_if: &str,
+    now: OffsetDateTime,
+) -> DbResult<()> {
+    sqlx::query!(
+        "update connections set account_if = $3, updated_at = $4, version = version + 1
+        where org_id = $1 and id = $2 and state <> 'revoked'",
+        tx.org().uuid(),
+        id.uuid(),
+        account_if,
+        now
+    )
+    .execute(tx.conn())
+    .await?;
+    bump_epoch(tx).await
+}
+
 /// Makes a connection the one of its owner's at its provider that agents use.
 ///
 /// # Errors
@@ -333,105 +358,6 @@ pub async fn prefer(tx: &mut OrgTx, id: ConnectionId, now: OffsetDateTime) -> Db
     .execute(tx.conn())
     .await?;
     bump_epoch(tx).await
-}
-
-/// Notes what a provider did not grant of what was asked for.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn withhold(tx: &mut OrgTx, id: ConnectionId, scopes: &[String]) -> DbResult<()> {
-    sqlx::query!(
-        "update connections set withheld_scopes = $3 where org_id = $1 and id = $2 and withheld_scopes <> $3",
-        tx.org().uuid(),
-        id.uuid(),
-        scopes
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
-/// What a provider did not grant when it was last asked for.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn withheld(tx: &mut OrgTx, id: ConnectionId) -> DbResult<Vec<String>> {
-    let scopes = sqlx::query_scalar!(
-        "select withheld_scopes from connections where org_id = $1 and id = $2",
-        tx.org().uuid(),
-        id.uuid()
-    )
-    .fetch_optional(tx.conn())
-    .await?;
-    Ok(scopes.unwrap_or_default())
-}
-
-/// Notes what a server says that it needs beyond what was granted, so that its owner may be asked for that.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn want(tx: &mut OrgTx, id: ConnectionId, scopes: &[String]) -> DbResult<()> {
-    sqlx::query!(
-        "update connections set wanted_scopes = $3 where org_id = $1 and id = $2 and state <> 'revoked'
-            and not wanted_scopes @> $3",
-        tx.org().uuid(),
-        id.uuid(),
-        scopes
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
-/// Notes that a connection was certain to work.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn note_ok(tx: &mut OrgTx, id: ConnectionId, now: OffsetDateTime) -> DbResult<()> {
-    sqlx::query!(
-        "update connections set last_ok_at = $3 where org_id = $1 and id = $2 and state in ('active', 'error_backoff')",
-        tx.org().uuid(),
-        id.uuid(),
-        now
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
-/// Whether a shared connection's account is one person's: a member's address is its address, or a member connected it for
-/// themselves as well.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn is_somebodys(tx: &mut OrgTx, id: ConnectionId) -> DbResult<bool> {
-    let is = sqlx::query_scalar!(
-        r#"select exists (select from connections c where c.org_id = $1 and c.id = $2 and (
-            exists (select from connections p where p.org_id = c.org_id and p.provider_id = c.provider_id
-                and p.account_id = c.account_id and p.account_id <> '' and p.user_id is not null and p.state <> 'revoked')
-            or exists (select from memberships m join users u on u.id = m.user_id
-                where m.org_id = c.org_id and c.account_email <> '' and lower(u.email) = lower(c.account_email)))) as "is!""#,
-        tx.org().uuid(),
-        id.uuid()
-    )
-    .fetch_one(tx.conn())
-    .await?;
-    Ok(is)
-}
-
-/// How many connections a person has.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn count_of(tx: &mut OrgTx, user: UserId) -> DbResult<i64> {
-    let count = sqlx::query_scalar!(
-        r#"select count(*) as "count!" from connections where org_id = $1 and user_id = $2 and state <> 'revoked'"#,
-        tx.org().uuid(),
-        user.uuid()
-    )
-    .fetch_one(tx.conn())
-    .await?;
-    Ok(count)
 }
 
 /// Ends all connections of a person, and tells how many there were; their tokens are kept until their providers are told.
@@ -472,66 +398,6 @@ pub async fn forget_tokens_at(tx: &mut OrgTx, provider: ProviderId, now: OffsetD
     .execute(tx.conn())
     .await?;
     bump_epoch(tx).await
-}
-
-/// Whether some account at a provider failed with this code since a moment.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn was_refused_since(
-    tx: &mut OrgTx,
-    provider: ProviderId,
-    code: &str,
-    since: OffsetDateTime,
-) -> DbResult<bool> {
-    let was = sqlx::query_scalar!(
-        r#"select exists (select from connections
-            where org_id = $1 and provider_id = $2 and last_error = $3 and last_error_at > $4) as "was!""#,
-        tx.org().uuid(),
-        provider.uuid(),
-        code,
-        since
-    )
-    .fetch_one(tx.conn())
-    .await?;
-    Ok(was)
-}
-
-/// The members whose agents no account at a provider serves: not their own, not one of a team of theirs, not everybody's.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn lacking(tx: &mut OrgTx, provider: ProviderId, first: i64) -> DbResult<(i64, Vec<String>)> {
-    let rows = sqlx::query!(
-        r#"select u.name, count(*) over () as "count!" from memberships m join users u on u.id = m.user_id
-        where m.org_id = $1 and not exists (select from connections c
-            where c.org_id = m.org_id and c.provider_id = $2 and c.state in ('active', 'error_backoff')
-                and (c.user_id = m.user_id or c.user_id is null and c.team_id is null
-                    or c.team_id in (select t.team_id from team_members t where t.org_id = $1 and t.user_id = m.user_id)))
-        order by lower(u.name), u.id limit $3"#,
-        tx.org().uuid(),
-        provider.uuid(),
-        first
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    Ok((rows.first().map_or(0, |row| row.count), rows.into_iter().map(|row| row.name).collect()))
-}
-
-/// How many accounts are connected at a provider.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn count_at(tx: &mut OrgTx, provider: ProviderId) -> DbResult<i64> {
-    let count = sqlx::query_scalar!(
-        r#"select count(*) as "count!" from connections
-        where org_id = $1 and provider_id = $2 and state <> 'revoked'"#,
-        tx.org().uuid(),
-        provider.uuid()
-    )
-    .fetch_one(tx.conn())
-    .await?;
-    Ok(count)
 }
 
 /// Forgets what is left of accounts at a provider that were ended.

@@ -16,6 +16,7 @@ struct HeldRow {
     user_id: Option<UserId>,
     team_id: Option<TeamId>,
     is_default: bool,
+    account_if: String,
     state: String,
     scopes: Vec<String>,
     facts: Json<Facts>,
@@ -38,6 +39,7 @@ impl HeldRow {
             provider: self.provider_id,
             owner: AccountOwner::of(self.user_id, self.team_id),
             is_default: self.is_default,
+            account_if: self.account_if,
             state: self.state.parse().map_err(decode)?,
             scopes: self.scopes,
             facts: self.facts.0,
@@ -103,7 +105,7 @@ async fn rows(
     let rows = sqlx::query_as!(
         HeldRow,
         r#"select id as "id: ConnectionId", provider_id as "provider_id: ProviderId", user_id as "user_id: UserId",
-            team_id as "team_id: TeamId", is_default, state, scopes, facts as "facts: Json<Facts>", sealed_tokens,
+            team_id as "team_id: TeamId", is_default, account_if, state, scopes, facts as "facts: Json<Facts>", sealed_tokens,
             data_key_id as "data_key_id: DataKeyId", token_version, has_refresh, issued_at, expires_at, retry_at, presented,
             failures, last_ok_at
         from connections

@@ -146,7 +146,8 @@ impl TypedCondition {
         self.path.trim().is_empty() && self.value.trim().is_empty()
     }
 
-    fn written(&self) -> String {
+    /// The condition as JSON.
+    pub fn written(&self) -> String {
         let mut out = Fields::new();
         out.raw("path", &quoted(self.path.trim()));
         out.text("op", &self.op);

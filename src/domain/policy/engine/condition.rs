@@ -7,7 +7,7 @@ use crate::{
     domain::policy::{
         document::{Bound, Condition, Order, Quantifier, Test, ValueType, address},
         engine::{
-            facts::Fact,
+            facts::{Fact, Facts, Tool},
             subject::{Arguments, Subject, Truth},
         },
         literal::Literal,
@@ -26,6 +26,14 @@ use crate::{
 enum Value<'a> {
     Raw(Raw<'a>),
     Fact(Fact<'a>),
+}
+
+/// Whether conditions outside every document hold for a call. They do not where a key of the arguments differs from one that
+/// they look at by its case alone.
+pub fn hold(conditions: &[Condition], tool: Tool<'_>, arguments: Option<Raw<'_>>, facts: Facts<'_>) -> bool {
+    let subject = Subject { tool, arguments: Arguments::Sent(arguments), facts };
+    let varies = |condition: &Condition| has_case_variant(arguments, &condition.path);
+    all_hold(conditions, &subject) == Truth::Yes && !conditions.iter().any(varies)
 }
 
 /// Whether all conditions hold.

@@ -25,6 +25,7 @@ mod tests;
 
 pub use compared::{Compared, compare};
 pub use compile::Program;
+pub use condition::hold;
 pub use facts::{Facts, Tool};
 pub use judge::{Call, Layer, LayerName, NotALayer, decide};
 pub use listing::{Listing, foresee, listing};

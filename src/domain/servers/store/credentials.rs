@@ -20,6 +20,7 @@ pub(super) struct Row {
     pub(super) provider_id: Option<ProviderId>,
     pub(super) provider_slug: Option<String>,
     pub(super) provider_name: Option<String>,
+    pub(super) provider_resource: Option<String>,
     pub(super) secret: Option<String>,
     pub(super) template: String,
     pub(super) sealed_value: Option<Vec<u8>>,
@@ -30,7 +31,12 @@ impl Row {
     pub(super) fn read(self) -> DbResult<Credential> {
         let value = self.sealed_value.zip(self.data_key_id).map(|(bytes, key)| SealedValue { key, bytes });
         let named = self.provider_id.zip(self.provider_slug.zip(self.provider_name));
-        let provider = named.map(|(id, (slug, name))| NamedProvider { id, slug, name });
+        let provider = named.map(|(id, (slug, name))| NamedProvider {
+            id,
+            slug,
+            name,
+            resource: self.provider_resource,
+        });
         Ok(Credential {
             id: self.id,
             target: read(&self.target)?,
@@ -52,7 +58,8 @@ pub async fn list(tx: &mut OrgTx, server: ServerId) -> DbResult<Vec<Credential>>
     sqlx::query_as!(
         Row,
         r#"select c.id as "id: CredentialId", c.server_id as "server_id: ServerId", c.target, c.name, c.source,
-            c.provider_id as "provider_id: ProviderId", p.slug as "provider_slug?", p.name as "provider_name?", c.secret,
+            c.provider_id as "provider_id: ProviderId", p.slug as "provider_slug?", p.name as "provider_name?", p.resource as provider_resource,
+            c.secret,
             c.template, c.sealed_value, c.data_key_id as "data_key_id: DataKeyId"
         from server_credentials c left join providers p on p.org_id = c.org_id and p.id = c.provider_id
         where c.org_id = $1 and c.server_id = $2 order by c.position, c.id"#,

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use crate::{
     base::{
-        ids::{ServerId, UserId},
+        ids::{ProviderId, ServerId, UserId},
         page::{Page, PageRequest},
         risk::Class,
         update::{Change, Update, is_current},
@@ -138,6 +138,23 @@ pub async fn names(tx: &mut OrgTx) -> DbResult<Vec<(ServerId, String)>> {
     .fetch_all(tx.conn())
     .await?;
     Ok(rows.into_iter().map(|r| (r.server, r.name)).collect())
+}
+
+/// The definitions of tools that are in use of servers whose requests carry accounts of a provider; the first two hundred.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn definitions_at(tx: &mut OrgTx, provider: ProviderId) -> DbResult<Vec<String>> {
+    let definitions = sqlx::query_scalar!(
+        "select definition from tools where org_id = $1 and state <> 'gone' and enabled and server_id in (
+            select c.server_id from server_credentials c where c.org_id = $1 and c.provider_id = $2)
+        order by server_id, name limit 200",
+        tx.org().uuid(),
+        provider.uuid()
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(definitions)
 }
 
 /// How many tools of a server there are in each state.

@@ -12,7 +12,7 @@ use crate::{
         audit::{self, Entry, Unrecorded},
         connections::{
             Account, AccountLabel, ConnectRequest, Connection, NewConnection, Provider,
-            store::{self as providers, accounts, requests},
+            store::{self as providers, accounts, noted, reach, requests},
         },
         vault::Sealed,
     },
@@ -250,8 +250,8 @@ async fn keep(
     };
     let connection = accounts::find(&mut tx, id).await?.ok_or(ActionError::Changed)?;
     let withheld: Vec<_> = connection.missing(&request.scopes).into_iter().map(str::to_owned).collect();
-    accounts::withhold(&mut tx, id, &withheld).await?;
-    let is_somebodys = connection.owner.user().is_none() && accounts::is_somebodys(&mut tx, id).await?;
+    noted::withhold(&mut tx, id, &withheld).await?;
+    let is_somebodys = connection.owner.user().is_none() && reach::is_somebodys(&mut tx, id).await?;
     let entry = about(Entry::admin(action, &cx.who()), &connection).after(&ConnectionRecord::of(&connection));
     audit::commit(tx, cx.now(), vec![entry]).await?;
     Ok(Finished {

@@ -26,8 +26,10 @@ use crate::{
         audit::{self, Entry},
         connections::{
             AccountOwner, Connection, ConnectionFilter, ConnectionState, Provider,
-            store::{self as providers, accounts},
+            store::{self as providers, accounts, reach},
         },
+        policy::{path::argument_paths, selector::Selector},
+        servers::store::tools,
     },
     flow::{
         cx::OrgCx,
@@ -42,6 +44,9 @@ pub use end::{Ended, disconnect};
 pub use finish::{Finished, finish};
 pub use probe::{Probed, probe};
 pub use sharing::Sharing;
+
+/// How many places in arguments are offered.
+const MOST_PLACES: usize = 200;
 
 /// A connection with all that its page shows.
 #[derive(Clone, Debug)]
@@ -76,6 +81,8 @@ struct ConnectionRecord<'a> {
     account_id: &'a str,
     name: &'a str,
     is_default: bool,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    account_if: &'a str,
     scopes: &'a [String],
 }
 
@@ -88,6 +95,7 @@ impl<'a> ConnectionRecord<'a> {
             account_id: &connection.label.id,
             name: &connection.name,
             is_default: connection.is_default,
+            account_if: &connection.account_if,
             scopes: &connection.scopes,
         }
     }
@@ -168,7 +176,7 @@ async fn seen(cx: &OrgCx, tx: &mut OrgTx, id: &str) -> ActionResult<ConnectionSh
         return Err(ActionError::NotFound);
     }
     let provider = providers::find(tx, &Ref::Id(connection.provider)).await?.ok_or(ActionError::NotFound)?;
-    let is_somebodys = connection.owner.user().is_none() && accounts::is_somebodys(tx, connection.id).await?;
+    let is_somebodys = connection.owner.user().is_none() && reach::is_somebodys(tx, connection.id).await?;
     Ok(ConnectionSheet { connection, provider, may_change, is_somebodys })
 }
 
@@ -211,12 +219,14 @@ pub struct ConnectionChange {
     pub name: Option<String>,
     /// Whether it is the one of its owner's at its provider that agents use.
     pub is_default: Option<bool>,
+    /// For which calls agents use it all the same: a list of conditions as JSON; an empty one for none.
+    pub account_if: Option<String>,
 }
 
 /// Changes a connection.
 ///
 /// # Errors
-/// A fault of `name` or `is_default`; `Changed` where it is not as the caller saw it.
+/// A fault of `name`, `is_default` or `account_if`; `Changed` where it is not as the caller saw it.
 pub async fn change(
     cx: &OrgCx,
     id: &str,
@@ -232,6 +242,7 @@ pub async fn change(
     if change.is_default == Some(false) {
         faults.add("is_default", "say so of the account that agents are to use in its place");
     }
+    let account_if = change.account_if.as_deref().map(|text| canonical(text, &mut faults));
     faults.into_result(())?;
     let mut tx = cx.tx().await?;
     let before = changeable(cx, &mut tx, id).await?;
@@ -247,6 +258,10 @@ pub async fn change(
         accounts::prefer(&mut tx, id, cx.now()).await?;
         actions.push("connection.preferred");
     }
+    if let Some(account_if) = account_if.filter(|account_if| *account_if != before.connection.account_if) {
+        accounts::choose_if(&mut tx, id, &account_if, cx.now()).await?;
+        actions.push("connection.rule_changed");
+    }
     if actions.is_empty() {
         tx.done().await?;
         return Ok(before);
@@ -258,6 +273,38 @@ pub async fn change(
     };
     audit::commit(tx, cx.now(), actions.into_iter().map(entry).collect()).await?;
     Ok(ConnectionSheet { connection: after, ..before })
+}
+
+/// Conditions as they are stored; empty where there are none.
+fn canonical(text: &str, faults: &mut Faults) -> String {
+    if text.trim() == "[]" {
+        return String::new();
+    }
+    match Selector::read(text) {
+        Ok(selector) => selector.canonical(),
+        Err(found) => {
+            for fault in found {
+                let place = if fault.path.is_empty() { String::new() } else { format!("{}: ", fault.path) };
+                let suggestion = fault.suggestion.map(|text| format!(" {text}")).unwrap_or_default();
+                faults.add("account_if", format!("{place}{}{suggestion}", fault.reason));
+            }
+            String::new()
+        }
+    }
+}
+
+/// Places in the arguments of tools whose servers' requests carry accounts of a connection's provider, for whoever says for
+/// which calls it is used.
+pub async fn argument_places(cx: &OrgCx, connection: &Connection) -> ActionResult<Vec<String>> {
+    cx.require(Permission::ConnectionsOwn)?;
+    let mut tx = cx.tx().await?;
+    let definitions = tools::definitions_at(&mut tx, connection.provider).await?;
+    tx.done().await?;
+    let mut places: Vec<_> = definitions.iter().flat_map(|text| argument_paths(text, MOST_PLACES)).collect();
+    places.sort();
+    places.dedup();
+    places.truncate(MOST_PLACES);
+    Ok(places)
 }
 
 fn about(entry: Entry, connection: &Connection) -> Entry {

@@ -6,7 +6,7 @@ use crate::{
         audit::{self, Unrecorded},
         connections::{
             Connection,
-            store::{accounts, held},
+            store::{accounts, held, noted},
         },
     },
     flow::{
@@ -62,7 +62,7 @@ pub async fn probe(cx: &OrgCx, id: &str, is_forced: bool) -> ActionResult<Probed
     };
     let mut tx = cx.tx().await?;
     if told == Recognized::Taken {
-        accounts::note_ok(&mut tx, held.id, cx.now()).await?;
+        noted::note_ok(&mut tx, held.id, cx.now()).await?;
     }
     let connection = accounts::find(&mut tx, held.id).await?.ok_or(ActionError::NotFound)?;
     audit::commit_unrecorded(tx, Unrecorded::LastSeen).await?;

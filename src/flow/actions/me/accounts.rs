@@ -85,7 +85,7 @@ pub async fn diagnose(cx: &PersonCx, org: &str, id: &str) -> ActionResult<(tenan
     Ok((cx.org, diagnosis))
 }
 
-/// Changes an account: what it is called, and whether agents use it.
+/// Changes an account: what it is called, and whether and when agents use it.
 ///
 /// # Errors
 /// As [`connections::change`].
@@ -99,6 +99,18 @@ pub async fn change(
     let cx = enter(cx, org).await?;
     own(&cx, id).await?;
     connections::change(&cx, id, change, seen).await
+}
+
+/// What whoever says for which calls an account of theirs is used chooses from; see [`connections::argument_places`].
+pub async fn argument_places(
+    cx: &PersonCx,
+    org: &str,
+    id: &str,
+) -> ActionResult<(tenancy::Org, ConnectionSheet, Vec<String>)> {
+    let cx = enter(cx, org).await?;
+    let sheet = own(&cx, id).await?;
+    let places = connections::argument_places(&cx, &sheet.connection).await?;
+    Ok((cx.org, sheet, places))
 }
 
 /// Tries an account.

@@ -12,6 +12,7 @@ use crate::{
     domain::{
         policy::{
             kept::{Policy, PolicyFilter},
+            path::argument_paths as argument_paths_of,
             store::policies,
         },
         servers::{ServerFilter, ServerRef, Tool, ToolFilter, ToolName, ToolState, store as servers},
@@ -115,11 +116,7 @@ pub async fn argument_paths(cx: &OrgCx, policy: &Policy, tool: &str) -> ActionRe
     let mut tx = cx.tx().await?;
     let found = servers::tools::find(&mut tx, server, &name).await?;
     tx.done().await?;
-    let definition = found.and_then(|tool| serde_json::from_str::<serde_json::Value>(&tool.definition).ok());
-    let properties =
-        definition.as_ref().and_then(|tool| tool.pointer("/inputSchema/properties")?.as_object());
-    let path = |key: &String| format!("args.{}", key.replace('\\', "\\\\").replace('.', "\\."));
-    Ok(properties.into_iter().flat_map(|all| all.keys().take(MOST_PATHS).map(path)).collect())
+    Ok(found.map(|tool| argument_paths_of(&tool.definition, MOST_PATHS)).unwrap_or_default())
 }
 
 /// The organization's policies by name, with the servers that they are about.

@@ -4,7 +4,10 @@ use crate::{
     base::{permission::Permission, secret::Secret},
     domain::{
         audit::{self, Entry},
-        connections::{NewProvider, Provider, ProviderForm, parse_secret, store, store::accounts},
+        connections::{
+            NewProvider, Provider, ProviderForm, parse_secret, store,
+            store::{accounts, reach},
+        },
     },
     flow::{
         actions::providers::{ProviderRecord, named, record, sealed, taken},
@@ -120,7 +123,7 @@ pub async fn delete(cx: &OrgCx, name: &str, seen: Option<i64>) -> ActionResult<P
     cx.require_proof()?;
     let mut tx = cx.tx().await?;
     let provider = named(&mut tx, name).await?;
-    let connected = accounts::count_at(&mut tx, provider.id).await?;
+    let connected = reach::count_at(&mut tx, provider.id).await?;
     if connected > 0 {
         let them =
             if connected == 1 { "1 account is".to_owned() } else { format!("{connected} accounts are") };

@@ -133,6 +133,7 @@ async fn carry(cx: &OrgCx, tx: &mut OrgTx, server: &Server, provider: &Provider)
             id: provider.id,
             slug: provider.slug.to_string(),
             name: provider.name.clone(),
+            resource: provider.source.resource().map(str::to_owned),
         }),
         secret: None,
         template: "Bearer {value}".to_owned(),

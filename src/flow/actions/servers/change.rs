@@ -1,12 +1,9 @@
 //! Adding, changing, switching and deleting servers.
 
-use url::Url;
-
 use crate::{
     base::{permission::Permission, slug::Slug, update::Change},
     domain::{
         audit::{self, Entry},
-        connections::{ProviderRef, store as providers},
         grants::store as grants,
         servers::{NewCredential, NewServer, Server, ServerForm, parse_url, store},
         tenancy::store::orgs,
@@ -23,7 +20,6 @@ use crate::{
         fault::{ActionError, ActionResult, settled},
     },
     io::db::{DbError, OrgTx},
-    protocol::oauth::metadata::covers,
 };
 
 /// What a person types about a server.
@@ -94,7 +90,7 @@ async fn add(cx: &OrgCx, input: &ServerInput, credential: Option<NewCredential>)
     let server =
         store::servers::insert(&mut tx, &new, input.enabled, cx.user(), now).await.map_err(slug_taken)?;
     let credentials: Vec<NewCredential> = credential.into_iter().collect();
-    let credentials = sealed(cx, &mut tx, &credentials, &[]).await?;
+    let credentials = sealed(cx, &mut tx, &server.url, &credentials, &[]).await?;
     store::credentials::replace(&mut tx, server.id, &credentials).await?;
     orgs::bump_epoch(&mut tx).await?;
     if server.is_enabled {
@@ -142,22 +138,20 @@ pub async fn update(cx: &OrgCx, name: &str, change: ServerChange, seen: Option<i
 
 /// Refuses an address at which a server would be sent tokens that were given for another.
 async fn check_tokens(tx: &mut OrgTx, server: &Server) -> ActionResult<()> {
-    let url = Url::parse(&server.url).map_err(ActionError::defect)?;
-    for credential in store::credentials::list(tx, server.id).await? {
-        let Some(named) = credential.provider else { continue };
-        let Some(provider) = providers::find(tx, &ProviderRef::Id(named.id)).await? else { continue };
-        let resource = provider.source.parts().and_then(|parts| Url::parse(parts.resource.as_deref()?).ok());
-        if let Some(resource) = resource.filter(|resource| !covers(resource, &url)) {
-            return Err(ActionError::field(
-                "url",
-                format!(
-                    "requests carry tokens of {}, which are for {resource} alone; take {} out of the credentials first",
-                    provider.name, credential.name
-                ),
-            ));
-        }
+    let carried = store::credentials::list(tx, server.id).await?;
+    let named = carried.iter().filter_map(|credential| Some((credential, credential.provider.as_ref()?)));
+    match named.into_iter().find(|(_, provider)| !provider.is_for(&server.url)) {
+        Some((credential, provider)) => Err(ActionError::field(
+            "url",
+            format!(
+                "requests carry tokens of {}, which are for {} alone; take {} out of the credentials first",
+                provider.name,
+                provider.resource.as_deref().unwrap_or_default(),
+                credential.name
+            ),
+        )),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Keeps agents from the server until it is enabled again.

@@ -83,7 +83,7 @@ pub async fn replace_credentials(
     let server = named(&mut tx, name).await?;
     let server = settled(store::servers::touch(&mut tx, server.id, seen, now).await?)?.after;
     let before = store::credentials::list(&mut tx, server.id).await?;
-    let after = sealed(cx, &mut tx, &new, &before).await?;
+    let after = sealed(cx, &mut tx, &server.url, &new, &before).await?;
     store::credentials::replace(&mut tx, server.id, &after).await?;
     orgs::bump_epoch(&mut tx).await?;
     if server.is_enabled {
@@ -111,13 +111,19 @@ pub(in crate::flow::actions) fn credentials_entry(
 async fn provider(tx: &mut OrgTx, named: &str) -> ActionResult<Option<NamedProvider>> {
     let Ok(named) = named.parse::<ProviderRef>() else { return Ok(None) };
     let found = providers::find(tx, &named).await?;
-    Ok(found.map(|found| NamedProvider { id: found.id, slug: found.slug.to_string(), name: found.name }))
+    Ok(found.map(|found| NamedProvider {
+        id: found.id,
+        slug: found.slug.to_string(),
+        resource: found.source.resource().map(str::to_owned),
+        name: found.name,
+    }))
 }
 
-/// Credentials with their values sealed, or those of the stored ones that they take the place of.
+/// Credentials with their values sealed, or those of the stored ones that they take the place of, for a server at an address.
 pub(super) async fn sealed(
     cx: &OrgCx,
     tx: &mut OrgTx,
+    url: &str,
     new: &[NewCredential],
     before: &[Credential],
 ) -> ActionResult<Vec<Credential>> {
@@ -137,6 +143,14 @@ pub(super) async fn sealed(
         };
         if let Some(named) = &credential.provider {
             match provider(tx, named).await? {
+                Some(found) if !found.is_for(url) => faults.add(
+                    "provider",
+                    format!(
+                        "the tokens of {} are for {} alone, and this server is elsewhere; name another provider",
+                        found.name,
+                        found.resource.unwrap_or_default()
+                    ),
+                ),
                 Some(found) => stored.provider = Some(found),
                 None => faults.add(
                     "provider",

@@ -1,6 +1,7 @@
 //! A person's connected accounts: what agents do as them, and where; connecting one, and the way back from a provider.
 
 mod check;
+mod rule;
 #[cfg(test)]
 mod samples;
 mod words;
@@ -58,6 +59,8 @@ pub(super) fn routes() -> Routes {
         .page(one, me, show)
         .form(&format!("{one}/rename"), me, Effect::Records(&["connection.renamed"]), rename)
         .form(&format!("{one}/prefer"), me, Effect::Records(&["connection.preferred"]), prefer)
+        .page(&format!("{one}/rule"), me, rule::show)
+        .form(&format!("{one}/rule"), me, Effect::Records(&["connection.rule_changed"]), rule::save)
         .page(&format!("{one}/check"), me, check::show)
         .form(&format!("{one}/test"), me, tried, probe)
         .form(&format!("{one}/disconnect"), me, ended, disconnect)
@@ -102,6 +105,8 @@ struct AccountRow {
     /// Whose it is, where it is shared; empty for the person's own.
     whose: String,
     is_default: bool,
+    /// For which calls it is used by a rule, in words; empty where it has none.
+    rule: String,
     health: Health,
 }
 
@@ -283,6 +288,7 @@ impl AccountRow {
             workspace: connection.label.workspace.clone(),
             whose: words::whose(connection.owner, &connection.owner_name),
             is_default: connection.is_default,
+            rule: words::rule(&connection.account_if),
             health: Health::of(connection, now),
         }
     }
@@ -344,7 +350,7 @@ async fn rename(
     Path((org, id)): Path<(String, String)>,
     Form(form): Form<RenameForm>,
 ) -> PageResult {
-    let change = ConnectionChange { name: Some(form.name.clone()), is_default: None };
+    let change = ConnectionChange { name: Some(form.name.clone()), ..ConnectionChange::default() };
     match accounts::change(&ask.cx, &org, &id, &change, version(&form.version)).await {
         Ok(_) => Ok(go_saying(&format!("{LIST}/{org}/{id}"), Toast::say("Saved."))),
         Err(error @ ActionError::Fields(_)) => {
@@ -361,7 +367,7 @@ async fn prefer(
     Path((org, id)): Path<(String, String)>,
     Form(Press {}): Form<Press>,
 ) -> PageResult {
-    let change = ConnectionChange { name: None, is_default: Some(true) };
+    let change = ConnectionChange { is_default: Some(true), ..ConnectionChange::default() };
     let sheet = accounts::change(&ask.cx, &org, &id, &change, None).await?;
     let said = format!("Agents use {} from now on.", sheet.connection.title());
     Ok(go_saying(&format!("{LIST}/{org}/{id}"), Toast::say(said)))

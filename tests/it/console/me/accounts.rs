@@ -171,6 +171,45 @@ async fn a_change_over_the_api_is_made_as_a_whole_or_not_at_all() {
 }
 
 #[tokio::test]
+async fn a_rule_is_typed_mended_changed_and_removed_without_script() {
+    let Stage { app, org, hub, mut bob } = stage().await;
+    app.connected(&org, &mut bob, "hub").await;
+    hub.sign_in_as("work");
+    let work = app.connected(&org, &mut bob, "hub").await;
+    let one = format!("{LIST}/acme/{work}");
+    let rule = format!("{one}/rule");
+    let account = bob.browser.get(&one).await.expect(StatusCode::OK);
+    assert!(
+        account.says("Use it for some calls") && account.says("For every call agents use another account")
+    );
+    let page = bob.browser.get(&rule).await.expect(StatusCode::OK);
+    let more = bob.browser.submit(&page, &rule, &[("act", "more"), ("path-0", "args.owner")]).await;
+    assert!(more.expect(StatusCode::OK).body.contains("name=\"path-1\""));
+    let typed = [("act", "save"), ("path-0", "args.owner"), ("op-0", "in"), ("operand-0", "")];
+    let refused = bob.browser.submit(&page, &rule, &typed).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.says("Condition 1, op: This comparison needs a value."), "{}", refused.body);
+    assert!(refused.body.contains("value=\"args.owner\""), "what was typed is still there");
+    let nothing = bob.browser.submit(&page, &rule, &[("act", "save")]).await;
+    assert!(nothing.expect(StatusCode::UNPROCESSABLE_ENTITY).says("Say by at least one condition"));
+    let typed =
+        [("act", "save"), ("path-0", "args.owner"), ("op-0", "in"), ("operand-0", "acme\r\numbrella")];
+    bob.browser.submit(&page, &rule, &typed).await.expect(StatusCode::SEE_OTHER);
+    let account = bob.browser.get(&one).await.expect(StatusCode::OK);
+    assert!(account.says("By its rule, when owner is one of acme, umbrella."), "{}", account.body);
+    assert!(bob.browser.get(LIST).await.expect(StatusCode::OK).says("used when owner is one of acme"));
+    // The page that was open all the while is out of date.
+    let stale = bob.browser.submit(&page, &rule, &typed[..3]).await;
+    stale.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    let page = bob.browser.get(&rule).await.expect(StatusCode::OK);
+    assert!(page.body.contains("acme\numbrella"), "{}", page.body);
+    bob.browser.submit(&page, &rule, &[("act", "none")]).await.expect(StatusCode::SEE_OTHER);
+    assert_eq!(app.number("select count(*) from connections where account_if <> ''").await, 0);
+    let eve = app.member(&org, "Eve", Role::Owner).await;
+    let mut eve = eve.browser;
+    eve.get(&rule).await.expect(StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn a_provider_that_does_not_say_whose_account_it_is_connects_nothing_when_it_should_have() {
     let Stage { app, org, hub, mut bob } = stage().await;
     let id = app.connected(&org, &mut bob, "hub").await;
@@ -301,10 +340,11 @@ async fn the_pages_of_accounts_are_for_everybody_in_both_schemes_and_on_a_phone(
     let session = bob.browser.cookie("portreeve_session").unwrap();
     let cookie = json!({ "name": "portreeve_session", "value": session, "url": app.origin() });
     browser.cdp("Network.setCookie", cookie).await;
+    let rule = format!("{LIST}/acme/{id}/rule");
     for (width, scheme) in [(1440, Scheme::Light), (1440, Scheme::Dark), (390, Scheme::Light)] {
         browser.prefer(scheme).await;
         browser.resize(width, 900).await;
-        for path in [LIST.to_owned(), format!("{LIST}/acme/{id}"), CONNECT.to_owned()] {
+        for path in [LIST.to_owned(), format!("{LIST}/acme/{id}"), rule.clone(), CONNECT.to_owned()] {
             browser.goto(&format!("{}{path}", app.origin())).await;
             assert_eq!(browser.axe().await, [], "{path} {width}");
             let overflow = browser

@@ -100,6 +100,13 @@ pub(super) const PHRASES: &[Phrase] = &[
         "the account {target} again",
     ),
     phrase(
+        "connection.rule_changed",
+        "Account chosen by rule",
+        "change",
+        "changed",
+        "for which calls the account {target} is used",
+    ),
+    phrase(
         "email.change_asked",
         "New address asked for",
         "ask for",

@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use super::{
     AccountPage, AccountRow, AccountsPage, ConnectForm, ConnectPage, ErrorLine, FailedPage, LIST, LeavePage,
-    Place, Tile, check, words, words::Health,
+    Place, Tile, check, rule, words, words::Health,
 };
 use crate::web::kit::{
     form::FormFaults,
@@ -22,6 +22,7 @@ pub(super) fn all() -> Vec<Sample> {
         workspace: text.into(),
         whose: String::new(),
         is_default: !is_broken,
+        rule: if is_broken { text.into() } else { String::new() },
         health: Health::sample(is_broken),
     };
     let place = |n: usize, many: usize| Place {
@@ -106,5 +107,6 @@ pub(super) fn all() -> Vec<Sample> {
         ),
     ];
     all.extend(check::samples());
+    all.extend(rule::samples());
     all
 }

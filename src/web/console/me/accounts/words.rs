@@ -3,7 +3,10 @@
 use time::OffsetDateTime;
 
 use crate::{
-    domain::connections::{AccountOwner, Connection, ConnectionState, Provider},
+    domain::{
+        connections::{AccountOwner, Connection, ConnectionState, Provider},
+        policy::selector::Selector,
+    },
     flow::actions::{connections::Offer, led_teams::LedTeam},
     web::kit::parts::Choice,
 };
@@ -20,6 +23,18 @@ pub(super) struct Health {
     pub(super) told: &'static str,
     /// Whether its owner has to do something.
     pub(super) is_broken: bool,
+}
+
+/// For which calls an account is used by its rule; empty where it has none.
+pub(super) fn rule(account_if: &str) -> String {
+    match account_if {
+        "" => String::new(),
+        // Written by a later version: no call is chosen by what cannot be read.
+        rule => Selector::read(rule).map_or_else(
+            |_| "a condition that this version does not know".to_owned(),
+            |rule| rule.words().plain(),
+        ),
+    }
 }
 
 const TOLD_CONNECT: &str = "[CONNECT ACCOUNT], with a link to connect it again";

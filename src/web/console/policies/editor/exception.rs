@@ -11,7 +11,7 @@ use crate::{
     base::{permission::Permission, risk::Class},
     domain::policy::{
         document::Document,
-        edit::{Edit, NotAPart, TypedCondition, mark, read_part},
+        edit::{Edit, NotAPart, mark, read_part},
         path::Field,
         pattern::Pattern,
         words::ExceptionKind,
@@ -22,6 +22,7 @@ use crate::{
     },
     web::{
         console::{
+            conditions::{ConditionRow, condition_rows},
             policies::{
                 Head,
                 editor::{
@@ -77,15 +78,6 @@ struct SavedPiece {
     said: String,
     /// The exception as JSON; empty where it cannot be read.
     json: String,
-}
-
-/// One condition.
-struct ConditionRow {
-    number: usize,
-    typed: TypedCondition,
-    operators: Vec<Choice>,
-    quantifiers: Vec<Choice>,
-    error: String,
 }
 
 /// What the selects of the form offer.
@@ -313,21 +305,11 @@ impl ExceptionPage {
         paths: Vec<String>,
         saved: SavedPiece,
     ) -> Self {
-        let mut typed = form.rule.conditions.clone();
-        if form.act == "more" || typed.is_empty() {
-            typed.push(TypedCondition::default());
-        }
-        let row = |(number, typed): (usize, TypedCondition)| ConditionRow {
-            number,
-            operators: fields::operators(&typed.op),
-            quantifiers: fields::quantifiers(&typed.quantifier),
-            error: saved.faults.of(&format!("path-{number}")).to_owned(),
-            typed,
-        };
+        let rows = condition_rows(&form.rule.conditions, form.act == "more", &saved.faults);
         Self {
             about: about(&form.key),
             kinds: kinds(&form.key, kind),
-            rows: typed.into_iter().enumerate().map(row).collect(),
+            rows,
             choices: Choices {
                 modes: fields::rule_modes(if kind == ExceptionKind::Limit {
                     &form.limit.mode
@@ -348,6 +330,15 @@ impl ExceptionPage {
             form,
             paths,
             saved,
+        }
+    }
+
+    /// What stands before the first condition.
+    const fn first_words(&self) -> &'static str {
+        match self.kind {
+            ExceptionKind::Require => "Deny unless",
+            ExceptionKind::AskIf => "Ask if",
+            _ => "Deny if",
         }
     }
 
@@ -378,7 +369,7 @@ fn kinds(key: &str, chosen: ExceptionKind) -> Vec<Choice> {
 #[cfg(test)]
 pub(in crate::web::console::policies) fn samples() -> Vec<crate::web::kit::samples::Sample> {
     use crate::{
-        domain::policy::edit::TypedRule,
+        domain::policy::edit::{TypedCondition, TypedRule},
         web::{
             console::policies::sample_head,
             kit::{

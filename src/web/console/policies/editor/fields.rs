@@ -1,10 +1,7 @@
 //! What the fields of the editor offer, and what their words mean.
 
 use crate::{
-    domain::policy::{
-        document::{Action, Mode, Scope, Unreviewed},
-        words::OPERATOR_WORDS,
-    },
+    domain::policy::document::{Action, Mode, Scope, Unreviewed},
     flow::fault::ActionError,
     web::kit::parts::Choice,
 };
@@ -64,16 +61,6 @@ pub(super) fn unreviewed_of(word: &str) -> Result<Unreviewed, ActionError> {
 /// Whether a rule or a limit decides.
 pub(super) fn rule_modes(chosen: &str) -> Vec<Choice> {
     choices(&[("enforce", "It decides"), ("observe", "Only tried: what it would do is recorded")], chosen)
-}
-
-/// The comparisons.
-pub(super) fn operators(chosen: &str) -> Vec<Choice> {
-    choices(&OPERATOR_WORDS, if chosen.is_empty() { "eq" } else { chosen })
-}
-
-/// How many of several values have to fit.
-pub(super) fn quantifiers(chosen: &str) -> Vec<Choice> {
-    choices(&[("any", "one is enough"), ("all", "all have to")], chosen)
 }
 
 /// The spans of limits; one of so many seconds stands at the end as typed.

@@ -3,16 +3,16 @@
 use crate::{
     domain::policy::{
         document::{Checks, Document, Fault as DocumentFault},
-        edit::{Part, TypedCondition, TypedLimit, TypedRule, mark, read_part},
+        edit::{Part, TypedLimit, TypedRule, mark, read_part},
         pattern::Pattern,
         words::ExceptionKind,
     },
     flow::fault::ActionError,
-    web::kit::parts::Fault,
+    web::{
+        console::conditions::{placed_condition, take_condition},
+        kit::parts::Fault,
+    },
 };
-
-/// How many conditions a form takes.
-const MOST_CONDITIONS: usize = 100;
 
 /// What was typed.
 #[derive(Clone, Debug, Default)]
@@ -36,22 +36,9 @@ impl ExceptionForm {
         let mut form = Self::default();
         for (name, value) in pairs {
             let value = value.replace("\r\n", "\n");
-            if let Some((field, number)) = name.rsplit_once('-')
-                && let Ok(number) = number.parse::<usize>()
-                && number < MOST_CONDITIONS
-            {
-                let rows = &mut form.rule.conditions;
-                rows.resize_with(rows.len().max(number + 1), TypedCondition::default);
-                match field {
-                    "path" => rows[number].path = value,
-                    "op" => rows[number].op = value,
-                    "operand" => rows[number].value = value,
-                    "quantifier" => rows[number].quantifier = value,
-                    _ => {}
-                }
-                continue;
+            if !take_condition(&mut form.rule.conditions, &name, &value) {
+                form.take(&name, value);
             }
-            form.take(&name, value);
         }
         form.rule.conditions.retain(|row| !row.is_blank());
         form
@@ -187,22 +174,16 @@ pub(super) fn last(document: &Document, key: Option<&Pattern>, kind: ExceptionKi
 
 /// A fault beside the field that it is about.
 pub(super) fn placed(kind: ExceptionKind, fault: DocumentFault) -> Fault {
-    let steps: Vec<&str> = fault.path.split('/').skip(1).collect();
-    let field = match steps.as_slice() {
-        ["conditions", number, ..] => format!("path-{number}"),
-        ["kind"] => "window_kind".to_owned(),
-        [field, ..] => (*field).to_owned(),
-        [] if matches!(kind, ExceptionKind::Concurrency | ExceptionKind::Redact) => "entry".to_owned(),
-        [] => String::new(),
+    if let Some(below) = fault.path.strip_prefix("/conditions") {
+        let path = below.to_owned();
+        return placed_condition(DocumentFault { path, ..fault });
+    }
+    let field = match fault.path.split('/').nth(1) {
+        Some("kind") => "window_kind".to_owned(),
+        Some(field) => field.to_owned(),
+        None if matches!(kind, ExceptionKind::Concurrency | ExceptionKind::Redact) => "entry".to_owned(),
+        None => String::new(),
     };
     let suggestion = fault.suggestion.map(|text| format!(" {text}")).unwrap_or_default();
-    let which = match steps.as_slice() {
-        ["conditions", number, rest @ ..] => {
-            let number = number.parse::<usize>().map_or(1, |number| number + 1);
-            let part = rest.first().map(|part| format!(", {part}")).unwrap_or_default();
-            format!("Condition {number}{part}: ")
-        }
-        _ => String::new(),
-    };
-    Fault { field, message: format!("{which}{}{suggestion}", fault.reason) }
+    Fault { field, message: format!("{}{suggestion}", fault.reason) }
 }

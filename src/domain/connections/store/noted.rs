@@ -1,0 +1,95 @@
+//! SQL of what is noted of an account beside its tokens: what its provider and servers said.
+
+use time::OffsetDateTime;
+
+use crate::{
+    base::ids::{ConnectionId, ProviderId},
+    io::db::{DbResult, OrgTx, Tx},
+};
+
+/// Notes what a provider did not grant of what was asked for.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn withhold(tx: &mut OrgTx, id: ConnectionId, scopes: &[String]) -> DbResult<()> {
+    sqlx::query!(
+        "update connections set withheld_scopes = $3 where org_id = $1 and id = $2 and withheld_scopes <> $3",
+        tx.org().uuid(),
+        id.uuid(),
+        scopes
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// What a provider did not grant when it was last asked for.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn withheld(tx: &mut OrgTx, id: ConnectionId) -> DbResult<Vec<String>> {
+    let scopes = sqlx::query_scalar!(
+        "select withheld_scopes from connections where org_id = $1 and id = $2",
+        tx.org().uuid(),
+        id.uuid()
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(scopes.unwrap_or_default())
+}
+
+/// Notes what a server says that it needs beyond what was granted, so that its owner may be asked for that.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn want(tx: &mut OrgTx, id: ConnectionId, scopes: &[String]) -> DbResult<()> {
+    sqlx::query!(
+        "update connections set wanted_scopes = $3 where org_id = $1 and id = $2 and state <> 'revoked'
+            and not wanted_scopes @> $3",
+        tx.org().uuid(),
+        id.uuid(),
+        scopes
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Notes that a connection was certain to work.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn note_ok(tx: &mut OrgTx, id: ConnectionId, now: OffsetDateTime) -> DbResult<()> {
+    sqlx::query!(
+        "update connections set last_ok_at = $3 where org_id = $1 and id = $2 and state in ('active', 'error_backoff')",
+        tx.org().uuid(),
+        id.uuid(),
+        now
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Whether some account at a provider failed with this code since a moment.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn was_refused_since(
+    tx: &mut OrgTx,
+    provider: ProviderId,
+    code: &str,
+    since: OffsetDateTime,
+) -> DbResult<bool> {
+    let was = sqlx::query_scalar!(
+        r#"select exists (select from connections
+            where org_id = $1 and provider_id = $2 and last_error = $3 and last_error_at > $4) as "was!""#,
+        tx.org().uuid(),
+        provider.uuid(),
+        code,
+        since
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(was)
+}

@@ -1,0 +1,78 @@
+//! SQL of whom accounts serve and whom they do not, and of how many there are.
+
+use crate::{
+    base::ids::{ConnectionId, ProviderId, UserId},
+    io::db::{DbResult, OrgTx, Tx},
+};
+
+/// Whether a shared connection's account is one person's: a member's address is its address, or a member connected it for
+/// themselves as well.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn is_somebodys(tx: &mut OrgTx, id: ConnectionId) -> DbResult<bool> {
+    let is = sqlx::query_scalar!(
+        r#"select exists (select from connections c where c.org_id = $1 and c.id = $2 and (
+            exists (select from connections p where p.org_id = c.org_id and p.provider_id = c.provider_id
+                and p.account_id = c.account_id and p.account_id <> '' and p.user_id is not null and p.state <> 'revoked')
+            or exists (select from memberships m join users u on u.id = m.user_id
+                where m.org_id = c.org_id and c.account_email <> '' and lower(u.email) = lower(c.account_email)))) as "is!""#,
+        tx.org().uuid(),
+        id.uuid()
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(is)
+}
+
+/// How many connections a person has.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn count_of(tx: &mut OrgTx, user: UserId) -> DbResult<i64> {
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from connections where org_id = $1 and user_id = $2 and state <> 'revoked'"#,
+        tx.org().uuid(),
+        user.uuid()
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(count)
+}
+
+/// How many accounts are connected at a provider.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn count_at(tx: &mut OrgTx, provider: ProviderId) -> DbResult<i64> {
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from connections
+        where org_id = $1 and provider_id = $2 and state <> 'revoked'"#,
+        tx.org().uuid(),
+        provider.uuid()
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(count)
+}
+
+/// The members whose agents no account at a provider serves: not their own, not one of a team of theirs, not everybody's.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn lacking(tx: &mut OrgTx, provider: ProviderId, first: i64) -> DbResult<(i64, Vec<String>)> {
+    let rows = sqlx::query!(
+        r#"select u.name, count(*) over () as "count!" from memberships m join users u on u.id = m.user_id
+        where m.org_id = $1 and not exists (select from connections c
+            where c.org_id = m.org_id and c.provider_id = $2 and c.state in ('active', 'error_backoff')
+                and (c.user_id = m.user_id or c.user_id is null and c.team_id is null
+                    or c.team_id in (select t.team_id from team_members t where t.org_id = $1 and t.user_id = m.user_id)))
+        order by lower(u.name), u.id limit $3"#,
+        tx.org().uuid(),
+        provider.uuid(),
+        first
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok((rows.first().map_or(0, |row| row.count), rows.into_iter().map(|row| row.name).collect()))
+}
