@@ -10,7 +10,9 @@ use crate::{
         slug::Slug,
         wording::parse_name,
     },
-    domain::connections::{Pkce, Preset, Provider, ProviderSource, TemplateParts, preset},
+    domain::connections::{
+        ClientParts, Obtaining, Pkce, Preset, Provider, ProviderSource, TemplateParts, preset,
+    },
     protocol::oauth::{client::ClientAuth, document::Facts, metadata::address},
 };
 
@@ -30,6 +32,8 @@ pub struct ProviderForm {
     pub preset: String,
     /// What fills the preset's gaps.
     pub variables: Facts,
+    /// `client_credentials` or `api_key`, where nobody signs in; empty where people do.
+    pub kind: String,
     /// The issuer, for a provider that describes itself.
     pub issuer: String,
     /// Where people agree, for a provider that somebody describes.
@@ -44,6 +48,12 @@ pub struct ProviderForm {
     pub client_auth: String,
     /// `sent`, `required` or `off`; left empty, `sent`.
     pub pkce: String,
+    /// The one resource that tokens of a client's own are asked for.
+    pub resource: String,
+    /// The same in a word of the provider's own.
+    pub audience: String,
+    /// The page where people make a key.
+    pub keys_url: String,
     /// The client's id.
     pub client_id: String,
     /// The client's secret.
@@ -109,17 +119,34 @@ impl NewProvider {
         let source = match (chosen, known) {
             (Some(_), Some(known)) => of_preset(form, known, &mut faults),
             (Some(_), None) => None,
-            (None, _) => own(form, &mut faults),
+            (None, _) => match form.kind.trim() {
+                "client_credentials" => client(form, &mut faults),
+                "api_key" => key(form, &mut faults),
+                "" => own(form, &mut faults),
+                _ => {
+                    let reason = "write client_credentials or api_key, or leave it out where people sign in";
+                    faults.add("kind", reason);
+                    None
+                }
+            },
         };
+        if chosen.is_some() && !form.kind.trim().is_empty() {
+            faults.add("kind", "a preset says how its accounts are connected; leave it out");
+        }
+        only_for_kinds(form, &mut faults);
         let fallback = fallback_name(known, source.as_ref());
         let name = if form.name.trim().is_empty() { fallback.as_str() } else { form.name.as_str() };
         let slug = match form.slug.trim() {
             "" => Slug::suggest(known.map_or(name, |known| &known.slug), "provider"),
             slug => slug.to_owned(),
         };
-        let new = parse_common(form, &slug, name, known, &mut faults);
+        let has_client = !form.has_no_client();
+        let new = parse_common(form, (&slug, name), known, has_client, &mut faults);
         let typed = form.client_secret.as_ref().filter(|secret| !secret.expose().trim().is_empty());
         let secret = faults.check("client_secret", typed.map(parse_secret).transpose()).flatten();
+        if typed.is_some() && form.has_no_client() {
+            faults.add("client_secret", "there is no client; people enter their own keys when they connect");
+        }
         if typed.is_none() && source.as_ref().is_some_and(NewSource::needs_secret) {
             faults.add("client_secret", "enter the client's secret");
         }
@@ -165,7 +192,9 @@ impl NewProvider {
     /// Every fault with its field.
     pub fn parse_change(form: &ProviderForm, provider: &Provider) -> Result<Self, Faults> {
         let mut faults = Faults::default();
-        let new = parse_common(form, &form.slug, &form.name, provider.preset(), &mut faults);
+        let has_client = provider.obtaining() != Obtaining::Key;
+        let names = (form.slug.as_str(), form.name.as_str());
+        let new = parse_common(form, names, provider.preset(), has_client, &mut faults);
         match new {
             Some(new) => faults.into_result(new),
             None => Err(faults),
@@ -178,6 +207,8 @@ impl NewSource {
         match self {
             Self::Known(ProviderSource::Preset { .. }) => true,
             Self::Known(ProviderSource::Own(parts)) => parts.client_auth != ClientAuth::None,
+            Self::Known(ProviderSource::Client(_)) => true,
+            Self::Known(ProviderSource::Key { .. }) => false,
             Self::Discover { client_auth, .. } => *client_auth != Some(ClientAuth::None),
         }
     }
@@ -185,14 +216,21 @@ impl NewSource {
 
 fn parse_common(
     form: &ProviderForm,
-    slug: &str,
-    name: &str,
+    (slug, name): (&str, &str),
     known: Option<&Preset>,
+    has_client: bool,
     faults: &mut Faults,
 ) -> Option<NewProvider> {
     let slug = faults.check("slug", parse_slug(slug));
     let name = faults.check("name", parse_name(name));
-    let client_id = faults.check("client_id", parse_client_id(&form.client_id));
+    let client_id = match (has_client, form.client_id.trim()) {
+        (false, "") => Some(String::new()),
+        (false, _) => {
+            faults.add("client_id", "there is no client; people enter their own keys when they connect");
+            None
+        }
+        (true, id) => faults.check("client_id", parse_client_id(id)),
+    };
     let scopes = form.scopes.as_deref().map(parse_scopes).transpose();
     let scopes = faults.check("scopes", scopes);
     let user_scopes = faults.check("user_scopes", parse_scopes(&form.user_scopes));
@@ -273,11 +311,97 @@ fn own(form: &ProviderForm, faults: &mut Faults) -> Option<NewSource> {
     }))))
 }
 
+/// Refuses what only one kind of provider has for another.
+fn only_for_kinds(form: &ProviderForm, faults: &mut Faults) {
+    let kind = form.kind.trim();
+    for (field, text, of) in [
+        ("resource", &form.resource, "client_credentials"),
+        ("audience", &form.audience, "client_credentials"),
+        ("keys_url", &form.keys_url, "api_key"),
+    ] {
+        if kind != of && !text.trim().is_empty() {
+            faults.add(field, format!("only a provider of the kind {of} has this"));
+        }
+    }
+}
+
+/// Refuses what somebody typed in fields that this kind has no use for.
+fn unused(form: &ProviderForm, fields: &[&'static str], faults: &mut Faults) {
+    let typed = [
+        ("issuer", &form.issuer),
+        ("authorize_url", &form.authorize_url),
+        ("token_url", &form.token_url),
+        ("revoke_url", &form.revoke_url),
+        ("userinfo_url", &form.userinfo_url),
+        ("client_auth", &form.client_auth),
+        ("pkce", &form.pkce),
+    ];
+    for (field, _) in
+        typed.into_iter().filter(|(field, text)| fields.contains(field) && !text.trim().is_empty())
+    {
+        faults.add(field, "a provider of this kind has no use for this; leave it out");
+    }
+    if !form.variables.is_empty() {
+        faults.add("variables", "only a preset has variables; write whole addresses");
+    }
+}
+
+/// One whose client asks for tokens in its own name.
+fn client(form: &ProviderForm, faults: &mut Faults) -> Option<NewSource> {
+    unused(form, &["issuer", "authorize_url", "userinfo_url", "pkce"], faults);
+    let auth = Some(form.client_auth.trim()).filter(|text| !text.is_empty());
+    let auth = faults.check("client_auth", auth.map(str::parse::<ClientAuth>).transpose());
+    if auth == Some(Some(ClientAuth::None)) {
+        faults.add("client_auth", "a client that asks in its own name shows its secret: write post or basic");
+    }
+    let token = faults.check("token_url", needed(&form.token_url, "where it gives tokens"));
+    let revoke = faults.check("revoke_url", optional(&form.revoke_url));
+    let resource = faults.check("resource", optional(&form.resource));
+    let audience = faults.check("audience", parse_audience(&form.audience));
+    Some(NewSource::Known(ProviderSource::Client(Box::new(ClientParts {
+        token: token?,
+        revoke: revoke?,
+        client_auth: auth?.unwrap_or_default(),
+        // It is sent as it was typed.
+        resource: resource?.map(|_| form.resource.trim().to_owned()),
+        audience: audience?,
+    }))))
+}
+
+/// One where people make a key.
+fn key(form: &ProviderForm, faults: &mut Faults) -> Option<NewSource> {
+    let all = ["issuer", "authorize_url", "token_url", "revoke_url", "userinfo_url", "client_auth", "pkce"];
+    unused(form, &all, faults);
+    if form.scopes.as_ref().is_some_and(|scopes| !scopes.is_empty()) {
+        faults.add("scopes", "a key is made with all that it may do; there is nobody to ask for scopes");
+    }
+    let page = faults.check("keys_url", optional(&form.keys_url));
+    Some(NewSource::Known(ProviderSource::Key { page: page? }))
+}
+
+fn parse_audience(text: &str) -> Result<Option<String>, &'static str> {
+    let text = text.trim();
+    match text {
+        "" => Ok(None),
+        text if text.len() <= 2_000 && text.bytes().all(|b| b.is_ascii_graphic()) => {
+            Ok(Some(text.to_owned()))
+        }
+        _ => Err("use at most 2000 letters, digits and signs without spaces"),
+    }
+}
+
+impl ProviderForm {
+    fn has_no_client(&self) -> bool {
+        self.preset.trim().is_empty() && self.kind.trim() == "api_key"
+    }
+}
+
 fn fallback_name(known: Option<&Preset>, source: Option<&NewSource>) -> String {
     let host = |url: &Url| url.host_str().unwrap_or_default().to_owned();
     match (known, source) {
         (Some(known), _) => known.name.clone(),
         (None, Some(NewSource::Known(ProviderSource::Own(parts)))) => host(&parts.authorize),
+        (None, Some(NewSource::Known(ProviderSource::Client(parts)))) => host(&parts.token),
         (None, Some(NewSource::Discover { url, .. })) => host(url),
         _ => String::new(),
     }
@@ -312,6 +436,17 @@ pub fn parse_secret(secret: &Secret<String>) -> Result<Secret<String>, &'static 
         return Err("use at most 4000 letters, digits and signs on one line");
     }
     Ok(Secret::new(text.to_owned()))
+}
+
+/// Takes a key that somebody made at a provider.
+///
+/// # Errors
+/// What to do about it; never the key.
+pub fn parse_key(key: &Secret<String>) -> Result<Secret<String>, &'static str> {
+    if key.expose().trim().is_empty() {
+        return Err("enter the key");
+    }
+    parse_secret(key)
 }
 
 fn parse_scopes(scopes: &[String]) -> Result<Vec<String>, String> {

@@ -1,6 +1,7 @@
 //! A provider as an organization has registered it.
 
 use time::OffsetDateTime;
+use url::Url;
 
 use crate::{
     base::{
@@ -8,8 +9,8 @@ use crate::{
         reference::Ref,
         slug::Slug,
     },
-    domain::connections::{Preset, Template, TemplateParts, preset},
-    protocol::oauth::document::Facts,
+    domain::connections::{ClientParts, Preset, Template, TemplateParts, preset},
+    protocol::oauth::{client::ClientAuth, document::Facts},
 };
 
 /// A provider named by id or slug.
@@ -28,7 +29,7 @@ pub struct Provider {
     pub source: ProviderSource,
     /// How the client came to be known there.
     pub enrolment: Enrolment,
-    /// The client's id.
+    /// The client's id; empty where there is no client.
     pub client_id: String,
     /// The client's secret; a public client has none.
     pub secret: Option<SealedSecret>,
@@ -99,6 +100,37 @@ pub enum ProviderSource {
     },
     /// As somebody described it, or as it described itself.
     Own(Box<TemplateParts>),
+    /// Its client asks for tokens in its own name (RFC 6749, section 4.4).
+    Client(Box<ClientParts>),
+    /// People make a key there and enter it here.
+    Key {
+        /// The page where they do so, where somebody said it.
+        page: Option<Url>,
+    },
+}
+
+/// How a token for an account is come by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obtaining {
+    /// Somebody signs in at the provider and agrees.
+    SignIn,
+    /// The client asks for it in its own name, as often as it is needed.
+    Client,
+    /// Somebody makes it there and enters it.
+    Key,
+}
+
+/// Where a provider is that no preset tells of; what it does not have is left out.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Places<'a> {
+    /// Where people agree, or make a key.
+    pub authorize: Option<&'a Url>,
+    /// Where tokens are given.
+    pub token: Option<&'a Url>,
+    /// Where a token is ended.
+    pub revoke: Option<&'a Url>,
+    /// For whom tokens are asked for, in the provider's own word.
+    pub audience: Option<&'a str>,
 }
 
 /// A client's secret as the vault sealed it.
@@ -117,15 +149,27 @@ impl Provider {
     pub fn preset(&self) -> Option<&'static Preset> {
         match &self.source {
             ProviderSource::Preset { slug, .. } => preset(slug),
-            ProviderSource::Own(_) => None,
+            ProviderSource::Own(_) | ProviderSource::Client(_) | ProviderSource::Key { .. } => None,
         }
     }
 
-    /// How to speak with it; nothing where its preset has gone or no longer admits what was entered.
+    /// How a token for an account there is come by.
+    pub const fn obtaining(&self) -> Obtaining {
+        match self.source {
+            ProviderSource::Preset { .. } | ProviderSource::Own(_) => Obtaining::SignIn,
+            ProviderSource::Client(_) => Obtaining::Client,
+            ProviderSource::Key { .. } => Obtaining::Key,
+        }
+    }
+
+    /// How to speak with it; nothing where its preset has gone or no longer admits what was entered, and where there is nobody
+    /// to speak with.
     pub fn template(&self) -> Option<Template> {
         match &self.source {
             ProviderSource::Preset { variables, .. } => Template::of_preset(self.preset()?, variables).ok(),
             ProviderSource::Own(parts) => Some(Template::of_parts(parts)),
+            ProviderSource::Client(parts) => Some(Template::of_client(parts)),
+            ProviderSource::Key { .. } => None,
         }
     }
 }
@@ -137,19 +181,54 @@ impl ProviderSource {
             Self::Preset { .. } => "preset",
             Self::Own(parts) if parts.is_openid => "oidc",
             Self::Own(_) => "oauth2",
+            Self::Client(_) => "client_credentials",
+            Self::Key { .. } => "api_key",
         }
     }
 
     /// Where its own addresses lead, where no preset says it.
     pub const fn parts(&self) -> Option<&TemplateParts> {
         match self {
-            Self::Preset { .. } => None,
             Self::Own(parts) => Some(parts),
+            Self::Preset { .. } | Self::Client(_) | Self::Key { .. } => None,
+        }
+    }
+
+    /// Where it is, where no preset says it.
+    pub fn places(&self) -> Places<'_> {
+        match self {
+            Self::Preset { .. } => Places::default(),
+            Self::Own(parts) => Places {
+                authorize: Some(&parts.authorize),
+                token: Some(&parts.token),
+                revoke: parts.revoke.as_ref(),
+                audience: None,
+            },
+            Self::Client(parts) => Places {
+                authorize: None,
+                token: Some(&parts.token),
+                revoke: parts.revoke.as_ref(),
+                audience: parts.audience.as_deref(),
+            },
+            Self::Key { page } => Places { authorize: page.as_ref(), ..Places::default() },
+        }
+    }
+
+    /// How its client authenticates, where no preset says it and there is one.
+    pub const fn client_auth(&self) -> Option<ClientAuth> {
+        match self {
+            Self::Own(parts) => Some(parts.client_auth),
+            Self::Client(parts) => Some(parts.client_auth),
+            Self::Preset { .. } | Self::Key { .. } => None,
         }
     }
 
     /// The one resource that its tokens are for, where there is one.
     pub fn resource(&self) -> Option<&str> {
-        self.parts()?.resource.as_deref()
+        match self {
+            Self::Own(parts) => parts.resource.as_deref(),
+            Self::Client(parts) => parts.resource.as_deref(),
+            Self::Preset { .. } | Self::Key { .. } => None,
+        }
     }
 }

@@ -26,9 +26,11 @@ use crate::{
         slug::Slug,
         update::{Change, Update, is_current},
     },
-    domain::connections::{NewProvider, Provider, ProviderRef, ProviderSource, SealedSecret, TemplateParts},
+    domain::connections::{
+        ClientParts, NewProvider, Provider, ProviderRef, ProviderSource, SealedSecret, TemplateParts,
+    },
     io::db::{DbError, DbResult, OrgTx, Tx},
-    protocol::oauth::document::Facts,
+    protocol::oauth::{client::ClientAuth, document::Facts},
 };
 
 /// The rule that a second provider with the same slug breaks.
@@ -54,6 +56,7 @@ struct Row {
     client_auth: Option<String>,
     pkce: Option<String>,
     resource: Option<String>,
+    audience: Option<String>,
     enrolment: String,
     client_id: String,
     sealed_secret: Option<Vec<u8>>,
@@ -70,16 +73,25 @@ struct Row {
 
 impl Row {
     fn read(self) -> DbResult<Provider> {
-        let source = match self.preset {
-            Some(slug) => {
+        let url = |text: Option<String>| text.as_deref().map(read::<Url>).transpose();
+        let source = match (self.preset, self.kind.as_str()) {
+            (Some(slug), _) => {
                 let variables = serde_json::from_value::<Facts>(self.variables).map_err(unreadable)?;
                 ProviderSource::Preset { slug, variables }
             }
-            None => ProviderSource::Own(Box::new(TemplateParts {
+            (None, "api_key") => ProviderSource::Key { page: url(self.authorize_url)? },
+            (None, "client_credentials") => ProviderSource::Client(Box::new(ClientParts {
+                token: read(self.token_url.as_deref().unwrap_or_default())?,
+                revoke: url(self.revoke_url)?,
+                client_auth: read(self.client_auth.as_deref().unwrap_or_default())?,
+                resource: self.resource,
+                audience: self.audience,
+            })),
+            (None, _) => ProviderSource::Own(Box::new(TemplateParts {
                 authorize: read(self.authorize_url.as_deref().unwrap_or_default())?,
                 token: read(self.token_url.as_deref().unwrap_or_default())?,
-                revoke: self.revoke_url.as_deref().map(read::<Url>).transpose()?,
-                userinfo: self.userinfo_url.as_deref().map(read::<Url>).transpose()?,
+                revoke: url(self.revoke_url)?,
+                userinfo: url(self.userinfo_url)?,
                 issuer: self.issuer,
                 names_itself: self.names_itself,
                 client_auth: read(self.client_auth.as_deref().unwrap_or_default())?,
@@ -134,17 +146,18 @@ pub async fn insert(tx: &mut OrgTx, provider: &Provider) -> DbResult<()> {
     let parts = provider.source.parts();
     let (preset, variables) = match &provider.source {
         ProviderSource::Preset { slug, variables } => (Some(slug.as_str()), variables.clone()),
-        ProviderSource::Own(_) => (None, Facts::new()),
+        _ => (None, Facts::new()),
     };
+    let places = provider.source.places();
     let sealed = provider.secret.as_ref();
     let url = |url: &Url| url.as_str().to_owned();
     sqlx::query!(
         "insert into providers
             (org_id, id, slug, name, kind, preset, variables, authorize_url, token_url, revoke_url, userinfo_url,
             issuer, names_itself, client_auth, pkce, client_id, sealed_secret, data_key_id, secret_changed_at,
-            scopes, user_scopes, created_by, created_at, updated_at, resource, enrolment)
+            scopes, user_scopes, created_by, created_at, updated_at, resource, enrolment, audience)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-            $23, $23, $24, $25)",
+            $23, $23, $24, $25, $26)",
         tx.org().uuid(),
         provider.id.uuid(),
         provider.slug.as_str(),
@@ -152,13 +165,13 @@ pub async fn insert(tx: &mut OrgTx, provider: &Provider) -> DbResult<()> {
         provider.source.kind(),
         preset,
         serde_json::to_value(&variables).map_err(unreadable)?,
-        parts.map(|parts| url(&parts.authorize)),
-        parts.map(|parts| url(&parts.token)),
-        parts.and_then(|parts| parts.revoke.as_ref()).map(url),
+        places.authorize.map(url),
+        places.token.map(url),
+        places.revoke.map(url),
         parts.and_then(|parts| parts.userinfo.as_ref()).map(url),
         parts.and_then(|parts| parts.issuer.as_deref()),
         parts.is_some_and(|parts| parts.names_itself),
-        parts.map(|parts| parts.client_auth.as_str()),
+        provider.source.client_auth().map(ClientAuth::as_str),
         parts.map(|parts| parts.pkce.as_str()),
         provider.client_id,
         sealed.map(|sealed| sealed.bytes.as_slice()),
@@ -168,8 +181,9 @@ pub async fn insert(tx: &mut OrgTx, provider: &Provider) -> DbResult<()> {
         &provider.user_scopes,
         provider.created_by.map(UserId::uuid),
         provider.created_at,
-        parts.and_then(|parts| parts.resource.as_deref()),
-        provider.enrolment.as_str()
+        provider.source.resource(),
+        provider.enrolment.as_str(),
+        places.audience
     )
     .execute(tx.conn())
     .await?;
@@ -188,7 +202,7 @@ pub async fn list(
     let rows = sqlx::query_as!(
         Row,
         r#"select id as "id: ProviderId", slug, name, kind, preset, variables, authorize_url, token_url, revoke_url,
-            userinfo_url, issuer, names_itself, client_auth, pkce, resource, enrolment, client_id, sealed_secret,
+            userinfo_url, issuer, names_itself, client_auth, pkce, resource, audience, enrolment, client_id, sealed_secret,
             data_key_id as "data_key_id: DataKeyId", secret_changed_at, scopes, user_scopes,
             created_by as "created_by: UserId", created_at, updated_at, disabled_at, version
         from providers
@@ -215,7 +229,7 @@ pub async fn find(tx: &mut OrgTx, which: &ProviderRef) -> DbResult<Option<Provid
     sqlx::query_as!(
         Row,
         r#"select id as "id: ProviderId", slug, name, kind, preset, variables, authorize_url, token_url, revoke_url,
-            userinfo_url, issuer, names_itself, client_auth, pkce, resource, enrolment, client_id, sealed_secret,
+            userinfo_url, issuer, names_itself, client_auth, pkce, resource, audience, enrolment, client_id, sealed_secret,
             data_key_id as "data_key_id: DataKeyId", secret_changed_at, scopes, user_scopes,
             created_by as "created_by: UserId", created_at, updated_at, disabled_at, version
         from providers where org_id = $1 and (id = $2 or slug = $3)"#,

@@ -12,7 +12,7 @@ use crate::{
         address::{Address, Rule, Unfilled},
         answer::{Dialect, TokenAnswer},
         authorize::Authorize,
-        call::{Call, Values},
+        call::{Call, CallAuth, Values},
         claims::{self, BadIdToken, Expected},
         client::{Client, ClientAuth},
         document::{Document, Facts, Path},
@@ -28,7 +28,7 @@ use crate::{
 /// How to speak with one provider.
 #[derive(Clone, Debug)]
 pub struct Template {
-    authorize: Url,
+    authorize: Option<Url>,
     token: TokenEndpoint,
     refresh: TokenEndpoint,
     pkce: Pkce,
@@ -76,6 +76,21 @@ pub struct TemplateParts {
     pub is_openid: bool,
     /// The one resource that its tokens are asked for (RFC 8707).
     pub resource: Option<String>,
+}
+
+/// What somebody who knows a provider says of it, whose client asks for tokens in its own name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientParts {
+    /// Where tokens are given.
+    pub token: Url,
+    /// Where a token is ended (RFC 7009).
+    pub revoke: Option<Url>,
+    /// How the client authenticates; never not at all.
+    pub client_auth: ClientAuth,
+    /// The one resource that its tokens are asked for (RFC 8707).
+    pub resource: Option<String>,
+    /// Whom they are asked for in a word of the provider's own.
+    pub audience: Option<String>,
 }
 
 /// What a person is asked to agree to.
@@ -142,7 +157,7 @@ impl Template {
             ..token.clone()
         };
         Ok(Self {
-            authorize: filled(&preset.authorize)?,
+            authorize: Some(filled(&preset.authorize)?),
             token,
             refresh,
             pkce: preset.pkce,
@@ -177,20 +192,8 @@ impl Template {
             headers: Vec::new(),
             parameters: Vec::new(),
         };
-        let call = |url: &Url, method, auth, form| Call {
-            method,
-            url: Address::fixed(url),
-            auth,
-            headers: Default::default(),
-            query: Default::default(),
-            form,
-            json: None,
-        };
-        let account = parts.userinfo.as_ref().map(|url| call(url, Method::Get, Default::default(), None));
-        let revoke = parts.revoke.as_ref().map(|url| {
-            let form = [("token".to_owned(), "{token}".to_owned())].into();
-            call(url, Method::Post, parts.client_auth.into(), Some(form))
-        });
+        let account = parts.userinfo.as_ref().map(|url| fixed(url, Method::Get, Default::default(), None));
+        let revoke = parts.revoke.as_ref().map(|url| revocation(url, parts.client_auth));
         // An id token comes without another request.
         let labels = match (parts.is_openid, account.is_some()) {
             (true, has_account) => Some(Labels::of_openid(!has_account)),
@@ -198,7 +201,7 @@ impl Template {
             (false, false) => None,
         };
         Self {
-            authorize: parts.authorize.clone(),
+            authorize: Some(parts.authorize.clone()),
             refresh: token.clone(),
             token,
             pkce: parts.pkce,
@@ -224,6 +227,43 @@ impl Template {
         }
     }
 
+    /// That of a provider whose client asks for tokens in its own name.
+    pub fn of_client(parts: &ClientParts) -> Self {
+        let audience = parts.audience.iter().map(|audience| ("audience".to_owned(), audience.clone()));
+        let token = TokenEndpoint {
+            url: parts.token.clone(),
+            auth: parts.client_auth,
+            body: BodyForm::Form,
+            headers: Vec::new(),
+            parameters: audience.collect(),
+        };
+        Self {
+            authorize: None,
+            refresh: token.clone(),
+            token,
+            pkce: Pkce::Off,
+            separator: " ".to_owned(),
+            user_scope_parameter: None,
+            authorize_parameters: Vec::new(),
+            refresh_repeats: Vec::new(),
+            dialect: Dialect::default(),
+            keeps: Vec::new(),
+            keeps_of_callback: Vec::new(),
+            account: Vec::new(),
+            labels: None,
+            lengthen: None,
+            revoke: parts.revoke.as_ref().map(|url| revocation(url, parts.client_auth)),
+            refreshing: Refreshing::Varying,
+            variables: Vec::new(),
+            values: Facts::new(),
+            host_rule: None,
+            issuer: None,
+            names_itself: false,
+            is_openid: false,
+            resource: parts.resource.clone(),
+        }
+    }
+
     /// What it calls itself, where that is known.
     pub fn issuer(&self) -> Option<&str> {
         self.issuer.as_deref()
@@ -244,17 +284,17 @@ impl Template {
         self.revoke.is_some()
     }
 
-    /// Where people agree, and where tokens are given.
-    pub const fn endpoints(&self) -> (&Url, &Url) {
-        (&self.authorize, &self.token.url)
+    /// Where people agree, if anybody is asked, and where tokens are given.
+    pub const fn endpoints(&self) -> (Option<&Url>, &Url) {
+        (self.authorize.as_ref(), &self.token.url)
     }
 
-    /// The address that a person's browser is sent to.
-    pub fn authorize_url(&self, ask: &Ask<'_>) -> Url {
+    /// The address that a person's browser is sent to; none where nobody is asked.
+    pub fn authorize_url(&self, ask: &Ask<'_>) -> Option<Url> {
         let scope = ask.scopes.join(&self.separator);
         let user_scope = ask.user_scopes.join(&self.separator);
-        Authorize {
-            endpoint: &self.authorize,
+        let authorize = Authorize {
+            endpoint: self.authorize.as_ref()?,
             client_id: ask.client_id,
             redirect_uri: ask.redirect_uri,
             scope: &scope,
@@ -264,8 +304,8 @@ impl Template {
             verifier: self.sends_pkce().then_some(ask.verifier),
             resource: self.resource.as_deref(),
             parameters: &self.authorize_parameters,
-        }
-        .url()
+        };
+        Some(authorize.url())
     }
 
     fn sends_pkce(&self) -> bool {
@@ -416,4 +456,21 @@ impl TemplateParts {
             resource: None,
         }
     }
+}
+
+/// A call at an address of its own.
+fn fixed(
+    url: &Url,
+    method: Method,
+    auth: CallAuth,
+    form: Option<std::collections::BTreeMap<String, String>>,
+) -> Call {
+    let (headers, query) = (Default::default(), Default::default());
+    Call { method, url: Address::fixed(url), auth, headers, query, form, json: None }
+}
+
+/// The call that ends a token as RFC 7009 says.
+fn revocation(url: &Url, auth: ClientAuth) -> Call {
+    let form = [("token".to_owned(), "{token}".to_owned())].into();
+    fixed(url, Method::Post, auth.into(), Some(form))
 }

@@ -99,7 +99,10 @@ fn story(preset: &Preset, recorded: &Recorded) -> String {
         nonce: &nonce,
         verifier: &verifier,
     };
-    let mut lines = vec![format!("# {}", preset.slug), format!("authorize {}", template.authorize_url(&ask))];
+    let mut lines = vec![
+        format!("# {}", preset.slug),
+        format!("authorize {}", template.authorize_url(&ask).expect("people agree")),
+    ];
     lines.push(format!("exchange {}", shown(&template.exchange(&client, &code, REDIRECT, &verifier))));
     let claims = recorded.claims.clone().unwrap_or_else(|| "{}".to_owned());
     let claims = claims.replace('}', r#","aud":"client-1","exp":2000}"#).replace("{,", "{");
@@ -246,6 +249,7 @@ fn hosts(one: &Preset, value: &str) -> Vec<(String, bool)> {
     let account = Account { client: &client, access: &token, refresh: Some(&token), facts: &facts };
     let Ok(template) = Template::of_preset(one, &entered(one, value)) else { return Vec::new() };
     let (authorize, exchange) = template.endpoints();
+    let authorize = authorize.expect("people agree");
     let mut found = vec![(host(authorize.as_str()), &one.authorize), (host(exchange.as_str()), &one.token)];
     let requests = template.account(&account).into_iter().flatten();
     found.extend(requests.zip(&one.account).map(|(request, call)| (host(request.url.expose()), &call.url)));
@@ -356,7 +360,7 @@ fn a_provider_that_describes_itself_is_spoken_with_as_it_says() {
         nonce: &nonce,
         verifier: &verifier,
     };
-    let asked = template.authorize_url(&ask);
+    let asked = template.authorize_url(&ask).expect("people agree");
     assert!(asked.query().is_some_and(|query| query.contains("nonce=") && query.contains("resource=https")));
     let claims = Document::read(br#"{"sub":"s1"}"#).expect("JSON");
     let none = Facts::new();
@@ -368,7 +372,9 @@ fn a_provider_that_describes_itself_is_spoken_with_as_it_says() {
     let revoke = template.revoke(&account).expect("filled").expect("it can be ended");
     assert!(shown(&revoke).ends_with("\n    token=t"));
     let plain = Template::of_parts(&TemplateParts { is_openid: false, revoke: None, ..parts });
-    assert!(!plain.can_revoke() && !plain.authorize_url(&ask).as_str().contains("nonce="));
+    assert!(
+        !plain.can_revoke() && !plain.authorize_url(&ask).expect("people agree").as_str().contains("nonce=")
+    );
     assert_eq!(plain.label(&[], &Document::default(), Some(&claims), &none), None);
     assert_eq!(plain.read(503, b"").expect_err("down").kind, FailureKind::Transient);
 }

@@ -126,6 +126,10 @@ pub struct NamedProvider {
     pub name: String,
     /// The one resource that its tokens are for; none where they are good wherever they are taken.
     pub resource: Option<String>,
+    /// Whether its client is given tokens in its own name, so that people cannot connect accounts of their own.
+    pub is_shared_only: bool,
+    /// Whether it says what a token may be used for; a key that somebody made says nothing.
+    pub tells_scopes: bool,
 }
 
 impl NamedProvider {

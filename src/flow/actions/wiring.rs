@@ -11,9 +11,9 @@ use crate::{
         trace::Fixer,
     },
     domain::{
-        connections::{Provider, ProviderRef, store as providers, store::reach},
+        connections::{Obtaining, Provider, ProviderRef, store as providers, store::reach},
         secrets::{Scope, store::served},
-        servers::{Credential, Server, ServerFilter, store as servers},
+        servers::{Credential, NamedProvider, Server, ServerFilter, store as servers},
     },
     flow::{
         actions::{
@@ -157,7 +157,11 @@ async fn server(cx: &OrgCx, tx: &mut OrgTx, ground: &Ground, server: &Server) ->
         findings.extend(match (&credential.provider, scope_of(credential.source), &credential.secret) {
             (Some(named), ..) => {
                 let needed = ground.scopes.get(&server.id).map_or(&[][..], Vec::as_slice);
-                provider(&base, ground.providers.get(&named.id), needed)
+                let mut found = provider(&base, ground.providers.get(&named.id), needed);
+                if named.is_shared_only {
+                    found.push(shared_account(cx, tx, named).await?);
+                }
+                found
             }
             (None, Some(Scope::Org), Some(name)) => vec![secret(tx, &base, name).await?],
             (None, Some(Scope::Team | Scope::User), Some(name)) => {
@@ -200,6 +204,11 @@ fn provider(base: &str, provider: Option<&Provider>, needed: &[(String, String)]
         return vec![Finding::of("provider", Stand::Broken, told, Fixer::Admin, page)];
     }
     let mut findings = vec![Finding::fine("provider", format!("{name} is registered, with its client."))];
+    if provider.obtaining() == Obtaining::Key {
+        findings
+            .push(Finding::fine("scopes", format!("A key of {name} does not say what it may be used for.")));
+        return findings;
+    }
     let missing: Vec<_> = needed.iter().filter(|(scope, _)| !provider.scopes.contains(scope)).collect();
     findings.push(if missing.is_empty() {
         Finding::fine("scopes", format!("{name} is asked for everything that its tools need."))
@@ -211,6 +220,23 @@ fn provider(base: &str, provider: Option<&Provider>, needed: &[(String, String)]
         Finding::of("scopes", Stand::Look, (found, fix), Fixer::Admin, format!("{page}/edit"))
     });
     findings
+}
+
+/// Whether an account is connected for all, at a provider where people cannot connect their own.
+async fn shared_account(cx: &OrgCx, tx: &mut OrgTx, named: &NamedProvider) -> ActionResult<Finding> {
+    let (lacking, _) = reach::lacking(tx, named.id, 1).await?;
+    if lacking == 0 {
+        return Ok(Finding::fine("account", format!("An account at {} serves everybody.", named.name)));
+    }
+    let told = (
+        format!(
+            "At {} the registered client is given tokens, and none is connected that serves everybody.",
+            named.name
+        ),
+        "Connect it for everybody, or for the teams that need it.",
+    );
+    let page = format!("/me/accounts/{}/connect/{}", cx.org.slug, named.slug);
+    Ok(Finding::of("account", Stand::Broken, told, Fixer::Admin, page))
 }
 
 async fn secret(tx: &mut OrgTx, base: &str, name: &str) -> ActionResult<Finding> {
@@ -226,6 +252,8 @@ async fn lacks(cx: &OrgCx, tx: &mut OrgTx, asked_for: &[&Credential]) -> ActionR
     let mut lacks: Vec<Lacking> = Vec::new();
     for credential in asked_for {
         let (what, page) = match (&credential.provider, scope_of(credential.source), &credential.secret) {
+            // What nobody can connect for themselves is asked of no member.
+            (Some(named), ..) if named.is_shared_only => continue,
             (Some(named), ..) => (
                 format!("an account at {}", named.name),
                 format!("/me/accounts/{}/connect/{}", cx.org.slug, named.slug),

@@ -72,7 +72,8 @@ pub async fn serving(
     let lack = |why| Ok(Err(AccountLack { provider: provider.clone(), why }));
     let snapshot = &admitted.snapshot;
     let Some(held) = account(gateway, admitted, provider.id, by).await? else { return lack(Why::None) };
-    let missing: Vec<_> = scopes.iter().filter(|scope| !held.scopes.contains(scope)).cloned().collect();
+    let lacks = |scope: &&String| provider.tells_scopes && !held.scopes.contains(scope);
+    let missing: Vec<_> = scopes.iter().filter(lacks).cloned().collect();
     if !missing.is_empty() {
         return lack(Why::Scopes(HeldAccount::clone(&held), missing));
     }
@@ -153,7 +154,9 @@ impl AccountLack {
     fn fixer(&self, principal: Principal) -> Fixer {
         let is_theirs = |held: &HeldAccount| matches!(principal, Principal::User(user) if held.owner.user() == Some(user));
         match &self.why {
-            Why::None if matches!(principal, Principal::User(_)) => Fixer::Person,
+            Why::None if !self.provider.is_shared_only && matches!(principal, Principal::User(_)) => {
+                Fixer::Person
+            }
             Why::Reauth(held) | Why::Scopes(held, _) if is_theirs(held) => Fixer::Person,
             Why::Away => Fixer::Upstream,
             Why::None | Why::Reauth(_) | Why::Scopes(..) | Why::Broken => Fixer::Admin,

@@ -17,7 +17,7 @@ use crate::{
     domain::{
         audit::{self, Entry, Unrecorded, Who},
         connections::{
-            Aftermath, Connection, ConnectionState, Freshness, HeldAccount, MOST_PRESENTED,
+            Aftermath, Connection, ConnectionState, Freshness, HeldAccount, MOST_PRESENTED, Obtaining,
             store::{accounts, held, leases, noted},
         },
         tenancy::{MemberFilter, store as tenancy},
@@ -60,7 +60,8 @@ type Fetched = Result<LiveToken, NoToken>;
 struct Ready {
     armed: Armed,
     pair: Pair,
-    refresh: Secret<String>,
+    /// None where the client asks in its own name, which it may as often as it likes.
+    refresh: Option<Secret<String>>,
 }
 
 impl Tokens {
@@ -205,11 +206,12 @@ impl Tokens {
             }
             let Some(ready) = &ready else { return Ok(Err(NoToken::Broken)) };
             let leased_at = Instant::now();
-            if self.lease(scope, &held).await? {
+            let is_repeatable = ready.refresh.is_none();
+            if self.lease(scope, &held, is_repeatable).await? {
                 return self.fetch(scope, &held, ready, leased_at).await;
             }
             // Somebody sent it and died before the answer was stored: nobody knows what became of it, twice.
-            if held.presented >= MOST_PRESENTED && !self.is_leased(scope, id).await? {
+            if !is_repeatable && held.presented >= MOST_PRESENTED && !self.is_leased(scope, id).await? {
                 return self.fail(scope, &held, Aftermath::Reauth, &TokenFailure::lost()).await.map(Err);
             }
             if Instant::now() >= patience {
@@ -233,9 +235,9 @@ impl Tokens {
         Ok(found.is_some_and(|one| one.state == ConnectionState::Refreshing))
     }
 
-    async fn lease(&self, scope: OrgScope, held: &HeldAccount) -> ActionResult<bool> {
+    async fn lease(&self, scope: OrgScope, held: &HeldAccount, is_repeatable: bool) -> ActionResult<bool> {
         let mut tx = OrgTx::begin(&self.parts().db, scope).await?;
-        let taken = leases::take(&mut tx, held, self.0.process, seconds(LEASE)).await?;
+        let taken = leases::take(&mut tx, held, self.0.process, seconds(LEASE), is_repeatable).await?;
         audit::commit_unrecorded(tx, Unrecorded::TokenRefresh).await?;
         Ok(taken)
     }
@@ -247,11 +249,15 @@ impl Tokens {
         let sealed = held.tokens.as_ref().ok_or(ActionError::Changed)?;
         let pair = Pair::open(&self.parts().vault, &mut tx, held.id, sealed).await?;
         tx.done().await?;
-        let refresh = pair.refresh.clone().ok_or(ActionError::Changed)?;
-        Ok(armed.map(|armed| Ready { armed, pair, refresh }))
+        let Some(armed) = armed else { return Ok(None) };
+        let refresh = match armed.provider.obtaining() {
+            Obtaining::Client => None,
+            Obtaining::SignIn | Obtaining::Key => Some(pair.refresh.clone().ok_or(ActionError::Changed)?),
+        };
+        Ok(Some(Ready { armed, pair, refresh }))
     }
 
-    /// Sends the refresh token; this process holds the lease.
+    /// Sends the refresh token, or has the client ask anew; this process holds the lease.
     async fn fetch(
         &self,
         scope: OrgScope,
@@ -269,7 +275,11 @@ impl Tokens {
             }
             // What a token lives is counted from here: the provider counts from no later than its answer.
             let asked_at = self.parts().clock.now();
-            let request = armed.template.refresh(&armed.client, refresh, &held.scopes, &redirect_uri);
+            let (client, template) = (&armed.client, &armed.template);
+            let request = match refresh {
+                Some(refresh) => template.refresh(client, refresh, &held.scopes, &redirect_uri),
+                None => template.client_credentials(client, &held.scopes),
+            };
             let answer = match send(&self.parts().egress, &request).await {
                 Ok((status, body)) => armed.template.read(status, &body),
                 Err(failure) => Err(failure),
@@ -280,7 +290,12 @@ impl Tokens {
             };
             let chance = u16::from_be_bytes(random::bytes()) % 1001;
             let now = self.parts().clock.now();
-            let aftermath = Aftermath::of(failure.kind, held.failures, presented, now, chance);
+            // What may be asked for again and again leaves no doubt: nothing is lost where an answer is.
+            let kind = match (failure.kind, refresh) {
+                (FailureKind::Unknown, None) => FailureKind::Transient,
+                (kind, _) => kind,
+            };
+            let aftermath = Aftermath::of(kind, held.failures, presented, now, chance);
             if aftermath == Aftermath::Again {
                 let mut tx = OrgTx::begin(&self.parts().db, scope).await?;
                 let may = leases::again(&mut tx, held, self.0.process, seconds(LEASE)).await?;
@@ -314,7 +329,8 @@ impl Tokens {
                 let now = self.parts().clock.now();
                 let mut tx = OrgTx::begin(&self.parts().db, scope).await?;
                 let sealed = pair.seal(&self.parts().vault, &mut tx, held.id).await?;
-                let new = stored(sealed, &pair, tokens, (scopes.clone(), facts.clone()), asked_at);
+                let mut new = stored(sealed, &pair, tokens, (scopes.clone(), facts.clone()), asked_at);
+                new.has_refresh |= armed.provider.obtaining() == Obtaining::Client;
                 let is_kept = leases::store(&mut tx, held, &new, now).await?;
                 audit::commit_unrecorded(tx, Unrecorded::TokenRefresh).await?;
                 Ok::<_, ActionError>(is_kept)

@@ -161,6 +161,16 @@ impl FakeProvider {
         self.with(|inner| inner.revoked.clone())
     }
 
+    /// Where it gives tokens, and where it ends them.
+    pub(crate) fn endpoints(&self) -> (String, String) {
+        (format!("{}/token", self.origin), format!("{}/revoke", self.origin))
+    }
+
+    /// Whose an access token is.
+    pub(crate) fn owner(&self, access: &str) -> Option<String> {
+        self.with(|inner| inner.access.get(access).map(|(_, account)| account.clone()))
+    }
+
     /// Whether it takes this access token now.
     pub(crate) fn takes(&self, access: &str) -> bool {
         self.with(|inner| inner.access.get(access).is_some_and(|(family, _)| !inner.dead.contains(family)))
@@ -262,14 +272,20 @@ fn answer(inner: &mut Inner, asked: &HashMap<String, String>) -> Response {
                 _ => return refused("invalid_grant"),
             }
         }
+        // In its own name: nobody signed in, and there is a new token each time.
+        "client_credentials" => {
+            inner.counter += 1;
+            (inner.counter, format!("client for {}", asked.get("audience").map_or("anybody", String::as_str)))
+        }
         _ => return refused("unsupported_grant_type"),
     };
+    let has_refresh = inner.has_refresh && asked["grant_type"] != "client_credentials";
     inner.counter += 1;
     let (access, refresh) =
         (format!("access-token-{}", inner.counter), format!("refresh-token-{}", inner.counter));
     inner.access.insert(access.clone(), (family, account.clone()));
     let mut given = json!({ "access_token": access, "token_type": "bearer" });
-    if inner.has_refresh {
+    if has_refresh {
         inner.refresh.insert(refresh.clone(), (family, account));
         given["refresh_token"] = refresh.into();
     }

@@ -20,3 +20,4 @@ mod suggested;
 mod table;
 mod tasks;
 mod waits;
+mod without_people;

@@ -13,23 +13,30 @@ use crate::{
 };
 
 /// Takes the lease on a connection's refresh token and counts that it is sent; not where somebody else holds it, where
-/// another pair is there by now, or where it was sent too often without an answer.
+/// another pair is there by now, or where it was sent too often without an answer and may not be repeated.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn take(tx: &mut OrgTx, held: &HeldAccount, replica: ReplicaId, seconds: i32) -> DbResult<bool> {
+pub async fn take(
+    tx: &mut OrgTx,
+    held: &HeldAccount,
+    replica: ReplicaId,
+    seconds: i32,
+    is_repeatable: bool,
+) -> DbResult<bool> {
     let done = sqlx::query!(
         "update connections set lease_by = $4, lease_until = clock_timestamp() + make_interval(secs => $5),
             presented = presented + 1
         where org_id = $1 and id = $2 and token_version = $3 and has_refresh and sealed_tokens is not null
-            and state in ('active', 'error_backoff') and presented < $6
+            and state in ('active', 'error_backoff') and ($7 or presented < $6)
             and (lease_until is null or lease_until <= clock_timestamp())",
         tx.org().uuid(),
         held.id.uuid(),
         held.token_version,
         replica.uuid(),
         f64::from(seconds),
-        MOST_PRESENTED
+        MOST_PRESENTED,
+        is_repeatable
     )
     .execute(tx.conn())
     .await?;

@@ -21,6 +21,7 @@ pub(super) struct Row {
     pub(super) provider_slug: Option<String>,
     pub(super) provider_name: Option<String>,
     pub(super) provider_resource: Option<String>,
+    pub(super) provider_kind: Option<String>,
     pub(super) secret: Option<String>,
     pub(super) template: String,
     pub(super) sealed_value: Option<Vec<u8>>,
@@ -36,6 +37,8 @@ impl Row {
             slug,
             name,
             resource: self.provider_resource,
+            is_shared_only: self.provider_kind.as_deref() == Some("client_credentials"),
+            tells_scopes: self.provider_kind.as_deref() != Some("api_key"),
         });
         Ok(Credential {
             id: self.id,
@@ -58,7 +61,7 @@ pub async fn list(tx: &mut OrgTx, server: ServerId) -> DbResult<Vec<Credential>>
     sqlx::query_as!(
         Row,
         r#"select c.id as "id: CredentialId", c.server_id as "server_id: ServerId", c.target, c.name, c.source,
-            c.provider_id as "provider_id: ProviderId", p.slug as "provider_slug?", p.name as "provider_name?", p.resource as provider_resource,
+            c.provider_id as "provider_id: ProviderId", p.slug as "provider_slug?", p.name as "provider_name?", p.resource as provider_resource, p.kind as "provider_kind?",
             c.secret,
             c.template, c.sealed_value, c.data_key_id as "data_key_id: DataKeyId"
         from server_credentials c left join providers p on p.org_id = c.org_id and p.id = c.provider_id

@@ -60,7 +60,7 @@ pub async fn credentials(tx: &mut OrgTx) -> DbResult<HashMap<ServerId, Vec<Crede
     let rows = sqlx::query_as!(
         CredentialRow,
         r#"select c.id as "id: CredentialId", c.server_id as "server_id: ServerId", c.target, c.name, c.source,
-            c.provider_id as "provider_id: ProviderId", p.slug as "provider_slug?", p.name as "provider_name?", p.resource as provider_resource,
+            c.provider_id as "provider_id: ProviderId", p.slug as "provider_slug?", p.name as "provider_name?", p.resource as provider_resource, p.kind as "provider_kind?",
             c.secret,
             c.template, c.sealed_value, c.data_key_id as "data_key_id: DataKeyId"
         from server_credentials c left join providers p on p.org_id = c.org_id and p.id = c.provider_id

@@ -7,7 +7,7 @@ use crate::{
     domain::{
         audit::{self, Unrecorded},
         connections::{
-            AccountOwner, Ask, ConnectRequest, Connection, ConnectionState, Provider, ProviderRef,
+            AccountOwner, Ask, ConnectRequest, Connection, ConnectionState, Obtaining, Provider, ProviderRef,
             SealedTokens,
             store::{self as providers, requests},
         },
@@ -124,6 +124,13 @@ async fn offered(cx: &OrgCx, tx: &mut OrgTx, input: &BeginInput) -> ActionResult
     let sharing = Sharing::of(cx, tx).await?;
     let owner = match (&connection, input.owner.as_str()) {
         (Some(connection), _) => connection.owner,
+        (None, named @ ("" | "me")) if provider.obtaining() == Obtaining::Client => {
+            // A client acts in nobody's name but its own, so what it is given is shared.
+            match (named, sharing.everybody) {
+                ("", true) => AccountOwner::Org,
+                _ => return Err(shared_only(&provider)),
+            }
+        }
         (None, "" | "me") => {
             AccountOwner::User(cx.user().ok_or(ActionError::Forbidden(Permission::ConnectionsWrite))?)
         }
@@ -132,10 +139,21 @@ async fn offered(cx: &OrgCx, tx: &mut OrgTx, input: &BeginInput) -> ActionResult
     Ok(Offer { provider, connection, scopes, owner, sharing })
 }
 
+fn shared_only(provider: &Provider) -> ActionError {
+    ActionError::refused(
+        "connect_shared_only",
+        format!(
+            "{} gives tokens to its registered client, not to people: an owner or admin connects it for everybody, or whoever \
+             leads a team for the team.",
+            provider.name
+        ),
+    )
+}
+
 /// Sends a person's browser to the provider.
 ///
 /// # Errors
-/// As [`offer`]; `NotSignedIn` for whoever is no person in a browser.
+/// As [`offer`]; `NotFound` where nobody signs in at the provider; `NotSignedIn` for whoever is no person in a browser.
 pub async fn begin(cx: &OrgCx, input: &BeginInput) -> ActionResult<Begun> {
     cx.require(Permission::ConnectionsOwn)?;
     let person = cx.person.as_ref().ok_or(ActionError::NotSignedIn)?;
@@ -146,6 +164,9 @@ pub async fn begin(cx: &OrgCx, input: &BeginInput) -> ActionResult<Begun> {
     );
     let mut tx = cx.tx().await?;
     let Offer { provider, connection, scopes, owner, sharing: _ } = offered(cx, &mut tx, input).await?;
+    if provider.obtaining() != Obtaining::SignIn {
+        return Err(ActionError::NotFound);
+    }
     let armed = Armed::of(&cx.ports.vault, &mut tx, provider).await?;
     let Armed { provider, template, client } = armed.ok_or_else(|| {
         ActionError::refused(
@@ -181,7 +202,7 @@ pub async fn begin(cx: &OrgCx, input: &BeginInput) -> ActionResult<Begun> {
         nonce: &nonce,
         verifier: &verifier,
     });
-    Ok(Begun { provider, url })
+    Ok(Begun { provider, url: url.ok_or(ActionError::NotFound)? })
 }
 
 /// Where a request keeps verifier and nonce.

@@ -10,7 +10,7 @@ use crate::{
         trace::Fixer,
     },
     domain::{
-        connections::{AccountOwner, Connection, ConnectionState, Provider},
+        connections::{AccountOwner, Connection, ConnectionState, Obtaining, Provider},
         servers::{ServerFilter, store as servers},
         tenancy::store as tenancy,
     },
@@ -139,6 +139,9 @@ fn provider(sheet: &ConnectionSheet, at: &Places) -> Finding {
 }
 
 fn callback(cx: &OrgCx, provider: &Provider) -> Finding {
+    if provider.obtaining() != Obtaining::SignIn {
+        return Finding::fine("callback", "Nobody is sent to this provider, so nobody comes back from it.");
+    }
     let callback = callback_of(cx, provider.id);
     let found = format!(
         "Whoever connects comes back to {callback}, which has to stand there letter for letter. Calls do not need it."
@@ -190,6 +193,12 @@ async fn used(tx: &mut OrgTx, provider: &Provider) -> ActionResult<Vec<Used>> {
 
 fn scopes(sheet: &ConnectionSheet, used: &[Used], shows_tools: bool, at: &Places) -> Finding {
     let ConnectionSheet { connection, provider, .. } = sheet;
+    if provider.obtaining() == Obtaining::Key {
+        return Finding::fine(
+            "scopes",
+            "A key does not say what it may be used for; that was chosen where it was made.",
+        );
+    }
     let asked = provider.scopes.iter().chain(&connection.wanted).map(|scope| (scope.as_str(), None));
     let needed =
         used.iter().flat_map(|one| &one.needs).map(|(scope, tool)| (scope.as_str(), Some(tool.as_str())));

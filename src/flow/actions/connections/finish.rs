@@ -3,25 +3,21 @@
 use time::OffsetDateTime;
 
 use crate::{
-    base::{
-        ids::{ConnectionId, ProviderId},
-        permission::Permission,
-        secret::Secret,
-    },
+    base::{ids::ProviderId, secret::Secret},
     domain::{
-        audit::{self, Entry, Unrecorded},
-        connections::{
-            Account, AccountLabel, ConnectRequest, Connection, NewConnection, Provider,
-            store::{self as providers, accounts, noted, reach, requests},
-        },
+        audit::{self, Unrecorded},
+        connections::{Account, AccountLabel, ConnectRequest, Connection, Provider, store::requests},
         vault::Sealed,
     },
     flow::{
-        actions::connections::{ConnectionRecord, about, begin, looks_after, words},
+        actions::connections::{
+            arrived::{Arrived, Kept, changed},
+            begin, words,
+        },
         cx::{OrgCx, PersonCx},
         enter,
         fault::{ActionError, ActionResult},
-        tokens::{Armed, Pair, send, stored},
+        tokens::{Armed, send},
     },
     io::db::Tx,
     protocol::oauth::{
@@ -130,13 +126,6 @@ fn check(
     Ok(())
 }
 
-fn changed(provider: &Provider) -> ActionError {
-    ActionError::refused(
-        "connect_provider_changed",
-        format!("{} was changed while you were there. Nothing was connected; connect again.", provider.name),
-    )
-}
-
 /// The proof does not read as it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("what is sealed with a connect request is none of it")]
@@ -200,60 +189,18 @@ async fn keep(
     request: ConnectRequest,
     (answer, label, facts): (&TokenAnswer, AccountLabel, Facts),
 ) -> ActionResult<Finished> {
-    let tokens = armed.tokens_of(answer);
-    let pair = Pair::of(tokens, None);
-    let scopes = tokens.scopes.clone().unwrap_or_else(|| request.scopes.clone());
-    let mut tx = cx.tx().await?;
-    // While the code was traded the provider may have become another one: what the one before gave is not the other's.
-    if !providers::is_version(&mut tx, armed.provider.id, request.provider_version).await? {
-        return Err(changed(&armed.provider));
-    }
-    // Whoever set out for others may have lost the right to meanwhile.
-    if request.owner.user().is_none() && !looks_after(cx, &mut tx, request.owner).await? {
-        return Err(ActionError::Forbidden(Permission::ConnectionsWrite));
-    }
-    if let Some(renewed) = request.connection {
-        let before = accounts::find(&mut tx, renewed).await?.ok_or(ActionError::NotFound)?;
-        if before.label.id != label.id {
-            return Err(ActionError::refused(
-                "connect_other_account",
-                format!(
-                    "You signed in to another account ({}) than the one to be connected again ({}). Nothing was changed: \
-                     connect again and choose that one, or connect this one as a further account.",
-                    named(&label),
-                    before.title()
-                ),
-            ));
-        }
-    }
-    let there = accounts::find_of_account(&mut tx, armed.provider.id, request.owner, &label.id).await?;
-    let id = request.connection.or(there).unwrap_or_else(ConnectionId::fresh);
-    let is_renewed = request.connection.or(there).is_some();
-    let sealed = pair.seal(&cx.ports.vault, &mut tx, id).await?;
-    let tokens = stored(sealed, &pair, tokens, (scopes, facts), cx.now());
-    let action = if is_renewed {
-        if !accounts::renew(&mut tx, id, &label, &tokens, cx.now()).await? {
-            return Err(ActionError::Changed);
-        }
-        "connection.renewed"
-    } else {
-        let new = NewConnection {
-            id,
-            provider: armed.provider.id,
-            owner: request.owner,
-            label,
-            tokens,
-            by: request.user,
-        };
-        accounts::insert(&mut tx, &new, cx.now()).await?;
-        "connection.connected"
+    let arrived = Arrived {
+        provider: &armed.provider,
+        provider_version: request.provider_version,
+        owner: request.owner,
+        renewed: request.connection,
+        asked: &request.scopes,
+        label,
+        tokens: armed.tokens_of(answer),
+        facts,
+        by: request.user,
     };
-    let connection = accounts::find(&mut tx, id).await?.ok_or(ActionError::Changed)?;
-    let withheld: Vec<_> = connection.missing(&request.scopes).into_iter().map(str::to_owned).collect();
-    noted::withhold(&mut tx, id, &withheld).await?;
-    let is_somebodys = connection.owner.user().is_none() && reach::is_somebodys(&mut tx, id).await?;
-    let entry = about(Entry::admin(action, &cx.who()), &connection).after(&ConnectionRecord::of(&connection));
-    audit::commit(tx, cx.now(), vec![entry]).await?;
+    let Kept { connection, is_renewed, is_somebodys } = arrived.keep(cx).await?;
     Ok(Finished {
         org: cx.org.slug.to_string(),
         connection,
@@ -261,11 +208,4 @@ async fn keep(
         is_somebodys,
         return_to: request.return_to,
     })
-}
-
-fn named(label: &AccountLabel) -> &str {
-    [&label.email, &label.name, &label.id]
-        .into_iter()
-        .find(|text| !text.is_empty())
-        .map_or("one without a name", String::as_str)
 }

@@ -3,7 +3,9 @@
 //! Invariant: an account is connected by a signed-in person in the browser session that asked for it, and for nobody else.
 //! Invariant: who is neither its owner nor may see all connections does not learn of one.
 
+mod arrived;
 mod begin;
+mod direct;
 mod doctor;
 mod end;
 mod finish;
@@ -39,6 +41,7 @@ use crate::{
 };
 
 pub use begin::{BeginInput, Begun, Offer, begin, offer};
+pub use direct::{connect_client, connect_key};
 pub use doctor::{Diagnosis, diagnose};
 pub use end::{Ended, disconnect};
 pub use finish::{Finished, finish};

@@ -41,17 +41,20 @@ pub async fn probe(cx: &OrgCx, id: &str, is_forced: bool) -> ActionResult<Probed
     let held = held::one(&mut tx, seen.id).await?;
     let armed = Armed::find(&cx.ports.vault, &mut tx, seen.provider).await?;
     tx.done().await?;
-    let (held, armed) = held.zip(armed).ok_or(ActionError::NotFound)?;
+    let held = held.ok_or(ActionError::NotFound)?;
     let token = match is_forced && held.has_refresh {
         true => cx.ports.tokens.renewed(cx.scope, held.id, held.token_version).await?,
         false => cx.ports.tokens.live(cx.scope, &held).await?,
     };
     let mut told = Recognized::Unasked;
     let fault = match token {
-        Err(none) => Some(words(&armed.provider.name, &none)),
+        Err(none) => Some(words(&seen.provider_name, &none)),
         Ok(token) => {
-            let name = &armed.provider.name;
-            told = armed.recognizes(&cx.ports.egress, &token, &held.facts).await;
+            let name = &seen.provider_name;
+            // Where there is nobody to ask, as of a key, that there is one is all that can be said.
+            if let Some(armed) = armed {
+                told = armed.recognizes(&cx.ports.egress, &token, &held.facts).await;
+            }
             match told {
                 Recognized::Taken | Recognized::Unasked => None,
                 Recognized::Refused(401) => Some(format!("{name} does not take the token any more.")),

@@ -3,8 +3,11 @@
 //! Invariant: a person sees and changes what is connected in their own name, and shared accounts that they look after.
 
 use crate::{
-    base::permission::Permission,
-    domain::tenancy::{self, PersonsOrg},
+    base::{permission::Permission, secret::Secret},
+    domain::{
+        connections::Connection,
+        tenancy::{self, PersonsOrg},
+    },
     flow::{
         actions::connections::{
             self, BeginInput, Begun, Connectable, ConnectionChange, ConnectionSheet, Diagnosis, Ended,
@@ -57,6 +60,21 @@ pub async fn offer(cx: &PersonCx, org: &str, input: &BeginInput) -> ActionResult
 /// As [`offer`].
 pub async fn begin(cx: &PersonCx, org: &str, input: &BeginInput) -> ActionResult<Begun> {
     connections::begin(&enter(cx, org).await?, input).await
+}
+
+/// Has a client ask for a token in its own name; see [`connections::connect_client`].
+pub async fn connect_client(cx: &PersonCx, org: &str, input: &BeginInput) -> ActionResult<Connection> {
+    connections::connect_client(&enter(cx, org).await?, input).await
+}
+
+/// Keeps a key that the person made; see [`connections::connect_key`].
+pub async fn connect_key(
+    cx: &PersonCx,
+    org: &str,
+    input: &BeginInput,
+    key: &Secret<String>,
+) -> ActionResult<Connection> {
+    connections::connect_key(&enter(cx, org).await?, input, key).await
 }
 
 /// Takes what the browser brings back.

@@ -5,7 +5,7 @@ use crate::{
     domain::{
         audit::{self, Entry},
         connections::{
-            NewProvider, Provider, ProviderForm, parse_secret, store,
+            NewProvider, Obtaining, Provider, ProviderForm, parse_secret, store,
             store::{accounts, reach},
         },
     },
@@ -76,6 +76,9 @@ pub async fn rotate(
     cx.require(Permission::ProvidersWrite)?;
     let mut tx = cx.tx().await?;
     let before = named(&mut tx, name).await?;
+    if before.obtaining() == Obtaining::Key {
+        return Err(ActionError::field("client_secret", "there is no client; people renew their own keys"));
+    }
     let secret = parse_secret(secret).map_err(|fault| ActionError::field("client_secret", fault))?;
     let secret = sealed(cx, &mut tx, before.id, &secret, cx.now()).await?;
     let outcome = store::set_secret(&mut tx, before.id, &secret, seen).await?;

@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::{
     base::faults::Faults,
-    domain::connections::TemplateParts,
+    domain::connections::{ClientParts, TemplateParts},
     flow::fault::{ActionError, ActionResult},
     io::net::client::{Egress, Request},
     protocol::oauth::{
@@ -116,17 +116,24 @@ pub(super) async fn fetched(egress: &Egress, place: &Url) -> Result<Bytes, Unrea
 /// # Errors
 /// The faults of each.
 pub(super) fn check_addresses(egress: &Egress, parts: &TemplateParts) -> ActionResult<()> {
-    let mut faults = Faults::default();
     let all = [
         ("authorize_url", Some(&parts.authorize)),
         ("token_url", Some(&parts.token)),
         ("revoke_url", parts.revoke.as_ref()),
         ("userinfo_url", parts.userinfo.as_ref()),
     ];
-    for (field, url) in all {
-        let Some(url) = url else { continue };
-        // What the provider said of itself belongs to the one field that was filled in.
-        let field = if parts.is_openid { "issuer" } else { field };
+    // What the provider said of itself belongs to the one field that was filled in.
+    check(egress, all.map(|(field, url)| (if parts.is_openid { "issuer" } else { field }, url)))
+}
+
+/// The same of one whose client asks for tokens in its own name.
+pub(super) fn check_client_addresses(egress: &Egress, parts: &ClientParts) -> ActionResult<()> {
+    check(egress, [("token_url", Some(&parts.token)), ("revoke_url", parts.revoke.as_ref())])
+}
+
+fn check<const N: usize>(egress: &Egress, all: [(&'static str, Option<&Url>); N]) -> ActionResult<()> {
+    let mut faults = Faults::default();
+    for (field, url) in all.into_iter().filter_map(|(field, url)| Some((field, url?))) {
         faults.check(field, egress.target(url.as_str()));
     }
     Ok(faults.into_result(())?)

@@ -8,6 +8,7 @@ mod register;
 
 use serde::Serialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use url::Url;
 
 use crate::{
     base::{
@@ -19,7 +20,10 @@ use crate::{
     },
     domain::{
         audit::{self, Entry, Unrecorded},
-        connections::{Elsewhere, Preset, Provider, ProviderRef, SealedSecret, elsewhere, presets, store},
+        connections::{
+            Elsewhere, Obtaining, Preset, Provider, ProviderRef, ProviderSource, SealedSecret, elsewhere,
+            presets, store,
+        },
         tenancy,
         vault::Cell,
     },
@@ -60,6 +64,8 @@ struct ProviderRecord<'a> {
     userinfo_url: Option<&'a str>,
     issuer: Option<&'a str>,
     resource: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audience: Option<&'a str>,
     enrolment: &'static str,
     client_id: &'a str,
     scopes: &'a [String],
@@ -71,12 +77,10 @@ struct ProviderRecord<'a> {
 
 impl<'a> From<&'a Provider> for ProviderRecord<'a> {
     fn from(provider: &'a Provider) -> Self {
-        use crate::domain::connections::ProviderSource;
-
-        let parts = provider.source.parts();
+        let (parts, places) = (provider.source.parts(), provider.source.places());
         let (preset, variables) = match &provider.source {
             ProviderSource::Preset { slug, variables } => (Some(slug.as_str()), Some(variables)),
-            ProviderSource::Own(_) => (None, None),
+            _ => (None, None),
         };
         let secret_changed_at =
             provider.secret.as_ref().and_then(|secret| secret.changed_at.format(&Rfc3339).ok());
@@ -86,12 +90,13 @@ impl<'a> From<&'a Provider> for ProviderRecord<'a> {
             kind: provider.source.kind(),
             preset,
             variables,
-            authorize_url: parts.map(|parts| parts.authorize.as_str()),
-            token_url: parts.map(|parts| parts.token.as_str()),
-            revoke_url: parts.and_then(|parts| Some(parts.revoke.as_ref()?.as_str())),
+            authorize_url: places.authorize.map(Url::as_str),
+            token_url: places.token.map(Url::as_str),
+            revoke_url: places.revoke.map(Url::as_str),
             userinfo_url: parts.and_then(|parts| Some(parts.userinfo.as_ref()?.as_str())),
             issuer: parts.and_then(|parts| parts.issuer.as_deref()),
-            resource: parts.and_then(|parts| parts.resource.as_deref()),
+            resource: provider.source.resource(),
+            audience: places.audience,
             enrolment: provider.enrolment.as_str(),
             client_id: &provider.client_id,
             scopes: &provider.scopes,
@@ -105,7 +110,7 @@ impl<'a> From<&'a Provider> for ProviderRecord<'a> {
 /// Why nobody can connect through a provider, and what to do; nothing where people can.
 pub fn unusable(provider: &Provider) -> Option<(String, &'static str)> {
     let name = &provider.name;
-    if provider.template().is_none() {
+    if provider.template().is_none() && provider.obtaining() != Obtaining::Key {
         return Some((
             format!("This version knows no preset that fits {name}."),
             "Add it again by its addresses.",
@@ -114,8 +119,8 @@ pub fn unusable(provider: &Provider) -> Option<(String, &'static str)> {
     if provider.disabled_at.is_some() {
         return Some((format!("{name} is switched off, so nobody can connect."), "Enable it."));
     }
-    let is_public = provider.source.parts().is_some_and(|parts| parts.client_auth == ClientAuth::None);
-    let lacks_secret = provider.secret.is_none() && !is_public;
+    let is_public = provider.source.client_auth() == Some(ClientAuth::None);
+    let lacks_secret = provider.secret.is_none() && !is_public && provider.obtaining() != Obtaining::Key;
     lacks_secret.then(|| (format!("{name} asks for a client secret, and none is stored."), "Enter it."))
 }
 

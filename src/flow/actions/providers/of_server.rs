@@ -134,6 +134,8 @@ async fn carry(cx: &OrgCx, tx: &mut OrgTx, server: &Server, provider: &Provider)
             slug: provider.slug.to_string(),
             name: provider.name.clone(),
             resource: provider.source.resource().map(str::to_owned),
+            is_shared_only: false,
+            tells_scopes: true,
         }),
         secret: None,
         template: "Bearer {value}".to_owned(),

@@ -5,7 +5,8 @@ use crate::{
     domain::{
         audit::{self, Entry},
         connections::{
-            Enrolment, NewProvider, NewSource, Provider, ProviderForm, ProviderSource, preset, store,
+            Enrolment, NewProvider, NewSource, Obtaining, Provider, ProviderForm, ProviderSource, preset,
+            store,
         },
     },
     flow::{
@@ -47,8 +48,10 @@ pub async fn register(cx: &OrgCx, input: &ProviderInput) -> ActionResult<Provide
             (ProviderSource::Own(Box::new(parts)), found.scopes)
         }
     };
-    if let ProviderSource::Own(parts) = &source {
-        discover::check_addresses(&cx.ports.egress, parts)?;
+    match &source {
+        ProviderSource::Own(parts) => discover::check_addresses(&cx.ports.egress, parts)?,
+        ProviderSource::Client(parts) => discover::check_client_addresses(&cx.ports.egress, parts)?,
+        ProviderSource::Preset { .. } | ProviderSource::Key { .. } => {}
     }
     let now = cx.now();
     let mut provider = Provider {
@@ -67,7 +70,7 @@ pub async fn register(cx: &OrgCx, input: &ProviderInput) -> ActionResult<Provide
         disabled_at: None,
         version: 1,
     };
-    if provider.template().is_none() {
+    if provider.template().is_none() && provider.obtaining() != Obtaining::Key {
         return Err(ActionError::field(
             "preset",
             "the preset's addresses cannot be filled with these variables",
@@ -108,6 +111,6 @@ fn usual_scopes(source: &ProviderSource, offered: Option<&[String]>) -> Vec<Stri
             let usual = OF_OPENID.into_iter().filter(|scope| *scope == "openid" || is_offered(scope));
             usual.chain(offline).map(str::to_owned).collect()
         }
-        ProviderSource::Own(_) => Vec::new(),
+        ProviderSource::Own(_) | ProviderSource::Client(_) | ProviderSource::Key { .. } => Vec::new(),
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     base::{faults::Faults, ids::CredentialId, permission::Permission},
     domain::{
         audit::{self, Entry},
-        connections::{ProviderRef, store as providers},
+        connections::{Obtaining, ProviderRef, store as providers},
         secrets::store::served,
         servers::{
             Credential, CredentialForm, CredentialSource, NamedProvider, NewCredential, SealedValue, Server,
@@ -115,6 +115,8 @@ async fn provider(tx: &mut OrgTx, named: &str) -> ActionResult<Option<NamedProvi
         id: found.id,
         slug: found.slug.to_string(),
         resource: found.source.resource().map(str::to_owned),
+        is_shared_only: found.obtaining() == Obtaining::Client,
+        tells_scopes: found.obtaining() != Obtaining::Key,
         name: found.name,
     }))
 }

@@ -141,7 +141,7 @@ struct PresetQuery {
     q: Option<String>,
 }
 
-/// A new OAuth provider: of a `preset`, by its `issuer`, or by `authorize_url` and `token_url`.
+/// A new OAuth provider: of a `preset`, by its `issuer`, by `authorize_url` and `token_url`, or of a `kind` at which nobody signs in.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NewProvider")]
@@ -161,6 +161,23 @@ struct ProviderBody {
     /// What fills the preset's variables.
     #[serde(default)]
     variables: Facts,
+    /// `client_credentials`, with `token_url` and a client that asks for tokens in its own name, or `api_key`, where people make a
+    /// key and enter it when they connect. Left out where people sign in.
+    #[serde(default)]
+    #[schemars(length(max = 40))]
+    kind: String,
+    /// The one resource that tokens of `client_credentials` are asked for (RFC 8707).
+    #[serde(default)]
+    #[schemars(length(max = 2000))]
+    resource: String,
+    /// The same in the word that some providers want.
+    #[serde(default)]
+    #[schemars(length(max = 2000))]
+    audience: String,
+    /// The page where people make an `api_key`.
+    #[serde(default)]
+    #[schemars(length(max = 2000))]
+    keys_url: String,
     /// The issuer of a provider that describes itself (OpenID Connect Discovery or RFC 8414).
     #[serde(default)]
     #[schemars(length(max = 2000))]
@@ -185,7 +202,9 @@ struct ProviderBody {
     /// Whether PKCE is `sent`, `required` or `off`.
     #[serde(default)]
     pkce: String,
-    #[schemars(length(min = 1, max = 500))]
+    /// Left out only where there is no client, with `api_key`.
+    #[serde(default)]
+    #[schemars(length(max = 500))]
     client_id: String,
     /// Left out only for a public client.
     client_secret: Option<Secret<String>>,
@@ -243,6 +262,10 @@ impl From<ProviderBody> for ProviderForm {
             name: body.name,
             preset: body.preset,
             variables: body.variables,
+            kind: body.kind,
+            resource: body.resource,
+            audience: body.audience,
+            keys_url: body.keys_url,
             issuer: body.issuer,
             authorize_url: body.authorize_url,
             token_url: body.token_url,

@@ -6,9 +6,11 @@ use time::OffsetDateTime;
 
 use crate::{
     base::ids::{ProviderId, UserId},
-    domain::connections::{Preset, Provider, ProviderSource, Refreshing, Variable, VariableSource},
+    domain::connections::{
+        Obtaining, Preset, Provider, ProviderSource, Refreshing, Variable, VariableSource,
+    },
     flow::{actions::providers::callback_of, cx::OrgCx},
-    protocol::oauth::document::Facts,
+    protocol::oauth::{client::ClientAuth, document::Facts},
     web::kit::json::Versioned,
 };
 
@@ -19,13 +21,18 @@ pub(super) struct ProviderView {
     id: ProviderId,
     slug: String,
     name: String,
-    /// `preset`, `oauth2` (described by somebody) or `oidc` (described by itself).
+    /// `preset`, `oauth2` (described by somebody), `oidc` (described by itself), `client_credentials` (its client asks for tokens in
+    /// its own name) or `api_key` (people make a key there and enter it here).
     kind: &'static str,
     preset: Option<String>,
     variables: Facts,
     authorize_url: Option<String>,
     token_url: Option<String>,
     revoke_url: Option<String>,
+    /// The page where people make a key.
+    keys_url: Option<String>,
+    /// For whom tokens are asked for, in the provider's own word.
+    audience: Option<String>,
     userinfo_url: Option<String>,
     issuer: Option<String>,
     /// How the client authenticates; null where the preset says it.
@@ -63,12 +70,13 @@ impl ProviderView {
     pub(super) fn of(cx: &OrgCx, provider: Provider) -> Self {
         let callback_url = callback_of(cx, provider.id);
         let kind = provider.source.kind();
-        let (preset, variables, parts) = match provider.source {
-            ProviderSource::Preset { slug, variables } => (Some(slug), variables, None),
-            ProviderSource::Own(parts) => (None, Facts::new(), Some(parts)),
+        let (preset, variables) = match &provider.source {
+            ProviderSource::Preset { slug, variables } => (Some(slug.clone()), variables.clone()),
+            _ => (None, Facts::new()),
         };
         let url = |url: &url::Url| url.as_str().to_owned();
-        let parts = parts.as_ref();
+        let (parts, places) = (provider.source.parts(), provider.source.places());
+        let is_key = provider.obtaining() == Obtaining::Key;
         Self {
             id: provider.id,
             slug: provider.slug.to_string(),
@@ -76,14 +84,16 @@ impl ProviderView {
             kind,
             preset,
             variables,
-            authorize_url: parts.map(|parts| url(&parts.authorize)),
-            token_url: parts.map(|parts| url(&parts.token)),
-            revoke_url: parts.and_then(|parts| parts.revoke.as_ref()).map(url),
+            authorize_url: places.authorize.filter(|_| !is_key).map(url),
+            token_url: places.token.map(url),
+            revoke_url: places.revoke.map(url),
+            keys_url: places.authorize.filter(|_| is_key).map(url),
+            audience: places.audience.map(str::to_owned),
             userinfo_url: parts.and_then(|parts| parts.userinfo.as_ref()).map(url),
             issuer: parts.and_then(|parts| parts.issuer.clone()),
-            client_auth: parts.map(|parts| parts.client_auth.as_str()),
+            client_auth: provider.source.client_auth().map(ClientAuth::as_str),
             pkce: parts.map(|parts| parts.pkce.as_str()),
-            resource: parts.and_then(|parts| parts.resource.clone()),
+            resource: provider.source.resource().map(str::to_owned),
             enrolment: provider.enrolment.as_str(),
             client_id: provider.client_id,
             has_secret: provider.secret.is_some(),

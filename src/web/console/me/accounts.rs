@@ -1,16 +1,14 @@
 //! A person's connected accounts: what agents do as them, and where; connecting one, and the way back from a provider.
 
 mod check;
+mod connect;
 mod rule;
 #[cfg(test)]
 mod samples;
 mod words;
 
 use askama::Template;
-use axum::{
-    extract::{Path, RawQuery},
-    http::{HeaderValue, StatusCode, header::HeaderName},
-};
+use axum::{extract::Path, http::StatusCode};
 use serde::Deserialize;
 use time::OffsetDateTime;
 
@@ -18,7 +16,7 @@ use crate::{
     domain::connections::{Connection, ConnectionState},
     flow::{
         actions::{
-            connections::{BeginInput, Connectable, ConnectionChange},
+            connections::{Connectable, ConnectionChange},
             me::accounts::{self, MyAccounts},
         },
         fault::{ActionError, Refused},
@@ -31,9 +29,8 @@ use crate::{
             flash::Toast,
             form::{Form, FormFaults, faults_of, version},
             listing::with_query,
-            page::{PageResult, go_saying, page, page_with, safe_return},
-            parts::{Choice, Crumb},
-            query::Query,
+            page::{PageResult, go_saying, page, page_with},
+            parts::Crumb,
             routes::{Access, Effect, Routes},
             shell::Shell,
         },
@@ -43,16 +40,14 @@ use crate::{
 use words::Health;
 
 const LIST: &str = "/me/accounts";
-/// Sends a browser on after a page was shown; forms cannot, for they may lead to our own pages only.
-const REFRESH: HeaderName = HeaderName::from_static("refresh");
-
 pub(super) fn routes() -> Routes {
     let me = Access::Person;
     let one = "/me/accounts/{org}/{connection}";
-    let connect = "/me/accounts/{org}/connect/{provider}";
+    let place = "/me/accounts/{org}/connect/{provider}";
     let begun = Effect::Unrecorded("the browser goes to the provider; what it brings back is recorded");
     let tried =
         Effect::Unrecorded("nothing of the account is changed; a token that is renewed is the same account");
+    let connected = Effect::Records(&["connection.connected", "connection.renewed"]);
     let ended = Effect::Records(&["connection.ended", "connection.ended_upstream"]);
     Routes::default()
         .page(LIST, me, list)
@@ -64,14 +59,11 @@ pub(super) fn routes() -> Routes {
         .page(&format!("{one}/check"), me, check::show)
         .form(&format!("{one}/test"), me, tried, probe)
         .form(&format!("{one}/disconnect"), me, ended, disconnect)
-        .page(connect, me, offer)
-        .form(connect, me, begun, begin)
-        .download(
-            "/oauth/callback/{returning}",
-            me,
-            Effect::Records(&["connection.connected", "connection.renewed"]),
-            back,
-        )
+        .page(place, me, connect::offer)
+        .form(place, me, begun, connect::begin)
+        .form(&format!("{place}/client"), me, connected, connect::client)
+        .form(&format!("{place}/key"), me, connected, connect::key)
+        .download("/oauth/callback/{returning}", me, connected, connect::back)
 }
 
 /// All accounts, by organization.
@@ -156,37 +148,6 @@ struct ErrorLine {
     words: String,
 }
 
-/// What a person is about to allow.
-#[derive(Template)]
-#[template(path = "console/me/account_connect.html")]
-struct ConnectPage {
-    shell: Shell,
-    crumbs: Vec<Crumb>,
-    action: String,
-    provider: String,
-    host: String,
-    org: String,
-    person: String,
-    /// The account that is connected again; empty for a new one.
-    account: String,
-    scopes: Vec<String>,
-    /// For whom it is, where that is not the person; empty where it is.
-    whose: String,
-    /// For whom it could be, where there is a choice.
-    owners: Vec<Choice>,
-    form: ConnectForm,
-}
-
-/// The browser is on its way.
-#[derive(Template)]
-#[template(path = "console/me/account_leave.html")]
-struct LeavePage {
-    shell: Shell,
-    provider: String,
-    host: String,
-    url: String,
-}
-
 /// Nothing was connected.
 #[derive(Template)]
 #[template(path = "console/me/account_failed.html")]
@@ -194,32 +155,6 @@ struct FailedPage {
     shell: Shell,
     crumbs: Vec<Crumb>,
     why: String,
-}
-
-#[derive(Clone, Default, Deserialize)]
-struct ConnectForm {
-    #[serde(default)]
-    connection: String,
-    /// For whom: `me`, `org`, or `team:` with a short name.
-    #[serde(default, rename = "for")]
-    owner: String,
-    /// Scopes beyond the usual ones, with spaces between.
-    #[serde(default)]
-    scopes: String,
-    #[serde(default)]
-    return_to: String,
-}
-
-impl ConnectForm {
-    fn input(&self, provider: &str) -> BeginInput {
-        BeginInput {
-            provider: provider.to_owned(),
-            connection: Some(self.connection.clone()).filter(|id| !id.is_empty()),
-            owner: self.owner.clone(),
-            scopes: self.scopes.split_ascii_whitespace().map(str::to_owned).collect(),
-            return_to: safe_return(&self.return_to).unwrap_or_default().to_owned(),
-        }
-    }
 }
 
 #[derive(Deserialize)]
@@ -404,83 +339,6 @@ async fn disconnect(
         ),
     };
     Ok(go_saying(LIST, Toast::say(said)))
-}
-
-async fn offer(
-    ask: PersonPage,
-    Path((org, provider)): Path<(String, String)>,
-    Query(form): Query<ConnectForm>,
-) -> PageResult {
-    let (found, offer) = match accounts::offer(&ask.cx, &org, &form.input(&provider)).await {
-        Ok(found) => found,
-        Err(error) => return failed(&ask, error).await,
-    };
-    let host = words::host(&offer.provider);
-    let owners = match offer.connection {
-        Some(_) => Vec::new(),
-        None => words::owners(&offer, &form.owner),
-    };
-    let page_of = ConnectPage {
-        shell: shell_of::person(&ask, format!("Connect {}", offer.provider.name)).await?,
-        crumbs: vec![Crumb::to("Connected accounts", LIST)],
-        action: connect_href(found.slug.as_str(), offer.provider.slug.as_str()),
-        provider: offer.provider.name,
-        host,
-        org: found.name,
-        person: ask.cx.user.email.to_string(),
-        whose: match &offer.connection {
-            Some(connection) => words::whose(connection.owner, &connection.owner_name),
-            None => String::new(),
-        },
-        owners,
-        account: offer.connection.map(|connection| connection.title().to_owned()).unwrap_or_default(),
-        scopes: offer.scopes,
-        form,
-    };
-    page(&page_of)
-}
-
-async fn begin(
-    ask: PersonPage,
-    Path((org, provider)): Path<(String, String)>,
-    Form(form): Form<ConnectForm>,
-) -> PageResult {
-    let begun = match accounts::begin(&ask.cx, &org, &form.input(&provider)).await {
-        Ok(begun) => begun,
-        Err(error) => return failed(&ask, error).await,
-    };
-    let url = begun.url.to_string();
-    let onward = HeaderValue::from_str(&format!("0;url={url}"));
-    let mut response = page(&LeavePage {
-        shell: shell_of::person(&ask, format!("On to {}", begun.provider.name)).await?,
-        host: words::host(&begun.provider),
-        provider: begun.provider.name,
-        url,
-    })?;
-    if let Ok(onward) = onward {
-        response.headers_mut().insert(REFRESH, onward);
-    }
-    Ok(response)
-}
-
-async fn back(ask: PersonPage, Path(provider): Path<String>, RawQuery(query): RawQuery) -> PageResult {
-    match accounts::finish(&ask.cx, &provider, query.as_deref().unwrap_or_default()).await {
-        Ok(finished) => {
-            let own = format!("{LIST}/{}/{}", finished.org, finished.connection.id);
-            let onward = safe_return(&finished.return_to).unwrap_or(&own);
-            let provider = &finished.connection.provider_name;
-            let title = finished.connection.title();
-            let said = match finished.is_somebodys {
-                false => format!("{provider} is connected as {title}. Ask your agent to try again."),
-                true => format!(
-                    "{provider} is connected as {title}, which is one person's account: what agents of others do shows up \
-                     there as theirs."
-                ),
-            };
-            Ok(go_saying(onward, Toast::say(said)))
-        }
-        Err(error) => failed(&ask, error).await,
-    }
 }
 
 /// A refusal has a page of its own; every other failure is said as everywhere.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::{
     base::permission::Permission,
-    domain::connections::Provider,
+    domain::connections::{Obtaining, Provider},
     flow::actions::providers::{self, ProviderChange},
     web::{
         console::{
@@ -32,6 +32,8 @@ struct EditPage {
     crumbs: Vec<Crumb>,
     href: String,
     tells_apart: bool,
+    /// Whether there is no client, for people make keys.
+    is_key: bool,
     form: EditForm,
     faults: FormFaults,
 }
@@ -147,7 +149,8 @@ async fn render(
     shell.has_faults = !faults.is_empty();
     let crumbs = vec![crumb(ask), Crumb::to(provider.name.clone(), href.clone())];
     let tells_apart = provider.preset().is_some_and(|preset| preset.user_scope_parameter.is_some());
-    page_with(status, &EditPage { shell, crumbs, href, tells_apart, form, faults })
+    let is_key = provider.obtaining() == Obtaining::Key;
+    page_with(status, &EditPage { shell, crumbs, href, tells_apart, is_key, form, faults })
 }
 
 #[cfg(test)]
@@ -163,6 +166,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         crumbs: Vec::new(),
         href: "/o/acme/providers/gitlab".into(),
         tells_apart: !name.is_empty(),
+        is_key: false,
         form: EditForm { name: name.into(), scopes: name.into(), ..EditForm::default() },
         faults,
     };

@@ -6,7 +6,9 @@ use serde::Deserialize;
 
 use crate::{
     base::{ids::ProviderId, permission::Permission, secret::Secret},
-    domain::connections::{Elsewhere, Pkce, Preset, ProviderForm, Variable, VariableSource, preset},
+    domain::connections::{
+        Elsewhere, Obtaining, Pkce, Preset, ProviderForm, Variable, VariableSource, preset,
+    },
     flow::actions::providers::{self, ProviderInput},
     protocol::oauth::{client::ClientAuth, document::Facts},
     web::{
@@ -28,6 +30,9 @@ use crate::{
 /// The words for providers that have no preset.
 const CUSTOM: &str = "custom";
 const ISSUER: &str = "issuer";
+const CLIENT: &str = "client_credentials";
+const KEY: &str = "api_key";
+const WITHOUT_PRESET: [&str; 4] = [CUSTOM, ISSUER, CLIENT, KEY];
 
 /// The choice of a preset.
 #[derive(Template)]
@@ -61,6 +66,19 @@ struct NewPage {
 impl NewPage {
     fn is_custom(&self) -> bool {
         self.form.of == CUSTOM
+    }
+
+    fn is_client(&self) -> bool {
+        self.form.of == CLIENT
+    }
+
+    fn is_key(&self) -> bool {
+        self.form.of == KEY
+    }
+
+    /// Whether somebody signs in there and comes back.
+    fn has_callback(&self) -> bool {
+        !self.is_client() && !self.is_key()
     }
 
     fn tells_apart(&self) -> bool {
@@ -112,6 +130,9 @@ pub(super) struct NewForm {
     userinfo_url: String,
     client_auth: String,
     pkce: String,
+    resource: String,
+    audience: String,
+    keys_url: String,
     variables: Facts,
 }
 
@@ -124,7 +145,10 @@ impl NewForm {
             of: of.to_owned(),
             name: chosen.map(|preset| preset.name.clone()).unwrap_or_default(),
             scopes: chosen.map(|preset| words::typed(&preset.scopes)).unwrap_or_default(),
-            client_auth: if of == CUSTOM { ClientAuth::Post.as_str().to_owned() } else { String::new() },
+            client_auth: match of {
+                CUSTOM | CLIENT => ClientAuth::Post.as_str().to_owned(),
+                _ => String::new(),
+            },
             pkce: if of == CUSTOM { Pkce::Sent.as_str().to_owned() } else { String::new() },
             ..Self::default()
         }
@@ -149,6 +173,9 @@ impl NewForm {
                 "userinfo_url" => form.userinfo_url = value,
                 "client_auth" => form.client_auth = value,
                 "pkce" => form.pkce = value,
+                "resource" => form.resource = value,
+                "audience" => form.audience = value,
+                "keys_url" => form.keys_url = value,
                 name => {
                     if let Some(name) = name.strip_prefix("variable-") {
                         form.variables.insert(name.to_owned(), value);
@@ -160,7 +187,8 @@ impl NewForm {
     }
 
     fn input(&self) -> ProviderInput {
-        let has_preset = self.of != CUSTOM && self.of != ISSUER;
+        let has_preset = !WITHOUT_PRESET.contains(&self.of.as_str());
+        let kind = if self.of == CLIENT || self.of == KEY { self.of.clone() } else { String::new() };
         let scopes = words::scopes(&self.scopes);
         ProviderInput {
             id: self.id.parse().ok(),
@@ -169,6 +197,10 @@ impl NewForm {
                 name: self.name.clone(),
                 preset: if has_preset { self.of.clone() } else { String::new() },
                 variables: self.variables.clone(),
+                kind,
+                resource: self.resource.clone(),
+                audience: self.audience.clone(),
+                keys_url: self.keys_url.clone(),
                 issuer: self.issuer.clone(),
                 authorize_url: self.authorize_url.clone(),
                 token_url: self.token_url.clone(),
@@ -188,7 +220,7 @@ impl NewForm {
 
 pub(super) async fn new(ask: OrgPage, Query(query): Query<NewQuery>) -> PageResult {
     ask.cx.require(Permission::ProvidersWrite)?;
-    let is_known = query.of == CUSTOM || query.of == ISSUER || preset(&query.of).is_some();
+    let is_known = WITHOUT_PRESET.contains(&query.of.as_str()) || preset(&query.of).is_some();
     if is_known {
         return form_page(&ask, StatusCode::OK, NewForm::fresh(&query.of), FormFaults::default()).await;
     }
@@ -208,10 +240,12 @@ pub(super) async fn create(ask: OrgPage, Form(pairs): Form<Vec<(String, String)>
     let form = NewForm::of(pairs);
     match providers::register(&ask.cx, &form.input()).await {
         Ok(provider) => {
-            let toast = Toast::say(format!(
-                "{} was registered. Check that its callback address stands there too.",
-                provider.name
-            ));
+            let then = match provider.obtaining() {
+                Obtaining::SignIn => "Check that its callback address stands there too.",
+                Obtaining::Client => "Connect it now, for everybody or for a team.",
+                Obtaining::Key => "People connect it with keys that they make there.",
+            };
+            let toast = Toast::say(format!("{} was registered. {then}", provider.name));
             Ok(go_saying(&href(&ask, &provider), toast))
         }
         Err(error) => {
@@ -225,8 +259,12 @@ async fn form_page(ask: &OrgPage, status: StatusCode, mut form: NewForm, faults:
     let chosen = preset(&form.of);
     let id = form.id.parse().unwrap_or_else(|_| ProviderId::fresh());
     form.id = id.to_string();
-    let title =
-        chosen.map_or_else(|| "Add a custom provider".to_owned(), |preset| format!("Add {}", preset.name));
+    let title = match (chosen, form.of.as_str()) {
+        (Some(preset), _) => format!("Add {}", preset.name),
+        (None, CLIENT) => "Add a client's own access".to_owned(),
+        (None, KEY) => "Add a provider with keys".to_owned(),
+        (None, _) => "Add a custom provider".to_owned(),
+    };
     let mut shell = shell_of::org(ask, title).await?;
     shell.has_faults = !faults.is_empty();
     let action = format!("{}/new", list_href(ask));
@@ -238,7 +276,7 @@ async fn form_page(ask: &OrgPage, status: StatusCode, mut form: NewForm, faults:
         chosen,
         doubts: chosen.map(words::unverified).unwrap_or_default(),
         variables: chosen.map(|preset| variables(preset, &form)).unwrap_or_default(),
-        auths: auths(&form.client_auth),
+        auths: auths(&form.client_auth, form.of != CLIENT),
         pkces: pkces(&form.pkce),
         form,
         faults,
@@ -262,13 +300,15 @@ fn variables(preset: &'static Preset, form: &NewForm) -> Vec<VariableField> {
     asked.map(field).collect()
 }
 
-fn auths(chosen: &str) -> Vec<Choice> {
+/// How a client may show its secret; `with_none` where it need not have one.
+fn auths(chosen: &str, with_none: bool) -> Vec<Choice> {
     let all = [
         (ClientAuth::Post, "In the body", "Id and secret stand in the form; most take this."),
         (ClientAuth::Basic, "In the header", "Id and secret stand in the Authorization header."),
         (ClientAuth::None, "Not at all", "A public client, which has no secret."),
     ];
-    all.map(|(auth, label, hint)| Choice::new(auth.as_str(), label).hint(hint).chosen_by(chosen)).into()
+    let all = all.into_iter().filter(|(auth, ..)| with_none || *auth != ClientAuth::None);
+    all.map(|(auth, label, hint)| Choice::new(auth.as_str(), label).hint(hint).chosen_by(chosen)).collect()
 }
 
 fn pkces(chosen: &str) -> Vec<Choice> {
@@ -314,7 +354,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
             chosen,
             doubts: chosen.map(words::unverified).unwrap_or_default(),
             variables: chosen.map(|preset| variables(preset, &form)).unwrap_or_default(),
-            auths: auths("post"),
+            auths: auths("post", of != CLIENT),
             pkces: pkces("sent"),
             form,
             faults,
@@ -328,5 +368,9 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         sample("provider, new: by addresses", &new(CUSTOM, FormFaults::default())),
         sample("provider, new: by addresses, refused", &new(CUSTOM, all_wrong())),
         sample("provider, new: by issuer", &new(ISSUER, all_wrong())),
+        sample("provider, new: client", &new(CLIENT, FormFaults::default())),
+        sample("provider, new: client, refused", &new(CLIENT, all_wrong())),
+        sample("provider, new: key", &new(KEY, FormFaults::default())),
+        sample("provider, new: key, refused", &new(KEY, all_wrong())),
     ]
 }

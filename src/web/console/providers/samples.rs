@@ -1,8 +1,12 @@
 //! What the sample pages of providers are filled with, and all of them.
 
+use url::Url;
+
 use crate::{
     base::ids::{DataKeyId, ProviderId},
-    domain::connections::{Enrolment, Pkce, Provider, ProviderSource, SealedSecret, TemplateParts, preset},
+    domain::connections::{
+        ClientParts, Enrolment, Pkce, Provider, ProviderSource, SealedSecret, TemplateParts, preset,
+    },
     protocol::oauth::client::ClientAuth,
     web::{
         console::providers::{accounts, change, list, of_server, register, show},
@@ -29,7 +33,18 @@ pub(in crate::web::console) fn samples() -> Vec<Sample> {
 /// Something wrong with every field of the forms.
 pub(super) fn all_wrong() -> FormFaults {
     let fields = ["", "name", "slug", "client_id", "client_secret", "scopes", "user_scopes", "variables"];
-    let own = ["issuer", "authorize_url", "token_url", "revoke_url", "userinfo_url", "client_auth", "pkce"];
+    let own = [
+        "issuer",
+        "authorize_url",
+        "token_url",
+        "revoke_url",
+        "userinfo_url",
+        "client_auth",
+        "pkce",
+        "resource",
+        "audience",
+        "keys_url",
+    ];
     let pairs: Vec<_> = fields.into_iter().chain(own).map(|field| (field, "no")).collect();
     faults(&pairs)
 }
@@ -41,13 +56,32 @@ pub(super) fn of_preset(slug: &str) -> ProviderSource {
     ProviderSource::Preset { slug: slug.to_owned(), variables: variables.collect() }
 }
 
+/// A provider whose client acts in its own name.
+pub(super) fn client() -> ProviderSource {
+    ProviderSource::Client(Box::new(ClientParts {
+        token: at("https://id.example.com/oauth/token"),
+        revoke: Some(at("https://id.example.com/oauth/revoke")),
+        client_auth: ClientAuth::Basic,
+        resource: Some("https://mcp.example.com".to_owned()),
+        audience: Some("https://api.example.com".to_owned()),
+    }))
+}
+
+/// People make keys there.
+pub(super) fn key() -> ProviderSource {
+    ProviderSource::Key { page: Some(at("https://example.com/settings/keys")) }
+}
+
+fn at(text: &str) -> Url {
+    text.parse().expect("a URL")
+}
+
 /// A provider that described itself.
 pub(super) fn own() -> ProviderSource {
-    let url = |text: &str| text.parse().expect("a URL");
     ProviderSource::Own(Box::new(TemplateParts {
-        authorize: url("https://id.example.com/authorize"),
-        token: url("https://id.example.com/token"),
-        revoke: Some(url("https://id.example.com/revoke")),
+        authorize: at("https://id.example.com/authorize"),
+        token: at("https://id.example.com/token"),
+        revoke: Some(at("https://id.example.com/revoke")),
         userinfo: None,
         issuer: Some("https://id.example.com".to_owned()),
         names_itself: true,

@@ -6,7 +6,9 @@ use serde::Deserialize;
 
 use crate::{
     base::{permission::Permission, secret::Secret},
-    domain::connections::{Preset, Provider, ProviderSource, TemplateParts, presets_checked_on},
+    domain::connections::{
+        Obtaining, Places, Preset, Provider, ProviderSource, TemplateParts, presets_checked_on,
+    },
     flow::actions::providers::{self, ProviderSheet},
     web::{
         console::{
@@ -58,7 +60,20 @@ impl ProviderPage {
     }
 
     fn is_lost(&self) -> bool {
-        self.provider.template().is_none()
+        self.provider.template().is_none() && !self.is_key()
+    }
+
+    fn is_key(&self) -> bool {
+        self.provider.obtaining() == Obtaining::Key
+    }
+
+    /// Whether somebody signs in there and comes back.
+    fn has_callback(&self) -> bool {
+        self.provider.obtaining() == Obtaining::SignIn
+    }
+
+    fn places(&self) -> Places<'_> {
+        self.provider.source.places()
     }
 
     fn has_notes(&self) -> bool {
@@ -148,7 +163,7 @@ fn variables(provider: &Provider) -> Vec<(String, String)> {
 
 #[cfg(test)]
 pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
-    use crate::web::console::providers::samples::{all_wrong, of_preset, own, provider};
+    use crate::web::console::providers::samples::{all_wrong, client, key, of_preset, own, provider};
     use crate::web::kit::{
         samples::{LONG, SHARP, sample, shell},
         shell::Base,
@@ -182,5 +197,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         sample("provider: of a preset", &one(usual, FormFaults::default(), true)),
         sample("provider: refused", &one(provider(own(), LONG, false), all_wrong(), true)),
         sample("provider: off, to read", &one(lost, FormFaults::default(), false)),
+        sample("provider: client", &one(provider(client(), LONG, false), FormFaults::default(), true)),
+        sample("provider: key", &one(provider(key(), SHARP, false), FormFaults::default(), true)),
     ]
 }

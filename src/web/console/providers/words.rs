@@ -11,6 +11,8 @@ pub(super) fn kind(provider: &Provider) -> String {
         ProviderSource::Own(parts) if parts.is_openid => "Described by itself".to_owned(),
         ProviderSource::Own(parts) if parts.resource.is_some() => "Named by a server".to_owned(),
         ProviderSource::Own(_) => "Custom".to_owned(),
+        ProviderSource::Client(_) => "A client that acts in its own name".to_owned(),
+        ProviderSource::Key { .. } => "Keys that people make there".to_owned(),
     }
 }
 
@@ -26,8 +28,10 @@ pub(super) const fn enrolment(enrolment: Enrolment) -> &'static str {
 /// The host that people are sent to.
 pub(super) fn host(provider: &Provider) -> String {
     let template = provider.template();
-    let host = template.as_ref().and_then(|template| template.endpoints().0.host_str());
-    host.unwrap_or_default().to_owned()
+    let endpoints = template.as_ref().map(crate::domain::connections::Template::endpoints);
+    let host = endpoints.and_then(|(authorize, token)| authorize.unwrap_or(token).host_str());
+    let page = provider.source.places().authorize.and_then(url::Url::host_str);
+    host.or(page).unwrap_or_default().to_owned()
 }
 
 /// Scopes as they are typed: with spaces between.

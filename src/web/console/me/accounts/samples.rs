@@ -3,9 +3,12 @@
 use time::OffsetDateTime;
 
 use super::{
-    AccountPage, AccountRow, AccountsPage, ConnectForm, ConnectPage, ErrorLine, FailedPage, LIST, LeavePage,
-    Place, Tile, check, rule, words, words::Health,
+    AccountPage, AccountRow, AccountsPage, ErrorLine, FailedPage, LIST, Place, Tile, check,
+    connect::{ConnectForm, ConnectPage, LeavePage},
+    rule, words,
+    words::Health,
 };
+use crate::domain::connections::Obtaining;
 use crate::web::kit::{
     form::FormFaults,
     parts::{Choice, Crumb},
@@ -66,7 +69,7 @@ pub(super) fn all() -> Vec<Sample> {
         is_ended: false,
         faults,
     };
-    let connect = |text: &str, many: usize| ConnectPage {
+    let connect = |text: &str, many: usize, obtaining| ConnectPage {
         shell: shell(Base::Account, "Connect GitHub"),
         crumbs: vec![Crumb::to("Connected accounts", LIST)],
         action: "/me/accounts/acme/connect/github".into(),
@@ -78,7 +81,10 @@ pub(super) fn all() -> Vec<Sample> {
         scopes: vec![text.into(); many],
         whose: if many > 9 { text.into() } else { String::new() },
         owners: (0..many).map(|n| Choice::new(format!("team:{n}"), text)).collect(),
+        obtaining,
+        keys_page: if many > 9 { "https://example.com/keys".into() } else { String::new() },
         form: ConnectForm::default(),
+        faults: if many > 9 { faults(&[("key", LONG)]) } else { FormFaults::default() },
     };
     let mut all = vec![
         sample("my accounts: none", &list(vec![place(0, 0)], Vec::new())),
@@ -86,8 +92,11 @@ pub(super) fn all() -> Vec<Sample> {
         sample("my accounts: many", &list((0..5).map(|n| place(n, 12)).collect(), vec![row(LONG, true); 9])),
         sample("my account", &one("ada", false, FormFaults::default())),
         sample("my account: broken", &one(SHARP, true, faults(&[("name", LONG)]))),
-        sample("connect an account", &connect("GitHub", 2)),
-        sample("connect an account: much", &connect(SHARP, 40)),
+        sample("connect an account", &connect("GitHub", 2, Obtaining::SignIn)),
+        sample("connect an account: much", &connect(SHARP, 40, Obtaining::SignIn)),
+        sample("connect a client", &connect("GitHub", 0, Obtaining::Client)),
+        sample("connect with a key", &connect("GitHub", 2, Obtaining::Key)),
+        sample("connect with a key: refused", &connect(SHARP, 40, Obtaining::Key)),
         sample(
             "on to a provider",
             &LeavePage {

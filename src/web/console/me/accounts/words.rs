@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use crate::{
     domain::{
-        connections::{AccountOwner, Connection, ConnectionState, Provider},
+        connections::{AccountOwner, Connection, ConnectionState, Obtaining, Provider},
         policy::selector::Selector,
     },
     flow::actions::{connections::Offer, led_teams::LedTeam},
@@ -145,10 +145,17 @@ pub(super) fn owners(offer: &Offer, chosen: &str) -> Vec<Choice> {
     if !offer.sharing.is_any() {
         return Vec::new();
     }
-    let chosen = if chosen.is_empty() { "me" } else { chosen };
+    let is_shared_only = offer.provider.obtaining() == Obtaining::Client;
+    let chosen = match chosen {
+        "" if is_shared_only => "org",
+        "" => "me",
+        chosen => chosen,
+    };
     let everybody = offer.sharing.everybody.then(|| Choice::new("org", "Everybody here"));
     let team = |team: &LedTeam| Choice::new(format!("team:{}", team.slug), format!("The team {}", team.name));
-    std::iter::once(Choice::new("me", "You alone"))
+    let oneself = (!is_shared_only).then(|| Choice::new("me", "You alone"));
+    oneself
+        .into_iter()
         .chain(everybody)
         .chain(offer.sharing.teams.iter().map(team))
         .map(|choice| choice.chosen_by(chosen))
@@ -158,6 +165,8 @@ pub(super) fn owners(offer: &Offer, chosen: &str) -> Vec<Choice> {
 /// The host where people agree.
 pub(super) fn host(provider: &Provider) -> String {
     let template = provider.template();
-    let host = template.as_ref().and_then(|template| template.endpoints().0.host_str());
-    host.unwrap_or_default().to_owned()
+    let endpoints = template.as_ref().map(crate::domain::connections::Template::endpoints);
+    let host = endpoints.and_then(|(authorize, token)| authorize.unwrap_or(token).host_str());
+    let page = provider.source.places().authorize.and_then(url::Url::host_str);
+    host.or(page).unwrap_or_default().to_owned()
 }
