@@ -46,7 +46,7 @@ export async function startProvider() {
     })));
   // One that only asks about tokens.
   const asker = await register('client_secret_basic');
-  const basic = Buffer.from(`${asker.id}:${asker.secret}`).toString('base64');
+  const basic = Buffer.from([asker.id, asker.secret].map(encodeURIComponent).join(':')).toString('base64');
   const inspect = (token) =>
     asked(`${issuer}/token/introspection`, {
       method: 'POST',
