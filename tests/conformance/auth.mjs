@@ -2,6 +2,7 @@
 // protects itself, which is registered, connected, read and called through the gateway, as an admin, a person and an agent do.
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { MODERN, call, words } from './agent.mjs';
 import { apiOf, asker } from './http.mjs';
 import { Person } from './person.mjs';
 import { mintToken, startPortreeve } from './portreeve.mjs';
@@ -9,7 +10,6 @@ import { run, within } from './processes.mjs';
 import { report } from './prove.mjs';
 import { RESULTS } from './upstream.mjs';
 
-const MODERN = '2026-07-28';
 const ORIGIN = 'https://portreeve.test';
 const PASSWORD = 'a gate that keeps its word 7';
 // What the suite would rather see and no installation can do: the document of a client at the suite's own address.
@@ -31,27 +31,6 @@ const SCENARIOS = [
 ];
 
 // ---------------------------------------------------------------- one scenario, driven by the suite
-
-async function call(ask, slug, token, method, params) {
-  const meta = {
-    'io.modelcontextprotocol/protocolVersion': MODERN,
-    'io.modelcontextprotocol/clientCapabilities': {},
-  };
-  const headers = {
-    authorization: `Bearer ${token}`,
-    accept: 'application/json, text/event-stream',
-    'content-type': 'application/json',
-    'mcp-protocol-version': MODERN,
-    'mcp-method': method,
-    ...(params.name ? { 'mcp-name': params.name } : {}),
-  };
-  const message = { jsonrpc: '2.0', id: 1, method, params: { ...params, _meta: meta } };
-  const { text } = await ask('POST', `/mcp/proof/${slug}`, { headers, body: JSON.stringify(message) });
-  const events = text.split('\n').filter((line) => line.startsWith('data:'));
-  return JSON.parse(events.length ? events.at(-1).slice(5) : text);
-}
-
-const words = (answer) => answer.result?.content?.[0]?.text ?? answer.error?.message ?? '';
 
 async function drive(url) {
   const { port, key, token, cookies } = JSON.parse(readFileSync(STAGE, 'utf8'));

@@ -374,7 +374,7 @@ def records(export):
             yield line["record"]
 
 
-def run(kills, seed, folder):
+def run(seed, folder, kills):
     trial = Trial(folder, seed)
     try:
         return trial.run(kills)

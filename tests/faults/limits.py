@@ -58,7 +58,7 @@ class Limited(Trial):
         return is_kept and (kills > 0 or arrived == ALLOWED)
 
 
-def run(kills, seed, folder):
+def run(seed, folder, kills):
     trial = Limited(folder, seed)
     try:
         return trial.run(kills)

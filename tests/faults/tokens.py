@@ -39,12 +39,15 @@ class Tokens(Trial):
     patience = 30
 
     def __init__(self, folder, seed):
-        self.provider = Provider(LIVES_FOR)
+        self.provider = self.make_provider()
         self.arrivals, self.waits = collections.Counter(), []
         super().__init__(folder, seed)
         self.kills, self.settled, self.refreshed = [], [], queue.Queue()
         self.person = Person(self.standing, self.settings["PORTREEVE_BASE_URL"])
         self.provider.suspects = lambda: [replica.process.pid for replica in self.replicas]
+
+    def make_provider(self):
+        return Provider(LIVES_FOR)
 
     def make_upstream(self):
         provider, arrivals, lock = self.provider, self.arrivals, threading.Lock()
@@ -237,7 +240,7 @@ class Tokens(Trial):
                 if MARK in pathlib.Path(path).read_text(errors="replace")]
 
 
-def run(kills, seed, folder, seconds):
+def run(seed, folder, kills, seconds):
     trial = Tokens(folder, seed)
     try:
         return trial.run(kills, seconds)
