@@ -26,9 +26,12 @@ const FAR: Duration = Duration::minutes(8);
 const LEAST_BY_ITSELF: Duration = Duration::minutes(10);
 /// How often is looked for what is due.
 const ROUND: Duration = Duration::seconds(60);
+/// So close to its end a token counts as ended: providers count whole seconds, and a call takes its time to arrive.
+const LAST_MOMENT: Duration = Duration::seconds(1);
 /// For how long a provider is told of an account that was ended here, where it does not listen at once.
 pub const TELL_FOR: Duration = Duration::days(1);
-/// How often a refresh token is sent without an answer that was stored: once, and once more.
+/// How often a refresh token is sent in a row without an answer that was stored: once, and once more. Beyond that it rests in
+/// between.
 pub const MOST_PRESENTED: i32 = 2;
 
 /// What a call does about a connection's token.
@@ -54,6 +57,8 @@ impl HeldAccount {
     /// What is to be done about its token now.
     pub fn freshness(&self, now: OffsetDateTime) -> Freshness {
         let Some(ends) = self.expires_at else { return Freshness::Fresh };
+        // Of one that lives for seconds only a part of the last is lost.
+        let ends = ends - LAST_MOMENT.min((ends - self.issued_at) / 10);
         if now + margin(ends - self.issued_at) < ends {
             return Freshness::Fresh;
         }
@@ -107,6 +112,11 @@ pub enum Aftermath {
         /// When a new token is tried for again.
         until: OffsetDateTime,
     },
+    /// It rests until then, and nobody knows whether what was sent arrived: the provider says so when it is sent again.
+    Doubt {
+        /// When the same is sent again.
+        until: OffsetDateTime,
+    },
     /// Only its owner can help.
     Reauth,
     /// Only who registered the provider can help; a token that still lives is used until it ends.
@@ -123,17 +133,25 @@ impl Aftermath {
         match kind {
             FailureKind::DeadGrant => Self::Reauth,
             FailureKind::Unknown if presented < MOST_PRESENTED => Self::Again,
-            // It may have been taken for good: to send it a third time could end what a sibling holds.
-            FailureKind::Unknown => Self::Reauth,
+            // It may have been taken for good. The provider's word for that is all that ends an account: an outage that loses
+            // answers looks the same.
+            FailureKind::Unknown => Self::doubt(failures, now, chance),
             FailureKind::Transient => Self::Rest { until: now + pause(failures, chance) },
             FailureKind::BrokenClient => Self::Broken { until: now + LONGEST_PAUSE },
         }
     }
 
+    /// Of what was sent, by whoever, without an answer that was stored.
+    pub fn doubt(failures: i32, now: OffsetDateTime, chance: u16) -> Self {
+        Self::Doubt { until: now + pause(failures, chance) }
+    }
+
     /// The state that follows.
     pub const fn state(self) -> ConnectionState {
         match self {
-            Self::Again | Self::Rest { .. } | Self::Broken { .. } => ConnectionState::ErrorBackoff,
+            Self::Again | Self::Rest { .. } | Self::Doubt { .. } | Self::Broken { .. } => {
+                ConnectionState::ErrorBackoff
+            }
             Self::Reauth => ConnectionState::NeedsReauth,
         }
     }
@@ -143,10 +161,15 @@ impl Aftermath {
         matches!(self, Self::Rest { .. } | Self::Broken { .. })
     }
 
+    /// Whether what was sent may have arrived.
+    pub const fn is_doubtful(self) -> bool {
+        matches!(self, Self::Doubt { .. })
+    }
+
     /// When a new token is tried for again.
     pub const fn retry_at(self) -> Option<OffsetDateTime> {
         match self {
-            Self::Rest { until } | Self::Broken { until } => Some(until),
+            Self::Rest { until } | Self::Doubt { until } | Self::Broken { until } => Some(until),
             Self::Again | Self::Reauth => None,
         }
     }
@@ -214,16 +237,20 @@ mod tests {
             (0, Freshness::Fresh),
             (3_299, Freshness::Fresh),
             (3_300, Freshness::Ageing),
-            (3_599, Freshness::Ageing),
+            (3_598, Freshness::Ageing),
+            (3_599, Freshness::Stale),
             (3_600, Freshness::Stale),
         ] {
             assert_eq!(hour.freshness(at(second)), freshness, "{second}");
         }
         let once = held(Some(3_600), false);
         assert_eq!(
-            (once.freshness(at(3_599)), once.freshness(at(3_600))),
+            (once.freshness(at(3_598)), once.freshness(at(3_599))),
             (Freshness::Fresh, Freshness::Ended)
         );
+        let moments = held(Some(2), false);
+        let after = |millis| moments.freshness(at(0) + Duration::milliseconds(millis));
+        assert_eq!((after(1_799), after(1_800)), (Freshness::Fresh, Freshness::Ended));
         assert_eq!(held(None, false).freshness(at(9_999_999)), Freshness::Fresh);
     }
 
@@ -250,7 +277,11 @@ mod tests {
         let of = |kind, failures, presented| Aftermath::of(kind, failures, presented, at(0), 0);
         assert_eq!(of(FailureKind::DeadGrant, 0, 1), Aftermath::Reauth);
         assert_eq!(of(FailureKind::Unknown, 0, 1), Aftermath::Again);
-        assert_eq!(of(FailureKind::Unknown, 0, 2), Aftermath::Reauth);
+        assert_eq!(of(FailureKind::Unknown, 0, 2), Aftermath::Doubt { until: at(1) });
+        assert_eq!(of(FailureKind::Unknown, 9, 7), Aftermath::Doubt { until: at(60) });
+        assert!(
+            !of(FailureKind::Unknown, 0, 2).is_answered() && of(FailureKind::Unknown, 0, 2).is_doubtful()
+        );
         assert_eq!(of(FailureKind::Transient, 0, 1), Aftermath::Rest { until: at(1) });
         assert_eq!(of(FailureKind::Transient, 3, 1), Aftermath::Rest { until: at(8) });
         assert_eq!(of(FailureKind::Transient, 99, 1), Aftermath::Rest { until: at(60) });

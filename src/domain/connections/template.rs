@@ -50,6 +50,8 @@ pub struct Template {
     issuer: Option<String>,
     names_itself: bool,
     is_openid: bool,
+    /// Whether no preset says how it is spoken with.
+    is_own: bool,
     resource: Option<String>,
 }
 
@@ -179,6 +181,7 @@ impl Template {
             issuer: preset.issuer.clone(),
             names_itself: false,
             is_openid: false,
+            is_own: false,
             resource: None,
         })
     }
@@ -223,6 +226,7 @@ impl Template {
             issuer: parts.issuer.clone(),
             names_itself: parts.names_itself,
             is_openid: parts.is_openid,
+            is_own: true,
             resource: parts.resource.clone(),
         }
     }
@@ -260,6 +264,7 @@ impl Template {
             issuer: None,
             names_itself: false,
             is_openid: false,
+            is_own: true,
             resource: parts.resource.clone(),
         }
     }
@@ -292,6 +297,10 @@ impl Template {
     /// The address that a person's browser is sent to; none where nobody is asked.
     pub fn authorize_url(&self, ask: &Ask<'_>) -> Option<Url> {
         let scope = ask.scopes.join(&self.separator);
+        // Without it a provider may give no refresh token (OpenID Connect Core 1.0, section 11). What a preset says of its
+        // provider's ways counts before.
+        let wants_consent = self.is_own && ask.scopes.iter().any(|scope| scope == "offline_access");
+        let consent = [("prompt".to_owned(), "consent".to_owned())];
         let user_scope = ask.user_scopes.join(&self.separator);
         let authorize = Authorize {
             endpoint: self.authorize.as_ref()?,
@@ -303,7 +312,7 @@ impl Template {
             nonce: self.is_openid.then_some(ask.nonce),
             verifier: self.sends_pkce().then_some(ask.verifier),
             resource: self.resource.as_deref(),
-            parameters: &self.authorize_parameters,
+            parameters: if wants_consent { &consent } else { &self.authorize_parameters },
         };
         Some(authorize.url())
     }

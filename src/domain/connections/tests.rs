@@ -362,6 +362,13 @@ fn a_provider_that_describes_itself_is_spoken_with_as_it_says() {
     };
     let asked = template.authorize_url(&ask).expect("people agree");
     assert!(asked.query().is_some_and(|query| query.contains("nonce=") && query.contains("resource=https")));
+    assert!(!asked.as_str().contains("prompt="));
+    let scopes = ["offline_access".to_owned()];
+    let offline = template.authorize_url(&Ask { scopes: &scopes, ..ask }).expect("people agree");
+    assert!(
+        offline.as_str().contains("prompt=consent"),
+        "without it there may be no refresh token: {offline}"
+    );
     let claims = Document::read(br#"{"sub":"s1"}"#).expect("JSON");
     let none = Facts::new();
     let label = template.label(&[], &Document::default(), Some(&claims), &none).expect("a label");

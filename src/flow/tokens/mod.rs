@@ -4,7 +4,8 @@
 //! process by a turn for each connection, between them by a lease in the connection's row. What came is stored before anybody
 //! gets it, and a token is never asked for in a transaction.
 //!
-//! Invariant: a refresh token is sent once, and once more only where nobody can know whether the first time arrived.
+//! Invariant: a refresh token is sent once, and again only where nobody can know whether it arrived before: once more at once,
+//! then with pauses. Only what the provider says ends an account.
 //! Invariant: a token leaves this room for one request only; no error and no record holds one.
 
 mod armed;

@@ -210,9 +210,11 @@ impl Tokens {
             if self.lease(scope, &held, is_repeatable).await? {
                 return self.fetch(scope, &held, ready, leased_at).await;
             }
-            // Somebody sent it and died before the answer was stored: nobody knows what became of it, twice.
+            // Somebody sent it and died before the answer was stored, twice: nobody knows what became of it until it is sent
+            // again.
             if !is_repeatable && held.presented >= MOST_PRESENTED && !self.is_leased(scope, id).await? {
-                return self.fail(scope, &held, Aftermath::Reauth, &TokenFailure::lost()).await.map(Err);
+                let doubt = Aftermath::doubt(held.failures, self.parts().clock.now(), chance());
+                return self.fail(scope, &held, doubt, &TokenFailure::lost()).await.map(Err);
             }
             if Instant::now() >= patience {
                 return Ok(Err(NoToken::Away));
@@ -288,14 +290,13 @@ impl Tokens {
                 Ok(answer) => return self.keep(scope, held, (pair, asked_at), armed, &answer).await,
                 Err(failure) => failure,
             };
-            let chance = u16::from_be_bytes(random::bytes()) % 1001;
             let now = self.parts().clock.now();
             // What may be asked for again and again leaves no doubt: nothing is lost where an answer is.
             let kind = match (failure.kind, refresh) {
                 (FailureKind::Unknown, None) => FailureKind::Transient,
                 (kind, _) => kind,
             };
-            let aftermath = Aftermath::of(kind, held.failures, presented, now, chance);
+            let aftermath = Aftermath::of(kind, held.failures, presented, now, chance());
             if aftermath == Aftermath::Again {
                 let mut tx = OrgTx::begin(&self.parts().db, scope).await?;
                 let may = leases::again(&mut tx, held, self.0.process, seconds(LEASE)).await?;
@@ -449,6 +450,11 @@ impl Tokens {
         }
         Ok(())
     }
+}
+
+/// By how much a pause is longer than it has to be, in thousandths.
+fn chance() -> u16 {
+    u16::from_be_bytes(random::bytes()) % 1001
 }
 
 fn seconds(span: Duration) -> i32 {

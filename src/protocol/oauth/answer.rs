@@ -65,7 +65,13 @@ impl TokenAnswer {
         if !(200..300).contains(&status) {
             return Err(TokenFailure::of(status, document.as_ref()));
         }
-        let Some(mut rest) = document else { return Err(TokenFailure::unreadable(status)) };
+        let Some(mut rest) = document else {
+            return Err(if is_page(body) {
+                TokenFailure::page(status)
+            } else {
+                TokenFailure::unreadable(status)
+            });
+        };
         if is_refusal(rest.value()) {
             return Err(TokenFailure::of(status, Some(&rest)));
         }
@@ -81,6 +87,11 @@ impl TokenAnswer {
         let tokens = first.or_else(|| second.take()).ok_or_else(unreadable)?;
         Ok(Self { tokens, second, id_token, rest })
     }
+}
+
+/// Whether somebody who shows pages to people answered in the provider's place, as on its way or while it is being repaired.
+fn is_page(body: &[u8]) -> bool {
+    body.trim_ascii_start().starts_with(b"<")
 }
 
 impl Tokens {
@@ -241,7 +252,10 @@ mod tests {
         }
         let bound = read(r#"{"access_token":"a","token_type":"DPoP"}"#).expect_err("bound");
         assert_eq!(bound.kind, FailureKind::BrokenClient);
-        for body in ["", "[]", "null", "<html>", "{}", r#"{"access_token":7}"#, r#"{"access_token":""}"#] {
+        for page in ["<html>", "\r\n <!doctype html>"] {
+            assert_eq!(read(page).expect_err(page).kind, FailureKind::Transient, "{page}");
+        }
+        for body in ["", "[]", "null", "html", "{}", r#"{"access_token":7}"#, r#"{"access_token":""}"#] {
             assert_eq!(read(body).expect_err(body).kind, FailureKind::Unknown, "{body}");
         }
     }

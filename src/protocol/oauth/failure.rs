@@ -105,6 +105,11 @@ impl TokenFailure {
         Self { kind: FailureKind::Unknown, status: Some(status), code: None, words: None }
     }
 
+    /// A page for people in place of an answer.
+    pub(super) const fn page(status: u16) -> Self {
+        Self { kind: FailureKind::Transient, status: Some(status), code: None, words: None }
+    }
+
     /// Tokens of a kind that cannot be sent to anybody.
     pub(super) fn unusable(status: u16) -> Self {
         let code = Some("unsupported_token_type".to_owned());

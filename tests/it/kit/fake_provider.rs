@@ -47,6 +47,8 @@ pub(crate) enum Mishap {
     Answer(u16, Value),
     /// Does what it was asked to, and hangs up in place of the answer.
     Lose,
+    /// Shows a page for people, and does nothing.
+    Page,
     /// Waits before it answers.
     Slow(Duration),
 }
@@ -226,6 +228,10 @@ async fn token(State(shared): Shared, body: String) -> Response {
                 shared.lock().unwrap().presented.push(refresh.clone());
             }
             return (StatusCode::from_u16(status).unwrap(), Json(body)).into_response();
+        }
+        Some(Mishap::Page) => {
+            shared.lock().unwrap().presented.extend(asked.get("refresh_token").cloned());
+            return (StatusCode::OK, "\n <!doctype html><title>Back soon</title>").into_response();
         }
         Some(Mishap::Slow(pause)) => tokio::time::sleep(pause).await,
         Some(Mishap::Lose) => {

@@ -331,13 +331,14 @@ async fn a_server_that_stands_for_more_than_its_address_is_asked_at_its_address(
     assert_eq!(made.text("/resource"), stage.server.url("").trim_end_matches('/'));
     let same = stage.key.post(&format!("{ONE}/rediscover"), json!({})).await.expect(StatusCode::OK);
     assert_eq!(same.body["version"], 1);
-    // Another server that carries the same accounts, and comes first by its name, does not say whose they are.
+    // Another server cannot be given the same accounts, and does not say whose they are.
     let (other, _) = fake(Stands { issuer: "/other", ..USUAL }).await;
     stage.app.server_at(&stage.org, "another", &other.url("/mcp")).await;
     let carries = json!([{ "target": "header", "name": "Authorization", "source": "oauth", "provider": "linear",
         "template": "Bearer {value}" }]);
     let path = "/api/v1/orgs/acme/servers/another/credentials";
-    stage.key.send(Method::PUT, path, &[], Some(carries)).await.expect(StatusCode::OK);
+    let refused = stage.key.send(Method::PUT, path, &[], Some(carries)).await;
+    assert_eq!(refused.expect(StatusCode::UNPROCESSABLE_ENTITY).text("/errors/0/path"), "provider");
     let same = stage.key.post(&format!("{ONE}/rediscover"), json!({})).await.expect(StatusCode::OK);
     assert_eq!((&same.body["version"], other.asked().len()), (&json!(1), 0));
 }

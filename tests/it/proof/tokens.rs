@@ -72,6 +72,17 @@ impl Stage {
         self.script().await.get(&path).await.expect(StatusCode::OK).text("/state").to_owned()
     }
 
+    /// Waits until so many refresh tokens were sent, for what is fetched while nobody waits for it.
+    async fn until_presented(&self, wanted: usize) {
+        for _ in 0..200 {
+            if self.hub.presented().len() >= wanted {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        assert_eq!(self.hub.presented().len(), wanted);
+    }
+
     async fn letters(&self) -> usize {
         self.letters_about("gives no new token").await
     }
@@ -177,15 +188,58 @@ async fn a_replica_that_died_after_sending_is_followed_once() {
         lease_until = clock_timestamp() + interval '700 milliseconds'";
     stage.app.change(leased).await;
     assert!(stage.live().await.is_ok(), "the lease is waited for, and then it is tried once more");
-    // Twice gone: nobody knows what became of it, and nobody sends it a third time.
+    // Twice gone: nobody knows what became of it. It rests, and then the provider says so itself.
     stage.app.clock.advance(Duration::minutes(2));
     let before = stage.hub.presented().len();
     stage
         .app
         .change("update connections set presented = 2, lease_until = clock_timestamp() - interval '1 second'")
         .await;
-    assert_eq!(stage.live().await.unwrap_err(), NoToken::Reauth);
-    assert_eq!((stage.hub.presented().len(), stage.state().await.as_str()), (before, "needs_reauth"));
+    assert_eq!(stage.live().await.unwrap_err(), NoToken::Away);
+    assert_eq!((stage.hub.presented().len(), stage.state().await.as_str()), (before, "error_backoff"));
+    stage.app.clock.advance(Duration::minutes(2));
+    assert!(stage.live().await.is_ok(), "it had not arrived");
+    assert_eq!((stage.hub.presented().len(), stage.hub.reused()), (before + 1, 0));
+}
+
+#[tokio::test]
+async fn half_an_hour_of_lost_answers_gives_nobody_up_and_a_token_that_lives_is_used_meanwhile() {
+    let stage = stage(3600).await;
+    // The token is in its last minutes: each call has a new one fetched meanwhile.
+    stage.app.clock.advance(Duration::minutes(57));
+    let nonsense = || Mishap::Answer(200, json!({ "hello": true }));
+    stage.hub.next(nonsense());
+    stage.hub.next(nonsense());
+    assert!(stage.live().await.is_ok());
+    let away = "select count(*) from connections where state = 'error_backoff'";
+    stage.app.until_number(away, 1).await;
+    assert!(stage.live().await.is_ok(), "what lives is used");
+    let before = stage.hub.presented().len();
+    for minute in 0..30 {
+        stage.app.clock.advance(Duration::minutes(1) + Duration::seconds(20));
+        stage.hub.next(nonsense());
+        let _ = stage.live().await;
+        let sent = usize::try_from(minute).unwrap() + 1;
+        stage.until_presented(before + sent).await;
+    }
+    assert_eq!((stage.state().await.as_str(), stage.letters().await), ("error_backoff", 0));
+    stage.app.clock.advance(Duration::minutes(2));
+    assert!(stage.live().await.is_ok(), "it goes on by itself");
+    assert_eq!((stage.state().await.as_str(), stage.hub.reused()), ("active", 0));
+}
+
+#[tokio::test]
+async fn a_page_in_place_of_an_answer_leaves_nothing_in_doubt() {
+    let stage = stage(60).await;
+    stage.app.clock.advance(Duration::minutes(2));
+    for _ in 0..3 {
+        stage.hub.next(Mishap::Page);
+        let before = stage.hub.presented().len();
+        assert_eq!(stage.live().await.unwrap_err(), NoToken::Away);
+        assert_eq!(stage.hub.presented().len(), before + 1, "not sent again at once");
+        stage.app.clock.advance(Duration::minutes(2));
+    }
+    assert!(stage.live().await.is_ok());
 }
 
 #[tokio::test]
@@ -211,9 +265,9 @@ async fn a_token_without_a_successor_is_used_to_its_end() {
     stage.hub.without_refresh();
     stage.app.connected(&stage.org, &mut stage.bob, "hub").await;
     assert!(stage.live().await.is_ok());
-    stage.app.clock.advance(Duration::seconds(59));
+    stage.app.clock.advance(Duration::seconds(58));
     assert!(stage.live().await.is_ok());
-    stage.app.clock.advance(Duration::seconds(2));
+    stage.app.clock.advance(Duration::seconds(3));
     assert_eq!(stage.live().await.unwrap_err(), NoToken::Reauth);
     assert!(stage.hub.presented().is_empty());
 }

@@ -131,7 +131,8 @@ pub async fn fail(
         "update connections set state_since = case when state = $4 then state_since else $8 end, state = $4,
             state_reason = $5, retry_at = $6, failures = failures + 1, last_error_at = $8, last_error = $5,
             last_error_words = $7, lease_by = null, lease_until = null,
-            presented = case when $9 then greatest(0, presented - 1) when $10 then 0 else presented end,
+            presented = case when $9 then greatest(0, presented - 1) when $10 then 0 when $11 then least(presented, $12)
+                else presented end,
             version = version + 1
         where org_id = $1 and id = $2 and token_version = $3 and state in ('active', 'error_backoff')",
         tx.org().uuid(),
@@ -144,7 +145,10 @@ pub async fn fail(
         now,
         failed.is_unsent,
         // The provider answered, so nothing of what was sent is in doubt.
-        failed.aftermath.is_answered()
+        failed.aftermath.is_answered(),
+        // Once more after the pause.
+        failed.aftermath.is_doubtful(),
+        MOST_PRESENTED - 1
     )
     .execute(tx.conn())
     .await?;
