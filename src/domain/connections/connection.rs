@@ -345,6 +345,8 @@ pub struct ConnectRequest {
     pub proof: SealedTokens,
     /// The page to go on to; empty for the usual one.
     pub return_to: String,
+    /// Whether what comes of it is only looked at.
+    pub is_trial: bool,
     /// Until when it can be finished.
     pub expires_at: OffsetDateTime,
 }

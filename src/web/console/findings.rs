@@ -52,15 +52,19 @@ pub(super) const fn look(stand: Stand) -> (&'static str, &'static str, &'static 
 
 fn label(name: &str) -> &'static str {
     match name {
+        "account" => "Account",
         "address" => "Address",
         "callback" => "Way back",
         "catalogue" => "Tools",
         "credentials" => "Credentials",
+        "ending" => "Ending",
         "membership" => "Owner",
         "provider" => "Provider",
+        "renewal" => "Renewal",
         "scopes" => "Scopes",
         "secret" => "Secret",
         "session" => "You",
+        "sign_in" => "Sign-in",
         "token" => "Token",
         "upstream" => "Servers",
         _ => "Value",
@@ -87,15 +91,19 @@ mod tests {
     #[test]
     fn everything_that_is_looked_at_has_a_name() {
         let all = [
+            "account",
             "address",
             "callback",
             "catalogue",
             "credentials",
+            "ending",
             "membership",
             "provider",
+            "renewal",
             "scopes",
             "secret",
             "session",
+            "sign_in",
             "token",
             "upstream",
         ];

@@ -15,6 +15,7 @@ pub mod home;
 pub mod invitations;
 pub mod invite;
 pub mod jump;
+mod leave;
 pub mod me;
 pub mod members;
 pub mod offboarding;

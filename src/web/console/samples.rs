@@ -162,6 +162,7 @@ fn samples() -> Vec<Sample> {
         console::gate::samples,
         console::grants::samples,
         console::invitations::samples,
+        console::leave::samples,
         console::invite::samples,
         console::me::samples,
         console::members::samples,

@@ -164,55 +164,8 @@ async fn overflow(browser: &Browser) -> Option<String> {
     browser.eval(script).await.as_str().map(str::to_owned)
 }
 
-#[tokio::test]
-async fn busy_pages_of_servers_providers_and_grants_are_for_everybody() {
-    let Some(browser) = Browser::open().await else {
-        return;
-    };
-    let app = TestApp::start().await;
-    let org = app.org("acme").await;
-    let ada = app.member(&org, "Ada Admin", Role::Owner).await;
-    let upstream = FakeServer::answering(answer).await;
-    plant_servers(&app, &org, &upstream.url("/mcp")).await;
-    for preset in ["google", "github-app", "notion"] {
-        app.provider(&org, preset).await;
-    }
-    let (grant, token) = plant_grants(&app, &org, &ada).await;
-    make_calls(&app, &token).await;
-    browser.goto(&format!("{}/login", app.origin())).await;
-    browser.console().await;
-    let session = ada.browser.cookie("portreeve_session").unwrap();
-    let cookie = json!({ "name": "portreeve_session", "value": session, "url": app.origin() });
-    browser.cdp("Network.setCookie", cookie).await;
-    let paths = [
-        ("servers", "/o/acme/servers".to_owned()),
-        ("server", "/o/acme/servers/github".to_owned()),
-        ("server-failing", "/o/acme/servers/ledger-of-the-holding".to_owned()),
-        ("tool-changed", "/o/acme/servers/github/tools/get_issue".to_owned()),
-        ("tool-new", "/o/acme/servers/github/tools/pay_workflow_of_an_organization".to_owned()),
-        ("check", "/o/acme/servers/github/check".to_owned()),
-        ("credentials", "/o/acme/servers/github/credentials".to_owned()),
-        ("server-new", "/o/acme/servers/new".to_owned()),
-        ("providers", "/o/acme/providers".to_owned()),
-        ("provider", "/o/acme/providers/google".to_owned()),
-        ("provider-accounts", "/o/acme/providers/google/accounts".to_owned()),
-        ("provider-of-server", "/o/acme/servers/github/provider".to_owned()),
-        ("wiring", "/o/acme/wiring".to_owned()),
-        ("my-accounts", "/me/accounts".to_owned()),
-        ("connect-account", "/me/accounts/acme/connect/google".to_owned()),
-        ("api-shapes", "/api/docs/shapes".to_owned()),
-        ("provider-edit", "/o/acme/providers/google/edit".to_owned()),
-        ("provider-choose", "/o/acme/providers/new".to_owned()),
-        ("provider-new", "/o/acme/providers/new?of=gitlab".to_owned()),
-        ("provider-custom", "/o/acme/providers/new?of=custom".to_owned()),
-        ("agents", "/o/acme/agents".to_owned()),
-        ("agent", format!("/o/acme/agents/{grant}")),
-        ("agent-new", "/o/acme/agents/new".to_owned()),
-        ("agent-token", format!("/o/acme/agents/{grant}/tokens/new")),
-        ("my-agents", "/me/agents".to_owned()),
-        ("connect", "/me/agents/connect".to_owned()),
-        ("gate", "/o/acme/gate".to_owned()),
-    ];
+/// Looks at pages in both schemes and at the widths that count; with SHOTS set, leaves pictures of them there.
+pub(super) async fn look(browser: &Browser, app: &TestApp, paths: &[(&str, String)]) {
     let mut faults = Vec::new();
     for (name, path) in paths {
         browser.goto(&format!("{}{path}", app.origin())).await;
@@ -238,5 +191,58 @@ async fn busy_pages_of_servers_providers_and_grants_are_for_everybody() {
         faults.extend(overflow(&browser).await.map(|wide| format!("{path} is wider than 320: {wide}")));
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Signs a person in.
+pub(super) async fn sign_in(browser: &Browser, app: &TestApp, person: &Person) {
+    browser.goto(&format!("{}/login", app.origin())).await;
+    browser.console().await;
+    let session = person.browser.cookie("portreeve_session").unwrap();
+    let cookie = json!({ "name": "portreeve_session", "value": session, "url": app.origin() });
+    browser.cdp("Network.setCookie", cookie).await;
+}
+
+#[tokio::test]
+async fn busy_pages_of_servers_providers_and_grants_are_for_everybody() {
+    let Some(browser) = Browser::open().await else {
+        return;
+    };
+    let app = TestApp::start().await;
+    let org = app.org("acme").await;
+    let ada = app.member(&org, "Ada Admin", Role::Owner).await;
+    let upstream = FakeServer::answering(answer).await;
+    plant_servers(&app, &org, &upstream.url("/mcp")).await;
+    for preset in ["google", "github-app", "notion"] {
+        app.provider(&org, preset).await;
+    }
+    let (grant, token) = plant_grants(&app, &org, &ada).await;
+    make_calls(&app, &token).await;
+    sign_in(&browser, &app, &ada).await;
+    let paths = [
+        ("servers", "/o/acme/servers".to_owned()),
+        ("server", "/o/acme/servers/github".to_owned()),
+        ("server-failing", "/o/acme/servers/ledger-of-the-holding".to_owned()),
+        ("tool-changed", "/o/acme/servers/github/tools/get_issue".to_owned()),
+        ("tool-new", "/o/acme/servers/github/tools/pay_workflow_of_an_organization".to_owned()),
+        ("check", "/o/acme/servers/github/check".to_owned()),
+        ("credentials", "/o/acme/servers/github/credentials".to_owned()),
+        ("server-new", "/o/acme/servers/new".to_owned()),
+        ("provider-of-server", "/o/acme/servers/github/provider".to_owned()),
+        ("connect-account", "/me/accounts/acme/connect/google".to_owned()),
+        ("api-shapes", "/api/docs/shapes".to_owned()),
+        ("agents", "/o/acme/agents".to_owned()),
+        ("agent", format!("/o/acme/agents/{grant}")),
+        ("agent-new", "/o/acme/agents/new".to_owned()),
+        ("agent-token", format!("/o/acme/agents/{grant}/tokens/new")),
+        ("my-agents", "/me/agents".to_owned()),
+        ("connect", "/me/agents/connect".to_owned()),
+        ("gate", "/o/acme/gate".to_owned()),
+        ("layers", "/o/acme/policies/layers".to_owned()),
+        ("effective", format!("/o/acme/policies/effective?grant={grant}&server=github")),
+        ("policy-new", "/o/acme/policies/new".to_owned()),
+        ("policy-suggested", "/o/acme/servers/github/suggested".to_owned()),
+        ("access-requests", "/o/acme/access".to_owned()),
+    ];
+    look(&browser, &app, &paths).await;
     browser.finish().await;
 }

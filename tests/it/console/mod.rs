@@ -5,6 +5,7 @@ mod api_keys;
 mod approvals;
 mod audit;
 mod crowded;
+mod crowded_accounts;
 mod door;
 mod gate;
 mod grants;

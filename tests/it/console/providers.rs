@@ -3,7 +3,13 @@
 use http::StatusCode;
 use portreeve::base::permission::Role;
 
-use crate::kit::{app::TestApp, http::Visitor};
+use serde_json::json;
+
+use crate::kit::{
+    app::TestApp,
+    fake_provider::{FakeProvider, Mishap, agree},
+    http::{Page, Visitor},
+};
 
 const PROVIDERS: &str = "/o/acme/providers";
 const NEW: &str = "/o/acme/providers/new";
@@ -44,7 +50,7 @@ async fn a_provider_is_chosen_registered_changed_and_deleted() {
     let edit = format!("{ONE}/edit");
     let page = ada.get(&edit).await.expect(StatusCode::OK);
     let page = ada.submit(&page, &edit, &[("name", "Code"), ("scopes", "")]).await;
-    assert!(ada.follow(page).await.expect(StatusCode::OK).says("no scopes"));
+    assert!(ada.follow(page).await.expect(StatusCode::OK).says("No scopes: a token may do"));
     app.change("update providers set secret_changed_at = secret_changed_at - interval '9 days'").await;
     let page = ada.get(ONE).await.expect(StatusCode::OK);
     assert!(page.says("The same for 9 days"));
@@ -122,5 +128,162 @@ async fn whoever_may_only_use_agents_sees_no_provider() {
     let mut mia = app.member(&org, "Mia Member", Role::Member).await.browser;
     for path in [PROVIDERS, NEW, ONE] {
         mia.get(path).await.expect(StatusCode::FORBIDDEN);
+    }
+}
+
+/// Signs in at the provider for a test of it, and shows what came of it.
+async fn tested(by: &mut Visitor, one: &str) -> Page {
+    let page = by.get(one).await.expect(StatusCode::OK);
+    let page = by.submit(&page, &format!("{one}/try"), &[]).await.expect(StatusCode::OK);
+    let onward = page.headers["refresh"].to_str().unwrap().strip_prefix("0;url=").unwrap().to_owned();
+    by.get(&agree(&onward).await).await
+}
+
+#[tokio::test]
+async fn an_admin_tests_the_sign_in_and_nothing_is_kept_of_it() {
+    let app = TestApp::start().await;
+    let (org, mut ada) = admin(&app).await;
+    let hub = FakeProvider::start().await;
+    app.hub(&org, "hub", &hub).await;
+    let one = "/o/acme/providers/hub";
+    hub.grant("read");
+    let page = tested(&mut ada, one).await.expect(StatusCode::OK);
+    for words in [
+        "You signed in at Fake Hub, came back, and it took its own code.",
+        "It gave a token for 60 minutes.",
+        "It gave a refresh token",
+        "It did not grant: write.",
+        "It says whose account it is: ada, ada@hub.example, id-of-ada.",
+        "It ended the tokens of this trial when it was told.",
+    ] {
+        assert!(page.says(words), "{words}: {}", page.body);
+    }
+    assert_eq!(hub.revoked().len(), 1);
+    assert_eq!(app.number("select count(*) from connections").await, 0);
+    assert_eq!(app.number("select count(*) from connect_requests").await, 0);
+    for secret in hub.secrets() {
+        assert!(!page.body.contains(&secret));
+    }
+    // A provider that is switched off is tried before it is switched on; one that refuses says why, in its own words.
+    let shown = ada.get(one).await.expect(StatusCode::OK);
+    ada.submit(&shown, &format!("{one}/disable"), &[]).await.expect(StatusCode::SEE_OTHER);
+    hub.next(Mishap::Answer(
+        401,
+        json!({ "error": "invalid_client", "error_description": "Secret expired on Friday." }),
+    ));
+    let page = tested(&mut ada, one).await.expect(StatusCode::OK);
+    assert!(page.says("does not accept the client's id or secret") && page.says("Secret expired on Friday"));
+    assert!(page.says("Not looked at") && page.says("Nothing was connected, and no token was kept."));
+    let recorded = app.recorded(&org).await;
+    assert_eq!(recorded, ["provider.tried", "provider.disabled", "provider.tried"]);
+    // Without a refresh token people would have to come back every hour.
+    hub.without_refresh();
+    let page = tested(&mut ada, one).await.expect(StatusCode::OK);
+    assert!(page.says("people have to connect again whenever a token ends"));
+}
+
+#[tokio::test]
+async fn a_test_ends_nobodys_account_and_is_for_who_may_change_providers_all_the_way() {
+    let app = TestApp::start().await;
+    let org = app.org("acme").await;
+    let mut ada = app.member(&org, "Ada Admin", Role::Admin).await;
+    let hub = FakeProvider::start().await;
+    app.hub(&org, "hub", &hub).await;
+    let one = "/o/acme/providers/hub";
+    let id = app.connected(&org, &mut ada, "hub").await;
+    let page = tested(&mut ada.browser, one).await.expect(StatusCode::OK);
+    assert!(page.says("some providers end all its tokens at once"), "{}", page.body);
+    assert!(hub.revoked().is_empty());
+    assert_eq!(
+        app.number("select count(*) from connections where state = 'active' and token_version = 1").await,
+        1
+    );
+    let account = ada.browser.get(&format!("/me/accounts/acme/{id}")).await.expect(StatusCode::OK);
+    assert!(account.says("Working"));
+    // Who may no longer change providers when they come back learns nothing of it.
+    let page = ada.browser.get(one).await.expect(StatusCode::OK);
+    let page = ada.browser.submit(&page, &format!("{one}/try"), &[]).await.expect(StatusCode::OK);
+    let onward = page.headers["refresh"].to_str().unwrap().strip_prefix("0;url=").unwrap().to_owned();
+    let back = agree(&onward).await;
+    app.change(&format!("update memberships set role = 'member' where user_id = '{}'", ada.id.uuid())).await;
+    ada.browser.get(&back).await.expect(StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_client_of_its_own_is_tested_without_anybody_signing_in() {
+    let app = TestApp::start().await;
+    let (org, mut ada) = admin(&app).await;
+    let hub = FakeProvider::start().await;
+    let (token_url, revoke_url) = hub.endpoints();
+    let page = ada.get(&format!("{NEW}?of=client_credentials")).await.expect(StatusCode::OK);
+    assert!(!page.says("callback address"));
+    let fields = [
+        ("name", "Robots"),
+        ("token_url", token_url.as_str()),
+        ("revoke_url", revoke_url.as_str()),
+        ("client_id", "robot-1"),
+        ("client_secret", "s3cret-of-the-client"),
+    ];
+    let done = ada.submit(&page, NEW, &fields).await;
+    let page = ada.follow(done).await.expect(StatusCode::OK);
+    assert!(page.says("Connect it now, for everybody or for a team.") && !page.says("Callback address"));
+    assert!(page.body.contains("href=\"/me/accounts/acme/connect/robots\""), "{}", page.body);
+    let test = "/o/acme/providers/robots/try/client";
+    let page = ada.submit(&page, test, &[]).await.expect(StatusCode::OK);
+    assert!(
+        page.says("Robots knows the client and takes its secret.")
+            && page.says("Agents act as the client robot-1.")
+    );
+    assert_eq!((hub.revoked().len(), app.number("select count(*) from connections").await), (1, 0));
+    assert_eq!(app.recorded(&org).await, ["provider.created", "provider.tried"]);
+    let page = ada.get(&format!("{NEW}?of=api_key")).await.expect(StatusCode::OK);
+    let fields = [("name", "Keys"), ("keys_url", "https://keys.example/settings")];
+    let done = ada.submit(&page, NEW, &fields).await;
+    let page = ada.follow(done).await.expect(StatusCode::OK);
+    assert!(
+        page.says("https://keys.example/settings")
+            && !page.says("Client secret")
+            && !page.says("Test sign-in")
+    );
+}
+
+#[tokio::test]
+async fn a_providers_page_tells_scopes_that_tools_need_and_what_went_wrong_with_its_accounts() {
+    let app = TestApp::start().await;
+    let org = app.org("acme").await;
+    let mut ada = app.member(&org, "Ada Admin", Role::Admin).await;
+    let hub = FakeProvider::start().await;
+    app.hub(&org, "hub", &hub).await;
+    let one = "/o/acme/providers/hub";
+    let empty = ada.browser.get(one).await.expect(StatusCode::OK);
+    assert!(empty.says("Nobody has connected one yet.") && empty.says("no tool that says so"));
+    let server = app.server_at(&org, "issues", "https://issues.example/mcp").await;
+    app.accept_tools(&org, server, &[json!({ "name": "close_issue", "inputSchema": { "type": "object" } })])
+        .await;
+    let key = app.key_of(&org, ada.id, Role::Admin, &["*"]).await;
+    let carries = json!([{ "target": "header", "name": "X-Key", "source": "oauth", "provider": "hub" }]);
+    let path = "/api/v1/orgs/acme/servers/issues";
+    key.send(http::Method::PUT, &format!("{path}/credentials"), &[], Some(carries))
+        .await
+        .expect(StatusCode::OK);
+    let needs = json!({ "required_scopes": ["write", "admin"] });
+    key.send(http::Method::PATCH, &format!("{path}/tools/close_issue"), &[], Some(needs))
+        .await
+        .expect(StatusCode::OK);
+    app.connected(&org, &mut ada, "hub").await;
+    app.change(
+        "update connections set state = 'needs_reauth', last_error = 'invalid_grant', last_error_at = now(),
+            last_error_words = 'Token was revoked by its owner.'",
+    )
+    .await;
+    let page = ada.browser.get(one).await.expect(StatusCode::OK);
+    for words in [
+        "1 connected",
+        "1 to be connected again",
+        "Token was revoked by its owner.",
+        "close_issue",
+        "Not yet",
+    ] {
+        assert!(page.says(words), "{words}: {}", page.body);
     }
 }

@@ -93,3 +93,40 @@ pub async fn was_refused_since(
     .await?;
     Ok(was)
 }
+
+/// What last went wrong with accounts at a provider, each account's latest, the newest first: which account, its title, when,
+/// the code, and the provider's own words.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn troubles(tx: &mut OrgTx, provider: ProviderId, first: i64) -> DbResult<Vec<Trouble>> {
+    let rows = sqlx::query_as!(
+        Trouble,
+        r#"select id as "connection: ConnectionId",
+            coalesce(nullif(name, ''), nullif(account_name, ''), nullif(account_email, ''), account_id) as "title!",
+            last_error_at as "at!", last_error as code, last_error_words as words
+        from connections where org_id = $1 and provider_id = $2 and state <> 'revoked' and last_error_at is not null
+        order by last_error_at desc, id limit $3"#,
+        tx.org().uuid(),
+        provider.uuid(),
+        first
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows)
+}
+
+/// What last went wrong with an account.
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    /// Which.
+    pub connection: ConnectionId,
+    /// What it is called; empty where it has no name.
+    pub title: String,
+    /// When.
+    pub at: OffsetDateTime,
+    /// What, as a code.
+    pub code: String,
+    /// The provider's own words; empty where there were none.
+    pub words: String,
+}

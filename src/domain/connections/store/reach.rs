@@ -76,3 +76,38 @@ pub async fn lacking(tx: &mut OrgTx, provider: ProviderId, first: i64) -> DbResu
     .await?;
     Ok((rows.first().map_or(0, |row| row.count), rows.into_iter().map(|row| row.name).collect()))
 }
+
+/// Whether an account is connected at a provider, by whomever; without an id, whether any is.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn is_connected(tx: &mut OrgTx, provider: ProviderId, account: &str) -> DbResult<bool> {
+    let is = sqlx::query_scalar!(
+        r#"select exists (select from connections where org_id = $1 and provider_id = $2 and state <> 'revoked'
+            and (account_id = $3 or $3 = '')) as "is!""#,
+        tx.org().uuid(),
+        provider.uuid(),
+        account
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(is)
+}
+
+/// How many accounts are connected at a provider, how many of them have to be connected again, and how many rest after a
+/// failure.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn standing(tx: &mut OrgTx, provider: ProviderId) -> DbResult<(i64, i64, i64)> {
+    let row = sqlx::query!(
+        r#"select count(*) as "all!", count(*) filter (where state = 'needs_reauth') as "broken!",
+            count(*) filter (where state = 'error_backoff') as "resting!"
+        from connections where org_id = $1 and provider_id = $2 and state <> 'revoked'"#,
+        tx.org().uuid(),
+        provider.uuid()
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok((row.all, row.broken, row.resting))
+}

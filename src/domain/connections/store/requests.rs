@@ -38,8 +38,8 @@ pub async fn insert(
     .await?;
     sqlx::query!(
         "insert into connect_requests (org_id, id, state_hash, user_id, session_id, provider_id, provider_version,
-            owner_kind, team_id, connection_id, scopes, sealed_proof, data_key_id, return_to, created_at, expires_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+            owner_kind, team_id, connection_id, scopes, sealed_proof, data_key_id, return_to, created_at, expires_at, is_trial)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
         tx.org().uuid(),
         new.id.uuid(),
         &state[..],
@@ -55,7 +55,8 @@ pub async fn insert(
         new.proof.key.uuid(),
         new.return_to,
         now,
-        new.expires_at
+        new.expires_at,
+        new.is_trial
     )
     .execute(tx.conn())
     .await?;
@@ -86,7 +87,7 @@ pub async fn take(tx: &mut OrgTx, state: &Digest) -> DbResult<Option<ConnectRequ
         returning id as "id: ConnectRequestId", user_id as "user: UserId", session_id as "session: SessionId",
             provider_id as "provider: ProviderId", provider_version, owner_kind, team_id as "team: TeamId",
             connection_id as "connection: ConnectionId", scopes, sealed_proof, data_key_id as "key: DataKeyId", return_to,
-            expires_at"#,
+            is_trial, expires_at"#,
         tx.org().uuid(),
         &state[..]
     )
@@ -107,6 +108,7 @@ pub async fn take(tx: &mut OrgTx, state: &Digest) -> DbResult<Option<ConnectRequ
         scopes: row.scopes,
         proof: SealedTokens { key: row.key, bytes: row.sealed_proof },
         return_to: row.return_to,
+        is_trial: row.is_trial,
         expires_at: row.expires_at,
     }))
 }

@@ -3,7 +3,11 @@
 use time::Duration;
 
 use crate::{
-    base::{crypto::random, ids::ConnectRequestId, permission::Permission},
+    base::{
+        crypto::random,
+        ids::{ConnectRequestId, ConnectionId},
+        permission::Permission,
+    },
     domain::{
         audit::{self, Unrecorded},
         connections::{
@@ -156,17 +160,43 @@ fn shared_only(provider: &Provider) -> ActionError {
 /// As [`offer`]; `NotFound` where nobody signs in at the provider; `NotSignedIn` for whoever is no person in a browser.
 pub async fn begin(cx: &OrgCx, input: &BeginInput) -> ActionResult<Begun> {
     cx.require(Permission::ConnectionsOwn)?;
+    let mut tx = cx.tx().await?;
+    let Offer { provider, connection, scopes, owner, sharing: _ } = offered(cx, &mut tx, input).await?;
+    let connection = connection.map(|connection| connection.id);
+    let return_to = input.return_to.clone();
+    set_out(cx, tx, provider, SetOut { owner, connection, scopes, return_to, is_trial: false }).await
+}
+
+/// What a browser sets out for.
+pub(super) struct SetOut {
+    /// For whom.
+    pub(super) owner: AccountOwner,
+    /// The connection that is renewed.
+    pub(super) connection: Option<ConnectionId>,
+    /// What is asked for.
+    pub(super) scopes: Vec<String>,
+    /// The page to go on to.
+    pub(super) return_to: String,
+    /// Whether what comes of it is only looked at.
+    pub(super) is_trial: bool,
+}
+
+/// Keeps what the way back is known by, and gives the address that the browser goes to.
+pub(super) async fn set_out(
+    cx: &OrgCx,
+    mut tx: OrgTx,
+    provider: Provider,
+    out: SetOut,
+) -> ActionResult<Begun> {
     let person = cx.person.as_ref().ok_or(ActionError::NotSignedIn)?;
+    if provider.obtaining() != Obtaining::SignIn {
+        return Err(ActionError::NotFound);
+    }
     let (state, nonce, verifier) = (
         State::of_random(random::bytes()),
         State::of_random(random::bytes()),
         Verifier::of_random(random::bytes()),
     );
-    let mut tx = cx.tx().await?;
-    let Offer { provider, connection, scopes, owner, sharing: _ } = offered(cx, &mut tx, input).await?;
-    if provider.obtaining() != Obtaining::SignIn {
-        return Err(ActionError::NotFound);
-    }
     let armed = Armed::of(&cx.ports.vault, &mut tx, provider).await?;
     let Armed { provider, template, client } = armed.ok_or_else(|| {
         ActionError::refused(
@@ -177,31 +207,32 @@ pub async fn begin(cx: &OrgCx, input: &BeginInput) -> ActionResult<Begun> {
     let id = ConnectRequestId::fresh();
     let proof = format!("{} {}", verifier.text().expose(), nonce.text().expose());
     let sealed = cx.ports.vault.seal(&mut tx, cell(id), proof.as_bytes()).await?;
+    let redirect_uri = cx.ports.tokens.redirect_uri(provider.id);
+    let url = template.authorize_url(&Ask {
+        client_id: &client.id,
+        redirect_uri: &redirect_uri,
+        scopes: &out.scopes,
+        user_scopes: &provider.user_scopes,
+        state: &state,
+        nonce: &nonce,
+        verifier: &verifier,
+    });
     let request = ConnectRequest {
         id,
         user: person.id(),
         session: person.session.id,
         provider: provider.id,
         provider_version: provider.version,
-        owner,
-        connection: connection.map(|connection| connection.id),
-        scopes: scopes.clone(),
+        owner: out.owner,
+        connection: out.connection,
+        scopes: out.scopes,
         proof: SealedTokens { key: sealed.key, bytes: sealed.bytes },
-        return_to: input.return_to.clone(),
+        return_to: out.return_to,
+        is_trial: out.is_trial,
         expires_at: cx.now() + WITHIN,
     };
     requests::insert(&mut tx, &request, &state.hash(), cx.now()).await?;
     audit::commit_unrecorded(tx, Unrecorded::Ceremony).await?;
-    let redirect_uri = cx.ports.tokens.redirect_uri(provider.id);
-    let url = template.authorize_url(&Ask {
-        client_id: &client.id,
-        redirect_uri: &redirect_uri,
-        scopes: &scopes,
-        user_scopes: &provider.user_scopes,
-        state: &state,
-        nonce: &nonce,
-        verifier: &verifier,
-    });
     Ok(Begun { provider, url: url.ok_or(ActionError::NotFound)? })
 }
 

@@ -12,7 +12,9 @@ use crate::{
     flow::{
         actions::connections::{
             arrived::{Arrived, Kept, changed},
-            begin, words,
+            begin,
+            trial::{self, Trial},
+            words,
         },
         cx::{OrgCx, PersonCx},
         enter,
@@ -43,12 +45,21 @@ pub struct Finished {
     pub return_to: String,
 }
 
+/// What came of somebody's way to a provider and back.
+#[derive(Debug)]
+pub enum Returned {
+    /// An account was connected.
+    Connected(Finished),
+    /// An admin tried how it goes.
+    Tried(Trial),
+}
+
 /// Takes what a browser brings back from a provider.
 ///
 /// # Errors
 /// A refusal that says what happened, who can help and how, for every way in which a provider refuses; nothing is connected
 /// then. Whatever it is, the request cannot be finished a second time.
-pub async fn finish(person: &PersonCx, provider: &str, query: &str) -> ActionResult<Finished> {
+pub async fn finish(person: &PersonCx, provider: &str, query: &str) -> ActionResult<Returned> {
     let id: ProviderId = provider.parse().map_err(|_| ActionError::NotFound)?;
     let callback = Callback::read(query).map_err(|bad| words::bad("the provider", bad))?;
     let state = State::hash_of(callback.state.expose()).ok_or_else(unknown)?;
@@ -69,35 +80,56 @@ pub async fn finish(person: &PersonCx, provider: &str, query: &str) -> ActionRes
     // From here on the request is gone: what is brought back once is not looked at twice.
     audit::commit_unrecorded(tx, Unrecorded::Ceremony).await?;
     let (Some(request), Some(proof), Some(armed)) = (request, proof, armed) else { return Err(unknown()) };
-    let name = armed.provider.name.clone();
     check(person, id, &request, &armed.provider, cx.now())?;
+    let came = traded(&cx, &armed, &callback, &proof).await;
+    if request.is_trial {
+        return trial::told(&cx, armed, &request.scopes, came).await.map(Returned::Tried);
+    }
+    keep(&cx, &armed, request, came?).await.map(Returned::Connected)
+}
+
+/// What came for a code.
+pub(super) struct Came {
+    pub(super) answer: TokenAnswer,
+    pub(super) label: AccountLabel,
+    pub(super) facts: Facts,
+}
+
+/// Trades what a callback brought.
+async fn traded(
+    cx: &OrgCx,
+    armed: &Armed,
+    callback: &Callback,
+    proof: &Secret<Vec<u8>>,
+) -> ActionResult<Came> {
+    let name = &armed.provider.name;
     callback
         .check_issuer(armed.template.issuer(), armed.template.names_itself())
-        .map_err(|bad| words::bad(&name, bad))?;
+        .map_err(|bad| words::bad(name, bad))?;
     let code = match &callback.result {
         Ok(code) => code,
-        Err(refused) => return Err(words::refused(&name, refused)),
+        Err(refused) => return Err(words::refused(name, refused)),
     };
-    let (verifier, nonce) = proof_of(&proof)?;
-    let redirect_uri = cx.ports.tokens.redirect_uri(id);
+    let (verifier, nonce) = proof_of(proof)?;
+    let redirect_uri = cx.ports.tokens.redirect_uri(armed.provider.id);
     let exchange = armed.template.exchange(&armed.client, code, &redirect_uri, &verifier);
     let answer = match send(&cx.ports.egress, &exchange).await {
         Ok((status, body)) => armed.template.read(status, &body),
         Err(failure) => Err(failure),
     };
-    let answer = answer.map_err(|failure| words::failed(&name, &failure))?;
-    let answer = lengthened(&cx, &armed, answer).await;
+    let answer = answer.map_err(|failure| words::failed(name, &failure))?;
+    let answer = lengthened(cx, armed, answer).await;
     let claims = match &answer.id_token {
         Some(token) => {
             let now = cx.now().unix_timestamp();
             let claims = armed.template.claims(token, &armed.client, &nonce, now);
-            Some(claims.map_err(|bad| words::bad_claims(&name, bad))?)
+            Some(claims.map_err(|bad| words::bad_claims(name, bad))?)
         }
         None => None,
     };
     let facts = armed.template.facts(&answer.rest, &callback.facts);
-    let label = label(&cx, &armed, &answer, claims.as_ref(), (&facts, &callback.facts)).await?;
-    keep(&cx, &armed, request, (&answer, label, facts)).await
+    let label = label(cx, armed, &answer, claims.as_ref(), (&facts, &callback.facts)).await?;
+    Ok(Came { answer, label, facts })
 }
 
 fn unknown() -> ActionError {
@@ -120,7 +152,8 @@ fn check(
     if !is_same || now >= request.expires_at {
         return Err(unknown());
     }
-    if request.provider_version != provider.version || provider.disabled_at.is_some() {
+    let is_off = provider.disabled_at.is_some() && !request.is_trial;
+    if request.provider_version != provider.version || is_off {
         return Err(changed(provider));
     }
     Ok(())
@@ -187,7 +220,7 @@ async fn keep(
     cx: &OrgCx,
     armed: &Armed,
     request: ConnectRequest,
-    (answer, label, facts): (&TokenAnswer, AccountLabel, Facts),
+    Came { answer, label, facts }: Came,
 ) -> ActionResult<Finished> {
     let arrived = Arrived {
         provider: &armed.provider,
@@ -196,7 +229,7 @@ async fn keep(
         renewed: request.connection,
         asked: &request.scopes,
         label,
-        tokens: armed.tokens_of(answer),
+        tokens: armed.tokens_of(&answer),
         facts,
         by: request.user,
     };

@@ -11,6 +11,7 @@ mod end;
 mod finish;
 mod probe;
 mod sharing;
+mod trial;
 mod words;
 
 use serde::Serialize;
@@ -44,9 +45,10 @@ pub use begin::{BeginInput, Begun, Offer, begin, offer};
 pub use direct::{connect_client, connect_key};
 pub use doctor::{Diagnosis, diagnose};
 pub use end::{Ended, disconnect};
-pub use finish::{Finished, finish};
+pub use finish::{Finished, Returned, finish};
 pub use probe::{Probed, probe};
 pub use sharing::Sharing;
+pub use trial::{Trial, begin_trial, try_client};
 
 /// How many places in arguments are offered.
 const MOST_PLACES: usize = 200;

@@ -10,8 +10,8 @@ use crate::{
     },
     flow::{
         actions::connections::{
-            self, BeginInput, Begun, Connectable, ConnectionChange, ConnectionSheet, Diagnosis, Ended,
-            Finished, Offer, Probed,
+            self, BeginInput, Begun, Connectable, ConnectionChange, ConnectionSheet, Diagnosis, Ended, Offer,
+            Probed, Returned,
         },
         cx::{OrgCx, PersonCx},
         enter,
@@ -81,7 +81,7 @@ pub async fn connect_key(
 ///
 /// # Errors
 /// A refusal for whatever went wrong.
-pub async fn finish(cx: &PersonCx, provider: &str, query: &str) -> ActionResult<Finished> {
+pub async fn finish(cx: &PersonCx, provider: &str, query: &str) -> ActionResult<Returned> {
     connections::finish(cx, provider, query).await
 }
 

@@ -6,13 +6,15 @@ mod of_server;
 mod protection;
 mod register;
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use url::Url;
 
 use crate::{
     base::{
-        ids::ProviderId,
+        ids::{ProviderId, ServerId},
         page::{Page, PageRequest},
         permission::Permission,
         secret::Secret,
@@ -23,7 +25,12 @@ use crate::{
         connections::{
             Elsewhere, Obtaining, Preset, Provider, ProviderRef, ProviderSource, SealedSecret, elsewhere,
             presets, store,
+            store::{
+                noted::{self, Trouble},
+                reach,
+            },
         },
+        servers::store as servers,
         tenancy,
         vault::Cell,
     },
@@ -48,7 +55,40 @@ pub struct ProviderSheet {
     pub created_by: Option<String>,
     /// The address that the provider sends browsers back to.
     pub callback: String,
+    /// Scopes that tools need of its accounts, each with one of the tools, and whether it is asked for.
+    pub needs: Vec<Need>,
+    /// How its accounts fare, for who may see them.
+    pub accounts: Option<Standing>,
 }
+
+/// A scope that tools need.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// The scope.
+    pub scope: String,
+    /// One of the tools.
+    pub tool: String,
+    /// Its server's short name.
+    pub server: String,
+    /// Whether people are asked for it when they connect.
+    pub is_asked: bool,
+}
+
+/// How the accounts at a provider fare.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    /// How many there are.
+    pub all: i64,
+    /// How many have to be connected again.
+    pub broken: i64,
+    /// How many rest after a failure.
+    pub resting: i64,
+    /// What last went wrong.
+    pub troubles: Vec<Trouble>,
+}
+
+/// How many troubles a page shows.
+const TROUBLES: i64 = 5;
 
 /// What the record keeps of a provider: everything but the secret.
 #[derive(Serialize)]
@@ -171,13 +211,47 @@ pub async fn sheet(cx: &OrgCx, name: &str) -> ActionResult<ProviderSheet> {
         Some(user) => tenancy::store::members::find(&mut tx, user).await?.map(|member| member.name),
         None => None,
     };
+    let needs = if cx.may(Permission::ServersRead) { needs(&mut tx, &provider).await? } else { Vec::new() };
+    let accounts = match cx.may(Permission::ConnectionsRead) {
+        true => {
+            let (all, broken, resting) = reach::standing(&mut tx, provider.id).await?;
+            let troubles = noted::troubles(&mut tx, provider.id, TROUBLES).await?;
+            Some(Standing { all, broken, resting, troubles })
+        }
+        false => None,
+    };
     tx.done().await?;
     let callback = callback_of(cx, provider.id);
-    Ok(ProviderSheet { provider, created_by, callback })
+    Ok(ProviderSheet { provider, created_by, callback, needs, accounts })
+}
+
+/// What tools of servers that carry its accounts need.
+async fn needs(tx: &mut OrgTx, provider: &Provider) -> ActionResult<Vec<Need>> {
+    let mut scopes = servers::tools::scopes_needed(tx).await?;
+    if scopes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let carried = servers::decisions::credentials(tx).await?;
+    let carries = |id: &ServerId| {
+        carried.get(id).is_some_and(|all| {
+            all.iter().any(|one| one.provider.as_ref().is_some_and(|of| of.id == provider.id))
+        })
+    };
+    scopes.retain(|id, _| carries(id));
+    let mut found: BTreeMap<String, Need> = BTreeMap::new();
+    for (id, needed) in scopes {
+        let Some(server) = servers::servers::find(tx, &id.into()).await? else { continue };
+        for (scope, tool) in needed {
+            let is_asked = provider.scopes.contains(&scope);
+            let need = Need { scope: scope.clone(), tool, server: server.slug.to_string(), is_asked };
+            found.entry(scope).or_insert(need);
+        }
+    }
+    Ok(found.into_values().collect())
 }
 
 /// The provider that a path or a body names.
-async fn named(tx: &mut OrgTx, name: &str) -> ActionResult<Provider> {
+pub(in crate::flow::actions) async fn named(tx: &mut OrgTx, name: &str) -> ActionResult<Provider> {
     let name: ProviderRef = name.parse().map_err(|_| ActionError::NotFound)?;
     store::find(tx, &name).await?.ok_or(ActionError::NotFound)
 }

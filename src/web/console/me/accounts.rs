@@ -48,6 +48,7 @@ pub(super) fn routes() -> Routes {
     let tried =
         Effect::Unrecorded("nothing of the account is changed; a token that is renewed is the same account");
     let connected = Effect::Records(&["connection.connected", "connection.renewed"]);
+    let returned = Effect::Records(&["connection.connected", "connection.renewed", "provider.tried"]);
     let ended = Effect::Records(&["connection.ended", "connection.ended_upstream"]);
     Routes::default()
         .page(LIST, me, list)
@@ -63,7 +64,7 @@ pub(super) fn routes() -> Routes {
         .form(place, me, begun, connect::begin)
         .form(&format!("{place}/client"), me, connected, connect::client)
         .form(&format!("{place}/key"), me, connected, connect::key)
-        .download("/oauth/callback/{returning}", me, connected, connect::back)
+        .download("/oauth/callback/{returning}", me, returned, connect::back)
 }
 
 /// All accounts, by organization.
@@ -250,6 +251,8 @@ async fn account_page(
     let row = AccountRow::of(found.slug.as_str(), &connection, ask.cx.now());
     let asked_for: Vec<String> = sheet.provider.scopes.iter().chain(&connection.wanted).cloned().collect();
     let missing = connection.missing(&asked_for).into_iter().map(str::to_owned).collect();
+    // One that has to be connected again is renewed by nobody else.
+    let renews = connection.has_refresh && !row.health.is_broken;
     let page = AccountPage {
         shell: shell_of::person(ask, row.title.clone()).await?.with_faults(!faults.is_empty()),
         crumbs: vec![Crumb::to("Connected accounts", LIST)],
@@ -260,9 +263,9 @@ async fn account_page(
         missing,
         connected_at: connection.created_at,
         last_ok_at: connection.last_ok_at,
-        renews_at: connection.expires_at.filter(|_| connection.has_refresh),
+        renews_at: connection.expires_at.filter(|_| renews),
         retry_at: connection.retry_at.filter(|at| *at > ask.cx.now()),
-        has_refresh: connection.has_refresh,
+        has_refresh: renews,
         error: connection.last_error.as_ref().map(|error| ErrorLine {
             at: error.at,
             code: error.code.clone(),

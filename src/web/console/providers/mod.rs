@@ -8,6 +8,7 @@ mod register;
 #[cfg(test)]
 mod samples;
 mod show;
+mod trial;
 mod words;
 
 use crate::{
@@ -23,12 +24,15 @@ use crate::{
 #[cfg(test)]
 pub(super) use samples::samples;
 
+pub(super) use trial::tried;
+
 /// The routes.
 pub fn routes() -> Routes {
     let read = Access::Org(Permission::ProvidersRead);
     let write = Access::Org(Permission::ProvidersWrite);
     let one = "/o/{org}/providers/{provider}";
     let records = |actions: &'static [&'static str]| Effect::Records(actions);
+    let begun = Effect::Unrecorded("the browser goes to the provider; what it brings back is recorded");
     Routes::default()
         .page("/o/{org}/providers", read, list::list)
         .page("/o/{org}/providers/new", write, register::new)
@@ -41,6 +45,8 @@ pub fn routes() -> Routes {
         .form(&format!("{one}/enable"), write, records(&["provider.enabled"]), change::enable)
         .form(&format!("{one}/delete"), write, records(&["provider.deleted"]), change::delete)
         .form(&format!("{one}/rediscover"), write, records(&["provider.moved"]), of_server::rediscover)
+        .form(&format!("{one}/try"), write, begun, trial::sign_in)
+        .form(&format!("{one}/try/client"), write, records(&["provider.tried"]), trial::client)
         .page(&format!("{one}/accounts"), Access::Org(Permission::ConnectionsRead), accounts::list)
         .page(
             &format!("{one}/accounts/{{connection}}"),

@@ -9,7 +9,7 @@ use crate::{
     },
     protocol::oauth::client::ClientAuth,
     web::{
-        console::providers::{accounts, change, list, of_server, register, show},
+        console::providers::{accounts, change, list, of_server, register, show, trial},
         kit::{
             form::FormFaults,
             samples::{AT, Sample, faults},
@@ -25,6 +25,7 @@ pub(in crate::web::console) fn samples() -> Vec<Sample> {
         register::samples,
         of_server::samples,
         show::samples,
+        trial::samples,
         change::samples,
     ];
     files.iter().flat_map(|samples| samples()).collect()

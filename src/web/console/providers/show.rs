@@ -9,7 +9,7 @@ use crate::{
     domain::connections::{
         Obtaining, Places, Preset, Provider, ProviderSource, TemplateParts, presets_checked_on,
     },
-    flow::actions::providers::{self, ProviderSheet},
+    flow::actions::providers::{self, Need, ProviderSheet, Standing},
     web::{
         console::{
             providers::{crumb, href, words},
@@ -33,6 +33,8 @@ struct ProviderPage {
     shell: Shell,
     crumbs: Vec<Crumb>,
     href: String,
+    /// Where an account is connected.
+    connect: String,
     delete_title: String,
     delete_action: String,
     provider: Provider,
@@ -46,8 +48,22 @@ struct ProviderPage {
     preset: Option<&'static Preset>,
     doubts: String,
     checked_on: &'static str,
+    /// Scopes, asked for or needed.
+    scopes: Vec<ScopeRow>,
+    /// How its accounts fare; none for who may not see them.
+    accounts: Option<Standing>,
     faults: FormFaults,
     can_write: bool,
+}
+
+/// A scope.
+struct ScopeRow {
+    scope: String,
+    is_asked: bool,
+    /// One of the tools that need it; empty where none is known to.
+    tool: String,
+    /// The tool's page.
+    href: String,
 }
 
 impl ProviderPage {
@@ -123,7 +139,7 @@ pub(super) async fn rotate(
 }
 
 async fn render(ask: &OrgPage, status: StatusCode, sheet: ProviderSheet, faults: FormFaults) -> PageResult {
-    let ProviderSheet { provider, created_by, callback } = sheet;
+    let ProviderSheet { provider, created_by, callback, needs, accounts } = sheet;
     let href = href(ask, &provider);
     let mut shell = shell_of::org(ask, provider.name.clone()).await?;
     shell.has_faults = !faults.is_empty();
@@ -134,6 +150,7 @@ async fn render(ask: &OrgPage, status: StatusCode, sheet: ProviderSheet, faults:
         crumbs: vec![crumb(ask)],
         delete_title: format!("Delete {}?", provider.name),
         delete_action: format!("{href}/delete"),
+        connect: format!("/me/accounts/{}/connect/{}", ask.cx.org.slug, provider.slug),
         href,
         created_by: created_by.unwrap_or_default(),
         callback,
@@ -144,11 +161,34 @@ async fn render(ask: &OrgPage, status: StatusCode, sheet: ProviderSheet, faults:
         doubts: preset.map(words::unverified).unwrap_or_default(),
         preset,
         checked_on: presets_checked_on(),
+        scopes: scope_rows(&provider, needs, &format!("/o/{}/servers", ask.cx.org.slug)),
+        accounts,
         provider,
         faults,
         can_write: ask.cx.may(Permission::ProvidersWrite),
     };
     page_with(status, &page)
+}
+
+/// What is asked for, with a tool that needs it, and below it what tools need beyond.
+fn scope_rows(provider: &Provider, needs: Vec<Need>, servers: &str) -> Vec<ScopeRow> {
+    let href = |need: &Need| format!("{servers}/{}/tools/{}", need.server, need.tool);
+    let asked = provider.scopes.iter().map(|scope| {
+        let need = needs.iter().find(|need| need.scope == *scope);
+        ScopeRow {
+            scope: scope.clone(),
+            is_asked: true,
+            tool: need.map(|need| need.tool.clone()).unwrap_or_default(),
+            href: need.map(href).unwrap_or_default(),
+        }
+    });
+    let beyond = needs.iter().filter(|need| !need.is_asked).map(|need| ScopeRow {
+        scope: need.scope.clone(),
+        is_asked: false,
+        tool: need.tool.clone(),
+        href: href(need),
+    });
+    asked.chain(beyond).collect()
 }
 
 fn variables(provider: &Provider) -> Vec<(String, String)> {
@@ -163,18 +203,42 @@ fn variables(provider: &Provider) -> Vec<(String, String)> {
 
 #[cfg(test)]
 pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use time::OffsetDateTime;
+
+    use crate::base::ids::ConnectionId;
+    use crate::domain::connections::store::noted::Trouble;
     use crate::web::console::providers::samples::{all_wrong, client, key, of_preset, own, provider};
     use crate::web::kit::{
         samples::{LONG, SHARP, sample, shell},
         shell::Base,
     };
 
+    let needs = || {
+        let need = |scope: &str, is_asked| Need {
+            scope: scope.into(),
+            tool: LONG.into(),
+            server: "github".into(),
+            is_asked,
+        };
+        vec![need("GitLab", true), need(LONG, false), need(SHARP, false)]
+    };
+    let troubles = || {
+        let trouble = |text: &str| Trouble {
+            connection: ConnectionId::fresh(),
+            title: text.into(),
+            at: OffsetDateTime::UNIX_EPOCH,
+            code: "invalid_client".into(),
+            words: text.into(),
+        };
+        vec![trouble(LONG), trouble(""), trouble(SHARP)]
+    };
     let one = |provider: Provider, faults, can_write| {
         let preset = provider.preset();
         ProviderPage {
             shell: shell(Base::Organization, "GitLab"),
             crumbs: vec![Crumb::to("Providers", "/o/acme/providers")],
             href: "/o/acme/providers/gitlab".into(),
+            connect: "/me/accounts/acme/connect/gitlab".into(),
             delete_title: "Delete GitLab?".into(),
             delete_action: "/o/acme/providers/gitlab/delete".into(),
             created_by: LONG.into(),
@@ -186,6 +250,13 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
             doubts: preset.map(words::unverified).unwrap_or_default(),
             preset,
             checked_on: presets_checked_on(),
+            scopes: scope_rows(&provider, needs(), "/o/acme/servers"),
+            accounts: can_write.then(|| Standing {
+                all: 12,
+                broken: i64::from(provider.disabled_at.is_none()),
+                resting: 1,
+                troubles: troubles(),
+            }),
             provider,
             faults,
             can_write,

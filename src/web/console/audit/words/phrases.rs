@@ -280,6 +280,7 @@ pub(super) const PHRASES: &[Phrase] = &[
         "replaced",
         "the client's secret of the provider {target}",
     ),
+    phrase("provider.tried", "Provider tested", "test", "tested", "the sign-in at {target}"),
     phrase("recovery_codes.made", "Recovery codes made", "make", "made", "new recovery codes"),
     phrase("second_factor.refused", "Second factor refused", "show", "was refused", "a second factor"),
     phrase(

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{
     extract::{Path, RawQuery},
-    http::{HeaderValue, StatusCode, header::HeaderName},
+    http::StatusCode,
 };
 use serde::Deserialize;
 
@@ -15,30 +15,29 @@ use crate::{
     },
     flow::{
         actions::{
-            connections::{BeginInput, ConnectionChange, Offer},
+            connections::{BeginInput, ConnectionChange, Offer, Returned},
             me::accounts,
         },
         fault::ActionError,
     },
     web::{
         console::{
+            leave::leave,
             me::accounts::{LIST, connect_href, failed, words},
+            providers::tried,
             shell_of,
         },
         kit::{
             ask::PersonPage,
             flash::Toast,
             form::{Form, FormFaults, faults_of},
-            page::{PageResult, go_saying, page, page_with, safe_return},
+            page::{PageResult, go_saying, page_with, safe_return},
             parts::{Choice, Crumb},
             query::Query,
             shell::Shell,
         },
     },
 };
-
-/// Sends a browser on after a page was shown; forms cannot, for they may lead to our own pages only.
-const REFRESH: HeaderName = HeaderName::from_static("refresh");
 
 /// What a person is about to allow.
 #[derive(Template)]
@@ -74,16 +73,6 @@ impl ConnectPage {
     fn is_key(&self) -> bool {
         self.obtaining == Obtaining::Key
     }
-}
-
-/// The browser is on its way.
-#[derive(Template)]
-#[template(path = "console/me/account_leave.html")]
-pub(super) struct LeavePage {
-    pub(super) shell: Shell,
-    pub(super) provider: String,
-    pub(super) host: String,
-    pub(super) url: String,
 }
 
 #[derive(Clone, Default, Deserialize)]
@@ -181,18 +170,9 @@ pub(super) async fn begin(
         Ok(begun) => begun,
         Err(error) => return failed(&ask, error).await,
     };
-    let url = begun.url.to_string();
-    let onward = HeaderValue::from_str(&format!("0;url={url}"));
-    let mut response = page(&LeavePage {
-        shell: shell_of::person(&ask, format!("On to {}", begun.provider.name)).await?,
-        host: words::host(&begun.provider),
-        provider: begun.provider.name,
-        url,
-    })?;
-    if let Ok(onward) = onward {
-        response.headers_mut().insert(REFRESH, onward);
-    }
-    Ok(response)
+    let (name, host) = (begun.provider.name.clone(), words::host(&begun.provider));
+    let shell = shell_of::person(&ask, format!("On to {name}")).await?;
+    leave(shell, &name, &host, begun.url.as_str(), LIST)
 }
 
 pub(super) async fn back(
@@ -201,7 +181,8 @@ pub(super) async fn back(
     RawQuery(query): RawQuery,
 ) -> PageResult {
     match accounts::finish(&ask.cx, &provider, query.as_deref().unwrap_or_default()).await {
-        Ok(finished) => {
+        Ok(Returned::Tried(trial)) => tried(&ask, trial).await,
+        Ok(Returned::Connected(finished)) => {
             let own = format!("{LIST}/{}/{}", finished.org, finished.connection.id);
             let onward = safe_return(&finished.return_to).unwrap_or(&own);
             let provider = &finished.connection.provider_name;

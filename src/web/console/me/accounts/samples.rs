@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use super::{
     AccountPage, AccountRow, AccountsPage, ErrorLine, FailedPage, LIST, Place, Tile, check,
-    connect::{ConnectForm, ConnectPage, LeavePage},
+    connect::{ConnectForm, ConnectPage},
     rule, words,
     words::Health,
 };
@@ -97,15 +97,6 @@ pub(super) fn all() -> Vec<Sample> {
         sample("connect a client", &connect("GitHub", 0, Obtaining::Client)),
         sample("connect with a key", &connect("GitHub", 2, Obtaining::Key)),
         sample("connect with a key: refused", &connect(SHARP, 40, Obtaining::Key)),
-        sample(
-            "on to a provider",
-            &LeavePage {
-                shell: shell(Base::Account, "On to GitHub"),
-                provider: LONG.into(),
-                host: "github.com".into(),
-                url: "https://github.com/login/oauth/authorize?state=x".into(),
-            },
-        ),
         sample(
             "nothing was connected",
             &FailedPage {
