@@ -206,6 +206,21 @@ impl Connection {
     }
 }
 
+/// What last went wrong with an account.
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    /// Which.
+    pub connection: ConnectionId,
+    /// What it is called; empty where it has no name.
+    pub title: String,
+    /// When.
+    pub at: OffsetDateTime,
+    /// What, as a code.
+    pub code: String,
+    /// The provider's own words; empty where there were none.
+    pub words: String,
+}
+
 /// Which connections a list shows.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ConnectionFilter {

@@ -24,7 +24,7 @@ mod variables;
 
 pub use connection::{
     AccountLabel, AccountOwner, ConnectRequest, Connection, ConnectionFilter, ConnectionState, HeldAccount,
-    LastError, NewConnection, NewTokens, NotAState, SealedTokens, TokenEnding,
+    LastError, NewConnection, NewTokens, NotAState, SealedTokens, TokenEnding, Trouble,
 };
 pub use new_provider::{NewProvider, NewSource, OwnClient, ProviderForm, parse_key, parse_secret};
 pub use preset::{Elsewhere, Pkce, Preset, Refreshing, Unverified};

@@ -4,14 +4,21 @@ use crate::{
     base::{page::PageRequest, permission::Permission},
     domain::{
         automation::{NamedKey, ServiceAccount, store as automation},
+        connections::{Provider, store as providers},
         grants::{GrantEntry, GrantFilter, store as grants},
         policy::{
             kept::{Policy, PolicyFilter},
             store::policies,
         },
+        secrets::{SecretFilter, StoredSecret},
+        servers::{Server, ServerFilter, store as servers},
         tenancy::{Member, MemberFilter, Team, TeamFilter, store},
     },
-    flow::{cx::OrgCx, fault::ActionResult},
+    flow::{
+        actions::secrets::{self, Whose},
+        cx::OrgCx,
+        fault::ActionResult,
+    },
     io::db::Tx,
 };
 
@@ -35,6 +42,12 @@ pub struct Found {
     pub grants: Vec<GrantEntry>,
     /// Policies.
     pub policies: Vec<Policy>,
+    /// Servers.
+    pub servers: Vec<Server>,
+    /// Providers of accounts.
+    pub providers: Vec<Provider>,
+    /// Secrets of the organization and of teams.
+    pub secrets: Vec<StoredSecret>,
 }
 
 /// Finds things whose name holds the words; nothing for no words.
@@ -74,6 +87,21 @@ pub async fn find(cx: &OrgCx, words: &str) -> ActionResult<Found> {
     if cx.may(Permission::ApiKeysRead) {
         found.keys = automation::glance::keys_named(&mut tx, &words, cx.now(), i64::from(MOST)).await?;
     }
+    if cx.may(Permission::ServersRead) {
+        let filter = ServerFilter { search: Some(words.clone()), ..ServerFilter::default() };
+        let page = PageRequest { limit: MOST, after: None };
+        let entries = servers::servers::list(&mut tx, &filter, &page).await?.items;
+        found.servers = entries.into_iter().map(|entry| entry.server).collect();
+    }
+    if cx.may(Permission::ProvidersRead) {
+        let page = PageRequest { limit: MOST, after: None };
+        found.providers = providers::list(&mut tx, Some(&words), &page).await?.items;
+    }
     tx.done().await?;
+    if cx.may(Permission::SecretsRead) {
+        let filter = SecretFilter { q: Some(words), ..SecretFilter::default() };
+        let page = PageRequest { limit: MOST, after: None };
+        found.secrets = secrets::list(cx, Whose::Shared, &filter, None, &page).await?.items;
+    }
     Ok(found)
 }

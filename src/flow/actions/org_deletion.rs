@@ -119,7 +119,7 @@ pub async fn confirm(cx: &OrgCx, seen: Option<i64>) -> ActionResult<()> {
     if seen.is_some_and(|seen| seen != org.version) {
         return Err(ActionError::Changed);
     }
-    erase_org(tx, &cx.ports.vault, &org, &cx.who(), cx.now()).await
+    erase_org(tx, &cx.ports, &org, &cx.who(), cx.now()).await
 }
 
 /// The person who asks: an owner in a browser who has just proven themselves.

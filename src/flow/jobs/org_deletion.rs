@@ -9,7 +9,6 @@ use crate::{
     domain::{
         audit::{self, Entry, Who},
         tenancy::{Org, rules::deletion, store},
-        vault::Vault,
     },
     flow::{
         cx::Ports,
@@ -47,7 +46,7 @@ pub async fn delete_orgs(ports: &Ports) -> Result<(), JobError> {
         match store::orgs::find(&mut tx).await? {
             Some(org) if deletion::check_due(&org, &owners, now).is_ok() => {
                 let who = Who::system(DELETE_ORGS);
-                erase_org(tx, &ports.vault, &org, &who, now).await.map_err(JobError::again)?;
+                erase_org(tx, ports, &org, &who, now).await.map_err(JobError::again)?;
             }
             _ => tx.done().await?,
         }
@@ -55,21 +54,25 @@ pub async fn delete_orgs(ports: &Ports) -> Result<(), JobError> {
     Ok(())
 }
 
-/// Deletes an organization; that it may go was judged in this transaction. Its record stays and stays verifiable.
+/// Deletes an organization; that it may go was judged in this transaction. Its record stays and stays verifiable. The providers
+/// of its connected accounts are told, once.
 ///
 /// # Errors
 /// `Changed` where somebody was faster; when the database is away.
 pub async fn erase_org(
     mut tx: OrgTx,
-    vault: &Vault,
+    ports: &Ports,
     org: &Org,
     who: &Who,
     now: OffsetDateTime,
 ) -> ActionResult<()> {
     let gone = GoneRecord { name: &org.name, slug: org.slug.as_str() };
     let entry = Entry::admin("org.deleted", who).target("org", org.id, &org.name).before(&gone);
-    vault.destroy(&mut tx).await?;
+    // Opened before the keys are gone, told when the organization is.
+    let farewell = ports.tokens.farewell(&mut tx).await?;
+    ports.vault.destroy(&mut tx).await?;
     settled(store::orgs::delete(&mut tx, Some(org.version), now).await?)?;
     audit::commit(tx, now, vec![entry]).await?;
+    ports.tokens.say(farewell);
     Ok(())
 }

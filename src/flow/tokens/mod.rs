@@ -10,6 +10,7 @@
 
 mod armed;
 mod end;
+mod farewell;
 mod keep;
 mod pair;
 mod refresh;
@@ -35,6 +36,7 @@ use crate::{
 
 pub use armed::{Armed, Recognized};
 pub use end::{END_TOKEN, END_TOKENS, UpstreamEnd, end_due, end_one, end_upstream};
+pub use farewell::Farewell;
 pub use keep::{RENEW_TOKEN, RENEW_TOKENS, renew_due, renew_one};
 pub use pair::{Pair, stored};
 pub use send::send;

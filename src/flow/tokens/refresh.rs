@@ -42,7 +42,7 @@ use crate::{
 const REFRESH: &str = "token refresh";
 /// How long a lease holds: longer than a provider may take, and the storing of what it answered.
 const LEASE: Duration = Duration::from_secs(40);
-/// How long somebody else's refreshing is waited for.
+/// How long a new token is waited for, whoever fetches it.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How often is looked whether it is done.
 const LOOK: Duration = Duration::from_millis(100);
@@ -97,7 +97,11 @@ impl Tokens {
         let this = self.clone();
         // It goes on where whoever asked goes away: what a provider answers has to be stored.
         let work = self.parts().tasks.spawn(async move { this.take_turn(scope, id, seen).await });
-        work.await.map_err(ActionError::defect)?
+        // Whoever asks for it by themselves waits no longer than those who wait for somebody else.
+        match tokio::time::timeout(PATIENCE, work).await {
+            Ok(done) => done.map_err(ActionError::defect)?,
+            Err(_) => Ok(Err(NoToken::Away)),
+        }
     }
 
     /// A server refused the token of this version although it should live: a new one is fetched meanwhile, once; where even a

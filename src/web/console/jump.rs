@@ -64,6 +64,12 @@ fn places(ask: &OrgPage, words: &str) -> Vec<Hit> {
     also(Some(Permission::MembersRead), "Roles", format!("/o/{slug}/roles"), "shield");
     also(Some(Permission::TeamsWrite), "New team", format!("/o/{slug}/teams/new"), "plus");
     also(Some(Permission::PoliciesWrite), "New policy", format!("/o/{slug}/policies/new"), "plus");
+    also(Some(Permission::PoliciesRead), "Layers", format!("/o/{slug}/policies/layers"), "stack");
+    also(Some(Permission::PoliciesRead), "Effective policy", format!("/o/{slug}/policies/effective"), "eye");
+    also(Some(Permission::ServersWrite), "Add a server", format!("/o/{slug}/servers/new"), "plus");
+    also(Some(Permission::ConnectionsRead), "Before rolling out", format!("/o/{slug}/wiring"), "link");
+    also(Some(Permission::ProvidersWrite), "Add a provider", format!("/o/{slug}/providers/new"), "plus");
+    also(Some(Permission::SecretsWrite), "New secret", format!("/o/{slug}/secrets/new"), "plus");
     also(Some(Permission::GrantsWrite), "New grant", format!("/o/{slug}/agents/new"), "plus");
     also(None, "Connect an agent", "/me/agents/connect".to_owned(), "plug");
     also(Some(Permission::ApiKeysWrite), "New API key", format!("/o/{slug}/api-keys/new"), "plus");
@@ -112,5 +118,17 @@ fn things(ask: &OrgPage, found: Found) -> Vec<Hit> {
         let path = format!("/policies/{}", policy.slug);
         hit("Policies", policy.name, policy.slug, path, "shield")
     });
-    members.chain(teams).chain(accounts).chain(grants).chain(policies).chain(keys).collect()
+    let servers = found.servers.into_iter().map(|server| {
+        let path = format!("/servers/{}", server.slug);
+        hit("Servers", server.name.to_string(), server.slug.to_string(), path, "server")
+    });
+    let providers = found.providers.into_iter().map(|provider| {
+        let path = format!("/providers/{}", provider.slug);
+        hit("Providers", provider.name, provider.slug.to_string(), path, "plug")
+    });
+    let secrets = found.secrets.into_iter().map(|secret| {
+        hit("Secrets", secret.name.to_string(), String::new(), format!("/secrets/{}", secret.id), "lock")
+    });
+    let reached = servers.chain(providers).chain(secrets);
+    members.chain(teams).chain(accounts).chain(grants).chain(policies).chain(reached).chain(keys).collect()
 }

@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use portreeve::base::permission::Role;
+use serde_json::json;
 
 use crate::kit::app::TestApp;
 
@@ -26,6 +27,30 @@ async fn pages_people_teams_and_keys_are_found_by_a_part_of_their_name() {
     assert!(page.says("Nothing here is called"));
     let page = browser.get("/o/acme/jump").await.expect(StatusCode::OK);
     assert!(page.body.contains("href=\"/o/acme/gate\"") && page.body.contains("<h1>"));
+}
+
+#[tokio::test]
+async fn servers_providers_secrets_and_their_pages_are_found() {
+    let app = TestApp::start().await;
+    let org = app.org("acme").await;
+    let ada = app.member(&org, "Ada Admin", Role::Admin).await;
+    app.server_at(&org, "weather-maps", "https://weather.example/mcp").await;
+    app.provider(&org, "gitlab").await;
+    let key = app.key_of(&org, ada.id, Role::Admin, &["*"]).await;
+    let secret = json!({ "name": "weather-key", "scope": "org", "value": "s3cret" });
+    key.post("/api/v1/orgs/acme/secrets", secret).await.expect(StatusCode::CREATED);
+    let mut browser = ada.browser;
+    let page = browser.get("/o/acme/jump?q=weather").await.expect(StatusCode::OK);
+    for href in ["/o/acme/servers/weather-maps", "/o/acme/secrets/sec_"] {
+        assert!(page.body.contains(&format!("href=\"{href}")), "{href}: {}", page.body);
+    }
+    let page = browser.get("/o/acme/jump?q=GitLab").await.expect(StatusCode::OK);
+    assert!(page.body.contains("href=\"/o/acme/providers/gitlab\""), "{}", page.body);
+    let page = browser.get("/o/acme/jump?q=rolling").await.expect(StatusCode::OK);
+    assert!(page.body.contains("href=\"/o/acme/wiring\""), "{}", page.body);
+    let mut mia = app.member(&org, "Mia Member", Role::Member).await.browser;
+    let page = mia.get("/o/acme/jump?q=weather").await.expect(StatusCode::OK);
+    assert!(!page.body.contains("/o/acme/secrets/"), "{}", page.body);
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ use time::Duration;
 use crate::kit::{
     app::TestApp,
     database::{connect, execute},
+    fake_provider::FakeProvider,
     http::Visitor,
 };
 
@@ -167,6 +168,13 @@ async fn a_second_owner_confirms_and_the_organization_is_gone() {
     let key = app.key_of(&org, ada.id, Role::Owner, &["*"]).await;
     let mut browser = ada.browser.clone();
     let (cell, sealed) = sealed_value(&app, &org).await;
+    let hub = FakeProvider::start().await;
+    app.hub(&org, "hub", &hub).await;
+    let mut mia = app.member(&org, "Mia Member", Role::Member).await;
+    app.connected(&org, &mut mia, "hub").await;
+    hub.sign_in_as("robot");
+    let mut ada = ada;
+    app.connected_for(&org, &mut ada, "hub", "org").await;
 
     let page = browser.get(DELETE).await.expect(StatusCode::OK);
     assert!(page.says("All 2 owners get a letter"));
@@ -196,7 +204,16 @@ async fn a_second_owner_confirms_and_the_organization_is_gone() {
     assert_eq!(page.expect(StatusCode::SEE_OTHER).location().as_deref(), Some("/me"));
     bob.get("/o/acme").await.expect(StatusCode::NOT_FOUND);
     key.get("/api/v1/orgs/acme").await.expect(StatusCode::UNAUTHORIZED);
-    assert_eq!(app.recorded(&org).await, ["org.deletion_asked", "org.deleted"]);
+    let recorded = app.recorded(&org).await;
+    assert_eq!(recorded[recorded.len() - 2..], ["org.deletion_asked", "org.deleted"]);
+    // Their accounts are ended at the provider, though nothing is left here that could be told again.
+    for _ in 0..200 {
+        if hub.revoked().len() == 2 {
+            break;
+        }
+        app.number("select 1::bigint").await;
+    }
+    assert_eq!(hub.revoked().len(), 2);
     app.org("acme").await;
 
     // What was sealed does not open again on any replica that has not the key in memory.

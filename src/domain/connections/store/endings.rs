@@ -131,3 +131,42 @@ pub async fn due(tx: &mut SystemTx, now: OffsetDateTime, limit: i64) -> DbResult
     .await?;
     Ok(rows.into_iter().map(|row| (row.org, row.id)).collect())
 }
+
+/// Tokens as they are kept, with what is needed to end them at their provider.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// The connection that they are, or were, of.
+    pub id: ConnectionId,
+    /// The provider.
+    pub provider: ProviderId,
+    /// What the provider said beside them.
+    pub facts: Facts,
+    /// The tokens.
+    pub tokens: SealedTokens,
+}
+
+/// All tokens of an organization, those included that their providers are still to be told of.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn everything(tx: &mut OrgTx, first: i64) -> DbResult<Vec<Held>> {
+    let rows = sqlx::query!(
+        r#"select id as "id!: ConnectionId", provider_id as "provider!: ProviderId", facts as "facts!: Json<Facts>",
+            sealed_tokens as "tokens!", data_key_id as "key!: DataKeyId"
+        from (select id, provider_id, facts, sealed_tokens, data_key_id from connections
+                where org_id = $1 and state <> 'revoked' and sealed_tokens is not null
+            union all select id, provider_id, facts, sealed_tokens, data_key_id from token_endings where org_id = $1) as kept
+        order by id limit $2"#,
+        tx.org().uuid(),
+        first
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let held = rows.into_iter().map(|row| Held {
+        id: row.id,
+        provider: row.provider,
+        facts: row.facts.0,
+        tokens: SealedTokens { key: row.key, bytes: row.tokens },
+    });
+    Ok(held.collect())
+}

@@ -4,6 +4,7 @@ use time::OffsetDateTime;
 
 use crate::{
     base::ids::{ConnectionId, ProviderId},
+    domain::connections::Trouble,
     io::db::{DbResult, OrgTx, Tx},
 };
 
@@ -114,19 +115,4 @@ pub async fn troubles(tx: &mut OrgTx, provider: ProviderId, first: i64) -> DbRes
     .fetch_all(tx.conn())
     .await?;
     Ok(rows)
-}
-
-/// What last went wrong with an account.
-#[derive(Clone, Debug)]
-pub struct Trouble {
-    /// Which.
-    pub connection: ConnectionId,
-    /// What it is called; empty where it has no name.
-    pub title: String,
-    /// When.
-    pub at: OffsetDateTime,
-    /// What, as a code.
-    pub code: String,
-    /// The provider's own words; empty where there were none.
-    pub words: String,
 }

@@ -23,12 +23,9 @@ use crate::{
     domain::{
         audit::{self, Entry, Unrecorded},
         connections::{
-            Elsewhere, Obtaining, Preset, Provider, ProviderRef, ProviderSource, SealedSecret, elsewhere,
-            presets, store,
-            store::{
-                noted::{self, Trouble},
-                reach,
-            },
+            Elsewhere, Obtaining, Preset, Provider, ProviderRef, ProviderSource, SealedSecret, Trouble,
+            elsewhere, presets, store,
+            store::{noted, reach},
         },
         servers::store as servers,
         tenancy,

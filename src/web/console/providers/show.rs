@@ -206,7 +206,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
     use time::OffsetDateTime;
 
     use crate::base::ids::ConnectionId;
-    use crate::domain::connections::store::noted::Trouble;
+    use crate::domain::connections::Trouble;
     use crate::web::console::providers::samples::{all_wrong, client, key, of_preset, own, provider};
     use crate::web::kit::{
         samples::{LONG, SHARP, sample, shell},
@@ -232,7 +232,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         };
         vec![trouble(LONG), trouble(""), trouble(SHARP)]
     };
-    let one = |provider: Provider, faults, can_write| {
+    let one = |provider: Provider, faults, can_write: bool| {
         let preset = provider.preset();
         ProviderPage {
             shell: shell(Base::Organization, "GitLab"),

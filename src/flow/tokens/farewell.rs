@@ -1,0 +1,66 @@
+//! Ending all accounts of an organization at their providers as it is deleted. Its keys go with it, so everything is opened
+//! before, and told once: nothing is left that could be told again.
+
+use std::{collections::HashMap, sync::Arc};
+
+use futures_util::{StreamExt, stream};
+
+use crate::{
+    base::ids::ProviderId,
+    domain::connections::store::endings::{self, Held},
+    flow::{
+        fault::ActionResult,
+        tokens::{Armed, Pair, Tokens, end_upstream},
+    },
+    io::db::OrgTx,
+    protocol::oauth::document::Facts,
+};
+
+/// How many accounts are told of; of those beyond, the tokens end by themselves.
+const MOST: i64 = 5_000;
+/// How many providers are told at once.
+const AT_ONCE: usize = 8;
+
+/// What is needed to end accounts at their providers.
+#[derive(Debug, Default)]
+pub struct Farewell(Vec<(Arc<Armed>, Pair, Facts)>);
+
+impl Tokens {
+    /// Opens what is needed to end all accounts of an organization, while its keys are there. What cannot be opened, and what
+    /// cannot be ended from outside, is left out.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn farewell(&self, tx: &mut OrgTx) -> ActionResult<Farewell> {
+        let vault = &self.parts().vault;
+        let mut armed: HashMap<ProviderId, Option<Arc<Armed>>> = HashMap::new();
+        let mut all = Vec::new();
+        for Held { id, provider, facts, tokens } in endings::everything(tx, MOST).await? {
+            if !armed.contains_key(&provider) {
+                let found = Armed::find(vault, tx, provider).await.ok().flatten();
+                armed.insert(provider, found.filter(|armed| armed.template.can_revoke()).map(Arc::new));
+            }
+            let Some(Some(armed)) = armed.get(&provider) else { continue };
+            if let Ok(pair) = Pair::open(vault, tx, id, &tokens).await {
+                all.push((Arc::clone(armed), pair, facts));
+            }
+        }
+        Ok(Farewell(all))
+    }
+
+    /// Tells the providers, in the background; a process that is stopped waits for it.
+    pub fn say(&self, Farewell(all): Farewell) {
+        let egress = self.parts().egress.clone();
+        self.parts().tasks.spawn(async move {
+            let ends = stream::iter(all).map(|(armed, pair, facts)| {
+                let egress = &egress;
+                async move { end_upstream(egress, &armed, &pair, &facts).await }
+            });
+            let ends: Vec<_> = ends.buffer_unordered(AT_ONCE).collect().await;
+            tracing::info!(
+                accounts = ends.len(),
+                "providers were told of the accounts of a deleted organization"
+            );
+        });
+    }
+}
