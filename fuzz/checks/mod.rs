@@ -3,11 +3,13 @@
 mod edit;
 mod envelope;
 mod handle;
+mod oauth;
 mod stream;
 
 pub(crate) use edit::edit;
 pub(crate) use envelope::envelope;
 pub(crate) use handle::handle;
+pub(crate) use oauth::oauth;
 pub(crate) use stream::stream;
 
 /// Numbers that follow from the first bytes of an input.

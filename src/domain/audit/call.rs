@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     base::{
-        ids::{ApprovalId, EventId, GrantId, GrantTokenId, PolicyId, ServerId},
+        ids::{ApprovalId, ConnectionId, EventId, GrantId, GrantTokenId, PolicyId, ServerId},
         risk::Class,
         trace::Trace,
     },
@@ -35,6 +35,9 @@ pub struct CallPart {
     /// The stable code of a refusal or failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// The account whose token it carried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<ConnectionId>,
     /// The part of a policy that decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided: Option<PolicyPart>,
@@ -136,6 +139,7 @@ impl CallPart {
             class: None,
             client: None,
             code: None,
+            connection: None,
             decided: None,
             fingerprint: None,
             grant: None,

@@ -209,7 +209,7 @@ mod tests {
     use crate::{
         base::{
             actor::{Actor, Origin},
-            ids::{ApprovalId, GrantId, GrantTokenId, PolicyId, ServerId},
+            ids::{ApprovalId, ConnectionId, GrantId, GrantTokenId, PolicyId, ServerId},
             risk::Class,
             trace::{Finding, Fixer, Step, Trace},
         },
@@ -261,6 +261,7 @@ mod tests {
             class: Some(Class::Write),
             client: Some(ClientPart { name: "curl".to_owned(), version: Some("8".to_owned()) }),
             code: Some("class_above_ceiling".to_owned()),
+            connection: Some(ConnectionId::from_uuid(uuid::Uuid::from_u128(12))),
             decided: Some(policy("deny")),
             fingerprint: Some(digest),
             grant: Some(GrantId::from_uuid(uuid::Uuid::from_u128(6))),

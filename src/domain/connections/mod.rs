@@ -11,6 +11,7 @@
 //! Invariant: what a preset says of lifetimes is told to people and never relied on; what a provider answers counts.
 
 mod connection;
+mod kinds;
 mod new_provider;
 mod preset;
 mod presets;

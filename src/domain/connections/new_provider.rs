@@ -10,9 +10,7 @@ use crate::{
         slug::Slug,
         wording::parse_name,
     },
-    domain::connections::{
-        ClientParts, Obtaining, Pkce, Preset, Provider, ProviderSource, TemplateParts, preset,
-    },
+    domain::connections::{Obtaining, Pkce, Preset, Provider, ProviderSource, TemplateParts, kinds, preset},
     protocol::oauth::{client::ClientAuth, document::Facts, metadata::address},
 };
 
@@ -120,8 +118,8 @@ impl NewProvider {
             (Some(_), Some(known)) => of_preset(form, known, &mut faults),
             (Some(_), None) => None,
             (None, _) => match form.kind.trim() {
-                "client_credentials" => client(form, &mut faults),
-                "api_key" => key(form, &mut faults),
+                "client_credentials" => kinds::client(form, &mut faults),
+                "api_key" => kinds::key(form, &mut faults),
                 "" => own(form, &mut faults),
                 _ => {
                     let reason = "write client_credentials or api_key, or leave it out where people sign in";
@@ -133,7 +131,7 @@ impl NewProvider {
         if chosen.is_some() && !form.kind.trim().is_empty() {
             faults.add("kind", "a preset says how its accounts are connected; leave it out");
         }
-        only_for_kinds(form, &mut faults);
+        kinds::only_for(form, &mut faults);
         let fallback = fallback_name(known, source.as_ref());
         let name = if form.name.trim().is_empty() { fallback.as_str() } else { form.name.as_str() };
         let slug = match form.slug.trim() {
@@ -311,85 +309,6 @@ fn own(form: &ProviderForm, faults: &mut Faults) -> Option<NewSource> {
     }))))
 }
 
-/// Refuses what only one kind of provider has for another.
-fn only_for_kinds(form: &ProviderForm, faults: &mut Faults) {
-    let kind = form.kind.trim();
-    for (field, text, of) in [
-        ("resource", &form.resource, "client_credentials"),
-        ("audience", &form.audience, "client_credentials"),
-        ("keys_url", &form.keys_url, "api_key"),
-    ] {
-        if kind != of && !text.trim().is_empty() {
-            faults.add(field, format!("only a provider of the kind {of} has this"));
-        }
-    }
-}
-
-/// Refuses what somebody typed in fields that this kind has no use for.
-fn unused(form: &ProviderForm, fields: &[&'static str], faults: &mut Faults) {
-    let typed = [
-        ("issuer", &form.issuer),
-        ("authorize_url", &form.authorize_url),
-        ("token_url", &form.token_url),
-        ("revoke_url", &form.revoke_url),
-        ("userinfo_url", &form.userinfo_url),
-        ("client_auth", &form.client_auth),
-        ("pkce", &form.pkce),
-    ];
-    for (field, _) in
-        typed.into_iter().filter(|(field, text)| fields.contains(field) && !text.trim().is_empty())
-    {
-        faults.add(field, "a provider of this kind has no use for this; leave it out");
-    }
-    if !form.variables.is_empty() {
-        faults.add("variables", "only a preset has variables; write whole addresses");
-    }
-}
-
-/// One whose client asks for tokens in its own name.
-fn client(form: &ProviderForm, faults: &mut Faults) -> Option<NewSource> {
-    unused(form, &["issuer", "authorize_url", "userinfo_url", "pkce"], faults);
-    let auth = Some(form.client_auth.trim()).filter(|text| !text.is_empty());
-    let auth = faults.check("client_auth", auth.map(str::parse::<ClientAuth>).transpose());
-    if auth == Some(Some(ClientAuth::None)) {
-        faults.add("client_auth", "a client that asks in its own name shows its secret: write post or basic");
-    }
-    let token = faults.check("token_url", needed(&form.token_url, "where it gives tokens"));
-    let revoke = faults.check("revoke_url", optional(&form.revoke_url));
-    let resource = faults.check("resource", optional(&form.resource));
-    let audience = faults.check("audience", parse_audience(&form.audience));
-    Some(NewSource::Known(ProviderSource::Client(Box::new(ClientParts {
-        token: token?,
-        revoke: revoke?,
-        client_auth: auth?.unwrap_or_default(),
-        // It is sent as it was typed.
-        resource: resource?.map(|_| form.resource.trim().to_owned()),
-        audience: audience?,
-    }))))
-}
-
-/// One where people make a key.
-fn key(form: &ProviderForm, faults: &mut Faults) -> Option<NewSource> {
-    let all = ["issuer", "authorize_url", "token_url", "revoke_url", "userinfo_url", "client_auth", "pkce"];
-    unused(form, &all, faults);
-    if form.scopes.as_ref().is_some_and(|scopes| !scopes.is_empty()) {
-        faults.add("scopes", "a key is made with all that it may do; there is nobody to ask for scopes");
-    }
-    let page = faults.check("keys_url", optional(&form.keys_url));
-    Some(NewSource::Known(ProviderSource::Key { page: page? }))
-}
-
-fn parse_audience(text: &str) -> Result<Option<String>, &'static str> {
-    let text = text.trim();
-    match text {
-        "" => Ok(None),
-        text if text.len() <= 2_000 && text.bytes().all(|b| b.is_ascii_graphic()) => {
-            Ok(Some(text.to_owned()))
-        }
-        _ => Err("use at most 2000 letters, digits and signs without spaces"),
-    }
-}
-
 impl ProviderForm {
     fn has_no_client(&self) -> bool {
         self.preset.trim().is_empty() && self.kind.trim() == "api_key"
@@ -472,14 +391,14 @@ fn parse_issuer(text: &str) -> Result<Url, &'static str> {
     if url.query().is_some() { Err("an issuer has no part after ?") } else { Ok(url) }
 }
 
-fn needed(text: &str, what: &str) -> Result<Url, String> {
+pub(super) fn needed(text: &str, what: &str) -> Result<Url, String> {
     match text.trim() {
         "" => Err(format!("enter the address {what}")),
         text => parse_address(text).map_err(str::to_owned),
     }
 }
 
-fn optional(text: &str) -> Result<Option<Url>, &'static str> {
+pub(super) fn optional(text: &str) -> Result<Option<Url>, &'static str> {
     match text.trim() {
         "" => Ok(None),
         text => parse_address(text).map(Some),

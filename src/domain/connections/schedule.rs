@@ -57,12 +57,12 @@ impl HeldAccount {
     /// What is to be done about its token now.
     pub fn freshness(&self, now: OffsetDateTime) -> Freshness {
         let Some(ends) = self.expires_at else { return Freshness::Fresh };
-        // Of one that lives for seconds only a part of the last is lost.
-        let ends = ends - LAST_MOMENT.min((ends - self.issued_at) / 10);
         if now + margin(ends - self.issued_at) < ends {
             return Freshness::Fresh;
         }
-        match (self.has_refresh, now < ends) {
+        // Of one that lives for seconds only a part of the last is lost.
+        let is_alive = now < ends - LAST_MOMENT.min((ends - self.issued_at) / 10);
+        match (self.has_refresh, is_alive) {
             (true, true) => Freshness::Ageing,
             (true, false) => Freshness::Stale,
             (false, true) => Freshness::Fresh,

@@ -371,6 +371,8 @@ pub async fn relocate(
     )
     .execute(tx.conn())
     .await?;
+    // What its tokens are for is among what calls are judged by.
+    bump_epoch(tx).await?;
     Ok(done.rows_affected() > 0)
 }
 

@@ -9,6 +9,7 @@ use crate::{
     },
     domain::{
         access::store as access,
+        approvals::store as approvals,
         gate::{self, Gate},
         tenancy::{MemberFilter, PersonsOrg, rules::deletion, store},
     },
@@ -30,6 +31,8 @@ pub struct OrgFrame {
     pub deletes_at: Option<OffsetDateTime>,
     /// How many requests for access wait, for who sees them all.
     pub waiting_access: i64,
+    /// How many calls wait for a human, for who decides about such.
+    pub waiting_approvals: i64,
     /// Whether a person who may not see all teams is in one.
     pub is_in_team: bool,
 }
@@ -61,8 +64,13 @@ pub async fn of_org(cx: &OrgCx) -> ActionResult<OrgFrame> {
     } else {
         0
     };
+    let waiting_approvals = if cx.may(Permission::ApprovalsDecide) {
+        approvals::count_waiting(&mut tx, cx.now()).await?
+    } else {
+        0
+    };
     tx.done().await?;
-    Ok(OrgFrame { orgs, gate, deletes_at, waiting_access, is_in_team })
+    Ok(OrgFrame { orgs, gate, deletes_at, waiting_access, waiting_approvals, is_in_team })
 }
 
 /// The organizations a person can switch to, by name.

@@ -157,6 +157,10 @@ async fn server(cx: &OrgCx, tx: &mut OrgTx, ground: &Ground, server: &Server) ->
         findings.extend(match (&credential.provider, scope_of(credential.source), &credential.secret) {
             (Some(named), ..) => {
                 let needed = ground.scopes.get(&server.id).map_or(&[][..], Vec::as_slice);
+                if !named.is_for(&server.url) {
+                    findings.push(elsewhere(named, &page));
+                    continue;
+                }
                 let mut found = provider(&base, ground.providers.get(&named.id), needed);
                 if named.is_shared_only {
                     found.push(shared_account(cx, tx, named).await?);
@@ -203,12 +207,14 @@ fn provider(base: &str, provider: Option<&Provider>, needed: &[(String, String)]
     if let Some(told) = unusable(provider) {
         return vec![Finding::of("provider", Stand::Broken, told, Fixer::Admin, page)];
     }
-    let mut findings = vec![Finding::fine("provider", format!("{name} is registered, with its client."))];
     if provider.obtaining() == Obtaining::Key {
+        let mut findings =
+            vec![Finding::fine("provider", format!("{name} is registered; people enter their keys."))];
         findings
             .push(Finding::fine("scopes", format!("A key of {name} does not say what it may be used for.")));
         return findings;
     }
+    let mut findings = vec![Finding::fine("provider", format!("{name} is registered, with its client."))];
     let missing: Vec<_> = needed.iter().filter(|(scope, _)| !provider.scopes.contains(scope)).collect();
     findings.push(if missing.is_empty() {
         Finding::fine("scopes", format!("{name} is asked for everything that its tools need."))
@@ -220,6 +226,19 @@ fn provider(base: &str, provider: Option<&Provider>, needed: &[(String, String)]
         Finding::of("scopes", Stand::Look, (found, fix), Fixer::Admin, format!("{page}/edit"))
     });
     findings
+}
+
+/// Tokens that are for another server.
+fn elsewhere(named: &NamedProvider, page: &str) -> Finding {
+    let resource = named.resource.as_deref().unwrap_or_default();
+    let told = (
+        format!(
+            "The tokens of {} are for {resource} alone, so none is sent and every call is refused.",
+            named.name
+        ),
+        "Name another provider in its credentials.",
+    );
+    Finding::of("provider", Stand::Broken, told, Fixer::Admin, format!("{page}/credentials"))
 }
 
 /// Whether an account is connected for all, at a provider where people cannot connect their own.
@@ -236,7 +255,7 @@ async fn shared_account(cx: &OrgCx, tx: &mut OrgTx, named: &NamedProvider) -> Ac
         "Connect it for everybody, or for the teams that need it.",
     );
     let page = format!("/me/accounts/{}/connect/{}", cx.org.slug, named.slug);
-    Ok(Finding::of("account", Stand::Broken, told, Fixer::Admin, page))
+    Ok(Finding::of("account", Stand::Look, told, Fixer::Admin, page))
 }
 
 async fn secret(tx: &mut OrgTx, base: &str, name: &str) -> ActionResult<Finding> {

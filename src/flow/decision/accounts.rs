@@ -10,7 +10,10 @@ use std::{
 };
 
 use crate::{
-    base::{actor::Principal, ids::ProviderId},
+    base::{
+        actor::Principal,
+        ids::{ConnectionId, ProviderId},
+    },
     domain::{
         connections::HeldAccount,
         policy::{
@@ -32,8 +35,9 @@ pub struct Accounts(RwLock<HashMap<(Principal, ProviderId), Arc<Holding>>>);
 /// goes before what is shared with them.
 #[derive(Debug)]
 pub struct Holding {
-    /// The one that serves where no rule chooses another.
-    usual: Arc<HeldAccount>,
+    /// The one that serves where no rule chooses another: what its owner chose, else what was connected for no calls in
+    /// particular.
+    usual: Option<Arc<HeldAccount>>,
     /// Those with a rule, in the order in which they were connected.
     ruled: Vec<(Selector, Arc<HeldAccount>)>,
 }
@@ -54,8 +58,10 @@ impl Holding {
     /// cannot be read is chosen by none.
     pub fn of(accounts: Vec<HeldAccount>) -> Option<Self> {
         let accounts: Vec<_> = accounts.into_iter().map(Arc::new).collect();
-        let usual = Arc::clone(accounts.first()?);
-        let beside = |one: &&Arc<HeldAccount>| one.owner.kind() == usual.owner.kind();
+        let kind = accounts.first()?.owner.kind();
+        let beside = |one: &&Arc<HeldAccount>| one.owner.kind() == kind;
+        let is_usual = |one: &&Arc<HeldAccount>| one.is_default || one.account_if.is_empty();
+        let usual = accounts.iter().filter(beside).find(is_usual).map(Arc::clone);
         let ruled = |one: &Arc<HeldAccount>| Some((Selector::read(&one.account_if).ok()?, Arc::clone(one)));
         let with_rules = accounts.iter().filter(|one| !one.account_if.is_empty());
         let mut ruled: Vec<_> = with_rules.filter(beside).filter_map(ruled).collect();
@@ -63,13 +69,19 @@ impl Holding {
         Some(Self { usual, ruled })
     }
 
-    /// The account for a call: the first whose rule chooses it, else the usual one.
-    pub fn chosen(&self, call: ChosenFor<'_>) -> &Arc<HeldAccount> {
+    /// The account for a call: the first whose rule chooses it, else the usual one; none where there are only accounts for
+    /// other calls.
+    pub fn chosen(&self, call: ChosenFor<'_>) -> Option<&Arc<HeldAccount>> {
         let chooses = |selector: &Selector| {
             call.tool.is_some_and(|tool| selector.chooses(tool, call.arguments, call.server))
         };
         let ruled = self.ruled.iter().find(|(selector, _)| chooses(selector));
-        ruled.map_or(&self.usual, |(_, account)| account)
+        ruled.map(|(_, account)| account).or(self.usual.as_ref())
+    }
+
+    /// The account that serves where no rule chooses another.
+    pub fn usual(&self) -> Option<ConnectionId> {
+        self.usual.as_ref().map(|usual| usual.id)
     }
 }
 

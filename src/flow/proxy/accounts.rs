@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use crate::{
-    base::{actor::Principal, ids::ProviderId, trace::Fixer},
+    base::{
+        actor::Principal,
+        ids::{ConnectionId, ProviderId},
+        trace::Fixer,
+    },
     domain::{
         connections::{
             HeldAccount,
@@ -59,6 +63,15 @@ pub struct Asked<'a> {
     pub by: &'a Permit<'a>,
 }
 
+/// What serves a call.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    /// The account's token.
+    pub token: LiveToken,
+    /// The account that serves where no rule chooses another.
+    pub usual: Option<ConnectionId>,
+}
+
 /// The token of the account that serves a call; within, why there is none.
 ///
 /// # Errors
@@ -67,18 +80,20 @@ pub async fn serving(
     gateway: &Gateway,
     admitted: &Admitted,
     asked: Asked<'_>,
-) -> ActionResult<Result<LiveToken, AccountLack>> {
+) -> ActionResult<Result<Serving, AccountLack>> {
     let Asked { provider, scopes, by } = asked;
     let lack = |why| Ok(Err(AccountLack { provider: provider.clone(), why }));
     let snapshot = &admitted.snapshot;
-    let Some(held) = account(gateway, admitted, provider.id, by).await? else { return lack(Why::None) };
+    let Some((held, usual)) = account(gateway, admitted, provider.id, by).await? else {
+        return lack(Why::None);
+    };
     let lacks = |scope: &&String| provider.tells_scopes && !held.scopes.contains(scope);
     let missing: Vec<_> = scopes.iter().filter(lacks).cloned().collect();
     if !missing.is_empty() {
         return lack(Why::Scopes(HeldAccount::clone(&held), missing));
     }
     match gateway.tokens.live(snapshot.scope, &held).await? {
-        Ok(token) => Ok(Ok(token)),
+        Ok(token) => Ok(Ok(Serving { token, usual })),
         Err(NoToken::Reauth) => lack(Why::Reauth(HeldAccount::clone(&held))),
         Err(NoToken::Gone) => lack(Why::None),
         Err(NoToken::Away) => lack(Why::Away),
@@ -93,11 +108,11 @@ async fn account(
     admitted: &Admitted,
     provider: ProviderId,
     permit: &Permit<'_>,
-) -> ActionResult<Option<Arc<HeldAccount>>> {
+) -> ActionResult<Option<(Arc<HeldAccount>, Option<ConnectionId>)>> {
     let (snapshot, principal) = (&admitted.snapshot, admitted.grant.principal);
+    let of = |holding: &Holding| Some((Arc::clone(holding.chosen(chosen_for(permit))?), holding.usual()));
     let kept = snapshot.accounts.kept(principal, provider);
-    let kept = kept.map(|kept| Arc::clone(kept.chosen(chosen_for(permit))));
-    if let Some(kept) = kept.filter(|kept| kept.is_settled(admitted.now)) {
+    if let Some(kept) = kept.and_then(|kept| of(&kept)).filter(|(kept, _)| kept.is_settled(admitted.now)) {
         return Ok(Some(kept));
     }
     let (user, teams) = match principal {
@@ -111,11 +126,11 @@ async fn account(
     let found = held::serving(&mut tx, provider, Holders::These { user, teams: &teams }).await?;
     tx.done().await?;
     let Some(holding) = Holding::of(found).map(Arc::new) else { return Ok(None) };
-    let found = Arc::clone(holding.chosen(chosen_for(permit)));
-    if found.is_settled(admitted.now) {
+    let found = of(&holding);
+    if found.as_ref().is_some_and(|(found, _)| found.is_settled(admitted.now)) {
         snapshot.accounts.keep(principal, provider, holding);
     }
-    Ok(Some(found))
+    Ok(found)
 }
 
 /// What rules may look at of a call: the tool as policies see it, and its arguments.

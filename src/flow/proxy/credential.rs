@@ -26,7 +26,7 @@ use crate::{
         decision::scope_of,
         fault::{ActionError, ActionResult},
         proxy::{
-            accounts::{self, Asked},
+            accounts::{self, Asked, Serving},
             admit::Admitted,
             gateway::Gateway,
             judge::Permit,
@@ -35,7 +35,6 @@ use crate::{
             state::State,
             unconnected::{Lack, Link, Missing, Places, Told, Unconnected},
         },
-        tokens::LiveToken,
     },
     io::{
         db::{OrgTx, Tx},
@@ -61,6 +60,8 @@ pub struct UsedAccount {
     pub id: ConnectionId,
     /// The pair's number.
     pub version: i64,
+    /// Whether a rule chose it in place of the one that serves else.
+    pub is_by_rule: bool,
 }
 
 /// Says what it holds of, never the values.
@@ -117,7 +118,28 @@ struct Found<'s> {
     of: &'s Stored,
     secret: Option<Arc<SealedSecret>>,
     /// The token of an account.
-    token: Option<LiveToken>,
+    token: Option<Serving>,
+}
+
+/// Whether a session at the server was opened with another account than the one that a call is to be made with: its server may
+/// take whoever opened it for who calls.
+///
+/// # Errors
+/// That the session is unknown, so that its client opens another; or, where that would be opened with the same account again,
+/// what to do instead.
+pub fn fits(admitted: &Admitted, permit: &Permit<'_>, credential: &Credential) -> Result<(), Box<Refused>> {
+    let call = permit.call();
+    let opened_with =
+        call.session.as_ref().filter(|session| session.bridged.is_none()).and_then(|one| one.account);
+    let (Some(opened_with), Some(used)) = (opened_with, credential.account) else { return Ok(()) };
+    if opened_with == used.id {
+        return Ok(());
+    }
+    let refusal = match used.is_by_rule {
+        true => Refusal::SessionOfOther { server: call.server.server.name.to_string() },
+        false => Refusal::HandleUnknown,
+    };
+    Err(call.refused(admitted, refusal))
 }
 
 /// Opens what the permitted call's server asks for.
@@ -142,13 +164,17 @@ pub async fn open(
     let at = Places { base_url: &gateway.base_url, org: &admitted.snapshot.slug };
     // First what may have to be asked of a provider: no transaction is open while it answers.
     for (one, provider) in stored.iter().filter_map(|one| Some((one, one.provider.as_ref()?))) {
-        // What was checked when it was stored: a token is sent nowhere but where its provider gives it for.
+        // A token is sent nowhere but where its provider gives it for, whatever was stored.
         if !provider.is_for(&permit.call().server.server.url) {
-            return Err(permit.call().refused(admitted, Refusal::CredentialMissing { server }));
+            tracing::warn!(server = %permit.call().server.server.id, provider = %provider.id, "tokens are for elsewhere");
+            let (provider, resource) = (provider.name.clone(), provider.resource.clone().unwrap_or_default());
+            return Err(permit
+                .call()
+                .refused(admitted, Refusal::ForElsewhere { server, provider, resource }));
         }
         let asked = Asked { provider, scopes: required_scopes(permit), by: permit };
         match accounts::serving(gateway, admitted, asked).await.map_err(unreadable)? {
-            Ok(token) => found.push(Found { of: one, secret: None, token: Some(token) }),
+            Ok(serving) => found.push(Found { of: one, secret: None, token: Some(serving) }),
             Err(lack) => lacks.push(lack.told(&server, &admitted.grant, at)),
         }
     }
@@ -258,8 +284,10 @@ async fn opened(
     let mut credential = Credential::default();
     let org = admitted.snapshot.org();
     for Found { of: one, secret, token } in found {
-        if let Some(token) = token {
-            credential.account = Some(UsedAccount { id: token.connection, version: token.version });
+        if let Some(Serving { token, usual }) = token {
+            let is_by_rule = *usual != Some(token.connection);
+            credential.account =
+                Some(UsedAccount { id: token.connection, version: token.version, is_by_rule });
             credential.put(one, &one.filled(&token.access))?;
             continue;
         }

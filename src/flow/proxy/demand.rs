@@ -69,6 +69,8 @@ async fn lack(
     }
     let stored = &permit.call().server.server.credentials;
     let provider = stored.iter().filter_map(|one| one.provider.as_ref()).find(|one| one.id == held.provider);
+    // A key is made with all that it may do: entering it again would change nothing.
+    let provider = provider.filter(|provider| provider.tells_scopes);
     let (Some(provider), false) = (provider, scopes.is_empty()) else { return Ok(None) };
     noted::want(&mut tx, account.id, &scopes).await?;
     audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await?;

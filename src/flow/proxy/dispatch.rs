@@ -162,7 +162,7 @@ async fn opening(
     reply: Reply,
 ) -> Answer {
     let (status, is_stream) = (reply.status, is_event_stream(&reply.headers));
-    let headers = returned(gateway, admitted, permit.call(), &reply);
+    let headers = returned(gateway, admitted, permit, &reply);
     match reply.read(MAX_WHOLE).await {
         Ok(body) if bridge::is_refused(status, &body, is_stream) => {
             bridge::open(gateway, admitted, permit.call(), open)
@@ -199,7 +199,7 @@ async fn answer(
     if let Some(fault) = refused_by_server(status) {
         return failed(gateway, ask, permit, open, Some(status), fault);
     }
-    let headers = returned(gateway, admitted, permit.call(), &reply);
+    let headers = returned(gateway, admitted, permit, &reply);
     let editor = Editor::of(gateway, admitted, permit, open.as_ref());
     if is_event_stream(&reply.headers) {
         let relay = Relay::of_events(reply, open, editor);
@@ -267,7 +267,8 @@ pub fn is_event_stream(headers: &HeaderMap) -> bool {
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
 }
 
-fn returned(gateway: &Gateway, admitted: &Admitted, call: &Call<'_>, reply: &Reply) -> HeaderMap {
+fn returned(gateway: &Gateway, admitted: &Admitted, permit: &Permit<'_>, reply: &Reply) -> HeaderMap {
+    let (call, account) = (permit.call(), permit.account());
     let mut headers = HeaderMap::with_capacity(6);
     for name in RETURNED {
         if let Some(value) = reply.headers.get(name) {
@@ -282,6 +283,7 @@ fn returned(gateway: &Gateway, admitted: &Admitted, call: &Call<'_>, reply: &Rep
             upstream: upstream.to_owned(),
             client: call.client.clone(),
             bridged: None,
+            account,
             takes_links: call.takes_links(),
         };
         let handle = gateway.handles.seal_session(admitted.holder(&call.server), &session);

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     base::{
         crypto::seal::{self, Place, SealKey},
-        ids::{GrantId, OrgId, ServerId},
+        ids::{ConnectionId, GrantId, OrgId, ServerId},
     },
     domain::{audit::ClientPart, vault::Vault},
     flow::proxy::bridge::Bridged,
@@ -67,6 +67,9 @@ pub struct Session {
     /// What is known of the client, where the session is Portreeve's own and none of the upstream's.
     #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
     pub bridged: Option<Bridged>,
+    /// The account whose token it was opened with.
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<ConnectionId>,
     /// Whether the client leads its person to an address where it is asked to.
     #[serde(rename = "l", default, skip_serializing_if = "std::ops::Not::not")]
     pub takes_links: bool,
@@ -75,7 +78,13 @@ pub struct Session {
 impl Session {
     /// The session of an agent that opened none, and so said nothing of itself.
     pub fn of_nobody() -> Self {
-        Self { upstream: String::new(), client: None, bridged: Some(Bridged::unsaid()), takes_links: false }
+        Self {
+            upstream: String::new(),
+            client: None,
+            bridged: Some(Bridged::unsaid()),
+            account: None,
+            takes_links: false,
+        }
     }
 }
 
@@ -211,6 +220,7 @@ mod tests {
             upstream: "f81d4fae".to_owned(),
             client: Some(client),
             bridged: None,
+            account: Some(ConnectionId::fresh()),
             takes_links: true,
         };
         let handle = handles.seal_session(mine, &session);

@@ -3,7 +3,10 @@
 use time::OffsetDateTime;
 
 use crate::{
-    base::{ids::ApprovalId, risk::Class},
+    base::{
+        ids::{ApprovalId, ConnectionId},
+        risk::Class,
+    },
     domain::{
         audit::Lack,
         limits::{Claim, Counted},
@@ -38,6 +41,8 @@ pub struct Permit<'a> {
     fingerprint: Option<Fingerprint>,
     ruling: Ruling,
     approval: Option<ApprovalId>,
+    /// The account whose token it carries.
+    account: Option<ConnectionId>,
     round: Option<Round>,
     /// What it does not count because the round before did.
     spared: Vec<Claimed>,
@@ -78,6 +83,18 @@ impl<'a> Permit<'a> {
     /// The approval that it uses.
     pub const fn approval(&self) -> Option<ApprovalId> {
         self.approval
+    }
+
+    /// The account whose token it carries.
+    pub const fn account(&self) -> Option<ConnectionId> {
+        self.account
+    }
+
+    /// The same with the account whose token it is to carry.
+    #[must_use]
+    pub(super) fn carrying(mut self, account: Option<ConnectionId>) -> Self {
+        self.account = account;
+        self
     }
 
     /// The round that it goes on from.
@@ -157,6 +174,7 @@ pub fn judge<'a>(admitted: &Admitted, ask: &Ask, call: Call<'a>) -> Result<Permi
                 fingerprint,
                 ruling,
                 approval: None,
+                account: None,
                 round: None,
                 spared: Vec::new(),
             };

@@ -179,7 +179,11 @@ async fn pass(
     for _ in 0..permit.ruling().claims.len() + ROUNDS {
         permit = approve::agreed(gateway, ask, admitted, permit).await?;
         let credential = match credential::open(gateway, admitted, &permit).await {
-            Ok(credential) => Some(credential),
+            Ok(credential) => {
+                credential::fits(admitted, &permit, &credential)?;
+                permit = permit.carrying(credential.account().map(|account| account.id));
+                Some(credential)
+            }
             Err(refused) if without::answers(&refused, permit.call()) => None,
             Err(refused) => return Err(refused),
         };

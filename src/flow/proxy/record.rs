@@ -269,6 +269,7 @@ impl OpenCall {
             decided: permit.ruling().decided.clone(),
             observed: permit.ruling().observed.clone(),
             client: call.client.clone(),
+            connection: permit.account(),
             fingerprint: permit.fingerprint().map(|fingerprint| Hex(fingerprint.0)),
             grant: known.grant,
             method: request.map(|request| request.method().name().to_owned()),

@@ -161,6 +161,20 @@ pub enum Refusal {
         /// The server's name.
         server: String,
     },
+    /// Requests to the server carry tokens that are for somewhere else.
+    ForElsewhere {
+        /// The server's name.
+        server: String,
+        /// The name of the provider that gives them.
+        provider: String,
+        /// What they are for.
+        resource: String,
+    },
+    /// The session was opened with another account than the one that a rule chooses for the call.
+    SessionOfOther {
+        /// The server's name.
+        server: String,
+    },
     /// The call could not be put on record.
     RecordAway,
     /// The database is away, and nothing can be judged.
@@ -233,7 +247,10 @@ impl Refusal {
             Self::Hidden(denial) | Self::Denied(denial) => denial.step,
             Self::Limit(_) => Step::Limits,
             Self::Approval(_) => Step::Approval,
-            Self::Unconnected(_) | Self::CredentialMissing { .. } => Step::Connection,
+            Self::Unconnected(_)
+            | Self::CredentialMissing { .. }
+            | Self::ForElsewhere { .. }
+            | Self::SessionOfOther { .. } => Step::Connection,
             Self::RecordAway | Self::Away => Step::Record,
         }
     }
@@ -275,6 +292,8 @@ impl Refusal {
             Self::Approval(waiting) => waiting.word.code(),
             Self::Unconnected(unconnected) => unconnected.missing.code(),
             Self::CredentialMissing { .. } => "credential_missing",
+            Self::ForElsewhere { .. } => "credential_for_elsewhere",
+            Self::SessionOfOther { .. } => "session_of_other_account",
             Self::RecordAway => "record_away",
             Self::Away => "database_away",
         }
@@ -313,7 +332,9 @@ impl Refusal {
             | Self::Limit(_)
             | Self::Approval(_)
             | Self::Unconnected(_)
-            | Self::CredentialMissing { .. } => Form::Denied,
+            | Self::CredentialMissing { .. }
+            | Self::ForElsewhere { .. }
+            | Self::SessionOfOther { .. } => Form::Denied,
             Self::TooManyUnknown { .. } => Form::TooMany,
             Self::RecordAway | Self::Away => Form::Unavailable,
         }
@@ -497,6 +518,8 @@ mod tests {
             absent(Absence::AboveCeiling(Class::Write, Class::Read)),
             Refusal::ToolChanged { tool: tool() },
             Refusal::CredentialMissing { server: tool() },
+            Refusal::ForElsewhere { server: tool(), provider: tool(), resource: tool() },
+            Refusal::SessionOfOther { server: tool() },
             Refusal::RecordAway,
             Refusal::Away,
         ];

@@ -1,7 +1,10 @@
 //! Ending all accounts of an organization at their providers as it is deleted. Its keys go with it, so everything is opened
 //! before, and told once: nothing is left that could be told again.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
 use futures_util::{StreamExt, stream};
 
@@ -36,11 +39,14 @@ impl Tokens {
         let mut armed: HashMap<ProviderId, Option<Arc<Armed>>> = HashMap::new();
         let mut all = Vec::new();
         for Held { id, provider, facts, tokens } in endings::everything(tx, MOST).await? {
-            if !armed.contains_key(&provider) {
-                let found = Armed::find(vault, tx, provider).await.ok().flatten();
-                armed.insert(provider, found.filter(|armed| armed.template.can_revoke()).map(Arc::new));
-            }
-            let Some(Some(armed)) = armed.get(&provider) else { continue };
+            let known = match armed.entry(provider) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => {
+                    let found = Armed::find(vault, tx, provider).await.ok().flatten();
+                    place.insert(found.filter(|armed| armed.template.can_revoke()).map(Arc::new))
+                }
+            };
+            let Some(armed) = known else { continue };
             if let Ok(pair) = Pair::open(vault, tx, id, &tokens).await {
                 all.push((Arc::clone(armed), pair, facts));
             }
@@ -48,7 +54,7 @@ impl Tokens {
         Ok(Farewell(all))
     }
 
-    /// Tells the providers, in the background; a process that is stopped waits for it.
+    /// Tells the providers, in the background. A process that is stopped meanwhile waits for it as long as it drains.
     pub fn say(&self, Farewell(all): Farewell) {
         let egress = self.parts().egress.clone();
         self.parts().tasks.spawn(async move {

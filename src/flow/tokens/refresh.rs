@@ -377,6 +377,9 @@ impl Tokens {
         let code = failure.code.as_deref().unwrap_or_else(|| failure.kind.as_str());
         let failed = leases::Failed {
             aftermath,
+            is_unleased: failure.kind == FailureKind::Unknown
+                && aftermath.is_doubtful()
+                && held.presented >= MOST_PRESENTED,
             is_unsent: *failure == TokenFailure::unsent(),
             code: &code.chars().take(100).collect::<String>(),
             words: failure.words.as_deref().unwrap_or_default(),

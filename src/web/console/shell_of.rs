@@ -42,10 +42,12 @@ pub async fn org(page: &OrgPage, title: impl Into<String>) -> Result<Shell, Page
     shell.org = Some(card(&cx.org.name, slug, cx.ports.site.host()));
     shell.orgs = cards(&frame.orgs);
     shell.rail = rail::organization(slug, &holds, &page.path);
-    let requests = format!("/o/{slug}/access");
-    for item in shell.rail.iter_mut().flat_map(|group| &mut group.items).filter(|item| item.href == requests)
-    {
-        item.waiting = u32::try_from(frame.waiting_access).unwrap_or_default();
+    for (place, waiting) in [("access", frame.waiting_access), ("approvals", frame.waiting_approvals)] {
+        let href = format!("/o/{slug}/{place}");
+        for item in shell.rail.iter_mut().flat_map(|group| &mut group.items).filter(|item| item.href == href)
+        {
+            item.waiting = u32::try_from(waiting).unwrap_or_default();
+        }
     }
     shell.gate = Some(gate_card(cx, &frame.gate));
     shell.banners = banners(cx, &frame);

@@ -15,6 +15,11 @@ async fn an_approver_reads_the_call_and_decides_it() {
     let id = app.approval(&org, grant, server).await;
     let mut ann = app.member(&org, "Ann Approver", Role::Approver).await;
     let list = ann.browser.visit("/o/acme/approvals").await;
+    assert!(
+        list.body.contains("<span class=\"n\">1<span class=\"vh\"> waiting</span></span>"),
+        "{}",
+        list.body
+    );
     assert!(list.body.contains("tool-acme") && list.body.contains("Test agent"));
     let one = ann.browser.visit(&format!("/o/acme/approvals/{id}")).await;
     assert!(one.body.contains("&#34;title&#34;: &#34;hello&#34;"), "{}", one.body);
@@ -29,6 +34,7 @@ async fn an_approver_reads_the_call_and_decides_it() {
     assert!(done.body.contains("Approved. The agent is let through") && done.body.contains("Nothing waits"));
     let again = ann.browser.visit(&format!("/o/acme/approvals/{id}")).await;
     assert!(again.body.contains("Ann Approver") && again.body.contains("Fine."));
+    assert!(!again.body.contains(" waiting</span>"), "nothing waits any more");
     assert!(app.recorded(&org).await.contains(&"approval.approved".to_owned()));
 }
 

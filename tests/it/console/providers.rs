@@ -270,7 +270,14 @@ async fn a_providers_page_tells_scopes_that_tools_need_and_what_went_wrong_with_
     key.send(http::Method::PATCH, &format!("{path}/tools/close_issue"), &[], Some(needs))
         .await
         .expect(StatusCode::OK);
+    // The server's pages say who would lack an account.
+    let shown = ada.browser.get("/o/acme/servers/issues/credentials").await.expect(StatusCode::OK);
+    assert!(shown.says("account of whoever calls, or one that is shared with them"), "{}", shown.body);
+    assert!(shown.says("Missing for you") && shown.says("Ada Admin"));
+    assert!(shown.body.contains("href=\"/me/accounts/acme/connect/hub\""), "{}", shown.body);
     app.connected(&org, &mut ada, "hub").await;
+    let shown = ada.browser.get("/o/acme/servers/issues/credentials").await.expect(StatusCode::OK);
+    assert!(shown.says("There for you") && shown.says("nobody is listed"), "{}", shown.body);
     app.change(
         "update connections set state = 'needs_reauth', last_error = 'invalid_grant', last_error_at = now(),
             last_error_words = 'Token was revoked by its owner.'",

@@ -202,7 +202,7 @@ async fn an_account_of_everybody_serves_who_has_none_and_ones_own_comes_first() 
 async fn a_rule_chooses_among_somebodys_accounts_by_what_is_called_on_every_replica() {
     let mut hub = hub().await;
     let app = &hub.stage.app;
-    app.connected(&hub.stage.org, &mut hub.person, "hub").await;
+    let first = app.connected(&hub.stage.org, &mut hub.person, "hub").await;
     hub.hub.sign_in_as("work");
     let work = app.connected(&hub.stage.org, &mut hub.person, "hub").await;
     let beside = crate::kit::app::TestApp::beside(app).await;
@@ -238,10 +238,23 @@ async fn a_rule_chooses_among_somebodys_accounts_by_what_is_called_on_every_repl
     let told = hub.stage.agent.ask("tools/call", params).await;
     assert!(told.words().starts_with("[CONNECT ACCOUNT]") && told.words().contains(&work.to_string()));
     assert_eq!(carried_by("mine").await, usual);
+    // Where the usual one is ended, one that is for some calls does not become the one for all.
+    app.change("update connections set state = 'active' where state = 'needs_reauth'").await;
+    app.change("update orgs set epoch = epoch + 1").await;
     own.send(Method::PATCH, &one, &[], Some(rule(json!([])))).await.expect(StatusCode::OK);
     assert_eq!(carried_by("work: fix it").await, usual);
+    own.send(Method::PATCH, &one, &[], Some(rule(fits))).await.expect(StatusCode::OK);
+    own.post(&format!("/api/v1/orgs/acme/connections/{first}/disconnect"), json!({}))
+        .await
+        .expect(StatusCode::OK);
+    assert_ne!(carried_by("work: fix it").await, usual);
+    let params = json!({ "name": "create_issue", "arguments": { "title": "mine" } });
+    let before = hub.carried().len();
+    let told = hub.stage.agent.ask("tools/call", params).await;
+    assert!(told.words().starts_with("[CONNECT ACCOUNT]"), "{}", told.text);
+    assert_eq!(hub.carried().len(), before);
     let recorded = app.recorded(&hub.stage.org).await;
-    assert_eq!(recorded.iter().filter(|action| *action == "connection.rule_changed").count(), 2);
+    assert_eq!(recorded.iter().filter(|action| *action == "connection.rule_changed").count(), 3);
 }
 
 #[tokio::test]
@@ -277,8 +290,18 @@ async fn a_token_goes_nowhere_but_to_the_resource_that_it_is_for() {
     app.change("update providers set resource = 'https://elsewhere.example/mcp'").await;
     app.change("update orgs set epoch = epoch + 1").await;
     let decision = hub.call().await.json()["result"]["_meta"]["portreeve/decision"].clone();
-    assert_eq!(decision["code"], "credential_missing");
+    assert_eq!(decision["code"], "credential_for_elsewhere");
+    assert!(
+        decision["reason"].as_str().unwrap_or_default().contains("https://elsewhere.example/mcp"),
+        "{decision}"
+    );
     assert_eq!(hub.carried().len(), 1);
+    let wiring = hub.admin.get("/api/v1/orgs/acme/wiring").await.expect(StatusCode::OK);
+    assert!(
+        wiring.body.to_string().contains("so none is sent and every call is refused"),
+        "{:?}",
+        wiring.body
+    );
     let carries = json!([{ "target": "header", "name": "X-Key", "source": "oauth", "provider": "hub" }]);
     let path = "/api/v1/orgs/acme/servers/github/credentials";
     let refused = hub.admin.send(Method::PUT, path, &[], Some(carries)).await;

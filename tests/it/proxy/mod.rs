@@ -1,5 +1,6 @@
 //! The gate at work: real requests through the real router to a scripted server, and what the record says of them.
 
+mod account_sessions;
 mod accounts;
 mod answers;
 mod approvals;

@@ -117,6 +117,46 @@ async fn a_client_that_acts_in_its_own_name_is_connected_once_for_everybody_and_
 }
 
 #[tokio::test]
+async fn another_client_is_not_acted_as_before_somebody_connects_it() {
+    let mut at = of_client().await;
+    let page = at.admin.browser.get(CONNECT).await.expect(StatusCode::OK);
+    let connect = format!("{CONNECT}/client");
+    let done = at.admin.browser.submit(&page, &connect, &[]).await;
+    let id = id_of(&done.expect(StatusCode::SEE_OTHER));
+    assert_eq!(at.call().await.words(), "done");
+    let change = json!({ "client_id": "robot-2" });
+    at.key
+        .send(Method::PATCH, "/api/v1/orgs/acme/providers/hub", &[], Some(change))
+        .await
+        .expect(StatusCode::OK);
+    assert_eq!(at.code().await, "account_needs_reauth");
+    let page = at.admin.browser.get(&format!("{CONNECT}?connection={id}")).await.expect(StatusCode::OK);
+    at.admin.browser.submit(&page, &connect, &[]).await.expect(StatusCode::SEE_OTHER);
+    let shown = at.key.get(&format!("/api/v1/orgs/acme/connections/{id}")).await.expect(StatusCode::OK);
+    assert_eq!(shown.text("/account_id"), "robot-2");
+    assert_eq!(at.call().await.words(), "done");
+}
+
+#[tokio::test]
+async fn who_leads_a_team_connects_a_client_for_it_and_nobody_else_is_shown_a_dead_end() {
+    let at = of_client().await;
+    let app = &at.stage.app;
+    let mut mia = app.member(&at.stage.org, "Mia Member", Role::Member).await;
+    let list = mia.browser.get("/me/accounts").await.expect(StatusCode::OK);
+    assert!(!list.says("Connect Hub"), "{}", list.body);
+    app.team(&at.stage.org, "crew").await;
+    let member = json!({ "person": mia.email, "role": "admin" });
+    at.key.post("/api/v1/orgs/acme/teams/crew/members", member).await.expect(StatusCode::CREATED);
+    let list = mia.browser.get("/me/accounts").await.expect(StatusCode::OK);
+    assert!(list.says("Connect Hub"), "{}", list.body);
+    let page = mia.browser.get(CONNECT).await.expect(StatusCode::OK);
+    let done = mia.browser.submit(&page, &format!("{CONNECT}/client"), &[]).await;
+    let id = id_of(&done.expect(StatusCode::SEE_OTHER));
+    let shown = at.key.get(&format!("/api/v1/orgs/acme/connections/{id}")).await.expect(StatusCode::OK);
+    assert_eq!((shown.text("/owner"), shown.text("/owner_name")), ("team", "crew"));
+}
+
+#[tokio::test]
 async fn a_client_that_gets_no_token_says_why_and_goes_on_by_itself_when_it_does() {
     let mut at = of_client().await;
     at.hub.be_down(true);

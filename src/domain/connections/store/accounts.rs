@@ -187,6 +187,27 @@ pub async fn find_of_account(
     Ok(found)
 }
 
+/// The rules that a second connection of the same account, or a second default, breaks.
+pub const IS_ONE: [&str; 2] = ["connections_once", "connections_one_default"];
+
+/// How many connections an owner has at a provider.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn count_for(tx: &mut OrgTx, provider: ProviderId, owner: AccountOwner) -> DbResult<i64> {
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from connections where org_id = $1 and provider_id = $2 and state <> 'revoked'
+            and user_id is not distinct from $3 and team_id is not distinct from $4"#,
+        tx.org().uuid(),
+        provider.uuid(),
+        owner.user().map(UserId::uuid),
+        owner.team().map(TeamId::uuid)
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(count)
+}
+
 /// Stores a new connection and raises the epoch. The first of its owner at a provider is the default there.
 ///
 /// # Errors
@@ -237,7 +258,7 @@ pub async fn renew(
     now: OffsetDateTime,
 ) -> DbResult<bool> {
     let done = sqlx::query!(
-        "update connections set account_name = $3, account_email = $4, workspace = $5, state = 'active', state_reason = '',
+        "update connections set account_id = $14, account_name = $3, account_email = $4, workspace = $5, state = 'active', state_reason = '',
             state_since = $6, scopes = $7, facts = $8, sealed_tokens = $9, data_key_id = $10, has_refresh = $11,
             expires_at = $12, refresh_expires_at = $13, issued_at = $6, token_version = token_version + 1,
             lease_by = null, lease_until = null, presented = 0, failures = 0, retry_at = null, last_ok_at = $6, last_error_at = null, last_error = '',
@@ -255,7 +276,8 @@ pub async fn renew(
         tokens.sealed.key.uuid(),
         tokens.has_refresh,
         tokens.expires_at,
-        tokens.refresh_expires_at
+        tokens.refresh_expires_at,
+        label.id
     )
     .execute(tx.conn())
     .await?;
@@ -317,19 +339,22 @@ pub async fn choose_if(
     tx: &mut OrgTx,
     id: ConnectionId,
     account_if: &str,
+    seen: Option<i64>,
     now: OffsetDateTime,
-) -> DbResult<()> {
-    sqlx::query!(
+) -> DbResult<Update<()>> {
+    let done = sqlx::query!(
         "update connections set account_if = $3, updated_at = $4, version = version + 1
-        where org_id = $1 and id = $2 and state <> 'revoked'",
+        where org_id = $1 and id = $2 and state <> 'revoked' and ($5::bigint is null or version = $5)",
         tx.org().uuid(),
         id.uuid(),
         account_if,
-        now
+        now,
+        seen
     )
     .execute(tx.conn())
     .await?;
-    bump_epoch(tx).await
+    bump_epoch(tx).await?;
+    Ok(if done.rows_affected() > 0 { Update::Done(()) } else { Update::Conflict })
 }
 
 /// Makes a connection the one of its owner's at its provider that agents use.

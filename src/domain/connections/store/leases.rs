@@ -108,6 +108,8 @@ pub async fn store(
 pub struct Failed<'a> {
     /// What follows.
     pub aftermath: Aftermath,
+    /// Whether it was found by somebody who holds no lease, so that it is nothing where somebody else holds one by now.
+    pub is_unleased: bool,
     /// Whether the refresh token never left, so that it does not count as sent.
     pub is_unsent: bool,
     /// What went wrong, as a code.
@@ -134,7 +136,8 @@ pub async fn fail(
             presented = case when $9 then greatest(0, presented - 1) when $10 then 0 when $11 then least(presented, $12)
                 else presented end,
             version = version + 1
-        where org_id = $1 and id = $2 and token_version = $3 and state in ('active', 'error_backoff')",
+        where org_id = $1 and id = $2 and token_version = $3 and state in ('active', 'error_backoff')
+            and (not $13 or lease_until is null or lease_until <= clock_timestamp())",
         tx.org().uuid(),
         held.id.uuid(),
         held.token_version,
@@ -148,7 +151,8 @@ pub async fn fail(
         failed.aftermath.is_answered(),
         // Once more after the pause.
         failed.aftermath.is_doubtful(),
-        MOST_PRESENTED - 1
+        MOST_PRESENTED - 1,
+        failed.is_unleased
     )
     .execute(tx.conn())
     .await?;

@@ -77,16 +77,17 @@ pub async fn lacking(tx: &mut OrgTx, provider: ProviderId, first: i64) -> DbResu
     Ok((rows.first().map_or(0, |row| row.count), rows.into_iter().map(|row| row.name).collect()))
 }
 
-/// Whether an account is connected at a provider, by whomever; without an id, whether any is.
+/// Whether an account is connected through a client, by whomever and at whichever provider this client is registered as; without
+/// an id, whether any is.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn is_connected(tx: &mut OrgTx, provider: ProviderId, account: &str) -> DbResult<bool> {
+pub async fn is_connected(tx: &mut OrgTx, client: &str, account: &str) -> DbResult<bool> {
     let is = sqlx::query_scalar!(
-        r#"select exists (select from connections where org_id = $1 and provider_id = $2 and state <> 'revoked'
-            and (account_id = $3 or $3 = '')) as "is!""#,
+        r#"select exists (select from connections c join providers p on p.org_id = c.org_id and p.id = c.provider_id
+            where c.org_id = $1 and p.client_id = $2 and c.state <> 'revoked' and (c.account_id = $3 or $3 = '')) as "is!""#,
         tx.org().uuid(),
-        provider.uuid(),
+        client,
         account
     )
     .fetch_one(tx.conn())

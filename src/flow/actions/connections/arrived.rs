@@ -18,8 +18,12 @@ use crate::{
         fault::{ActionError, ActionResult},
         tokens::{Pair, stored},
     },
+    io::db::DbError,
     protocol::oauth::{answer::Tokens, document::Facts},
 };
+
+/// How many accounts of one owner at one provider there may be: as many as a call chooses among.
+const MOST: i64 = 50;
 
 /// What came.
 pub(super) struct Arrived<'a> {
@@ -92,9 +96,12 @@ impl Arrived<'_> {
             }
             "connection.renewed"
         } else {
+            if accounts::count_for(&mut tx, provider.id, self.owner).await? >= MOST {
+                return Err(too_many(provider));
+            }
             let new =
                 NewConnection { id, provider: provider.id, owner: self.owner, label, tokens, by: self.by };
-            accounts::insert(&mut tx, &new, cx.now()).await?;
+            accounts::insert(&mut tx, &new, cx.now()).await.map_err(doubled)?;
             "connection.connected"
         };
         let connection = accounts::find(&mut tx, id).await?.ok_or(ActionError::Changed)?;
@@ -106,6 +113,22 @@ impl Arrived<'_> {
         audit::commit(tx, cx.now(), vec![entry]).await?;
         Ok(Kept { connection, is_renewed: renewed.is_some(), is_somebodys })
     }
+}
+
+/// Somebody else connected the same at the same moment: what they did stands.
+fn doubled(error: DbError) -> ActionError {
+    let is_double = accounts::IS_ONE.iter().any(|rule| error.broke(rule));
+    if is_double { ActionError::Changed } else { error.into() }
+}
+
+fn too_many(provider: &Provider) -> ActionError {
+    ActionError::refused(
+        "connect_too_many",
+        format!(
+            "There are {MOST} accounts at {} already, and calls look at no more. Disconnect one that is not used any more.",
+            provider.name
+        ),
+    )
 }
 
 /// The provider is another one than it was.

@@ -130,8 +130,9 @@ async fn offered(cx: &OrgCx, tx: &mut OrgTx, input: &BeginInput) -> ActionResult
         (Some(connection), _) => connection.owner,
         (None, named @ ("" | "me")) if provider.obtaining() == Obtaining::Client => {
             // A client acts in nobody's name but its own, so what it is given is shared.
-            match (named, sharing.everybody) {
-                ("", true) => AccountOwner::Org,
+            match (named, sharing.everybody, sharing.teams.first()) {
+                ("", true, _) => AccountOwner::Org,
+                ("", false, Some(team)) => AccountOwner::Team(team.id),
                 _ => return Err(shared_only(&provider)),
             }
         }

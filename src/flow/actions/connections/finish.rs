@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use crate::{
-    base::{ids::ProviderId, secret::Secret},
+    base::{ids::ProviderId, permission::Permission, secret::Secret},
     domain::{
         audit::{self, Unrecorded},
         connections::{Account, AccountLabel, ConnectRequest, Connection, Provider, store::requests},
@@ -81,6 +81,10 @@ pub async fn finish(person: &PersonCx, provider: &str, query: &str) -> ActionRes
     audit::commit_unrecorded(tx, Unrecorded::Ceremony).await?;
     let (Some(request), Some(proof), Some(armed)) = (request, proof, armed) else { return Err(unknown()) };
     check(person, id, &request, &armed.provider, cx.now())?;
+    if request.is_trial {
+        // Looked at before anything is asked for that would have to be ended again.
+        cx.require(Permission::ProvidersWrite)?;
+    }
     let came = traded(&cx, &armed, &callback, &proof).await;
     if request.is_trial {
         return trial::told(&cx, armed, &request.scopes, came).await.map(Returned::Tried);

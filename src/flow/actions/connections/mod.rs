@@ -28,7 +28,7 @@ use crate::{
     domain::{
         audit::{self, Entry},
         connections::{
-            AccountOwner, Connection, ConnectionFilter, ConnectionState, Provider,
+            AccountOwner, Connection, ConnectionFilter, ConnectionState, Obtaining, Provider,
             store::{self as providers, accounts, reach},
         },
         policy::{path::argument_paths, selector::Selector},
@@ -155,9 +155,10 @@ pub async fn mine(cx: &OrgCx) -> ActionResult<Vec<Connectable>> {
             provider,
         })
         .collect();
-    found.retain(|one| {
-        one.provider.disabled_at.is_none() || !one.accounts.is_empty() || !one.shared.is_empty()
-    });
+    let may_connect = |provider: &Provider| {
+        provider.disabled_at.is_none() && (provider.obtaining() != Obtaining::Client || sharing.is_any())
+    };
+    found.retain(|one| may_connect(&one.provider) || !one.accounts.is_empty() || !one.shared.is_empty());
     Ok(found)
 }
 
@@ -264,7 +265,9 @@ pub async fn change(
         actions.push("connection.preferred");
     }
     if let Some(account_if) = account_if.filter(|account_if| *account_if != before.connection.account_if) {
-        accounts::choose_if(&mut tx, id, &account_if, cx.now()).await?;
+        // What was renamed above has another version by now.
+        let seen = seen.filter(|_| actions.is_empty());
+        settled(accounts::choose_if(&mut tx, id, &account_if, seen, cx.now()).await?)?;
         actions.push("connection.rule_changed");
     }
     if actions.is_empty() {
@@ -302,6 +305,10 @@ fn canonical(text: &str, faults: &mut Faults) -> String {
 /// which calls it is used.
 pub async fn argument_places(cx: &OrgCx, connection: &Connection) -> ActionResult<Vec<String>> {
     cx.require(Permission::ConnectionsOwn)?;
+    // What servers offer is for those who may see servers; whoever may not types what they know.
+    if !cx.may(Permission::ServersRead) {
+        return Ok(Vec::new());
+    }
     let mut tx = cx.tx().await?;
     let definitions = tools::definitions_at(&mut tx, connection.provider).await?;
     tx.done().await?;

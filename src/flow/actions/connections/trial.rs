@@ -200,7 +200,7 @@ async fn ending(cx: &OrgCx, armed: &Armed, came: &Came, tokens: &Tokens) -> Acti
         return Ok(Finding::fine("ending", found));
     }
     let mut tx: OrgTx = cx.tx().await?;
-    let is_connected = reach::is_connected(&mut tx, armed.provider.id, &came.label.id).await?;
+    let is_connected = reach::is_connected(&mut tx, &armed.provider.client_id, &came.label.id).await?;
     tx.done().await?;
     if is_connected {
         let found = "This account is connected here, and some providers end all its tokens at once: those of this trial were not \

@@ -60,6 +60,10 @@ pub async fn update(
     let before = named(&mut tx, name).await?;
     let new = NewProvider::parse_change(&change.onto(&before), &before)?;
     let outcome = store::update(&mut tx, before.id, &new, seen, cx.now()).await.map_err(taken)?;
+    if before.obtaining() == Obtaining::Client && new.client_id != before.client_id {
+        // Agents would act as another one that nobody connected.
+        accounts::forget_tokens_at(&mut tx, before.id, cx.now()).await?;
+    }
     record(cx, tx, "provider.changed", settled(outcome)?).await
 }
 

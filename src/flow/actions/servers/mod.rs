@@ -32,7 +32,7 @@ pub use draft::TriedCredential;
 pub use look::{
     Alike, ServerSheet, ToolSheet, credentials_of, find, health, items, list, overview, sheet, tool, tools,
 };
-pub use needs::{Need, nameable_secrets, needs};
+pub use needs::{Need, Wanted, nameable_secrets, needs};
 pub use probe::{Probe, ProbeInput, probe, probe_tried};
 pub use refresh::refresh;
 pub use review::{ToolInput, accept, change_tool, refuse, review_tag};

@@ -78,6 +78,7 @@ pub(super) async fn carry(
             carried.insert(HeaderName::from_static(name), value.clone());
         }
     }
+    let account = credential.account().map(|account| account.id);
     let target = credential.attach(&mut carried, target);
     let sender = sender(call, request);
     let agent = Agent {
@@ -96,8 +97,15 @@ pub(super) async fn carry(
         holder,
     };
     let line = Line { egress: gateway.egress.clone(), target, carried, is_old: is_old(call) };
-    let job =
-        Job { body, line, server: Arc::clone(&call.server), sender, agent, off: CancellationToken::new() };
+    let job = Job {
+        body,
+        line,
+        server: Arc::clone(&call.server),
+        account,
+        sender,
+        agent,
+        off: CancellationToken::new(),
+    };
     set_going(gateway, job, ask.names(&request.id.key()), way);
     pieces::answer(pieces).await
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    base::ids::ConnectionId,
     flow::{
         decision::ServerFacts,
         proxy::bridge::{
@@ -27,6 +28,8 @@ pub(super) struct Job {
     /// Where it goes.
     pub(super) line: Line,
     pub(super) server: Arc<ServerFacts>,
+    /// The account whose token goes along.
+    pub(super) account: Option<ConnectionId>,
     /// Who sends it.
     pub(super) sender: Sender,
     pub(super) agent: Agent,

@@ -105,6 +105,7 @@ pub fn open(gateway: &Gateway, admitted: &Admitted, call: &Call<'_>, open: Optio
         upstream: String::new(),
         client: call.client.clone(),
         bridged: Some(bridged),
+        account: None,
         takes_links: false,
     };
     let handle = gateway.handles.seal_session(admitted.holder(&call.server), &session);

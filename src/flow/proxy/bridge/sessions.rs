@@ -1,6 +1,6 @@
 //! Sessions that this replica holds at servers of the old era, in the name of agents that bring none of their own.
 //!
-//! One for each grant, server and client: what a server keeps in a session is seen by nobody else. A session that the
+//! One for each grant, server, client and account: what a server keeps in a session is seen by nobody else. A session that the
 //! server has forgotten is opened anew.
 
 use std::{
@@ -16,7 +16,10 @@ use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    base::crypto::digest::{self, Digest},
+    base::{
+        crypto::digest::{self, Digest},
+        ids::ConnectionId,
+    },
     flow::proxy::{
         bridge::{
             dress::{self, Sender},
@@ -41,14 +44,16 @@ const UNASKED: u64 = u64::MAX;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     holder: Holder,
+    /// Whose token opens it: a server may take whoever opened a session for who calls.
+    account: Option<ConnectionId>,
     /// Of the client and what it can do.
     client: Digest,
 }
 
 impl Key {
-    pub(super) fn of(holder: Holder, sender: &Sender) -> Self {
+    pub(super) fn of(holder: Holder, account: Option<ConnectionId>, sender: &Sender) -> Self {
         let client = [sender.capabilities.as_str(), sender.client.as_deref().unwrap_or_default()].join("\n");
-        Self { holder, client: digest::sha256(client.as_bytes()) }
+        Self { holder, account, client: digest::sha256(client.as_bytes()) }
     }
 }
 

@@ -57,7 +57,13 @@ impl Own<'_> {
             "instructions": self.instructions(),
         });
         let client = self.heard.client.clone();
-        let session = Session { upstream: String::new(), client, bridged: Some(bridged), takes_links: false };
+        let session = Session {
+            upstream: String::new(),
+            client,
+            bridged: Some(bridged),
+            account: None,
+            takes_links: false,
+        };
         let handle = self.gateway.handles.seal_session(self.admitted.holder_of_all(), &session);
         let mut answer = self.answer(&result.to_string());
         if let Ok(value) = HeaderValue::from_str(&handle) {

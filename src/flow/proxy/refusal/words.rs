@@ -68,6 +68,16 @@ impl Refusal {
             Self::CredentialMissing { server } => {
                 format!("A value that the server {server} asks for cannot be read. Tell an admin.").into()
             }
+            Self::ForElsewhere { server, provider, resource } => format!(
+                "Requests to {server} carry tokens of {provider}, which are for {resource} alone, so nothing was sent. An admin can \
+                 name another provider in the server's credentials."
+            )
+            .into(),
+            Self::SessionOfOther { server } => format!(
+                "A rule chooses another account for this call than the one with which this session at {server} was opened. Use \
+                 the address of all servers, which keeps a session for each account, or a client of the newer protocol."
+            )
+            .into(),
             Self::RecordAway => "The call could not be put on record, so it was not made. Try again soon.".into(),
             Self::Away => "Calls cannot be judged right now, so none is made. Try again soon.".into(),
         }
@@ -138,6 +148,8 @@ impl Refusal {
             Self::Approval(_) => ("an approval of exactly this call", Fixer::Person),
             Self::Unconnected(unconnected) => (unconnected.missing.wanted(), unconnected.fixer),
             Self::CredentialMissing { .. } => ("a value that can be read", Fixer::Admin),
+            Self::ForElsewhere { .. } => ("a provider whose tokens are for this server", Fixer::Admin),
+            Self::SessionOfOther { .. } => ("a session of the account that a rule chooses", Fixer::Agent),
             Self::RecordAway | Self::Away => ("a database that answers", Fixer::Operator),
         }
     }

@@ -184,6 +184,7 @@ fn call_facts(call: &CallPart) -> Vec<(&'static str, String, bool)> {
     add("Arguments", call.arguments.as_ref().map(|arguments| arguments.keys.join(", ")), true);
     add("Arguments' digest", call.arguments.as_ref().map(|arguments| arguments.digest.to_string()), true);
     add("Definition", call.fingerprint.map(|fingerprint| fingerprint.to_string()), true);
+    add("Account", call.connection.map(|connection| connection.to_string()), true);
     add("Intent", call.intent.map(|intent| intent.to_string()), true);
     let upstream = call.upstream.as_ref();
     add(

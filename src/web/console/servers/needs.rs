@@ -1,8 +1,12 @@
-//! The secrets that a server asks for, and whom it would lack, as pages show them.
+//! The secrets and accounts that a server asks for, and whom it would lack, as pages show them.
 
-use crate::{domain::secrets::Scope, flow::actions::servers::Need, web::kit::listing::with_query};
+use crate::{
+    domain::secrets::Scope,
+    flow::actions::servers::{Need, Wanted},
+    web::kit::listing::with_query,
+};
 
-/// A secret that a server asks for.
+/// A secret or an account that a server asks for.
 pub(super) struct NeedRow {
     pub(super) name: String,
     pub(super) whose: &'static str,
@@ -12,34 +16,51 @@ pub(super) struct NeedRow {
     pub(super) word: &'static str,
     /// Who lacks it; empty where nobody does.
     pub(super) lacking: String,
-    /// Where it can be added; empty where it is there.
+    /// What is done about it, and where; empty where it is there.
+    pub(super) verb: &'static str,
     pub(super) href: String,
     pub(super) is_met: bool,
 }
 
 impl NeedRow {
     fn of(slug: &str, need: Need) -> Self {
-        let (tone, glyph, word) = match (need.is_met, need.scope) {
-            (true, Scope::Org) => ("allow", "ok", "There for everybody"),
-            (true, Scope::Team | Scope::User) => ("allow", "ok", "There for you"),
-            (false, Scope::Org) => ("deny", "deny", "Missing for everybody"),
-            (false, Scope::Team | Scope::User) => ("ask", "warn", "Missing for you"),
+        let is_for_all = match &need.what {
+            Wanted::Secret(scope) => *scope == Scope::Org,
+            Wanted::Account { is_shared_only, .. } => *is_shared_only,
         };
-        let new = match need.scope {
-            Scope::User => with_query(&format!("/me/secrets/{slug}/new"), [("name", need.name.as_str())]),
-            Scope::Org | Scope::Team => format!("/o/{slug}/secrets/new"),
+        let (tone, glyph, word) = match (need.is_met, is_for_all) {
+            (true, true) => ("allow", "ok", "There for everybody"),
+            (true, false) => ("allow", "ok", "There for you"),
+            (false, true) => ("deny", "deny", "Missing for everybody"),
+            (false, false) => ("ask", "warn", "Missing for you"),
+        };
+        let (whose, verb, href) = match &need.what {
+            Wanted::Secret(Scope::Org) => {
+                ("secret of the organization", "Add it", format!("/o/{slug}/secrets/new"))
+            }
+            Wanted::Secret(Scope::Team) => {
+                ("secret of a team of whoever calls", "Add it", format!("/o/{slug}/secrets/new"))
+            }
+            Wanted::Secret(Scope::User) => {
+                let new = format!("/me/secrets/{slug}/new");
+                ("secret of whoever calls", "Add it", with_query(&new, [("name", need.name.as_str())]))
+            }
+            Wanted::Account { provider, is_shared_only } => {
+                let whose = match is_shared_only {
+                    true => "account of the registered client",
+                    false => "account of whoever calls, or one that is shared with them",
+                };
+                (whose, "Connect it", format!("/me/accounts/{slug}/connect/{provider}"))
+            }
         };
         Self {
-            whose: match need.scope {
-                Scope::Org => "of the organization",
-                Scope::Team => "of a team of whoever calls",
-                Scope::User => "of whoever calls",
-            },
+            whose,
             tone,
             glyph,
             word,
             lacking: lacking(need.lacking.count, &need.lacking.first),
-            href: if need.is_met { String::new() } else { new },
+            verb,
+            href: if need.is_met { String::new() } else { href },
             is_met: need.is_met,
             name: need.name,
         }
@@ -49,8 +70,10 @@ impl NeedRow {
     pub(super) fn sample(n: usize) -> Self {
         use crate::{domain::secrets::Lacking, web::kit::samples::LONG};
         let lacking = Lacking { count: 4_711, first: vec![LONG.to_owned(); 20] };
-        let scope = Scope::ALL[n % 3];
-        Self::of("acme", Need { name: format!("token_{n}"), scope, is_met: n.is_multiple_of(2), lacking })
+        let account = |is_shared_only| Wanted::Account { provider: "github".into(), is_shared_only };
+        let secrets = Scope::ALL.map(Wanted::Secret).into_iter();
+        let what = secrets.chain([account(true), account(false)]).nth(n % 5).expect("one of five");
+        Self::of("acme", Need { name: format!("token_{n}"), what, is_met: n.is_multiple_of(2), lacking })
     }
 }
 

@@ -256,3 +256,36 @@ fn kept(org: &str, connection: &Connection, return_to: &str) -> axum::response::
         Toast::say(format!("{} is connected. Ask your agent to try again.", connection.provider_name)),
     )
 }
+
+#[cfg(test)]
+pub(in crate::web::console::me) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::kit::{
+        samples::{LONG, SHARP, faults, sample, shell},
+        shell::Base,
+    };
+
+    let connect = |text: &str, many: usize, obtaining| ConnectPage {
+        shell: shell(Base::Account, "Connect GitHub"),
+        crumbs: vec![Crumb::to("Connected accounts", LIST)],
+        action: "/me/accounts/acme/connect/github".into(),
+        provider: text.into(),
+        host: "github.com".into(),
+        org: text.into(),
+        person: "ada@example.com".into(),
+        account: text.into(),
+        scopes: vec![text.into(); many],
+        whose: if many > 9 { text.into() } else { String::new() },
+        owners: (0..many).map(|n| Choice::new(format!("team:{n}"), text)).collect(),
+        obtaining,
+        keys_page: if many > 9 { "https://example.com/keys".into() } else { String::new() },
+        form: ConnectForm::default(),
+        faults: if many > 9 { faults(&[("key", LONG)]) } else { FormFaults::default() },
+    };
+    vec![
+        sample("connect an account", &connect("GitHub", 2, Obtaining::SignIn)),
+        sample("connect an account: much", &connect(SHARP, 40, Obtaining::SignIn)),
+        sample("connect a client", &connect("GitHub", 0, Obtaining::Client)),
+        sample("connect with a key", &connect("GitHub", 2, Obtaining::Key)),
+        sample("connect with a key: refused", &connect(SHARP, 40, Obtaining::Key)),
+    ]
+}

@@ -3,15 +3,12 @@
 use time::OffsetDateTime;
 
 use super::{
-    AccountPage, AccountRow, AccountsPage, ErrorLine, FailedPage, LIST, Place, Tile, check,
-    connect::{ConnectForm, ConnectPage},
-    rule, words,
-    words::Health,
+    AccountPage, AccountRow, AccountsPage, ErrorLine, FailedPage, LIST, Place, Tile, check, connect, rule,
+    words, words::Health,
 };
-use crate::domain::connections::Obtaining;
 use crate::web::kit::{
     form::FormFaults,
-    parts::{Choice, Crumb},
+    parts::Crumb,
     samples::{LONG, SHARP, Sample, faults, sample, shell},
     shell::Base,
 };
@@ -69,34 +66,12 @@ pub(super) fn all() -> Vec<Sample> {
         is_ended: false,
         faults,
     };
-    let connect = |text: &str, many: usize, obtaining| ConnectPage {
-        shell: shell(Base::Account, "Connect GitHub"),
-        crumbs: vec![Crumb::to("Connected accounts", LIST)],
-        action: "/me/accounts/acme/connect/github".into(),
-        provider: text.into(),
-        host: "github.com".into(),
-        org: text.into(),
-        person: "ada@example.com".into(),
-        account: text.into(),
-        scopes: vec![text.into(); many],
-        whose: if many > 9 { text.into() } else { String::new() },
-        owners: (0..many).map(|n| Choice::new(format!("team:{n}"), text)).collect(),
-        obtaining,
-        keys_page: if many > 9 { "https://example.com/keys".into() } else { String::new() },
-        form: ConnectForm::default(),
-        faults: if many > 9 { faults(&[("key", LONG)]) } else { FormFaults::default() },
-    };
     let mut all = vec![
         sample("my accounts: none", &list(vec![place(0, 0)], Vec::new())),
         sample("my accounts", &list(vec![place(0, 2)], vec![row("ada", true)])),
         sample("my accounts: many", &list((0..5).map(|n| place(n, 12)).collect(), vec![row(LONG, true); 9])),
         sample("my account", &one("ada", false, FormFaults::default())),
         sample("my account: broken", &one(SHARP, true, faults(&[("name", LONG)]))),
-        sample("connect an account", &connect("GitHub", 2, Obtaining::SignIn)),
-        sample("connect an account: much", &connect(SHARP, 40, Obtaining::SignIn)),
-        sample("connect a client", &connect("GitHub", 0, Obtaining::Client)),
-        sample("connect with a key", &connect("GitHub", 2, Obtaining::Key)),
-        sample("connect with a key: refused", &connect(SHARP, 40, Obtaining::Key)),
         sample(
             "nothing was connected",
             &FailedPage {
@@ -106,6 +81,7 @@ pub(super) fn all() -> Vec<Sample> {
             },
         ),
     ];
+    all.extend(connect::samples());
     all.extend(check::samples());
     all.extend(rule::samples());
     all

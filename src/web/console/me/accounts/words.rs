@@ -147,8 +147,8 @@ pub(super) fn owners(offer: &Offer, chosen: &str) -> Vec<Choice> {
     }
     let is_shared_only = offer.provider.obtaining() == Obtaining::Client;
     let chosen = match chosen {
-        "" if is_shared_only => "org",
-        "" => "me",
+        "" if is_shared_only && offer.sharing.everybody => "org",
+        "" if !is_shared_only => "me",
         chosen => chosen,
     };
     let everybody = offer.sharing.everybody.then(|| Choice::new("org", "Everybody here"));
