@@ -289,12 +289,10 @@ async fn a_token_goes_nowhere_but_to_the_resource_that_it_is_for() {
     // It would be refused when it is stored; this is what holds if it stood there all the same.
     app.change("update providers set resource = 'https://elsewhere.example/mcp'").await;
     app.change("update orgs set epoch = epoch + 1").await;
-    let decision = hub.call().await.json()["result"]["_meta"]["portreeve/decision"].clone();
+    let told = hub.call().await;
+    let decision = told.json()["result"]["_meta"]["portreeve/decision"].clone();
     assert_eq!(decision["code"], "credential_for_elsewhere");
-    assert!(
-        decision["reason"].as_str().unwrap_or_default().contains("https://elsewhere.example/mcp"),
-        "{decision}"
-    );
+    assert!(told.words().contains("are for https://elsewhere.example/mcp alone"), "{}", told.text);
     assert_eq!(hub.carried().len(), 1);
     let wiring = hub.admin.get("/api/v1/orgs/acme/wiring").await.expect(StatusCode::OK);
     assert!(
