@@ -288,3 +288,61 @@ async fn scopes_and_organizations_bound_what_a_key_does_here() {
     // The same short name is free there.
     foreign.post("/api/v1/orgs/other/providers", github()).await.expect(StatusCode::CREATED);
 }
+
+/// Inside addresses that the operator did not open, as attackers spell them.
+const INSIDE: [&str; 18] = [
+    "10.0.0.2",
+    "10.2",
+    "10.0.2",
+    "0x0a000002",
+    "0xA.0x0.0x0.0x2",
+    "167772162",
+    "01200000002",
+    "012.0.0.02",
+    "10.0.0.2.",
+    "１０.０.０.２",
+    "10。0。0。2",
+    "%31%30.0.0.2",
+    "[::ffff:10.0.0.2]",
+    "[::ffff:a00:2]",
+    "[64:ff9b::a00:2]",
+    "169.254.169.254",
+    "0xa9fea9fe",
+    "[fd00:ec2::254]",
+];
+
+#[tokio::test]
+async fn no_spelling_of_an_inside_address_becomes_a_providers() {
+    let app = TestApp::start().await;
+    let (_, key) = acme(&app).await;
+    for host in INSIDE {
+        let inside = format!("http://{host}/");
+        let own = json!({ "name": "Ours", "authorize_url": "https://id.example.com/a", "client_id": "c", "client_secret": "s",
+            "token_url": "https://id.example.com/t" });
+        for field in ["authorize_url", "token_url", "revoke_url", "userinfo_url"] {
+            let mut body = own.clone();
+            body[field] = inside.clone().into();
+            let refused = key.post(PROVIDERS, body).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+            assert_eq!(paths(&refused), [field], "{inside}");
+        }
+        let body = json!({ "name": "Ours", "issuer": inside, "client_id": "c", "client_secret": "s" });
+        let refused = key.post(PROVIDERS, body).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(paths(&refused), ["issuer"], "{inside}");
+        let body = json!({ "kind": "client_credentials", "name": "Ours", "token_url": inside, "client_id": "c",
+            "client_secret": "s" });
+        let refused = key.post(PROVIDERS, body).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(paths(&refused), ["token_url"], "{inside}");
+    }
+    // One that describes itself and names somewhere inside is not believed either.
+    let liar = describing(|issuer| {
+        let mut said = whole(issuer);
+        said["token_endpoint"] = "http://169.254.169.254/latest".into();
+        said
+    })
+    .await;
+    let issuer = liar.url("").trim_end_matches('/').to_owned();
+    let body = json!({ "name": "Ours", "issuer": issuer, "client_id": "c", "client_secret": "s" });
+    let refused = key.post(PROVIDERS, body).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(paths(&refused), ["issuer"]);
+    assert_eq!(app.number("select count(*) from providers").await, 0);
+}

@@ -178,7 +178,7 @@ pub(super) async fn look(browser: &Browser, app: &TestApp, paths: &[(&str, Strin
                 browser.axe().await.into_iter().map(|fault| format!("{path} {scheme:?} {width}: {fault:?}")),
             );
             faults
-                .extend(overflow(&browser).await.map(|wide| format!("{path} is wider than {width}: {wide}")));
+                .extend(overflow(browser).await.map(|wide| format!("{path} is wider than {width}: {wide}")));
             if let Ok(dir) = std::env::var("SHOTS") {
                 let height =
                     browser.eval("return document.documentElement.scrollHeight").await.as_u64().unwrap();
@@ -188,7 +188,7 @@ pub(super) async fn look(browser: &Browser, app: &TestApp, paths: &[(&str, Strin
             }
         }
         browser.resize(320, 900).await;
-        faults.extend(overflow(&browser).await.map(|wide| format!("{path} is wider than 320: {wide}")));
+        faults.extend(overflow(browser).await.map(|wide| format!("{path} is wider than 320: {wide}")));
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
