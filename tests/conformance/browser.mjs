@@ -180,7 +180,10 @@ class Browser {
       await this.#cdp('Emulation.setScrollbarsHidden', { hidden: true });
       for (const scheme of ['light', 'dark']) {
         await this.#cdp('Emulation.setEmulatedMedia', {
-          features: [{ name: 'prefers-color-scheme', value: scheme }, { name: 'prefers-reduced-motion', value: 'reduce' }],
+          features: [
+            { name: 'prefers-color-scheme', value: scheme },
+            { name: 'prefers-reduced-motion', value: 'reduce' },
+          ],
         });
         const { data } = await this.#cdp('Page.captureScreenshot', { format: 'png', captureBeyondViewport: true });
         writeFileSync(join(SHOTS, `${name}-${width}-${scheme}.png`), Buffer.from(data, 'base64'));

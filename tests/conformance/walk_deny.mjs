@@ -36,8 +36,9 @@ export async function deny(house) {
     ['an admin finds the call in the audit log', async () => {
       await owner.goto(org);
       await owner.click('nav a', 'Audit log');
+      await owner.click('main a', 'Calls');
       await owner.shoot('deny-2-log');
-      await owner.click('tr a, td a', 'Open the event');
+      await owner.click('td a', 'Open the event');
       await owner.shoot('deny-3-event-beside');
       await owner.see('aside .trace', 'Big orders');
       await owner.click('#ev-h a');
