@@ -19,7 +19,7 @@ export async function freePort() {
 }
 
 // Removes a folder once a process is gone that this program cannot wait for any more.
-function removeAfter(pid, folder) {
+export function removeAfter(pid, folder) {
   const script = 'for _ in $(seq 200); do kill -0 "$1" 2>/dev/null || break; sleep 0.1; done; rm -rf "$2"';
   spawn('sh', ['-c', script, 'sh', String(pid), folder], { detached: true, stdio: 'ignore' }).unref();
 }
