@@ -160,19 +160,19 @@ class Browser {
     await this.at(/^(?!.*\/login)/);
   }
 
-  // What the console said at these addresses of scripts that broke, resources that were blocked and policies that were violated.
-  // A page that is refused is an answer, not a fault of the page.
+  // What the console said of scripts that broke, of what a policy blocked, and of resources at these addresses that are
+  // missing. An answer of 4xx to a page that was asked for is no fault of the page, and what others' pages lack is theirs.
   async faults(base) {
     const lines = await this.#post('/se/log', { type: 'browser' });
-    const isAnswer = /the server responded with a status of 4/;
-    return lines
-      .filter(({ level, message }) => level === 'SEVERE' && message.includes(base) && !isAnswer.test(message))
-      .map(({ message }) => `the console of ${this.whose} says ${message}`);
+    const isFault = ({ level, source, message }) => level === 'SEVERE'
+      && (source !== 'network' || (message.includes(base) && !message.includes('responded with a status of 4')));
+    return lines.filter(isFault).map(({ message }) => `the console of ${this.whose} says ${message}`);
   }
 
   // Where shots are wanted: the whole page in both schemes and both widths that the console is made for.
   async shoot(name) {
     if (!SHOTS) return;
+    await this.run('scrollTo(0, 0)');
     mkdirSync(SHOTS, { recursive: true });
     for (const width of [1440, 390]) {
       const size = { width, height: width === 390 ? 844 : 900, deviceScaleFactor: 1, mobile: false };

@@ -36,7 +36,8 @@ export class House {
     if (fault) throw new Error(fault);
   }
 
-  // A grant for the member on one server, with a policy of its own, and a client that carries its token.
+  // A grant for the member on one server, with a policy of its own, and a client that carries its token. `another` gives one
+  // more.
   async agent(server, document, opens) {
     const { items } = await this.api('GET', 'members?limit=50');
     const { id: user } = items.find(({ email }) => email === MEMBER.email);
@@ -49,9 +50,12 @@ export class House {
       class_ceiling: 'write',
     });
     const { token } = await this.api('POST', `grants/${grant.id}/tokens`, { label: 'walk' });
-    const agent = await connectAgent(`${this.base}/mcp/proof`, token, opens);
-    this.keep({ stop: agent.close });
-    return { policy, ...agent };
+    const another = async (leads) => {
+      const agent = await connectAgent(`${this.base}/mcp/proof`, token, leads);
+      this.keep({ stop: agent.close });
+      return agent;
+    };
+    return { another, ...(await another(opens)) };
   }
 }
 

@@ -6,12 +6,14 @@ import { startProvider } from './relying.mjs';
 
 const DOCUMENT = { version: '1', default: 'allow' };
 
-// Signs in and agrees at the provider's own pages.
+// Agrees at the provider's own pages; with a name whoever signs in there first, without one who did before.
 async function agree(browser, login) {
   await browser.at(/\/interaction\//);
-  await browser.fill('[name=login]', login);
-  await browser.fill('[name=password]', 'any');
-  await browser.click('button', 'Sign-in');
+  if (login) {
+    await browser.fill('[name=login]', login);
+    await browser.fill('[name=password]', 'any');
+    await browser.click('button', 'Sign-in');
+  }
   await browser.click('button', 'Continue');
 }
 
@@ -62,7 +64,9 @@ export async function connect(house) {
       await owner.click('main button', 'Connect Postbox');
       await agree(owner, 'ada');
       await owner.see('main', 'ada');
-      await owner.goto(`${org}/servers/letters`);
+      await owner.goto(org);
+      await owner.click('nav a', 'Servers');
+      await owner.click('main td a', 'Letters');
       await owner.click('main button', 'Refresh tools');
       await owner.click('main a', 'Go to the tools');
       await owner.shoot('connect-6-tools');
@@ -109,7 +113,7 @@ export async function connect(house) {
       await owner.goto(await owner.url());
       await owner.shoot('connect-12-ended');
     }],
-    ['the next call says so, and the provider has ended what was agreed', async () => {
+    ['the next call says so, and the provider has ended the grant', async () => {
       const { says, isError } = await agent.call('letters__whoami');
       must(says, /^\[CONNECT ACCOUNT\]/, /Postbox/);
       if (!isError || server.shown.length !== 1) throw new Error('the call was made');
@@ -118,6 +122,19 @@ export async function connect(house) {
       await member.goto(linkIn(says, /\/c\//));
       await member.see('.trace', 'none is connected');
       await member.shoot('connect-13-call-of-the-member');
+    }],
+    ['a client that opens links is led there, and its call goes on', async () => {
+      const led = [];
+      const opener = await agent.another(async ({ url }) => {
+        led.push(url);
+        if (led.length > 1) return;
+        await member.goto(url);
+        await member.click('main button', 'Connect Postbox');
+        await agree(member, null);
+        await member.see('h1', 'The one called mara');
+      });
+      must((await opener.call('letters__whoami')).says, /^You are mara\.$/);
+      if (led.join() !== link) throw new Error(`it was led to ${led}`);
     }],
   ];
 }
