@@ -106,11 +106,10 @@ export async function connect(house) {
       must(await owner.see('main table'), /It is the account of Mara/, /Everything that was asked for/);
       await owner.shoot('connect-11-account');
     }],
-    ['and ends it, over the API: the console has no button for it', async () => {
-      const id = new URL(await owner.url()).pathname.split('/').at(-1);
-      const { upstream } = await api('POST', `connections/${id}/disconnect`, {});
-      if (upstream !== 'ended') throw new Error(`at the provider it is ${upstream}`);
-      await owner.goto(await owner.url());
+    ['and ends it there', async () => {
+      await owner.click('main button', 'Disconnect…');
+      await owner.click('dialog[open] button', 'Disconnect');
+      await owner.see('[role=status], .toast', 'Disconnected, and ended at Postbox.');
       await owner.shoot('connect-12-ended');
     }],
     ['the next call says so, and the provider has ended the grant', async () => {

@@ -92,8 +92,9 @@ impl TalkError {
     pub(super) const fn fix(&self) -> &'static str {
         match self {
             Self::AuthNeeded(_) => {
-                "Add a credential, such as a header Authorization with the template Bearer {value}. If it does not \
-                 help, the value has expired or is for another server."
+                "Where its requests carry accounts, connect your own first, under Connected accounts. Else add a credential, \
+                 such as a header Authorization with the template Bearer {value}. If that does not help, the value has expired \
+                 or is for another server."
             }
             Self::Forbidden => {
                 "Give the account behind the credential the right it lacks, or use another credential."

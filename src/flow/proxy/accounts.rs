@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     base::{
         actor::Principal,
-        ids::{ConnectionId, ProviderId},
+        ids::{ConnectionId, GrantId, ProviderId},
         trace::Fixer,
     },
     domain::{
@@ -152,7 +152,7 @@ impl AccountLack {
     /// What is told of it.
     pub fn told(&self, server: &str, grant: &DecisionGrant, at: Places<'_>) -> Told {
         let fixer = self.fixer(grant.principal);
-        let page = (fixer == Fixer::Person).then(|| self.page(at));
+        let page = (fixer == Fixer::Person).then(|| self.page(at, grant.id));
         Told { missing: self.missing(), sentence: self.sentence(server, grant, at), fixer, page }
     }
 
@@ -178,17 +178,22 @@ impl AccountLack {
         }
     }
 
-    /// Where the person connects it.
-    fn page(&self, at: Places<'_>) -> String {
-        let base = format!("{}/me/accounts/{}/connect/{}", at.base_url, at.org, self.provider.slug);
-        match &self.why {
-            Why::Reauth(held) => format!("{base}?connection={}", held.id),
-            Why::Scopes(held, missing) => {
-                let query = [("connection", held.id.to_string()), ("scopes", missing.join(" "))];
-                format!("{base}?{}", serde_urlencoded::to_string(query).unwrap_or_default())
-            }
-            Why::None | Why::Away | Why::Broken => base,
+    /// Where an account is connected at the provider.
+    fn place(&self, at: Places<'_>) -> String {
+        format!("{}/me/accounts/{}/connect/{}", at.base_url, at.org, self.provider.slug)
+    }
+
+    /// Where the person connects it, and sees which of their agents asks.
+    fn page(&self, at: Places<'_>, grant: GrantId) -> String {
+        let mut query = Vec::with_capacity(3);
+        if let Why::Reauth(held) | Why::Scopes(held, _) = &self.why {
+            query.push(("connection", held.id.to_string()));
         }
+        if let Why::Scopes(_, missing) = &self.why {
+            query.push(("scopes", missing.join(" ")));
+        }
+        query.push(("agent", grant.to_string()));
+        format!("{}?{}", self.place(at), serde_urlencoded::to_string(query).unwrap_or_default())
     }
 
     fn sentence(&self, server: &str, grant: &DecisionGrant, at: Places<'_>) -> String {
@@ -199,34 +204,34 @@ impl AccountLack {
             Why::None if is_theirs => format!(
                 "{server} needs an account of {who} at {name}, and none is connected. They can connect it at {}; then call \
                  again.",
-                self.page(at)
+                self.page(at, grant.id)
             ),
             Why::None => format!(
                 "{server} needs an account at {name}, and this agent acts for {who}, for whom none is connected. An admin can \
                  connect one for everybody at {}?for=org, or use a grant of a person who connected their own.",
-                self.page(at)
+                self.place(at)
             ),
             Why::Reauth(_) if is_theirs => format!(
                 "The account of {who} at {name} has to be connected again, for {name} gives no new token. They can do so at \
                  {}; then call again.",
-                self.page(at)
+                self.page(at, grant.id)
             ),
             Why::Reauth(_) => format!(
                 "The shared account at {name} has to be connected again, for {name} gives no new token. Whoever looks after it \
                  can do so at {}.",
-                self.page(at)
+                self.page(at, grant.id)
             ),
             Why::Scopes(_, missing) if is_theirs => format!(
                 "This tool needs more than the account of {who} at {name} was granted: {}. They can grant it at {}; then call \
                  again.",
                 missing.join(", "),
-                self.page(at)
+                self.page(at, grant.id)
             ),
             Why::Scopes(_, missing) => format!(
                 "This tool needs more than the shared account at {name} was granted: {}. Whoever looks after it can grant it \
                  at {}.",
                 missing.join(", "),
-                self.page(at)
+                self.page(at, grant.id)
             ),
             Why::Away => format!(
                 "{name} gives no new token right now, so {server} was not called. It is tried again by itself; call again in a \

@@ -349,6 +349,7 @@ async fn connect(cx: KeyAsk, Body(body): Body<ConnectBody>) -> ApiResult {
         owner: body.owner,
         scopes: body.scopes,
         return_to: String::new(),
+        agent: String::new(),
     };
     let offer = connections::offer(&cx, &input).await?;
     // Only a browser in which the person is signed in goes to the provider, so the address is one of our own pages.

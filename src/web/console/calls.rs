@@ -160,7 +160,9 @@ fn facts(explained: &Explained) -> Vec<(&'static str, String)> {
     );
     add(
         "Arguments",
-        call.and_then(|call| call.arguments.as_ref()).map(|arguments| arguments.keys.join(", ")),
+        call.and_then(|call| call.arguments.as_ref())
+            .filter(|arguments| !arguments.keys.is_empty())
+            .map(|arguments| arguments.keys.join(", ")),
     );
     add("Code", call.and_then(|call| call.code.clone()));
     add("From", row.ip.map(|ip| ip.to_string()));

@@ -293,4 +293,18 @@ async fn a_providers_page_tells_scopes_that_tools_need_and_what_went_wrong_with_
     ] {
         assert!(page.says(words), "{words}: {}", page.body);
     }
+    // An admin ends somebody's account where they find it; who may not look there ends none.
+    let list = ada.browser.get(&format!("{one}/accounts")).await.expect(StatusCode::OK);
+    let mut links = list.body.split("href=\"").map(|rest| rest.split('"').next().unwrap());
+    let account = links.find(|href| href.starts_with(&format!("{one}/accounts/con_"))).unwrap().to_owned();
+    let mut eve = app.member(&org, "Eve Auditor", Role::Auditor).await.browser;
+    let csrf = eve.csrf();
+    let refused = eve.post(&format!("{account}/disconnect"), &[("csrf", csrf.as_str())]).await;
+    refused.expect(StatusCode::FORBIDDEN);
+    let shown = ada.browser.get(&account).await.expect(StatusCode::OK);
+    assert!(shown.says("Agents cannot use the account of Ada Admin"), "{}", shown.body);
+    let done = ada.browser.submit(&shown, &format!("{account}/disconnect"), &[]).await;
+    let done = ada.browser.follow(done).await.expect(StatusCode::OK);
+    assert!(done.says("Disconnected, and ended at Fake Hub."), "{}", done.body);
+    assert_eq!(app.number("select count(*) from connections where state = 'revoked'").await, 1);
 }

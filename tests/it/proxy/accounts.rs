@@ -64,6 +64,13 @@ async fn a_call_without_an_account_says_what_to_connect_and_with_one_it_goes_thr
     assert_eq!(decision["code"], "account_not_connected");
     let page = "/me/accounts/acme/connect/hub";
     assert!(told.words().contains(page), "{}", told.text);
+    // The page says which agent asks, and is for the person of whom it asked.
+    let link = told.words().split(page).nth(1).unwrap().split([';', ' ']).next().unwrap().to_owned();
+    let shown = hub.person.browser.get(&format!("{page}{link}")).await.expect(StatusCode::OK);
+    assert!(shown.says("Your agent Test agent"), "{}", shown.body);
+    let mut eve = hub.stage.app.member(&hub.stage.org, "Eve", Role::Member).await;
+    let refused = eve.browser.get(&format!("{page}{link}")).await.expect(StatusCode::CONFLICT);
+    assert!(refused.says("An agent asked this of another person") && !refused.says("Test agent"));
     assert!(hub.stage.reached().is_empty());
     hub.stage.app.connected(&hub.stage.org, &mut hub.person, "hub").await;
     assert_eq!(hub.call().await.words(), "done");

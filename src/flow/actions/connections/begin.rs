@@ -4,6 +4,7 @@ use time::Duration;
 
 use crate::{
     base::{
+        actor::Principal,
         crypto::random,
         ids::{ConnectRequestId, ConnectionId},
         permission::Permission,
@@ -15,6 +16,7 @@ use crate::{
             SealedTokens,
             store::{self as providers, requests},
         },
+        grants::store::grants,
         servers::store::tools,
         vault::Cell,
     },
@@ -44,11 +46,15 @@ pub struct BeginInput {
     pub scopes: Vec<String>,
     /// The page to go on to.
     pub return_to: String,
+    /// The grant whose agent led there, by id; empty where none did.
+    pub agent: String,
 }
 
 /// What a person is about to allow.
 #[derive(Clone, Debug)]
 pub struct Offer {
+    /// The agent that asked for it, by the label of its grant; none where nobody did, or it is none of the person's.
+    pub asked_by: Option<String>,
     /// The provider.
     pub provider: Provider,
     /// The connection that is renewed.
@@ -102,6 +108,7 @@ async fn offered(cx: &OrgCx, tx: &mut OrgTx, input: &BeginInput) -> ActionResult
             _ => {}
         }
     }
+    let asked_by = asked_by(cx, tx, &input.agent).await?;
     let mut scopes = provider.scopes.clone();
     let held = connection.iter().flat_map(|connection| &connection.scopes);
     let mut add = |scope: &String| {
@@ -141,7 +148,25 @@ async fn offered(cx: &OrgCx, tx: &mut OrgTx, input: &BeginInput) -> ActionResult
         }
         (None, named) => sharing.owner(named).map_err(|why| ActionError::field("owner", why))?,
     };
-    Ok(Offer { provider, connection, scopes, owner, sharing })
+    Ok(Offer { asked_by, provider, connection, scopes, owner, sharing })
+}
+
+/// The agent that led somebody there. What an agent asks of one person is for nobody else: whoever follows another's link would
+/// connect an account that does not help.
+async fn asked_by(cx: &OrgCx, tx: &mut OrgTx, agent: &str) -> ActionResult<Option<String>> {
+    let Ok(id) = agent.parse() else { return Ok(None) };
+    let Some(grant) = grants::find(tx, id).await? else { return Ok(None) };
+    match grant.principal {
+        Principal::User(user) if cx.user() == Some(user) => Ok(Some(grant.label)),
+        Principal::User(_) => Err(ActionError::refused(
+            "connect_for_another",
+            "An agent asked this of another person, and only they can do it, signed in as themselves. To connect an account of your \
+             own, begin from your accounts.",
+        )),
+        Principal::Team(_) | Principal::ServiceAccount(_) => {
+            Ok(cx.may(Permission::GrantsRead).then_some(grant.label))
+        }
+    }
 }
 
 fn shared_only(provider: &Provider) -> ActionError {
@@ -162,7 +187,7 @@ fn shared_only(provider: &Provider) -> ActionError {
 pub async fn begin(cx: &OrgCx, input: &BeginInput) -> ActionResult<Begun> {
     cx.require(Permission::ConnectionsOwn)?;
     let mut tx = cx.tx().await?;
-    let Offer { provider, connection, scopes, owner, sharing: _ } = offered(cx, &mut tx, input).await?;
+    let Offer { provider, connection, scopes, owner, .. } = offered(cx, &mut tx, input).await?;
     let connection = connection.map(|connection| connection.id);
     let return_to = input.return_to.clone();
     set_out(cx, tx, provider, SetOut { owner, connection, scopes, return_to, is_trial: false }).await

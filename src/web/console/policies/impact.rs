@@ -59,7 +59,9 @@ impl Impact {
                 is_flagged: outcome == ReplayOutcome::NewlyAllowed && counts.flagged > 0,
             }
         };
+        let untold = counts.of(ReplayOutcome::Unknown) > 0;
         let widens = match (counts.of(ReplayOutcome::NewlyAllowed), counts.flagged) {
+            (0, _) if untold => "none that can be told".to_owned(),
             (0, _) => "nothing widens".to_owned(),
             (_, 0) => "all of them only read".to_owned(),
             (_, flagged) => format!("{} do more than read", grouped(flagged)),
@@ -71,7 +73,7 @@ impl Impact {
         Self {
             has_draft: true,
             tried: tried_words(replay),
-            affected: replay.affected.as_ref().map(affected_words).unwrap_or_default(),
+            affected: replay.affected.as_ref().map(|all| affected_words(all, untold)).unwrap_or_default(),
             href: base.to_owned(),
             figures: vec![
                 figure(ReplayOutcome::NewlyDenied, "deny", "deny", "newly denied", String::new()),
@@ -137,12 +139,14 @@ fn tried_words(replay: &Replay) -> String {
     }
 }
 
-fn affected_words(affected: &Affected) -> String {
+/// Who would notice; `untold` where there are calls of which nothing can be told.
+fn affected_words(affected: &Affected, untold: bool) -> String {
     let counted = |count: usize, one: &str, many: &str| match count {
         1 => format!("1 {one}"),
         count => format!("{count} {many}"),
     };
     match (affected.people, affected.agents) {
+        (_, 0) if untold => "As far as can be told, nobody would notice.".to_owned(),
         (_, 0) => "Nobody would notice.".to_owned(),
         (0, agents) => format!("{} would notice.", counted(agents, "agent", "agents")),
         (people, agents) => format!(

@@ -153,7 +153,13 @@ pub(super) async fn show(
                         keys.join(", ")
                     ),
                 };
+                let is_open = found.call.arguments.is_none() && !found.keys.is_empty();
                 form = CallForm { event: form.event, ..CallForm::of(found.call) };
+                if is_open {
+                    // Without them the answer would be about another call, and might be another one.
+                    form.arguments = blank(&found.keys);
+                    return shown(&ask, &policy, form, note, None, FormFaults::default()).await;
+                }
             }
             Err(error) => {
                 let faults = faults_of(error)?;
@@ -162,6 +168,13 @@ pub(super) async fn show(
         }
     }
     tried(&ask, &policy, form, note).await
+}
+
+/// Arguments of these names, for somebody to fill in.
+fn blank(keys: &[String]) -> String {
+    let named: serde_json::Map<_, _> =
+        keys.iter().map(|key| (key.clone(), serde_json::Value::Null)).collect();
+    serde_json::to_string_pretty(&named).unwrap_or_default()
 }
 
 /// Tries what was typed: without arguments by an address that can be kept and sent.

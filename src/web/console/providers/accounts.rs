@@ -7,13 +7,18 @@ use time::OffsetDateTime;
 use crate::{
     base::{
         page::{Page, PageRequest},
+        permission::Permission,
         trace::Fixer,
     },
-    domain::connections::{Connection, ConnectionFilter},
-    flow::actions::{
-        connections::{self, diagnose},
-        findings::{Finding, Stand},
-        providers,
+    domain::connections::{Connection, ConnectionFilter, ConnectionState},
+    flow::{
+        actions::{
+            connections::{self, diagnose},
+            findings::{Finding, Stand},
+            providers,
+        },
+        fault::ActionError,
+        tokens::UpstreamEnd,
     },
     web::{
         console::{
@@ -24,8 +29,10 @@ use crate::{
         kit::{
             ask::OrgPage,
             faults::PageError,
+            flash::Toast,
+            form::Form,
             listing::{Asked, Listing},
-            page::{PageResult, page, page_with},
+            page::{PageResult, go_saying, page, page_with},
             parts::Crumb,
             shell::Shell,
         },
@@ -64,6 +71,8 @@ struct AccountPage {
     provider: String,
     whose: String,
     rows: Vec<FindingRow>,
+    /// Where its end is posted; empty where the one who looks may not, or it has ended.
+    end: String,
 }
 
 impl AccountRow {
@@ -126,11 +135,13 @@ pub(super) async fn show(ask: OrgPage, Path((_, name, id)): Path<(String, String
     let provider = providers::find(&ask.cx, &name).await?;
     let found = diagnose(&ask.cx, &id).await?;
     if found.sheet.connection.provider != provider.id {
-        return Err(PageError::from(crate::flow::fault::ActionError::NotFound));
+        return Err(PageError::from(ActionError::NotFound));
     }
     let connection = found.sheet.connection;
     let own = href(&ask, &provider);
     let rows = found.links.into_iter().map(|link| FindingRow::from(for_admins(link)));
+    let may_end = ask.cx.may(Permission::ConnectionsWrite) && connection.state != ConnectionState::Revoked;
+    let end = format!("{own}/accounts/{}/disconnect", connection.id);
     page(&AccountPage {
         shell: shell_of::org(&ask, connection.title().to_owned()).await?,
         crumbs: vec![
@@ -141,7 +152,34 @@ pub(super) async fn show(ask: OrgPage, Path((_, name, id)): Path<(String, String
         whose: whose(&connection),
         provider: provider.name,
         rows: rows.collect(),
+        end: if may_end { end } else { String::new() },
     })
+}
+
+/// Ends somebody's account: no call is made with it any more, and the provider is told.
+pub(super) async fn disconnect(
+    ask: OrgPage,
+    Path((_, name, id)): Path<(String, String, String)>,
+    Form(_): Form<Vec<(String, String)>>,
+) -> PageResult {
+    let provider = providers::find(&ask.cx, &name).await?;
+    let sheet = connections::find(&ask.cx, &id).await?;
+    if sheet.connection.provider != provider.id {
+        return Err(PageError::from(ActionError::NotFound));
+    }
+    let ended = connections::disconnect(&ask.cx, &id).await?;
+    let name = &provider.name;
+    let said = match ended.upstream {
+        UpstreamEnd::Ended => format!("Disconnected, and ended at {name}."),
+        UpstreamEnd::ByHand => format!(
+            "Disconnected here. {name} lets nobody else end it: its owner removes Portreeve under connected apps in their settings \
+             there."
+        ),
+        UpstreamEnd::Failed => {
+            format!("Disconnected here. {name} has not confirmed it and is told again for a day.")
+        }
+    };
+    Ok(go_saying(&format!("{}/accounts", href(&ask, &provider)), Toast::say(said)))
 }
 
 /// Nobody connects the account of another person, so there is no way to where they do.
@@ -184,6 +222,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         crumbs: vec![Crumb::to("Providers", "/o/acme/providers")],
         provider: text.into(),
         whose: text.into(),
+        end: "/o/acme/providers/github/accounts/con_1/disconnect".into(),
         rows: sample_rows(text),
     };
     vec![

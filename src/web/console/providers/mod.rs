@@ -53,6 +53,12 @@ pub fn routes() -> Routes {
             Access::Org(Permission::ConnectionsRead),
             accounts::show,
         )
+        .form(
+            &format!("{one}/accounts/{{connection}}/disconnect"),
+            Access::Org(Permission::ConnectionsWrite),
+            records(&["connection.ended", "connection.ended_upstream"]),
+            accounts::disconnect,
+        )
         .page("/o/{org}/servers/{server}/provider", write, of_server::new)
         .form(
             "/o/{org}/servers/{server}/provider",

@@ -57,6 +57,8 @@ pub(super) struct ConnectPage {
     pub(super) whose: String,
     /// For whom it could be, where there is a choice.
     pub(super) owners: Vec<Choice>,
+    /// The agent that asked for it; empty where none did.
+    pub(super) asked_by: String,
     /// How its token is come by.
     pub(super) obtaining: Obtaining,
     /// The page where a key is made; empty where nobody said it.
@@ -85,6 +87,9 @@ pub(super) struct ConnectForm {
     /// Scopes beyond the usual ones, with spaces between.
     #[serde(default)]
     pub(super) scopes: String,
+    /// The grant whose agent led there.
+    #[serde(default)]
+    pub(super) agent: String,
     #[serde(default)]
     pub(super) return_to: String,
 }
@@ -96,6 +101,7 @@ impl ConnectForm {
             connection: Some(self.connection.clone()).filter(|id| !id.is_empty()),
             owner: self.owner.clone(),
             scopes: self.scopes.split_ascii_whitespace().map(str::to_owned).collect(),
+            agent: self.agent.clone(),
             return_to: safe_return(&self.return_to).unwrap_or_default().to_owned(),
         }
     }
@@ -142,6 +148,7 @@ async fn render(
             Obtaining::SignIn | Obtaining::Client => None,
         }
         .unwrap_or_default(),
+        asked_by: offer.asked_by.unwrap_or_default(),
         obtaining,
         provider: offer.provider.name,
         host,
@@ -276,6 +283,7 @@ pub(in crate::web::console::me) fn samples() -> Vec<crate::web::kit::samples::Sa
         scopes: vec![text.into(); many],
         whose: if many > 9 { text.into() } else { String::new() },
         owners: (0..many).map(|n| Choice::new(format!("team:{n}"), text)).collect(),
+        asked_by: if many > 9 { text.into() } else { String::new() },
         obtaining,
         keys_page: if many > 9 { "https://example.com/keys".into() } else { String::new() },
         form: ConnectForm::default(),
