@@ -152,7 +152,7 @@ impl AccountLack {
     /// What is told of it.
     pub fn told(&self, server: &str, grant: &DecisionGrant, at: Places<'_>) -> Told {
         let fixer = self.fixer(grant.principal);
-        let page = (fixer == Fixer::Person).then(|| self.page(at, grant.id));
+        let page = (fixer == Fixer::Person).then(|| self.page(at, Some(grant.id)));
         Told { missing: self.missing(), sentence: self.sentence(server, grant, at), fixer, page }
     }
 
@@ -183,8 +183,8 @@ impl AccountLack {
         format!("{}/me/accounts/{}/connect/{}", at.base_url, at.org, self.provider.slug)
     }
 
-    /// Where the person connects it, and sees which of their agents asks.
-    fn page(&self, at: Places<'_>, grant: GrantId) -> String {
+    /// Where the person connects it, and sees which of their agents asks. Whoever looks after a shared account is asked by nobody's.
+    fn page(&self, at: Places<'_>, grant: Option<GrantId>) -> String {
         let mut query = Vec::with_capacity(3);
         if let Why::Reauth(held) | Why::Scopes(held, _) = &self.why {
             query.push(("connection", held.id.to_string()));
@@ -192,7 +192,7 @@ impl AccountLack {
         if let Why::Scopes(_, missing) = &self.why {
             query.push(("scopes", missing.join(" ")));
         }
-        query.push(("agent", grant.to_string()));
+        query.extend(grant.map(|grant| ("agent", grant.to_string())));
         format!("{}?{}", self.place(at), serde_urlencoded::to_string(query).unwrap_or_default())
     }
 
@@ -200,11 +200,12 @@ impl AccountLack {
         let (name, who) = (&self.provider.name, &grant.principal_name);
         let is_theirs = self.fixer(grant.principal) == Fixer::Person;
         let Places { base_url, org } = at;
+        let page = || self.page(at, is_theirs.then_some(grant.id));
         match &self.why {
             Why::None if is_theirs => format!(
                 "{server} needs an account of {who} at {name}, and none is connected. They can connect it at {}; then call \
                  again.",
-                self.page(at, grant.id)
+                page()
             ),
             Why::None => format!(
                 "{server} needs an account at {name}, and this agent acts for {who}, for whom none is connected. An admin can \
@@ -214,24 +215,24 @@ impl AccountLack {
             Why::Reauth(_) if is_theirs => format!(
                 "The account of {who} at {name} has to be connected again, for {name} gives no new token. They can do so at \
                  {}; then call again.",
-                self.page(at, grant.id)
+                page()
             ),
             Why::Reauth(_) => format!(
                 "The shared account at {name} has to be connected again, for {name} gives no new token. Whoever looks after it \
                  can do so at {}.",
-                self.page(at, grant.id)
+                page()
             ),
             Why::Scopes(_, missing) if is_theirs => format!(
                 "This tool needs more than the account of {who} at {name} was granted: {}. They can grant it at {}; then call \
                  again.",
                 missing.join(", "),
-                self.page(at, grant.id)
+                page()
             ),
             Why::Scopes(_, missing) => format!(
                 "This tool needs more than the shared account at {name} was granted: {}. Whoever looks after it can grant it \
                  at {}.",
                 missing.join(", "),
-                self.page(at, grant.id)
+                page()
             ),
             Why::Away => format!(
                 "{name} gives no new token right now, so {server} was not called. It is tried again by itself; call again in a \

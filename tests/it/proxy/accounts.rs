@@ -203,6 +203,18 @@ async fn an_account_of_everybody_serves_who_has_none_and_ones_own_comes_first() 
     let carried = hub.carried();
     assert_eq!(carried.len(), 2);
     assert_ne!(carried[0], carried[1], "one's own comes first");
+    // Whoever looks after the shared one follows the link of anybody's agent.
+    let app = &hub.stage.app;
+    app.change("delete from connections where user_id is not null").await;
+    app.change("update connections set state = 'needs_reauth'").await;
+    app.change("update orgs set epoch = epoch + 1").await;
+    let told = hub.call().await;
+    let link =
+        told.words().split("/me/accounts").nth(1).unwrap().split([';', ' ']).next().unwrap().to_owned();
+    let link = format!("/me/accounts{}", link.trim_end_matches('.'));
+    assert!(link.contains("connection=con_") && !link.contains("agent="), "{}", told.text);
+    curator.browser = app.signed_in(curator.id).await;
+    curator.browser.get(&link).await.expect(StatusCode::OK);
 }
 
 #[tokio::test]
