@@ -162,6 +162,15 @@ impl Provider {
         }
     }
 
+    /// The host that people are sent to, or whose tokens or keys are asked for; nothing where nobody said it.
+    pub fn host(&self) -> Option<String> {
+        let template = self.template();
+        let endpoints = template.as_ref().map(Template::endpoints);
+        let spoken_with = endpoints.and_then(|(authorize, token)| authorize.unwrap_or(token).host_str());
+        let page = self.source.places().authorize.and_then(Url::host_str);
+        spoken_with.or(page).map(str::to_owned)
+    }
+
     /// How to speak with it; nothing where its preset has gone or no longer admits what was entered, and where there is nobody
     /// to speak with.
     pub fn template(&self) -> Option<Template> {

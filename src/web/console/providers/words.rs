@@ -27,11 +27,7 @@ pub(super) const fn enrolment(enrolment: Enrolment) -> &'static str {
 
 /// The host that people are sent to.
 pub(super) fn host(provider: &Provider) -> String {
-    let template = provider.template();
-    let endpoints = template.as_ref().map(crate::domain::connections::Template::endpoints);
-    let host = endpoints.and_then(|(authorize, token)| authorize.unwrap_or(token).host_str());
-    let page = provider.source.places().authorize.and_then(url::Url::host_str);
-    host.or(page).unwrap_or_default().to_owned()
+    provider.host().unwrap_or_default()
 }
 
 /// Scopes as they are typed: with spaces between.
