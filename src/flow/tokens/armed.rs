@@ -15,6 +15,8 @@ use crate::{
         answer::{TokenAnswer, Tokens as Answered},
         client::Client,
         document::Facts,
+        failure::TokenFailure,
+        request::Request,
     },
 };
 
@@ -71,6 +73,15 @@ impl Armed {
         };
         let client = Client { id: provider.client_id.clone(), secret };
         Ok(Some(Self { provider, template, client }))
+    }
+
+    /// Sends a request for tokens and reads what came.
+    ///
+    /// # Errors
+    /// Why no tokens came, sorted.
+    pub async fn ask(&self, egress: &Egress, request: &Request) -> Result<TokenAnswer, TokenFailure> {
+        let (status, body) = send(egress, request).await?;
+        self.template.read(status, &body)
     }
 
     /// Whether the provider takes a token: asked at where it says whose account it is.

@@ -25,11 +25,7 @@ use crate::{
     flow::{
         fault::{ActionError, ActionResult},
         letters::{AccountReconnect, Letter, Line, ProviderRefused},
-        tokens::{
-            Armed, LiveToken, NoToken, Pair, Recognized, Tokens,
-            send::{self, send},
-            stored,
-        },
+        tokens::{Armed, LiveToken, NoToken, Pair, Recognized, Tokens, send, stored},
     },
     io::db::{OrgScope, OrgTx, Tx},
     protocol::oauth::{
@@ -286,10 +282,7 @@ impl Tokens {
                 Some(refresh) => template.refresh(client, refresh, &held.scopes, &redirect_uri),
                 None => template.client_credentials(client, &held.scopes),
             };
-            let answer = match send(&self.parts().egress, &request).await {
-                Ok((status, body)) => armed.template.read(status, &body),
-                Err(failure) => Err(failure),
-            };
+            let answer = armed.ask(&self.parts().egress, &request).await;
             let failure = match answer {
                 Ok(answer) => return self.keep(scope, held, (pair, asked_at), armed, &answer).await,
                 Err(failure) => failure,

@@ -12,7 +12,7 @@ use crate::{
         },
         cx::OrgCx,
         fault::{ActionError, ActionResult},
-        tokens::{Armed, send},
+        tokens::Armed,
     },
     io::db::Tx,
     protocol::oauth::{answer::Tokens, document::Facts},
@@ -31,10 +31,7 @@ pub async fn connect_client(cx: &OrgCx, input: &BeginInput) -> ActionResult<Conn
     let armed = Armed::of(&cx.ports.vault, &mut tx, provider).await?.ok_or(ActionError::NotFound)?;
     tx.done().await?;
     let request = armed.template.client_credentials(&armed.client, &scopes);
-    let answer = match send(&cx.ports.egress, &request).await {
-        Ok((status, body)) => armed.template.read(status, &body),
-        Err(failure) => Err(failure),
-    };
+    let answer = armed.ask(&cx.ports.egress, &request).await;
     let answer = answer.map_err(|failure| words::failed(&name, &failure))?;
     // A client that can ask again has no use for a refresh token (RFC 6749, section 4.4.3).
     let tokens = Tokens { refresh: None, ..armed.tokens_of(&answer).clone() };

@@ -117,10 +117,7 @@ async fn traded(
     let (verifier, nonce) = proof_of(proof)?;
     let redirect_uri = cx.ports.tokens.redirect_uri(armed.provider.id);
     let exchange = armed.template.exchange(&armed.client, code, &redirect_uri, &verifier);
-    let answer = match send(&cx.ports.egress, &exchange).await {
-        Ok((status, body)) => armed.template.read(status, &body),
-        Err(failure) => Err(failure),
-    };
+    let answer = armed.ask(&cx.ports.egress, &exchange).await;
     let answer = answer.map_err(|failure| words::failed(name, &failure))?;
     let answer = lengthened(cx, armed, answer).await;
     let claims = match &answer.id_token {

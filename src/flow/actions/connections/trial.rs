@@ -18,7 +18,7 @@ use crate::{
         },
         cx::OrgCx,
         fault::{ActionError, ActionResult, Refused},
-        tokens::{Armed, Pair, UpstreamEnd, end_upstream, send},
+        tokens::{Armed, Pair, UpstreamEnd, end_upstream},
     },
     io::db::{OrgTx, Tx},
     protocol::oauth::{answer::Tokens, document::Facts},
@@ -73,10 +73,7 @@ pub async fn try_client(cx: &OrgCx, name: &str) -> ActionResult<Trial> {
     tx.done().await?;
     let scopes = armed.provider.scopes.clone();
     let request = armed.template.client_credentials(&armed.client, &scopes);
-    let answer = match send(&cx.ports.egress, &request).await {
-        Ok((status, body)) => armed.template.read(status, &body),
-        Err(failure) => Err(failure),
-    };
+    let answer = armed.ask(&cx.ports.egress, &request).await;
     let came = answer.map_err(|failure| words::failed(&armed.provider.name, &failure)).map(|answer| {
         let facts = armed.template.facts(&answer.rest, &Facts::new());
         let label = AccountLabel { id: armed.client.id.clone(), ..AccountLabel::default() };
