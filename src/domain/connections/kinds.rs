@@ -25,18 +25,7 @@ pub(super) fn only_for(form: &ProviderForm, faults: &mut Faults) {
 
 /// Refuses what somebody typed in fields that this kind has no use for.
 fn unused(form: &ProviderForm, fields: &[&'static str], faults: &mut Faults) {
-    let typed = [
-        ("issuer", &form.issuer),
-        ("authorize_url", &form.authorize_url),
-        ("token_url", &form.token_url),
-        ("revoke_url", &form.revoke_url),
-        ("userinfo_url", &form.userinfo_url),
-        ("client_auth", &form.client_auth),
-        ("pkce", &form.pkce),
-    ];
-    for (field, _) in
-        typed.into_iter().filter(|(field, text)| fields.contains(field) && !text.trim().is_empty())
-    {
+    for field in form.typed_places().filter(|field| fields.contains(field)) {
         faults.add(field, "a provider of this kind has no use for this; leave it out");
     }
     if !form.variables.is_empty() {

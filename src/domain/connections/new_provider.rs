@@ -246,16 +246,7 @@ fn parse_common(
 }
 
 fn of_preset(form: &ProviderForm, known: &Preset, faults: &mut Faults) -> Option<NewSource> {
-    let own = [
-        ("issuer", &form.issuer),
-        ("authorize_url", &form.authorize_url),
-        ("token_url", &form.token_url),
-        ("revoke_url", &form.revoke_url),
-        ("userinfo_url", &form.userinfo_url),
-        ("client_auth", &form.client_auth),
-        ("pkce", &form.pkce),
-    ];
-    for (field, _) in own.into_iter().filter(|(_, text)| !text.trim().is_empty()) {
+    for field in form.typed_places() {
         faults.add(field, "the preset says this; leave it out, or register a custom provider");
     }
     match known.check_variables(&form.variables) {
@@ -310,6 +301,21 @@ fn own(form: &ProviderForm, faults: &mut Faults) -> Option<NewSource> {
 }
 
 impl ProviderForm {
+    /// The fields in which somebody typed where it is, or how it is spoken with.
+    pub(super) fn typed_places(&self) -> impl Iterator<Item = &'static str> {
+        let all = [
+            ("issuer", &self.issuer),
+            ("authorize_url", &self.authorize_url),
+            ("token_url", &self.token_url),
+            ("revoke_url", &self.revoke_url),
+            ("userinfo_url", &self.userinfo_url),
+            ("client_auth", &self.client_auth),
+            ("pkce", &self.pkce),
+        ];
+        let typed = all.map(|(field, text)| (field, !text.trim().is_empty()));
+        typed.into_iter().filter_map(|(field, is_typed)| is_typed.then_some(field))
+    }
+
     fn has_no_client(&self) -> bool {
         self.preset.trim().is_empty() && self.kind.trim() == "api_key"
     }
