@@ -127,7 +127,7 @@ pub fn ring(keys: &[MasterKey]) -> Result<MasterRing, Fault> {
 /// # Errors
 /// When they are not, with what to do, or the database is away.
 pub async fn self_test(db: &Db, vault: &Vault) -> Result<(), Fault> {
-    rewrap::self_test(db, vault).await.map_err(|error| Fault::of_vault("the database", &error))
+    rewrap::self_test(db, vault).await.map_err(|error| Fault::of_vault("", &error))
 }
 
 /// A vault over these keys; where they lie in the data directory, it reads them again when it needs to.
@@ -136,7 +136,7 @@ pub async fn self_test(db: &Db, vault: &Vault) -> Result<(), Fault> {
 /// When a key is not one to seal with.
 pub fn vault(config: &Config, keys: &[MasterKey], clock: &Clock) -> Result<Vault, Fault> {
     let vault = Vault::new(ring(keys)?, clock.clone());
-    if !config.is_production() && config.master_keys.is_empty() {
+    if !config.is_production() {
         let config = config.clone();
         vault.read_ring_from(move || ring(&keyring::existing(&config).ok()?).ok());
     }

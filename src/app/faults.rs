@@ -98,28 +98,34 @@ impl Fault {
         Self::new(FaultKind::Network, sentence, remedy)
     }
 
-    /// The database whose place is `label` cannot be used.
+    /// The database whose place is `label` cannot be used; an empty label is that of the only one in question.
     pub fn of_sqlx(label: &str, error: &sqlx::Error) -> Self {
+        let name = database(label);
         let remedy =
             "Check that it runs and that DATABASE_URL is right; `portreeve doctor` looks at each part.";
         match error {
             sqlx::Error::Database(db) if db.code().as_deref() == Some("53100") => {
-                Self::disk_full(format!("the disk of the database {label} is full"))
+                Self::disk_full(format!("the disk of {name} is full"))
             }
-            sqlx::Error::Database(db) => Self::new(
+            // A right that is missing: Postgres manual, appendix A.
+            sqlx::Error::Database(db) if db.code().as_deref() == Some("42501") => Self::new(
                 FaultKind::Database,
-                format!("the database {label} answered: {}", db.message()),
-                remedy,
+                format!("{name} refuses the role that is used: {}", db.message()),
+                "DATABASE_URL takes portreeve_app, which `portreeve migrate` gives its rights, and \
+                 PORTREEVE_OWNER_DATABASE_URL the role that owns the database.",
             ),
+            sqlx::Error::Database(db) => {
+                Self::new(FaultKind::Database, format!("{name} answered: {}", db.message()), remedy)
+            }
             sqlx::Error::Io(error) => {
-                let sentence = format!("the database {label} cannot be reached: {}", reason(error));
+                let sentence = format!("{name} cannot be reached: {}", reason(error));
                 Self::new(FaultKind::Database, sentence, remedy)
             }
             sqlx::Error::Tls(error) => {
-                let sentence = format!("the database {label} cannot be reached over TLS: {error}");
+                let sentence = format!("{name} cannot be reached over TLS: {error}");
                 Self::new(FaultKind::Database, sentence, remedy)
             }
-            _ => Self::new(FaultKind::Database, format!("the database {label} cannot be reached"), remedy),
+            _ => Self::new(FaultKind::Database, format!("{name} cannot be reached"), remedy),
         }
     }
 
@@ -136,8 +142,16 @@ impl Fault {
                 "As superuser, run: CREATE ROLE portreeve_system NOLOGIN; CREATE ROLE portreeve_app LOGIN NOINHERIT \
                  PASSWORD '…'; GRANT portreeve_system TO portreeve_app;"
             }
+            SchemaError::NotTheOwner { role, .. } => {
+                let sentence = format!("the role {role} may not change the schema of {}", database(label));
+                let remedy = format!(
+                    "Put the role that owns the database into PORTREEVE_OWNER_DATABASE_URL, or as superuser give it \
+                     to this one: ALTER DATABASE … OWNER TO {role};"
+                );
+                return Self::new(FaultKind::Database, sentence, remedy);
+            }
             SchemaError::Failed(error) => {
-                let sentence = format!("a migration of the database {label} failed: {error}");
+                let sentence = format!("a migration of {} failed: {error}", database(label));
                 return Self::new(
                     FaultKind::Database,
                     sentence,
@@ -188,7 +202,7 @@ impl Fault {
                 Self::new(FaultKind::Refused, sentence, "Nothing was changed.")
             }
             ActionError::Away(error) | ActionError::Unsettled(error) | ActionError::DiskFull(error) => {
-                Self::of_db("the database", error)
+                Self::of_db("", error)
             }
             ActionError::NotFound => {
                 Self::new(FaultKind::Refused, "there is no such thing", "Check the name and run it again.")
@@ -206,6 +220,11 @@ impl Fault {
         let remedy = "Put a role into DATABASE_URL that `portreeve migrate` has set up: portreeve_app.";
         Self::new(FaultKind::Database, sentence, remedy)
     }
+}
+
+/// What to call the database whose place is `label`.
+fn database(label: &str) -> String {
+    if label.is_empty() { "the database".to_owned() } else { format!("the database {label}") }
 }
 
 /// An error with its causes, on one line.

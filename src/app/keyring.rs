@@ -23,7 +23,7 @@ const FILE: &str = "master";
 /// # Errors
 /// When the key file is gone, open to others or damaged.
 pub fn keys(config: &Config, data_dir: Option<&DataDir>) -> Result<Vec<MasterKey>, Fault> {
-    let Some(dir) = data_dir.filter(|_| config.master_keys.is_empty()) else {
+    let Some(dir) = data_dir else {
         return Ok(config.master_keys.clone());
     };
     if let Some(text) = dir.read_private(FILE)? {
@@ -43,7 +43,7 @@ pub fn keys(config: &Config, data_dir: Option<&DataDir>) -> Result<Vec<MasterKey
 /// # Errors
 /// When there are none, or they cannot be read.
 pub fn existing(config: &Config) -> Result<Vec<MasterKey>, Fault> {
-    if !config.master_keys.is_empty() {
+    if config.is_production() {
         return Ok(config.master_keys.clone());
     }
     match builtin::DataDir::peek_private(&config.data_dir, FILE)? {
@@ -83,6 +83,6 @@ fn missing(config: &Config) -> Fault {
     Fault::new(
         FaultKind::Keys,
         sentence,
-        "Restore it from a backup, or set PORTREEVE_MASTER_KEYS; without it sealed secrets cannot be opened.",
+        "Restore it from a backup; without it sealed secrets cannot be opened.",
     )
 }

@@ -18,7 +18,7 @@ use crate::{
         cases::{Cases, CasesError},
         document::{self, Document, Fault},
         engine::{Call, Facts, Layer, LayerName, Outcome, Program, Tool, Verdict, decide},
-        import::import,
+        import::{Imported, import},
     },
     protocol::mcp::strict::{self, Limits},
 };
@@ -62,7 +62,7 @@ pub enum PolicyOrder {
 
 /// A document has faults, or a case is not as it says.
 const WRONG: u8 = 1;
-/// A file cannot be read.
+/// A file cannot be read, or the result cannot be written.
 const UNREADABLE: u8 = 2;
 /// A human would be asked.
 const ASKED: u8 = 3;
@@ -85,7 +85,7 @@ pub fn command() -> Command {
         .subcommand(
             Command::new("check")
                 .about("Tell everything that is wrong with documents")
-                .arg(files().help("Documents; - reads standard input"))
+                .arg(files().help("Documents, or policies of Intercept as YAML; - reads standard input"))
                 .arg(
                     Arg::new("canonical")
                         .long("canonical")
@@ -164,10 +164,7 @@ pub fn obey(order: &PolicyOrder) -> ExitCode {
             files.iter().map(|file| check(file, *prints_canonical)).max().unwrap_or_default()
         }
         PolicyOrder::Import { file } => take_in(file),
-        PolicyOrder::Schema => {
-            announce::say(SCHEMA.trim_end());
-            0
-        }
+        PolicyOrder::Schema => print(SCHEMA.trim_end()),
         PolicyOrder::Test { files } => files.iter().map(|file| test(file)).max().unwrap_or_default(),
         PolicyOrder::Eval { file, tool, class, arguments, is_json } => {
             eval(file, (tool, *class), arguments.as_deref(), *is_json)
@@ -176,17 +173,37 @@ pub fn obey(order: &PolicyOrder) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// A policy of Intercept is taken as [`take_in`] would, and told as such.
 fn check(file: &Path, prints_canonical: bool) -> u8 {
-    let document = match read(file) {
-        Ok(document) => document,
+    let text = match text_of(file) {
+        Ok(text) => text,
         Err(code) => return code,
     };
-    if prints_canonical {
-        announce::say(document.canonical());
+    let (read, is_what) = if is_json(&text) {
+        let document = document::read(text.as_bytes());
+        (document.map(|document| Imported { document, notes: Vec::new() }), "in order")
     } else {
-        announce::say(format_args!("{}: in order, {} tools named", file.display(), document.tools.len()));
-    }
-    0
+        (import(&text), "a policy of Intercept that can be imported")
+    };
+    let Imported { document, notes } = match read {
+        Ok(read) => read,
+        Err(faults) => {
+            tell(file, &faults);
+            return WRONG;
+        }
+    };
+    let code = if prints_canonical {
+        print(&document.canonical())
+    } else {
+        print(&format!("{}: {is_what}, {} tools named", file.display(), document.tools.len()))
+    };
+    notes.iter().for_each(|note| announce::complain(note));
+    code
+}
+
+/// Whether a text means to be JSON: YAML that is written as an object of JSON is taken for one.
+fn is_json(text: &str) -> bool {
+    text.trim_start().chars().next().is_none_or(|first| matches!(first, '{' | '[' | '"'))
 }
 
 /// Prints the document on standard output, and what is not as it was on standard error.
@@ -197,13 +214,23 @@ fn take_in(file: &Path) -> u8 {
     };
     match import(&text) {
         Ok(imported) => {
-            announce::say(imported.document.canonical());
+            let code = print(&imported.document.canonical());
             imported.notes.iter().for_each(|note| announce::complain(note));
-            0
+            code
         }
         Err(faults) => {
             tell(file, &faults);
             WRONG
+        }
+    }
+}
+
+fn print(text: &str) -> u8 {
+    match announce::put(text) {
+        Ok(()) => 0,
+        Err(error) => {
+            announce::complain(&format!("standard output cannot be written: {error}"));
+            UNREADABLE
         }
     }
 }

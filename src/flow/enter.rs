@@ -46,7 +46,7 @@ pub async fn person(cx: &Cx, token: &Token) -> ActionResult<Option<PersonCx>> {
 /// The person inside an organization of theirs, named by slug or id.
 ///
 /// # Errors
-/// `NotFound` where they are no member; a refusal where the organization is suspended; `NeedsSecondFactor` where it
+/// `NotFound` where they are no member; a refusal where the organization is suspended, or they are; `NeedsSecondFactor` where it
 /// asks for one that the person has not shown.
 pub async fn org(person: PersonCx, name: &str) -> ActionResult<OrgCx> {
     let name: OrgRef = name.parse().map_err(|_| ActionError::NotFound)?;
@@ -54,9 +54,12 @@ pub async fn org(person: PersonCx, name: &str) -> ActionResult<OrgCx> {
     let mut tx = person.tx().await?;
     let found = tenancy::store::orgs::find_of_person(&mut tx, &name).await?;
     tx.done().await?;
-    let PersonsOrg { org, role, last_seen_at } = found.ok_or(ActionError::NotFound)?;
+    let PersonsOrg { org, role, last_seen_at, suspended: kept_out } = found.ok_or(ActionError::NotFound)?;
     if org.state() == OrgState::Suspended {
         return Err(suspended(org.suspended_reason.as_deref()));
+    }
+    if let Some(reason) = kept_out {
+        return Err(member_suspended(&org.name, &reason));
     }
     if org.require_second_factor && !person.session.is_two_factor() {
         return Err(ActionError::NeedsSecondFactor);
@@ -86,6 +89,16 @@ fn suspended(reason: Option<&str>) -> ActionError {
     ActionError::refused(
         "org_suspended",
         format!("This organization is suspended by the operator of this installation.{why}"),
+    )
+}
+
+fn member_suspended(org: &str, reason: &str) -> ActionError {
+    let why = if reason.is_empty() { String::new() } else { format!(" Reason given: {reason}") };
+    ActionError::refused(
+        "member_suspended",
+        format!(
+            "An admin of {org} suspended your membership; your agents are stopped there too. Ask them to resume it.{why}"
+        ),
     )
 }
 

@@ -1,7 +1,7 @@
 //! What ends when a person leaves an organization: one table that every part joins by adding a row.
 //!
-//! Off-boarding, leaving and "stop everything of mine" count and end by this table alone, so whatever joins it is
-//! on their pages, in their records and in the API.
+//! Off-boarding, leaving, suspension and "stop everything of mine" count and end by this table alone, so whatever joins it
+//! is on their pages, in their records and in the API.
 //!
 //! Invariant: [`end`] runs inside the transaction of its caller, before the membership is removed: all of it
 //! happens or nothing.
@@ -19,7 +19,7 @@ use crate::{
     },
     domain::{
         access::store as access,
-        approvals::store::{self as approvals, Of},
+        approvals::store::{self as approvals, Of, revoked},
         automation::{KeyFilter, KeyState, store as automation},
         connections::store::{accounts, reach},
         grants::{Stop as Ended, store as grants},
@@ -39,6 +39,8 @@ pub enum Occasion {
     Leaving,
     /// They stop everything of theirs and remain a member; sessions are their own page's matter.
     Stop,
+    /// Somebody keeps them out for a while: what they own is kept for them, what they said to the calls of others is not.
+    Suspension,
 }
 
 /// Whose things end, by whom and when.
@@ -84,7 +86,7 @@ pub struct Ending {
     pub what_happens: &'static str,
 }
 
-use Occasion::{Leaving, Offboarding, Stop};
+use Occasion::{Leaving, Offboarding, Stop, Suspension};
 
 /// Everything that ends. A part that gives people something of their own adds a row.
 pub const TABLE: &[Leaves] = &[
@@ -135,6 +137,21 @@ pub const TABLE: &[Leaves] = &[
                 let waiting = approvals::count_of(tx, Of::User(leaver.user), leaver.now).await?;
                 approvals::withdraw_all_of(tx, Of::User(leaver.user), leaver.now).await?;
                 Ok(waiting)
+            })
+        },
+    },
+    Leaves {
+        key: "given_approvals",
+        noun: "approvals they gave that are not used up",
+        what_happens: "are revoked; the agents have to ask anew",
+        occasions: &[Offboarding, Leaving, Suspension],
+        count: |tx, leaver| {
+            Box::pin(async move { revoked::count_given_by(tx, leaver.user, leaver.now).await })
+        },
+        end: |tx, leaver| {
+            Box::pin(async move {
+                let ended = revoked::revoke_all_given_by(tx, leaver.user, leaver.by, leaver.now).await?;
+                Ok(i64::try_from(ended).unwrap_or(i64::MAX))
             })
         },
     },

@@ -141,8 +141,15 @@ impl Reader {
                     self.faults.push(format!("{env} is missing: with DATABASE_URL it must be set ({what})"));
                 }
             }
-        } else if self.has("owner_database_url") {
-            self.faults.push("DATABASE_URL is missing: PORTREEVE_OWNER_DATABASE_URL is set".to_owned());
+            return;
+        }
+        // Without it a private and empty database would be served in the place of the one that these are for.
+        for (key, env) in
+            [("owner_database_url", "PORTREEVE_OWNER_DATABASE_URL"), ("master_keys", "PORTREEVE_MASTER_KEYS")]
+        {
+            if self.has(key) {
+                self.faults.push(format!("DATABASE_URL is missing: {env} is set"));
+            }
         }
     }
 }

@@ -91,6 +91,11 @@ fn a_half_configured_replica_names_each_missing_setting() {
     );
     let all = faults(&[("PORTREEVE_OWNER_DATABASE_URL", "postgres://owner:pw@db/portreeve")], None);
     assert_eq!(all, ["DATABASE_URL is missing: PORTREEVE_OWNER_DATABASE_URL is set"]);
+    let keys = format!("k1:{KEY}");
+    for base_url in ["", "https://portreeve.example.com"] {
+        let env = [("PORTREEVE_MASTER_KEYS", keys.as_str()), ("PORTREEVE_BASE_URL", base_url)];
+        assert_eq!(faults(&env, None), ["DATABASE_URL is missing: PORTREEVE_MASTER_KEYS is set"]);
+    }
 }
 
 #[test]

@@ -35,6 +35,10 @@ pub enum TokenKind {
 }
 
 impl TokenKind {
+    /// Every kind.
+    pub const ALL: [Self; 7] =
+        [Self::ApiKey, Self::Grant, Self::Invitation, Self::Session, Self::Mail, Self::Ceremony, Self::SetUp];
+
     /// The letters before the token proper.
     pub const fn prefix(self) -> &'static str {
         match self {

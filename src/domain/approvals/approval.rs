@@ -157,6 +157,10 @@ pub struct Approval {
     pub decided_at: Option<OffsetDateTime>,
     /// Who decided it last.
     pub decided_by_name: Option<String>,
+    /// When it was taken back after somebody had agreed.
+    pub revoked_at: Option<OffsetDateTime>,
+    /// Who took it back then, while they are a member.
+    pub revoked_by_name: Option<String>,
     /// How often it was used.
     pub uses: i32,
     /// Rises with every change.
@@ -174,7 +178,7 @@ pub enum ApprovalState {
     Denied,
     /// Nobody decided in time.
     Expired,
-    /// Whoever asked no longer wants it.
+    /// Whoever asked no longer wants it, or what was agreed to was revoked.
     Withdrawn,
 }
 
@@ -243,6 +247,8 @@ pub struct Vote {
     pub name: Option<String>,
     /// Whether they agreed.
     pub is_approved: bool,
+    /// For how many minutes they agreed; none for one call.
+    pub minutes: Option<u32>,
     /// What they said with it.
     pub reason: String,
     /// When.

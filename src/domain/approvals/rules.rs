@@ -20,6 +20,8 @@ pub struct Judge {
     pub role: Role,
     /// The slugs of their teams.
     pub teams: Vec<String>,
+    /// Whether the organization lets people decide what agents in their own name ask.
+    pub decides_own: bool,
 }
 
 impl Judge {
@@ -34,6 +36,11 @@ impl Judge {
             }
             _ => false,
         }
+    }
+
+    /// Whether one of these needs names them.
+    pub fn is_asked(&self, needs: &[WrittenNeed]) -> bool {
+        needs.iter().any(|need| self.is_among(&need.approvers))
     }
 }
 
@@ -67,10 +74,10 @@ impl ApprovalRefusal {
 /// # Errors
 /// Why they may not.
 pub fn may_decide(approval: &Approval, judge: &Judge, now: OffsetDateTime) -> Result<(), ApprovalRefusal> {
-    if approval.user == Some(judge.user) {
+    if approval.user == Some(judge.user) && !judge.decides_own {
         return Err(ApprovalRefusal::Own);
     }
-    if !approval.needs.iter().any(|need| judge.is_among(&need.approvers)) {
+    if !judge.is_asked(&approval.needs) {
         return Err(ApprovalRefusal::NotAmongApprovers);
     }
     if approval.state_at(now) != ApprovalState::Pending {
@@ -88,6 +95,16 @@ pub enum Verdict {
     ApproveFor(u32),
     /// Not at all.
     Deny,
+}
+
+impl Verdict {
+    /// For how many minutes; none where it is not for a while.
+    pub const fn minutes(self) -> Option<u32> {
+        match self {
+            Self::ApproveFor(minutes) => Some(minutes),
+            Self::ApproveOnce | Self::Deny => None,
+        }
+    }
 }
 
 /// What several decisions come to.
@@ -111,6 +128,45 @@ pub fn outcome(needs: &[WrittenNeed], votes: &[(Judge, bool)]) -> Outcome {
         agreed >= usize::try_from(need.quorum.max(1)).unwrap_or(usize::MAX)
     };
     if !needs.is_empty() && needs.iter().all(is_met) { Outcome::Approved } else { Outcome::Open }
+}
+
+/// To what several agree together, each to one call or for so many minutes: to one call where any of them does, else for
+/// the shortest time. Only those count whom a need names.
+pub fn narrowest(needs: &[WrittenNeed], agreed: &[(Judge, Option<u32>)]) -> Option<u32> {
+    // None is the least.
+    agreed.iter().filter(|(judge, _)| judge.is_asked(needs)).map(|(_, minutes)| *minutes).min().flatten()
+}
+
+/// Of these needs those that too few people could meet, whoever of them agrees. Who asks counts only where they may decide
+/// about agents of their own.
+pub fn unmet<'a>(needs: &'a [WrittenNeed], judges: &[Judge], asker: Option<UserId>) -> Vec<&'a WrittenNeed> {
+    let counts = |judge: &&Judge| judge.decides_own || Some(judge.user) != asker;
+    let is_unmet = |need: &&WrittenNeed| {
+        let able = judges.iter().filter(counts).filter(|judge| judge.is_among(&need.approvers)).count();
+        able < usize::try_from(need.quorum.max(1)).unwrap_or(usize::MAX)
+    };
+    needs.iter().filter(is_unmet).collect()
+}
+
+/// Why what was agreed to is not taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RevokeRefusal {
+    /// Somebody else gave it, and they could not have.
+    #[error("Only who agreed to this, who could have, and those who may revoke the grant can revoke it.")]
+    NotYours,
+    /// There is nothing to take back.
+    #[error("This is not approved, or it is used up or over, so there is nothing to revoke.")]
+    Over,
+}
+
+impl RevokeRefusal {
+    /// The stable code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::NotYours => "approval_not_yours",
+            Self::Over => "approval_over",
+        }
+    }
 }
 
 /// Why somebody may decide, but not agree to other arguments than were asked.
@@ -177,6 +233,7 @@ mod tests {
             email: email.to_owned(),
             role,
             teams: teams.iter().map(|team| (*team).to_owned()).collect(),
+            decides_own: false,
         }
     }
 
@@ -235,9 +292,58 @@ mod tests {
             reason: String::new(),
             decided_at: None,
             decided_by_name: None,
+            revoked_at: None,
+            revoked_by_name: None,
             uses: 0,
             version: 1,
         }
+    }
+
+    #[test]
+    fn several_agree_to_the_least_that_one_of_them_does() {
+        let needs = [need("role:approver", 2)];
+        let approver = || judge(Role::Approver, "a@example.com", &[]);
+        let member = judge(Role::Member, "m@example.com", &[]);
+        let agreed = |all: &[Option<u32>]| {
+            let all: Vec<_> = all.iter().map(|minutes| (approver(), *minutes)).collect();
+            narrowest(&needs, &all)
+        };
+        assert_eq!(agreed(&[None, Some(1440)]), None);
+        assert_eq!(agreed(&[Some(60), None]), None);
+        assert_eq!(agreed(&[Some(60), Some(1440), Some(15)]), Some(15));
+        let with_other = [(approver(), Some(60)), (member, None)];
+        assert_eq!(narrowest(&needs, &with_other), Some(60), "who is not asked narrows nothing");
+    }
+
+    #[test]
+    fn what_too_few_could_agree_to_is_found() {
+        let lead = judge(Role::Member, "lead@example.com", &["leads"]);
+        let owner = judge(Role::Owner, "owner@example.com", &[]);
+        let (lead_id, judges) = (lead.user, [lead, owner]);
+        let needs =
+            [need("team:leads", 1), need("team:leads", 2), need("team:nope", 1), need("role:approver", 1)];
+        let quorums = |asker| {
+            unmet(&needs, &judges, asker)
+                .into_iter()
+                .map(|need| (need.approvers.as_str(), need.quorum))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(quorums(None), [("team:leads", 2), ("team:nope", 1)]);
+        assert_eq!(quorums(Some(lead_id)), [("team:leads", 1), ("team:leads", 2), ("team:nope", 1)]);
+    }
+
+    #[test]
+    fn who_asks_decides_only_where_the_organization_lets_them() {
+        let mut own = judge(Role::Approver, "a@example.com", &[]);
+        let mut approval = asked(vec![need("role:approver", 1)]);
+        (approval.user, approval.expires_at) =
+            (Some(own.user), OffsetDateTime::UNIX_EPOCH + time::Duration::HOUR);
+        let now = OffsetDateTime::UNIX_EPOCH;
+        assert_eq!(may_decide(&approval, &own, now), Err(ApprovalRefusal::Own));
+        own.decides_own = true;
+        assert_eq!(may_decide(&approval, &own, now), Ok(()));
+        own.role = Role::Member;
+        assert_eq!(may_decide(&approval, &own, now), Err(ApprovalRefusal::NotAmongApprovers));
     }
 
     #[test]
@@ -249,6 +355,7 @@ mod tests {
             user: UserId::fresh(),
             name: None,
             is_approved,
+            minutes: None,
             reason: String::new(),
             at: OffsetDateTime::UNIX_EPOCH,
         };

@@ -1,10 +1,11 @@
 //! All SQL of approvals but their use, which is part of the record.
 
 mod kept;
+pub mod revoked;
 pub mod tasks;
 pub mod waiting;
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use crate::{
     base::{
@@ -14,7 +15,7 @@ use crate::{
         permission::Role,
     },
     domain::approvals::{
-        Approval, ApprovalFilter, ApprovalState, Exact, Judge, Kept, NewApproval, Vote, WrittenNeed,
+        Approval, ApprovalFilter, ApprovalState, Exact, Judge, Kept, NewApproval, Verdict, Vote, WrittenNeed,
     },
     io::db::{DbError, DbResult, OrgTx, Tx},
 };
@@ -51,6 +52,8 @@ struct Row {
     reason: String,
     decided_at: Option<OffsetDateTime>,
     decided_by_name: Option<String>,
+    revoked_at: Option<OffsetDateTime>,
+    revoked_by_name: Option<String>,
     uses: i32,
     version: i64,
 }
@@ -92,6 +95,8 @@ impl Row {
             reason: self.reason,
             decided_at: self.decided_at,
             decided_by_name: self.decided_by_name,
+            revoked_at: self.revoked_at,
+            revoked_by_name: self.revoked_by_name,
             uses: self.uses,
             version: self.version,
         })
@@ -136,9 +141,12 @@ async fn rows(
             a.server_slug, a.tool, a.class, a.fingerprint, a.policies_digest, a.arguments_digest, a.sealed_arguments,
             a.data_key_id as "data_key_id: DataKeyId", a.asked_digest, a.sealed_asked,
             a.asked_key_id as "asked_key_id: DataKeyId", a.needs, a.request_id as "request_id: RequestId", a.asked_at,
-            a.expires_at, a.nudged_at, a.is_single, a.valid_until, a.reason, a.decided_at, a.uses, a.version,
+            a.expires_at, a.nudged_at, a.is_single, a.valid_until, a.reason, a.decided_at, a.revoked_at, a.uses,
+            a.version,
             (select u.name from memberships m join users u on u.id = m.user_id
-                where m.org_id = a.org_id and m.user_id = a.decided_by) as "decided_by_name?"
+                where m.org_id = a.org_id and m.user_id = a.decided_by) as "decided_by_name?",
+            (select u.name from memberships m join users u on u.id = m.user_id
+                where m.org_id = a.org_id and m.user_id = a.revoked_by) as "revoked_by_name?"
         from approvals a
         where a.org_id = $1 and ($2::uuid is null or a.id = $2) and ($3::uuid is null or a.id < $3)
             and ($4::text is null or $4 = case when a.state = 'pending' and a.expires_at <= $5 then 'expired'
@@ -262,28 +270,33 @@ pub async fn lock(tx: &mut OrgTx, id: ApprovalId) -> DbResult<Option<Approval>> 
     find(tx, id).await
 }
 
+/// What somebody says of an approval.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    /// Who.
+    pub user: UserId,
+    /// What.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: &'a str,
+}
+
 /// Keeps what somebody says; the latest word of each counts.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn vote(
-    tx: &mut OrgTx,
-    id: ApprovalId,
-    user: UserId,
-    is_approved: bool,
-    reason: &str,
-    now: OffsetDateTime,
-) -> DbResult<()> {
+pub async fn vote(tx: &mut OrgTx, id: ApprovalId, said: &Said<'_>, now: OffsetDateTime) -> DbResult<()> {
     sqlx::query!(
-        "insert into approval_votes (org_id, approval_id, user_id, is_approved, reason, at)
-        values ($1, $2, $3, $4, $5, $6)
-        on conflict (org_id, approval_id, user_id)
-            do update set is_approved = excluded.is_approved, reason = excluded.reason, at = excluded.at",
+        "insert into approval_votes (org_id, approval_id, user_id, is_approved, minutes, reason, at)
+        values ($1, $2, $3, $4, $5, $6, $7)
+        on conflict (org_id, approval_id, user_id) do update set is_approved = excluded.is_approved,
+            minutes = excluded.minutes, reason = excluded.reason, at = excluded.at",
         tx.org().uuid(),
         id.uuid(),
-        user.uuid(),
-        is_approved,
-        reason,
+        said.user.uuid(),
+        said.verdict != Verdict::Deny,
+        said.verdict.minutes().map(u32::cast_signed),
+        said.reason,
         now
     )
     .execute(tx.conn())
@@ -296,9 +309,8 @@ pub async fn vote(
 /// # Errors
 /// When the database refuses.
 pub async fn votes(tx: &mut OrgTx, id: ApprovalId) -> DbResult<Vec<Vote>> {
-    Ok(sqlx::query_as!(
-        Vote,
-        r#"select v.user_id as "user: UserId", u.name as "name?", v.is_approved, v.reason, v.at
+    let rows = sqlx::query!(
+        r#"select v.user_id as "user: UserId", u.name as "name?", v.is_approved, v.minutes, v.reason, v.at
         from approval_votes v
         left join memberships m on m.org_id = v.org_id and m.user_id = v.user_id
         left join users u on u.id = m.user_id
@@ -307,7 +319,16 @@ pub async fn votes(tx: &mut OrgTx, id: ApprovalId) -> DbResult<Vec<Vote>> {
         id.uuid()
     )
     .fetch_all(tx.conn())
-    .await?)
+    .await?;
+    let votes = rows.into_iter().map(|row| Vote {
+        user: row.user,
+        name: row.name,
+        is_approved: row.is_approved,
+        minutes: row.minutes.and_then(|minutes| u32::try_from(minutes).ok()),
+        reason: row.reason,
+        at: row.at,
+    });
+    Ok(votes.collect())
 }
 
 /// Everybody of the organization by whom something can be decided: all members with role and teams.
@@ -318,9 +339,10 @@ pub async fn judges(tx: &mut OrgTx) -> DbResult<Vec<Judge>> {
     let rows = sqlx::query!(
         r#"select m.user_id as "user: UserId", u.email, m.role,
             array(select t.slug from team_members x join teams t on t.org_id = x.org_id and t.id = x.team_id
-                where x.org_id = m.org_id and x.user_id = m.user_id) as "teams!"
-        from memberships m join users u on u.id = m.user_id
-        where m.org_id = $1 and u.disabled_at is null"#,
+                where x.org_id = m.org_id and x.user_id = m.user_id) as "teams!",
+            o.self_approval
+        from memberships m join users u on u.id = m.user_id join orgs o on o.id = m.org_id
+        where m.org_id = $1 and u.disabled_at is null and m.suspended_at is null"#,
         tx.org().uuid()
     )
     .fetch_all(tx.conn())
@@ -332,6 +354,7 @@ pub async fn judges(tx: &mut OrgTx) -> DbResult<Vec<Judge>> {
             email: email.to_lowercase(),
             role: row.role.parse::<Role>().map_err(decode)?,
             teams: row.teams,
+            decides_own: row.self_approval,
         })
     });
     judges.collect()
@@ -451,6 +474,22 @@ pub async fn withdraw_all_of(tx: &mut OrgTx, of: Of, now: OffsetDateTime) -> DbR
     .execute(tx.conn())
     .await?;
     Ok(done.rows_affected())
+}
+
+/// How long half of those that were decided since a moment waited at the most; none where none was.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn usual_wait(tx: &mut OrgTx, since: OffsetDateTime) -> DbResult<Option<Duration>> {
+    let seconds = sqlx::query_scalar!(
+        "select percentile_cont(0.5) within group (order by extract(epoch from decided_at - asked_at)::float8)
+        from approvals where org_id = $1 and decided_at > $2 and state in ('approved', 'denied')",
+        tx.org().uuid(),
+        since
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(seconds.map(Duration::seconds_f64))
 }
 
 /// How many wait.

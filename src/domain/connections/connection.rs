@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use crate::{
     base::ids::{ConnectRequestId, ConnectionId, DataKeyId, ProviderId, SessionId, TeamId, UserId},
-    protocol::oauth::document::Facts,
+    protocol::oauth::{document::Facts, failure::FailureKind},
 };
 
 /// Whose account it is.
@@ -69,7 +69,7 @@ pub enum ConnectionState {
     NeedsReauth,
     /// It was ended here.
     Revoked,
-    /// An admin switched it off.
+    /// It was switched off.
     Disabled,
 }
 
@@ -100,6 +100,52 @@ impl ConnectionState {
 impl fmt::Display for ConnectionState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// Who switched an account off, as its reason says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SwitchedOffBy {
+    /// Its owner, or whoever looks after it.
+    Owner,
+    /// An admin, of somebody's account: its owner does not switch it on.
+    Admin,
+}
+
+impl SwitchedOffBy {
+    /// The reason in the database, the API and the record.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "by_owner",
+            Self::Admin => "by_admin",
+        }
+    }
+
+    /// What a connection's state and reason say.
+    fn of(state: ConnectionState, reason: &str) -> Option<Self> {
+        let is_off = state == ConnectionState::Disabled;
+        // Whatever else the reason says, nobody but an admin lifts it.
+        is_off.then(|| if reason == Self::Owner.as_str() { Self::Owner } else { Self::Admin })
+    }
+}
+
+/// The code of an address that the rules of this installation keep from being called.
+pub const ADDRESS_REFUSED: &str = "address_refused";
+
+/// What keeps new tokens from coming until somebody does something about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blocked {
+    /// The provider refuses the client that an admin registered.
+    Client,
+    /// The rules of this installation refuse the provider's address.
+    Address,
+}
+
+impl Blocked {
+    /// What a failure says, by its kind and its code.
+    pub fn of(kind: &str, code: &str) -> Option<Self> {
+        let is_blocked = kind == FailureKind::BrokenClient.as_str();
+        is_blocked.then(|| if code == ADDRESS_REFUSED { Self::Address } else { Self::Client })
     }
 }
 
@@ -181,6 +227,8 @@ pub struct Connection {
     pub last_ok_at: Option<OffsetDateTime>,
     /// When a new token is tried for again.
     pub retry_at: Option<OffsetDateTime>,
+    /// What keeps it from coming until somebody does something.
+    pub blocked: Option<Blocked>,
     /// What last went wrong.
     pub last_error: Option<LastError>,
     /// Who connected it.
@@ -198,6 +246,11 @@ impl Connection {
     pub fn title(&self) -> &str {
         let all = [&self.name, &self.label.name, &self.label.email, &self.label.id, &self.provider_name];
         all.into_iter().find(|text| !text.is_empty()).map_or("", String::as_str)
+    }
+
+    /// Who switched it off, where it is.
+    pub fn switched_off_by(&self) -> Option<SwitchedOffBy> {
+        SwitchedOffBy::of(self.state, &self.reason)
     }
 
     /// Which of these scopes it was not granted.
@@ -279,8 +332,12 @@ pub struct HeldAccount {
     pub account_if: String,
     /// How it fares.
     pub state: ConnectionState,
+    /// Why, as a code; empty while all is well.
+    pub reason: String,
     /// What was granted.
     pub scopes: Vec<String>,
+    /// What was not, although it was asked for.
+    pub withheld: Vec<String>,
     /// What the provider said beside the tokens.
     pub facts: Facts,
     /// Its tokens; none once it was ended.
@@ -293,14 +350,27 @@ pub struct HeldAccount {
     pub issued_at: OffsetDateTime,
     /// When the access token ends; none where the provider does not say.
     pub expires_at: Option<OffsetDateTime>,
+    /// When new ones can be fetched no more; none where the provider does not say.
+    pub refresh_expires_at: Option<OffsetDateTime>,
+    /// The end that its owner was written to about, or that is no news.
+    pub ending_told_for: Option<OffsetDateTime>,
     /// Until when nobody tries for new ones, after a failure.
     pub retry_at: Option<OffsetDateTime>,
+    /// What keeps new ones from coming until somebody does something.
+    pub blocked: Option<Blocked>,
     /// How often the refresh token was sent without an answer that was stored.
     pub presented: i32,
     /// How often in a row no new token came.
     pub failures: i32,
     /// When it was last certain to work.
     pub last_ok_at: Option<OffsetDateTime>,
+}
+
+impl HeldAccount {
+    /// Who switched it off, where it is.
+    pub fn switched_off_by(&self) -> Option<SwitchedOffBy> {
+        SwitchedOffBy::of(self.state, &self.reason)
+    }
 }
 
 /// Tokens that a provider gave, to be stored.

@@ -24,13 +24,17 @@ mod tests;
 mod variables;
 
 pub use connection::{
-    AccountLabel, AccountOwner, ConnectRequest, Connection, ConnectionFilter, ConnectionState, HeldAccount,
-    LastError, NewConnection, NewTokens, NotAState, SealedTokens, TokenEnding, Trouble,
+    ADDRESS_REFUSED, AccountLabel, AccountOwner, Blocked, ConnectRequest, Connection, ConnectionFilter,
+    ConnectionState, HeldAccount, LastError, NewConnection, NewTokens, NotAState, SealedTokens,
+    SwitchedOffBy, TokenEnding, Trouble,
 };
 pub use new_provider::{NewProvider, NewSource, OwnClient, ProviderForm, parse_key, parse_secret};
 pub use preset::{Elsewhere, Pkce, Preset, Refreshing, Unverified};
 pub use presets::{elsewhere, preset, presets, presets_checked_on};
 pub use provider::{Enrolment, Obtaining, Places, Provider, ProviderRef, ProviderSource, SealedSecret};
-pub use schedule::{Aftermath, Freshness, KEEP_ALIVE, MOST_PRESENTED, TELL_FOR, margin, until_told_again};
+pub use schedule::{
+    Aftermath, Freshness, KEEP_ALIVE, LONG_LIFE, MOST_PRESENTED, TELL_AHEAD, TELL_FOR, margin,
+    until_told_again,
+};
 pub use template::{Account, Ask, ClientParts, Template, TemplateParts};
 pub use variables::{BadVariable, Variable, VariableSource};

@@ -5,8 +5,8 @@
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    domain::connections::{ConnectionState, HeldAccount},
-    protocol::oauth::failure::FailureKind,
+    domain::connections::{ConnectionState, HeldAccount, NewTokens},
+    protocol::oauth::failure::{FailureKind, TokenFailure},
 };
 
 /// No token is used closer to its end than this, however short it lives.
@@ -15,6 +15,8 @@ const LEAST_MARGIN: Duration = Duration::seconds(60);
 const GREATEST_MARGIN: Duration = Duration::seconds(300);
 /// The longest pause after failures.
 const LONGEST_PAUSE: Duration = Duration::seconds(60);
+/// The longest that a provider is left alone because it asks for it: an hour's mistake of one in front of it is no day's outage.
+const LONGEST_ASKED: Duration = Duration::minutes(15);
 /// A refresh token that is not used for long may lapse, so it is used once in such a time at least.
 pub const KEEP_ALIVE: Duration = Duration::days(7);
 /// A token that ends later than this is used without looking for a newer one: longer than the greatest margin and a round of the
@@ -30,6 +32,12 @@ const ROUND: Duration = Duration::seconds(60);
 const LAST_MOMENT: Duration = Duration::seconds(1);
 /// For how long a provider is told of an account that was ended here, where it does not listen at once.
 pub const TELL_FOR: Duration = Duration::days(1);
+/// How long before an end that only its owner can put off they are written to.
+pub const TELL_AHEAD: Duration = Duration::days(3);
+/// The end of what does not live longer than this is no news.
+pub const LONG_LIFE: Duration = Duration::days(7);
+/// Providers count whole seconds from their own answers: an end that is named again differs by no more than this.
+const SAME_END: Duration = Duration::hours(1);
 /// How often a refresh token is sent in a row without an answer that was stored: once, and once more. Beyond that it rests in
 /// between.
 pub const MOST_PRESENTED: i32 = 2;
@@ -102,6 +110,41 @@ impl HeldAccount {
     }
 }
 
+impl HeldAccount {
+    /// Whether its token has ended and no new one can be had without its owner.
+    pub fn has_ended(&self, now: OffsetDateTime) -> bool {
+        self.freshness(now) == Freshness::Ended
+    }
+
+    /// The end that its owner is to be written to about now, where nobody else can put it off and they were not yet.
+    pub fn ending_to_tell(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        let ends = match self.has_refresh {
+            true => self.refresh_expires_at?,
+            false => self.expires_at.filter(|ends| *ends - self.issued_at > LONG_LIFE)?,
+        };
+        let is_near = now < ends && ends <= now + TELL_AHEAD;
+        (is_near && self.ending_told_for != Some(ends)).then_some(ends)
+    }
+
+    /// The end that is no news once a pair is stored whose refresh token ends then: one that renewing moves is none.
+    pub fn told_after(&self, ends: Option<OffsetDateTime>, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        let Some(ends) = ends else { return self.ending_told_for };
+        let is_moved = match self.refresh_expires_at {
+            Some(before) => ends > before + SAME_END,
+            None => ends - now <= LONG_LIFE,
+        };
+        let was_told = self.refresh_expires_at.is_some() && self.ending_told_for == self.refresh_expires_at;
+        if is_moved || was_told { Some(ends) } else { self.ending_told_for }
+    }
+}
+
+impl NewTokens {
+    /// The end of a refresh token that always is near.
+    pub fn no_news(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        self.refresh_expires_at.filter(|ends| *ends - now <= LONG_LIFE)
+    }
+}
+
 /// What becomes of a connection for which no new token came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aftermath {
@@ -129,14 +172,22 @@ pub enum Aftermath {
 impl Aftermath {
     /// Of a failure, after so many in a row before it, the refresh token having been sent so often without a stored answer.
     /// `chance` is a number from 0 to 1000.
-    pub fn of(kind: FailureKind, failures: i32, presented: i32, now: OffsetDateTime, chance: u16) -> Self {
-        match kind {
+    pub fn of(
+        failure: &TokenFailure,
+        failures: i32,
+        presented: i32,
+        now: OffsetDateTime,
+        chance: u16,
+    ) -> Self {
+        match failure.kind {
             FailureKind::DeadGrant => Self::Reauth,
             FailureKind::Unknown if presented < MOST_PRESENTED => Self::Again,
             // It may have been taken for good. The provider's word for that is all that ends an account: an outage that loses
             // answers looks the same.
             FailureKind::Unknown => Self::doubt(failures, now, chance),
-            FailureKind::Transient => Self::Rest { until: now + pause(failures, chance) },
+            FailureKind::Transient => {
+                Self::Rest { until: now + pause(failures, chance).max(asked(failure, chance)) }
+            }
             FailureKind::BrokenClient => Self::Broken { until: now + LONGEST_PAUSE },
         }
     }
@@ -180,10 +231,19 @@ pub fn until_told_again(attempts: i32) -> Duration {
     Duration::minutes(1_i64 << attempts.clamp(0, 7))
 }
 
+/// How long the provider asks to be left alone, where it does.
+fn asked(failure: &TokenFailure, chance: u16) -> Duration {
+    let asked = failure.wait.map_or(Duration::ZERO, |wait| wait.try_into().unwrap_or(LONGEST_ASKED));
+    lengthened(asked.min(LONGEST_ASKED), chance)
+}
+
 /// 1, 2, 4 … 60 seconds, and up to a quarter more by chance, so that replicas and people do not come at once.
 fn pause(failures: i32, chance: u16) -> Duration {
     let doubled = 1_i64 << failures.clamp(0, 6);
-    let whole = Duration::seconds(doubled).min(LONGEST_PAUSE);
+    lengthened(Duration::seconds(doubled).min(LONGEST_PAUSE), chance)
+}
+
+fn lengthened(whole: Duration, chance: u16) -> Duration {
     whole + whole * i32::from(chance.min(1000)) / 4000
 }
 
@@ -209,14 +269,19 @@ mod tests {
             is_default: true,
             account_if: String::new(),
             state: ConnectionState::Active,
+            reason: String::new(),
             scopes: Vec::new(),
+            withheld: Vec::new(),
             facts: Default::default(),
             tokens: None,
             token_version: 1,
             has_refresh,
             issued_at: at(0),
             expires_at: lives_for.map(at),
+            refresh_expires_at: None,
+            ending_told_for: None,
             retry_at: None,
+            blocked: None,
             presented: 0,
             failures: 0,
             last_ok_at: None,
@@ -273,8 +338,35 @@ mod tests {
     }
 
     #[test]
+    fn an_end_that_only_its_owner_can_put_off_is_told_once_some_days_before() {
+        const DAY: i64 = 86_400;
+        let once = held(Some(30 * DAY), false);
+        for (second, ends) in [(27 * DAY - 1, None), (27 * DAY, Some(at(30 * DAY))), (30 * DAY, None)] {
+            assert_eq!(once.ending_to_tell(at(second)), ends, "{second}");
+        }
+        let told = HeldAccount { ending_told_for: Some(at(30 * DAY)), ..once };
+        assert_eq!(told.ending_to_tell(at(28 * DAY)), None);
+        assert_eq!(held(Some(7 * DAY), false).ending_to_tell(at(6 * DAY)), None, "it never lives long");
+        assert_eq!(held(Some(3_600), true).ending_to_tell(at(3_500)), None, "it renews itself");
+    }
+
+    #[test]
+    fn the_end_of_a_refresh_token_is_news_unless_renewing_moves_it() {
+        const DAY: i64 = 86_400;
+        let held = HeldAccount { refresh_expires_at: Some(at(90 * DAY)), ..held(Some(3_600), true) };
+        assert_eq!(held.ending_to_tell(at(88 * DAY)), Some(at(90 * DAY)));
+        // Said again, to the second; and said no more.
+        assert_eq!(held.told_after(Some(at(90 * DAY + 1)), at(80 * DAY)), None);
+        assert_eq!(held.told_after(None, at(80 * DAY)), None);
+        assert_eq!(held.told_after(Some(at(170 * DAY)), at(80 * DAY)), Some(at(170 * DAY)));
+        let told = HeldAccount { ending_told_for: held.refresh_expires_at, ..held };
+        assert_eq!(told.told_after(Some(at(90 * DAY - 1)), at(88 * DAY)), Some(at(90 * DAY - 1)));
+    }
+
+    #[test]
     fn each_kind_of_failure_leads_where_it_can_be_helped() {
-        let of = |kind, failures, presented| Aftermath::of(kind, failures, presented, at(0), 0);
+        let failure = |kind| TokenFailure { kind, ..TokenFailure::unsent() };
+        let of = |kind, failures, presented| Aftermath::of(&failure(kind), failures, presented, at(0), 0);
         assert_eq!(of(FailureKind::DeadGrant, 0, 1), Aftermath::Reauth);
         assert_eq!(of(FailureKind::Unknown, 0, 1), Aftermath::Again);
         assert_eq!(of(FailureKind::Unknown, 0, 2), Aftermath::Doubt { until: at(1) });
@@ -287,6 +379,22 @@ mod tests {
         assert_eq!(of(FailureKind::Transient, 99, 1), Aftermath::Rest { until: at(60) });
         assert_eq!(of(FailureKind::BrokenClient, 0, 1).retry_at(), Some(at(60)));
         assert_eq!(of(FailureKind::BrokenClient, 0, 1).state(), ConnectionState::ErrorBackoff);
+    }
+
+    #[test]
+    fn a_provider_is_left_alone_for_as_long_as_it_asks_within_bounds() {
+        use std::time::Duration as Asked;
+
+        let of = |wait, failures| {
+            let failure = TokenFailure::unsent().after(wait);
+            Aftermath::of(&failure, failures, 1, at(0), 0).retry_at()
+        };
+        assert_eq!(of(Some(Asked::from_secs(120)), 0), Some(at(120)));
+        assert_eq!(of(Some(Asked::ZERO), 0), Some(at(1)));
+        assert_eq!(of(Some(Asked::from_secs(5)), 9), Some(at(60)));
+        assert_eq!(of(Some(Asked::from_secs(u64::MAX)), 0), Some(at(900)));
+        let dead = TokenFailure { kind: FailureKind::DeadGrant, ..TokenFailure::unsent() };
+        assert_eq!(dead.clone().after(Some(Asked::from_secs(120))), dead);
     }
 
     proptest! {

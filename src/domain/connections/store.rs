@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod endings;
 pub mod held;
+pub mod lapses;
 pub mod leases;
 pub mod noted;
 pub mod reach;

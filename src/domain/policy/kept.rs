@@ -211,6 +211,8 @@ pub struct PolicyFilter {
     pub q: Option<String>,
     /// Only those about this server.
     pub server: Option<ServerId>,
+    /// Only those that were given with access for a time which is over by this moment; or all but those.
+    pub over: Option<(OffsetDateTime, bool)>,
 }
 
 /// Which policy stands in which layer above the grants.

@@ -18,6 +18,7 @@ pub mod cases;
 pub mod document;
 pub mod edit;
 pub mod engine;
+mod fold;
 pub mod import;
 pub mod kept;
 pub mod lines;

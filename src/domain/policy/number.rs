@@ -70,6 +70,39 @@ impl Number {
         self.to_string().parse().ok()
     }
 
+    /// What is left of it where so much is taken, nothing where that is all of it; none where the two are too far apart in
+    /// size to be written together.
+    pub fn left_of(&self, taken: &Self) -> Option<Self> {
+        if self <= taken {
+            return Some(Self::ZERO);
+        }
+        let lowest = |one: &Self| one.exponent.saturating_sub(one.digits.len() as i64);
+        let (top, bottom) = (self.exponent.max(taken.exponent), lowest(self).min(lowest(taken)));
+        let width =
+            usize::try_from(top.saturating_sub(bottom)).ok().filter(|width| *width <= 2 * MOST_DIGITS)?;
+        let spread = |one: &Self| {
+            let above = usize::try_from(top - one.exponent).unwrap_or(width);
+            let mut digits = vec![0; above];
+            digits.extend_from_slice(&one.digits);
+            digits.resize(width, 0);
+            digits
+        };
+        let mut borrowed = 0;
+        let digits = spread(self).into_iter().zip(spread(taken)).rev();
+        let mut left: Vec<u8> = digits
+            .map(|(from, take)| {
+                let take = take + borrowed;
+                borrowed = u8::from(from < take);
+                from + 10 * borrowed - take
+            })
+            .collect();
+        left.reverse();
+        let leading = left.iter().take_while(|digit| **digit == 0).count();
+        let trailing = left.iter().rev().take_while(|digit| **digit == 0).count();
+        let digits = left[leading..left.len() - trailing].to_vec();
+        Some(Self { is_negative: false, digits, exponent: top - leading as i64 })
+    }
+
     fn cmp_size(&self, other: &Self) -> Ordering {
         match (self.digits.is_empty(), other.digits.is_empty()) {
             (true, true) => Ordering::Equal,
@@ -211,6 +244,27 @@ mod tests {
             assert_eq!(number(text).to_count(), None, "{text}");
         }
         assert!(number("1.50e1").is_whole() && !number("1.5").is_whole() && number("0").is_whole());
+    }
+
+    #[test]
+    fn what_is_left_is_exact() {
+        let left = |most: &str, taken: &str| {
+            let number = |text| Number::parse(text).expect("a number");
+            number(most).left_of(&number(taken)).map(|left| left.to_string())
+        };
+        for (most, taken, rest) in [
+            ("100", "0", "100"),
+            ("100", "99.5", "0.5"),
+            ("1", "0.9", "0.1"),
+            ("1000", "1", "999"),
+            ("0.3", "0.1", "0.2"),
+            ("2", "2", "0"),
+            ("2", "7", "0"),
+            ("12.5", "10.25", "2.25"),
+        ] {
+            assert_eq!(left(most, taken).as_deref(), Some(rest), "{most} - {taken}");
+        }
+        assert_eq!(left("1e500", "1"), None);
     }
 
     proptest! {

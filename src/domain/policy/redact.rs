@@ -1,16 +1,17 @@
 //! What is never stored, and masked where it is shown: `args.token`, `result.**.email`.
 //!
-//! Invariant: whatever stands at a place to mask is not in what comes out, in whatever case its keys are written.
+//! Invariant: whatever stands at a place to mask is not in what comes out, in whatever case and form its keys
+//! are written.
 //! Invariant: masking what was masked changes nothing.
 
 use std::fmt;
 
 use crate::{
-    domain::policy::path::{MOST_STEPS, NotAPath, take_index, take_key, write_key},
-    protocol::mcp::{
-        raw::{Kind, Raw},
-        strict::folds_to,
+    domain::policy::{
+        fold::fold,
+        path::{MOST_STEPS, NotAPath, take_index, take_key, write_key},
     },
+    protocol::mcp::raw::{Kind, Raw},
 };
 
 /// What stands where something was masked, as JSON.
@@ -99,10 +100,10 @@ impl Step {
         Ok((Self::Key(key), behind))
     }
 
-    /// Whether it leads to the member of this key. A secret is one in whatever case its name is written.
+    /// Whether it leads to the member of this key. A secret is one in whatever form its name is written.
     fn leads_to(&self, key: &str) -> bool {
         match self {
-            Self::Key(wanted) => key == wanted.as_str() || folds_to(key, wanted),
+            Self::Key(wanted) => key == wanted.as_str() || fold(key) == fold(wanted),
             Self::Each => true,
             Self::At(_) | Self::Deep => false,
         }

@@ -1,17 +1,18 @@
 //! Well-known servers that an organization can add with a click: a data file, with the day it was checked.
 //!
-//! Some entries hold facts about tools too, where what a tool's name says of it is wrong or is not all there is to say. They
+//! Some entries say what an account has to have been granted for tools; that stands with a tool when it is first seen, and people
+//! change it there. Some entries hold facts about tools too, where what a tool's name says of it is wrong or is not all there is to say. They
 //! change no class; they are what a suggested policy rests on beside the classes.
 //!
 //! Invariant: a server is taken for a well-known one by where it is, never by what it or anybody calls it.
 
-use std::sync::LazyLock;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde::Deserialize;
 
 use crate::{
     base::risk::{Class, Handling},
-    domain::servers::{ServerSlug, Transport, parse_url},
+    domain::servers::{ServerSlug, ToolName, Transport, parse_url},
 };
 
 /// The file; facts only.
@@ -62,6 +63,9 @@ pub struct KnownServer {
     /// What is known of some of its tools.
     #[serde(default, rename = "tool")]
     pub tools: Vec<KnownTool>,
+    /// What an account has to have been granted for some of its tools: a scope, and the tools.
+    #[serde(default)]
+    pub scopes: BTreeMap<String, Vec<String>>,
     /// The day on which that was last checked; there wherever there are any.
     #[serde(default)]
     pub tools_checked_on: Option<String>,
@@ -84,6 +88,14 @@ pub struct KnownTool {
     pub handling: Option<Handling>,
     /// Why, as a sentence for a person.
     pub reason: String,
+}
+
+impl KnownServer {
+    /// What an account has to have been granted for a tool, as far as it is known.
+    pub fn scopes_of(&self, tool: &ToolName) -> Vec<&str> {
+        let is_for = |tools: &Vec<String>| tools.iter().any(|name| name == tool.as_str());
+        self.scopes.iter().filter(|(_, tools)| is_for(tools)).map(|(scope, _)| scope.as_str()).collect()
+    }
 }
 
 impl KnownTool {
@@ -137,7 +149,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::domain::servers::{NewServer, ServerForm, ToolName, classify};
+    use crate::domain::servers::{NewServer, ServerForm, classify};
 
     #[test]
     fn every_well_known_server_could_be_added_as_it_stands() {
@@ -174,7 +186,8 @@ mod tests {
         assert!(known_servers().iter().any(|server| !server.tools.is_empty()));
         for server in known_servers() {
             let dated = server.tools_checked_on.as_deref().is_some_and(is_date);
-            assert_eq!(dated, !server.tools.is_empty(), "{}", server.slug);
+            let has_facts = !server.tools.is_empty() || !server.scopes.is_empty();
+            assert_eq!(dated, has_facts, "{}", server.slug);
             let names: Vec<_> = server.tools.iter().map(|tool| tool.name.as_str()).collect();
             assert!(names.is_sorted_by(|a, b| a < b), "{}: {names:?} in order, once each", server.slug);
             for tool in &server.tools {
@@ -185,6 +198,24 @@ mod tests {
                 let starts = tool.reason.chars().next().is_some_and(char::is_uppercase);
                 assert!(starts && !tool.reason.contains(char::is_control), "{tool:?}");
             }
+        }
+    }
+
+    #[test]
+    fn scopes_of_tools_are_in_order_and_of_names_that_tools_have() {
+        let of =
+            |tool: &str| known_server("github").expect("known").scopes_of(&tool.parse().expect("a name"));
+        assert_eq!(
+            (of("create_gist"), of("merge_pull_request"), of("get_me")),
+            (vec!["gist"], vec!["repo"], vec![])
+        );
+        for (scope, tools) in known_servers().iter().flat_map(|server| &server.scopes) {
+            assert!(!scope.is_empty() && scope.bytes().all(|b| b.is_ascii_graphic()), "{scope}");
+            assert!(tools.is_sorted_by(|a, b| a < b), "{scope}: {tools:?} in order, once each");
+            assert!(
+                !tools.is_empty() && tools.iter().all(|name| name.parse::<ToolName>().is_ok()),
+                "{scope}"
+            );
         }
     }
 

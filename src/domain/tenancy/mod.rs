@@ -21,6 +21,7 @@ mod reference;
 mod refusal;
 pub mod rules;
 pub mod store;
+mod suspensions;
 mod teams;
 
 pub use glance::{MemberName, NotAStepMark, PeopleCount, StepMark};
@@ -32,4 +33,5 @@ pub use orgs::TELL_ORG;
 pub use orgs::{NewOrg, NotAReason, OperatorOrg, Org, OrgFilter, OrgSettings, OrgState, PersonsOrg, Reason};
 pub use reference::{OrgRef, TeamRef};
 pub use refusal::TenancyRefusal;
+pub use suspensions::Suspension;
 pub use teams::{NewTeam, PersonsTeam, PlaceInTeam, Team, TeamAddition, TeamFilter, TeamMember, TeamReach};

@@ -35,6 +35,8 @@ pub struct Org {
     pub invitation_hours: i32,
     /// Whether a policy comes into force only when a second person says so.
     pub publishing_takes_two: bool,
+    /// Whether people may decide what agents in their own name ask.
+    pub self_approval: bool,
     /// When it was made.
     pub created_at: OffsetDateTime,
     /// When it last changed.
@@ -101,6 +103,8 @@ pub struct PersonsOrg {
     pub role: Role,
     /// When the person was last seen there, to about five minutes.
     pub last_seen_at: Option<OffsetDateTime>,
+    /// Why an admin keeps them out; empty where no reason was given, none where nobody does.
+    pub suspended: Option<String>,
 }
 
 /// An organization as the operator of the installation sees it: its size, and nothing of what is inside.
@@ -182,6 +186,8 @@ pub struct OrgSettings {
     pub invitation_hours: i32,
     /// Whether a policy comes into force only when a second person says so.
     pub publishing_takes_two: bool,
+    /// Whether people may decide what agents in their own name ask.
+    pub self_approval: bool,
 }
 
 impl OrgSettings {
@@ -211,11 +217,16 @@ impl OrgSettings {
                 faults.check("invitation_hours", hours.ok_or("enter a whole number of hours from 1 to 720"))
             }
         };
-        let Org { require_second_factor, publishing_takes_two, .. } = *present;
+        let Org { require_second_factor, publishing_takes_two, self_approval, .. } = *present;
         match (name, slug, hours) {
-            (Some(name), Some(slug), Some(invitation_hours)) => {
-                Ok(Self { name, slug, require_second_factor, invitation_hours, publishing_takes_two })
-            }
+            (Some(name), Some(slug), Some(invitation_hours)) => Ok(Self {
+                name,
+                slug,
+                require_second_factor,
+                invitation_hours,
+                publishing_takes_two,
+                self_approval,
+            }),
             _ => Err(faults),
         }
     }
@@ -276,6 +287,7 @@ pub(super) mod tests {
             require_second_factor: true,
             invitation_hours: 72,
             publishing_takes_two: false,
+            self_approval: false,
             created_at: datetime!(2026-11-01 12:00 UTC),
             updated_at: datetime!(2026-11-01 12:00 UTC),
             suspended_at: None,

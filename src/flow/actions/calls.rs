@@ -6,7 +6,10 @@ use crate::{
         page::PageRequest,
         permission::{Permission, Role},
     },
-    domain::audit::{self, EventDetail, EventFilter, EventKind},
+    domain::{
+        audit::{self, EventDetail, EventFilter, EventKind},
+        servers::{ServerRef, store as servers},
+    },
     flow::{
         cx::{OrgCx, PersonCx},
         enter,
@@ -28,6 +31,10 @@ pub struct Explained {
     pub intent: EventDetail,
     /// How it ended; none where it was refused, or has not ended.
     pub outcome: Option<EventDetail>,
+    /// The name of the server that it was for, where that is still there.
+    pub server: Option<String>,
+    /// Whether it was an agent of the reader's own.
+    pub is_theirs: bool,
     /// Whether the reader may open it in the log.
     pub may_read_log: bool,
 }
@@ -60,12 +67,24 @@ async fn within(cx: &OrgCx, request: RequestId) -> ActionResult<Option<Explained
     for event in events.iter().rev() {
         details.extend(audit::find(&mut tx, event.id).await?);
     }
-    tx.done().await?;
     let may_read_log = cx.may(Permission::AuditRead);
     let is_theirs = |detail: &EventDetail| detail.row.user.is_some() && detail.row.user == cx.user();
     let mut details = details.into_iter().filter(|detail| may_read_log || is_theirs(detail));
-    let Some(intent) = details.next() else { return Ok(None) };
+    let Some(intent) = details.next() else {
+        tx.done().await?;
+        return Ok(None);
+    };
+    let called = intent.record.as_ref().and_then(|record| record.call.as_ref()?.server);
+    let server = match called {
+        Some(server) => servers::servers::find(&mut tx, &ServerRef::Id(server))
+            .await?
+            .map(|server| server.name.to_string()),
+        None => None,
+    };
+    tx.done().await?;
     Ok(Some(Explained {
+        server,
+        is_theirs: is_theirs(&intent),
         org: cx.org.name.clone(),
         slug: cx.org.slug.as_str().to_owned(),
         role: cx.role,

@@ -38,7 +38,11 @@ pub struct EventInput {
     pub action: Option<String>,
     /// The id of the thing it was done to, or a part of its name.
     pub target: Option<String>,
-    /// `done`, `refused` or `failed`.
+    /// A server's id or short name: what concerned it, or anything of it.
+    pub server: Option<String>,
+    /// The name of a tool, prompt or resource.
+    pub tool: Option<String>,
+    /// `allowed`, `done`, `refused`, `failed` or `unknown`.
     pub decision: Option<String>,
     /// A request's id.
     pub request: Option<String>,
@@ -63,11 +67,13 @@ pub struct EventInput {
 }
 
 /// The fields of [`EventInput`], as faults name them.
-pub const FIELDS: [&str; 15] = [
+pub const FIELDS: [&str; 17] = [
     "kind",
     "person",
     "action",
     "target",
+    "server",
+    "tool",
     "decision",
     "request",
     "from",
@@ -89,6 +95,8 @@ impl EventInput {
             "person" => &mut self.person,
             "action" => &mut self.action,
             "target" => &mut self.target,
+            "server" => &mut self.server,
+            "tool" => &mut self.tool,
             "decision" => &mut self.decision,
             "request" => &mut self.request,
             "from" => &mut self.from,

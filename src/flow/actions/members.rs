@@ -13,7 +13,8 @@ use crate::{
         automation::{ApiKeyEntry, KeyFilter, store as automation},
         identity::store as identity,
         tenancy::{
-            Member, MemberFilter, PersonsTeam, PlaceInTeam, Reach, TenancyRefusal, rules::people, store,
+            Member, MemberFilter, PersonsTeam, PlaceInTeam, Reach, Suspension, TenancyRefusal, rules::people,
+            store,
         },
     },
     flow::{
@@ -36,6 +37,8 @@ pub struct MemberEntry {
     pub teams: Vec<PlaceInTeam>,
     /// Whether they have a passkey or an authenticator app.
     pub has_second_factor: bool,
+    /// That an admin keeps them out, where one does.
+    pub suspension: Option<Suspension>,
 }
 
 /// Everything the page of one member shows.
@@ -160,6 +163,9 @@ pub async fn change_role(
     if before.role == Role::Owner || wanted == Role::Owner {
         cx.require_proof()?;
     }
+    if wanted == Role::Owner {
+        not_suspended(&mut tx, &before).await?;
+    }
     let expected = seen.or(Some(before.version));
     settled(store::members::change_role(&mut tx, &owners, before.user, wanted, expected, cx.now()).await?)?;
     let after = store::members::find(&mut tx, before.user).await?.ok_or(ActionError::NotFound)?;
@@ -198,6 +204,7 @@ pub async fn transfer(cx: &OrgCx, id: &str, seen: Option<i64>) -> ActionResult<M
     let before = named(&mut tx, id).await?;
     let owner = store::members::find(&mut tx, giver).await?.ok_or(ActionError::NotFound)?;
     people::check_transfer(reach(cx), giver, before.user, &owners).map_err(refused)?;
+    not_suspended(&mut tx, &before).await?;
     let expected = seen.or(Some(before.version));
     let outcome =
         store::members::transfer_ownership(&mut tx, &owners, giver, before.user, expected, now).await?;
@@ -223,6 +230,16 @@ pub async fn transfer(cx: &OrgCx, id: &str, seen: Option<i64>) -> ActionResult<M
     audit::commit(tx, now, vec![handed, down]).await?;
     cx.ports.waker.wake();
     Ok(heir)
+}
+
+/// Who is kept out does not become an owner: an organization always has one who can come in.
+async fn not_suspended(tx: &mut OrgTx, member: &Member) -> ActionResult<()> {
+    if store::suspensions::list(tx, &[member.user]).await?.is_empty() {
+        return Ok(());
+    }
+    let sentence =
+        format!("{} is suspended. Resume their membership before they become an owner.", member.name);
+    Err(ActionError::refused("member_suspended", sentence))
 }
 
 fn giver(cx: &OrgCx) -> ActionResult<UserId> {
@@ -272,7 +289,7 @@ async fn owners(tx: &mut OrgTx) -> ActionResult<usize> {
     Ok(store::members::list(tx, &filter, &page).await?.items.len())
 }
 
-async fn one_dressed(cx: &OrgCx, tx: OrgTx, member: Member) -> ActionResult<MemberEntry> {
+pub(super) async fn one_dressed(cx: &OrgCx, tx: OrgTx, member: Member) -> ActionResult<MemberEntry> {
     dressed(cx, tx, vec![member]).await?.pop().ok_or(ActionError::NotFound)
 }
 
@@ -280,11 +297,17 @@ async fn one_dressed(cx: &OrgCx, tx: OrgTx, member: Member) -> ActionResult<Memb
 async fn dressed(cx: &OrgCx, mut tx: OrgTx, members: Vec<Member>) -> ActionResult<Vec<MemberEntry>> {
     let users: Vec<UserId> = members.iter().map(|member| member.user).collect();
     let places = store::places::list(&mut tx, &users).await?;
+    let mut suspended = store::suspensions::list(&mut tx, &users).await?;
     tx.done().await?;
     let mut tx = cx.system_tx().await?;
     let secured = identity::factors::holders(&mut tx, &users).await?;
     tx.done().await?;
+    let mut suspension = |user: UserId| {
+        let at = suspended.iter().position(|(suspended, _)| *suspended == user)?;
+        Some(suspended.swap_remove(at).1)
+    };
     let entry = |member: Member| MemberEntry {
+        suspension: suspension(member.user),
         teams: places.iter().filter(|place| place.user == member.user).cloned().collect(),
         has_second_factor: secured.contains(&member.user),
         member,

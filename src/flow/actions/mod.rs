@@ -39,6 +39,7 @@ pub mod service_accounts;
 pub mod set_up;
 pub mod sign_in;
 pub mod sign_up;
+pub mod suspension;
 pub mod team_members;
 pub mod teams;
 pub mod usage;

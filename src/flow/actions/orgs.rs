@@ -32,6 +32,8 @@ pub struct OrgChange {
     pub invitation_hours: Option<String>,
     /// Whether a policy comes into force only when a second person says so.
     pub publishing_takes_two: Option<bool>,
+    /// Whether people may decide what agents in their own name ask.
+    pub self_approval: Option<bool>,
 }
 
 /// The settings and whom they touch.
@@ -53,6 +55,7 @@ struct OrgRecord<'a> {
     require_second_factor: bool,
     invitation_hours: i32,
     publishing_takes_two: bool,
+    self_approval: bool,
 }
 
 impl<'a> From<&'a Org> for OrgRecord<'a> {
@@ -63,6 +66,7 @@ impl<'a> From<&'a Org> for OrgRecord<'a> {
             require_second_factor: org.require_second_factor,
             invitation_hours: org.invitation_hours,
             publishing_takes_two: org.publishing_takes_two,
+            self_approval: org.self_approval,
         }
     }
 }
@@ -87,7 +91,8 @@ pub async fn sheet(cx: &OrgCx) -> ActionResult<OrgSheet> {
 /// Changes settings.
 ///
 /// # Errors
-/// Field faults; `Changed` where someone else was faster; `NeedsProof` for a change of what sign-in or a publication asks.
+/// Field faults; `Changed` where someone else was faster; `NeedsProof` for a change of what sign-in, a publication or an
+/// approval asks.
 pub async fn update(cx: &OrgCx, change: OrgChange, seen: Option<i64>) -> ActionResult<Org> {
     cx.require(Permission::OrgWrite)?;
     let mut tx = cx.tx().await?;
@@ -105,6 +110,13 @@ pub async fn update(cx: &OrgCx, change: OrgChange, seen: Option<i64>) -> ActionR
     if new.publishing_takes_two != before.publishing_takes_two {
         cx.require_proof()?;
         check_two(cx, &mut tx, new.publishing_takes_two).await?;
+    }
+    new.self_approval = change.self_approval.unwrap_or(before.self_approval);
+    if new.self_approval != before.self_approval {
+        cx.require_proof()?;
+        if new.self_approval && cx.role != Role::Owner {
+            return Err(ActionError::field("self_approval", "only an owner may switch this on"));
+        }
     }
     settled(store::orgs::update(&mut tx, &new, seen, cx.now()).await.map_err(slug_taken)?)?;
     let after = present(&mut tx).await?;

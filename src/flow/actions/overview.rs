@@ -90,6 +90,8 @@ pub fn first_place(cx: &OrgCx) -> Option<String> {
         None
     } else if cx.may(Permission::AuditRead) {
         Some(format!("/o/{}/audit", cx.org.slug))
+    } else if cx.may(Permission::ApprovalsRead) {
+        Some(format!("/o/{}/approvals", cx.org.slug))
     } else {
         Some("/me".to_owned())
     }

@@ -166,8 +166,7 @@ pub async fn bootstrap(
     password: Option<Secret<String>>,
 ) -> ActionResult<Bootstrapped> {
     let cx = unasked(ports);
-    let email = sign_in::parse_email(email)?;
-    let org = found::parse(&OrgInput { name: slug.to_owned(), slug: slug.to_owned() })?;
+    let (email, org) = parse_first(email, slug)?;
     let hash = match password {
         None => None,
         Some(password) => {
@@ -268,6 +267,26 @@ fn parse(input: &SetUpInput) -> ActionResult<(NewUser, NewOrg, NewPassword)> {
     }
 }
 
+/// The first person's address and the organization, with everything that is wrong with either.
+fn parse_first(email: &str, slug: &str) -> ActionResult<(Email, NewOrg)> {
+    let mut faults = Faults::default();
+    let org = match found::parse(&OrgInput { name: slug.to_owned(), slug: slug.to_owned() }) {
+        Ok(org) => Some(org),
+        Err(ActionError::Fields(bad)) => {
+            // One text is both names; what is wrong with the short one holds for it as a whole.
+            let worst = bad.iter().find(|fault| fault.field == "slug").or_else(|| bad.iter().next());
+            worst.into_iter().for_each(|fault| faults.add("org", fault.message.clone()));
+            None
+        }
+        Err(other) => return Err(other),
+    };
+    let email = faults.check("email", email.parse::<Email>());
+    match (email, org) {
+        (Some(email), Some(org)) => Ok((email, org)),
+        _ => Err(faults.into()),
+    }
+}
+
 /// A context for what nobody asked for over the network.
 fn unasked(ports: &Arc<Ports>) -> Cx {
     let origin = Origin { request: RequestId::fresh(), ip: None, user_agent: None };
@@ -284,6 +303,6 @@ fn not_open() -> ActionError {
 fn not_empty() -> ActionError {
     ActionError::refused(
         "not_empty",
-        "This installation has been set up already. Nothing was changed; sign in, or start with an empty database.",
+        "This installation has been set up already; sign in, or start with an empty database.",
     )
 }

@@ -346,5 +346,5 @@ pub async fn home(person: &PersonCx) -> ActionResult<String> {
     let orgs = super::frame::of_person(person).await?;
     let last = orgs.iter().find(|found| Some(found.org.id) == person.user.last_org);
     let found = last.or_else(|| orgs.first());
-    Ok(found.map_or_else(|| "/me/profile".to_owned(), |found| format!("/o/{}", found.org.slug)))
+    Ok(found.map_or_else(|| "/me/orgs".to_owned(), |found| format!("/o/{}", found.org.slug)))
 }

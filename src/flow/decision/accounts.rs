@@ -79,6 +79,12 @@ impl Holding {
         ruled.map(|(_, account)| account).or(self.usual.as_ref())
     }
 
+    /// The account with this id, where it is among them.
+    pub fn one(&self, id: ConnectionId) -> Option<&Arc<HeldAccount>> {
+        let all = self.usual.iter().chain(self.ruled.iter().map(|(_, account)| account));
+        all.into_iter().find(|account| account.id == id)
+    }
+
     /// The account that serves where no rule chooses another.
     pub fn usual(&self) -> Option<ConnectionId> {
         self.usual.as_ref().map(|usual| usual.id)

@@ -119,7 +119,9 @@ fn owners(caller: &Caller<'_>, server: &ServerFacts, say: &Say<'_>, scope: Scope
         Scope::Grant => one("grant", grant.id.to_string()),
         Scope::User => one("user", grant.principal.id_text()),
         Scope::Client => {
-            one("client", caller.client.map(|client| client.name.to_lowercase()).unwrap_or_default())
+            // As the software names itself; all that gives no name shares one count.
+            let name = caller.client.map(|client| client.name.trim().to_lowercase());
+            one("client", name.unwrap_or_default())
         }
         Scope::Server => one("server", server.server.id.to_string()),
         Scope::Org => one("org", caller.snapshot.org().to_string()),

@@ -7,6 +7,7 @@ use crate::{
         policy::{
             document::Rule,
             engine::{Blocked, Effect, List, Part, Tool, Trace},
+            path::Path,
             words::conditions,
         },
     },
@@ -29,12 +30,25 @@ pub struct Denial {
     pub policy: Option<String>,
     /// The part of it.
     pub part: Option<PolicyPart>,
+    /// Whether that part could not be judged, for the arguments are too large for it.
+    pub is_beyond: bool,
     /// The name of the rule.
     pub name: Option<String>,
     /// What the document says of it.
     pub words: Option<String>,
     /// What would have passed, where that can be said.
     pub wanted: Option<String>,
+    /// What may help.
+    pub help: Help,
+}
+
+/// What may help where a call is denied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Help {
+    /// The part that decides looks at arguments, so others may pass.
+    OtherArguments,
+    /// It looks at something else, and calls alike are denied alike.
+    Nothing,
 }
 
 impl Denial {
@@ -50,9 +64,11 @@ impl Denial {
             subject: name.to_owned(),
             policy: None,
             part: None,
+            is_beyond: false,
             name: None,
             words: None,
             wanted: None,
+            help: Help::Nothing,
         }
     }
 
@@ -67,13 +83,16 @@ impl Denial {
         // The layers of the trace are those of the call, in their order.
         let say = trace.decisive_at().and_then(|(seat, _)| says.get(seat));
         let (kind, name) = spoken(tool.name);
+        let rule = say.and_then(|say| say.policy?.program.rule(tool, &blocked.part));
         Self {
             step: step_of(&blocked.part),
             kind,
             subject: name.to_owned(),
             policy: say.and_then(|say| say.policy).map(|policy| policy.slug.clone()),
             part: say.and_then(|say| part_of(say, &blocked.part, word_of(effect))),
-            wanted: say.and_then(|say| wanted(say.policy?.program.rule(tool, &blocked.part)?, &blocked.part)),
+            wanted: rule.and_then(|rule| wanted(rule, &blocked.part)),
+            help: help(rule, &blocked.part),
+            is_beyond: matches!(blocked.part, Part::Beyond(..)),
             name: blocked.name,
             words: blocked.words,
         }
@@ -87,11 +106,15 @@ impl Denial {
                 "No policy speaks for this grant, so it may do nothing. Ask an admin to give it one; {subject} was not called."
             );
         };
-        let rule = self.name.as_deref().map(|name| format!(", rule {name},")).unwrap_or_default();
+        // What has no name is found by its place in the document.
+        let place = || self.part.as_ref().map(|part| part.rule.as_str());
+        let rule = self.name.as_deref().or_else(place);
+        let rule = rule.map(|rule| format!(", rule {rule},")).unwrap_or_default();
         let why = self.words.as_deref().map(|words| format!(" {}", stopped(words))).unwrap_or_default();
-        let help = match self.step {
-            Step::Require | Step::Deny | Step::Limits => "Other arguments may pass.",
-            _ => "Do not try again; use another one, or ask an admin.",
+        let help = match self.help {
+            _ if self.is_beyond => "Send fewer or shorter arguments.",
+            Help::OtherArguments => "Other arguments may pass.",
+            Help::Nothing => "Do not try again; use another one, or ask an admin.",
         };
         format!("The policy {policy}{rule} denies the {kind} {subject}.{why} {help}")
     }
@@ -102,10 +125,21 @@ impl Denial {
             return "no policy speaks for the grant".to_owned();
         };
         let rule = self.name.as_deref().map(|name| format!(" ({name})")).unwrap_or_default();
+        let words = self.words.as_deref().map(|words| format!(": {}", words.trim())).unwrap_or_default();
         format!(
-            "{policy} version {}, the policy of the {}, decides at {}{rule}",
+            "{policy} version {}, the policy of the {}, decides at {}{rule}{words}",
             part.version, part.layer, part.rule
         )
+    }
+}
+
+/// Only what looks at arguments lets others pass: the conditions of a rule, the amount that a limit counts.
+fn help(rule: Option<&Rule>, part: &Part) -> Help {
+    let looks = |rule: &Rule| rule.conditions.iter().any(|one| matches!(one.path, Path::Args(_)));
+    match part {
+        Part::Check(_, List::Limits, _) => Help::OtherArguments,
+        Part::Check(..) if rule.is_some_and(looks) => Help::OtherArguments,
+        _ => Help::Nothing,
     }
 }
 
@@ -131,10 +165,12 @@ const fn step_of(part: &Part) -> Step {
     match part {
         Part::NoPolicy | Part::Hide(_) | Part::Default | Part::Action(_) => Step::Listed,
         Part::Unreviewed => Step::Tool,
-        Part::Check(_, List::Require, _) => Step::Require,
-        Part::Check(_, List::DenyIf, _) => Step::Deny,
-        Part::Check(_, List::AskIf, _) => Step::Approval,
-        Part::Check(_, List::Limits, _) | Part::Concurrency(_) => Step::Limits,
+        Part::Check(_, List::Require, _) | Part::Beyond(_, List::Require, _) => Step::Require,
+        Part::Check(_, List::DenyIf, _) | Part::Beyond(_, List::DenyIf, _) => Step::Deny,
+        Part::Check(_, List::AskIf, _) | Part::Beyond(_, List::AskIf, _) => Step::Approval,
+        Part::Check(_, List::Limits, _) | Part::Beyond(_, List::Limits, _) | Part::Concurrency(_) => {
+            Step::Limits
+        }
     }
 }
 
@@ -161,7 +197,59 @@ pub(super) const fn word_of(effect: Effect) -> &'static str {
 }
 
 /// Words with a stop behind them, so that a sentence can follow.
-fn stopped(words: &str) -> String {
+pub fn stopped(words: &str) -> String {
     let words = words.trim();
     if words.ends_with(['.', '!', '?']) { words.to_owned() } else { format!("{words}.") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::policy::document;
+
+    #[test]
+    fn other_arguments_may_pass_only_where_the_rule_looks_at_arguments() {
+        let of = |conditions: &str| {
+            let text = format!(
+                r#"{{"version":"1","default":"allow","all_tools":{{"deny_if":[{{"conditions":{conditions}}}]}}}}"#
+            );
+            let document = document::read(text.as_bytes()).expect("a document");
+            help(document.all_tools.deny_if.first(), &Part::Check(None, List::DenyIf, 0))
+        };
+        assert_eq!(of("[]"), Help::Nothing);
+        assert_eq!(of(r#"[{"path":"user.role","op":"eq","value":"member"}]"#), Help::Nothing);
+        let args = r#"{"path":"args.title","op":"eq","value":"x"}"#;
+        assert_eq!(of(&format!("[{args}]")), Help::OtherArguments);
+        assert_eq!(
+            of(&format!(r#"[{{"path":"user.role","op":"eq","value":"member"}},{args}]"#)),
+            Help::OtherArguments
+        );
+    }
+
+    #[test]
+    fn a_rule_without_a_name_is_named_by_its_place() {
+        let part = |rule: &str| PolicyPart {
+            effect: "deny".into(),
+            layer: "grant".into(),
+            policy: crate::base::ids::PolicyId::fresh(),
+            rule: rule.to_owned(),
+            version: 1,
+        };
+        let denial = Denial {
+            step: Step::Deny,
+            kind: "tool",
+            subject: "pay".to_owned(),
+            policy: Some("crew".to_owned()),
+            part: Some(part("/all_tools/deny_if/0")),
+            name: None,
+            words: None,
+            wanted: None,
+            help: Help::Nothing,
+            is_beyond: false,
+        };
+        assert_eq!(
+            denial.sentence(),
+            "The policy crew, rule /all_tools/deny_if/0, denies the tool pay. Do not try again; use another one, or ask an admin."
+        );
+    }
 }

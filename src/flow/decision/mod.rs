@@ -21,7 +21,7 @@ pub use absence::Absence;
 pub use accounts::{Accounts, ChosenFor, Holding};
 pub use caller::{ByArguments, Caller, Clause, Decision};
 pub use claims::Claimed;
-pub use denial::Denial;
+pub use denial::{Denial, Help, stopped};
 pub use programs::{InForce, Programs};
 pub use ruling::{Asked, Ruling, Stopped, as_policies_see};
 pub use secrets::{OwnSecrets, Secrets, scope_of};

@@ -10,7 +10,7 @@ use crate::{
         audit::PolicyPart,
         limits::Counted,
         policy::{
-            document::{Approvers, Ask, OnExceed},
+            document::{Ask, OnExceed},
             engine::{Effect, LayerName, Need, Outcome, Part, Tool, Trace, Verdict},
             redact::Redaction,
         },
@@ -140,6 +140,7 @@ impl Asked {
             layer: claimed.layer,
             part: claimed.part.clone(),
             name: Some(claimed.claim.counter.clone()),
+            words: claimed.words.clone(),
             ask: Ask::default(),
         };
         Self { need, id: claimed.claim.policy, policy: claimed.policy.clone(), version: claimed.version }
@@ -154,11 +155,7 @@ impl Asked {
             version: self.version,
             rule: need.part.to_string(),
             name: need.name.clone(),
-            approvers: match &need.ask.approvers {
-                Approvers::Role(role) => format!("role:{role}"),
-                Approvers::Team(team) => format!("team:{team}"),
-                Approvers::User(user) => format!("user:{user}"),
-            },
+            approvers: need.ask.approvers.to_string(),
             quorum: need.ask.quorum,
         }
     }

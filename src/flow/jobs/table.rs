@@ -15,7 +15,10 @@ use crate::{
         },
         letters::{DELIVER_LETTERS, SWEEP_LETTERS},
         sealing::{CHECKPOINT_CHAINS, checkpoint_chains},
-        tokens::{END_TOKEN, END_TOKENS, RENEW_TOKEN, RENEW_TOKENS, end_due, end_one, renew_due, renew_one},
+        tokens::{
+            END_TOKEN, END_TOKENS, LAPSE_TOKEN, LAPSE_TOKENS, RENEW_TOKEN, RENEW_TOKENS, end_due, end_one,
+            lapse_due, lapse_one, renew_due, renew_one,
+        },
     },
 };
 
@@ -59,6 +62,8 @@ pub fn registry() -> Registry<Arc<Ports>> {
         .every(Duration::from_secs(60), RENEW_TOKENS, async |ports: Arc<Ports>, _| renew_due(&ports).await)
         .every(Duration::from_secs(60), END_TOKENS, async |ports: Arc<Ports>, _| end_due(&ports).await)
         .on(END_TOKEN, async |ports: Arc<Ports>, run| end_one(&ports, run.payload()?).await)
+        .every(Duration::from_secs(60), LAPSE_TOKENS, async |ports: Arc<Ports>, _| lapse_due(&ports).await)
+        .on(LAPSE_TOKEN, async |ports: Arc<Ports>, run| lapse_one(&ports, run.payload()?).await)
         .on(RENEW_TOKEN, async |ports: Arc<Ports>, run| renew_one(&ports, run.payload()?).await)
         .on(TELL_ORG, async |ports: Arc<Ports>, run| {
             tell_org::handle(&ports.db, &ports.clock, run.payload()?).await

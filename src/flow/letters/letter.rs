@@ -123,8 +123,29 @@ pub struct AccountReconnect {
     pub provider: Line,
     /// The account.
     pub account: Line,
+    /// The organization.
+    pub org: Line,
     /// Its page; it asks for sign-in.
     pub page: String,
+    /// Whether this goes to an admin, for whoever connected it has left.
+    pub is_admin: bool,
+}
+
+/// Tells somebody that an account of theirs ends soon unless it is connected again.
+#[derive(Clone, Debug)]
+pub struct AccountEnds {
+    /// The provider.
+    pub provider: Line,
+    /// The account.
+    pub account: Line,
+    /// When.
+    pub ends: Moment,
+    /// The organization.
+    pub org: Line,
+    /// Its page; it asks for sign-in.
+    pub page: String,
+    /// Whether this goes to an admin, for whoever connected it has left.
+    pub is_admin: bool,
 }
 
 /// Tells an admin that a provider refuses the client that is registered there.
@@ -136,6 +157,19 @@ pub struct ProviderRefused {
     pub provider: Line,
     /// The provider's code for it.
     pub code: Line,
+    /// Its page; it asks for sign-in.
+    pub page: String,
+}
+
+/// Tells an admin that a provider has given no new token for long.
+#[derive(Clone, Debug)]
+pub struct ProviderSilent {
+    /// The organization.
+    pub org: Line,
+    /// The provider.
+    pub provider: Line,
+    /// Since when.
+    pub since: Moment,
     /// Its page; it asks for sign-in.
     pub page: String,
 }
@@ -398,8 +432,12 @@ pub enum Letter {
     AccessDecided(AccessDecided),
     /// Tells somebody that an account has to be connected again.
     AccountReconnect(AccountReconnect),
+    /// Tells somebody that an account ends soon.
+    AccountEnds(AccountEnds),
     /// Tells an admin that no account at a provider can be renewed.
     ProviderRefused(ProviderRefused),
+    /// Tells an admin that a provider has given no new token for long.
+    ProviderSilent(ProviderSilent),
     /// Lets the operator see that mail arrives.
     TestLetter(TestLetter),
 }
@@ -427,7 +465,9 @@ impl Letter {
             Self::AccessAsked(_) => "access_asked",
             Self::AccessDecided(_) => "access_decided",
             Self::AccountReconnect(_) => "account_reconnect",
+            Self::AccountEnds(_) => "account_ends",
             Self::ProviderRefused(_) => "provider_refused",
+            Self::ProviderSilent(_) => "provider_silent",
             Self::TestLetter(_) => "test_letter",
         }
     }
@@ -457,7 +497,9 @@ impl Letter {
             Self::AccessDecided(l) if l.given.is_some() => format!("You have access to {}", l.what),
             Self::AccessDecided(l) => format!("Access to {} was refused", l.what),
             Self::AccountReconnect(l) => format!("Connect {} again", l.provider),
+            Self::AccountEnds(l) => format!("Connect {} again before {}", l.provider, l.ends),
             Self::ProviderRefused(l) => format!("{} refuses the client of {}", l.provider, l.org),
+            Self::ProviderSilent(l) => format!("{} gives {} no new tokens", l.provider, l.org),
             Self::TestLetter(_) => "Mail from Portreeve arrives".to_owned(),
         }
     }

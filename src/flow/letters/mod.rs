@@ -15,10 +15,10 @@ mod render;
 mod words;
 
 pub use letter::{
-    AccessAsked, AccessDecided, AccountReconnect, ApiKeyCreated, ApprovalAsked, EmailChanged, Invitation,
-    InvitationExistingAccount, Letter, NewSignIn, OrgDeletionAsked, OwnershipTransferred, PasskeyAdded,
-    PasswordChanged, PolicyProposed, ProviderRefused, RemovedFromOrg, ResetPassword, SecondFactorChange,
-    SecondFactorChanged, SignUpExisting, TestLetter, VerifyEmail,
+    AccessAsked, AccessDecided, AccountEnds, AccountReconnect, ApiKeyCreated, ApprovalAsked, EmailChanged,
+    Invitation, InvitationExistingAccount, Letter, NewSignIn, OrgDeletionAsked, OwnershipTransferred,
+    PasskeyAdded, PasswordChanged, PolicyProposed, ProviderRefused, ProviderSilent, RemovedFromOrg,
+    ResetPassword, SecondFactorChange, SecondFactorChanged, SignUpExisting, TestLetter, VerifyEmail,
 };
 pub use post::{DELIVER_LETTERS, Post, PostError, SWEEP_LETTERS};
 pub use render::Rendered;

@@ -9,10 +9,10 @@ use zeroize::Zeroize;
 use crate::flow::letters::{
     Letter,
     letter::{
-        AccessAsked, AccessDecided, AccountReconnect, ApiKeyCreated, ApprovalAsked, EmailChanged, Invitation,
-        InvitationExistingAccount, NewSignIn, OrgDeletionAsked, OwnershipTransferred, PasskeyAdded,
-        PasswordChanged, PolicyProposed, ProviderRefused, RemovedFromOrg, ResetPassword, SecondFactorChanged,
-        SignUpExisting, TestLetter, VerifyEmail,
+        AccessAsked, AccessDecided, AccountEnds, AccountReconnect, ApiKeyCreated, ApprovalAsked,
+        EmailChanged, Invitation, InvitationExistingAccount, NewSignIn, OrgDeletionAsked,
+        OwnershipTransferred, PasskeyAdded, PasswordChanged, PolicyProposed, ProviderRefused, ProviderSilent,
+        RemovedFromOrg, ResetPassword, SecondFactorChanged, SignUpExisting, TestLetter, VerifyEmail,
     },
 };
 
@@ -89,7 +89,9 @@ fn text(letter: &Letter, site: &str) -> askama::Result<String> {
         Letter::AccessAsked(letter) => Text::AccessAsked { site, letter }.render(),
         Letter::AccessDecided(letter) => Text::AccessDecided { site, letter }.render(),
         Letter::AccountReconnect(letter) => Text::AccountReconnect { site, letter }.render(),
+        Letter::AccountEnds(letter) => Text::AccountEnds { site, letter }.render(),
         Letter::ProviderRefused(letter) => Text::ProviderRefused { site, letter }.render(),
+        Letter::ProviderSilent(letter) => Text::ProviderSilent { site, letter }.render(),
         Letter::TestLetter(letter) => Text::TestLetter { site, letter }.render(),
     }
 }
@@ -117,7 +119,9 @@ fn html(letter: &Letter, site: &str, subject: &str) -> askama::Result<String> {
         Letter::AccessAsked(letter) => Html::AccessAsked { site, subject, letter }.render(),
         Letter::AccessDecided(letter) => Html::AccessDecided { site, subject, letter }.render(),
         Letter::AccountReconnect(letter) => Html::AccountReconnect { site, subject, letter }.render(),
+        Letter::AccountEnds(letter) => Html::AccountEnds { site, subject, letter }.render(),
         Letter::ProviderRefused(letter) => Html::ProviderRefused { site, subject, letter }.render(),
+        Letter::ProviderSilent(letter) => Html::ProviderSilent { site, subject, letter }.render(),
         Letter::TestLetter(letter) => Html::TestLetter { site, subject, letter }.render(),
     }
 }
@@ -163,8 +167,12 @@ enum Text<'a> {
     AccessDecided { site: &'a str, letter: &'a AccessDecided },
     #[template(path = "mail/account_reconnect/letter.txt")]
     AccountReconnect { site: &'a str, letter: &'a AccountReconnect },
+    #[template(path = "mail/account_ends/letter.txt")]
+    AccountEnds { site: &'a str, letter: &'a AccountEnds },
     #[template(path = "mail/provider_refused/letter.txt")]
     ProviderRefused { site: &'a str, letter: &'a ProviderRefused },
+    #[template(path = "mail/provider_silent/letter.txt")]
+    ProviderSilent { site: &'a str, letter: &'a ProviderSilent },
     #[template(path = "mail/test_letter/letter.txt")]
     TestLetter { site: &'a str, letter: &'a TestLetter },
 }
@@ -210,8 +218,12 @@ enum Html<'a> {
     AccessDecided { site: &'a str, subject: &'a str, letter: &'a AccessDecided },
     #[template(path = "mail/account_reconnect/letter.html")]
     AccountReconnect { site: &'a str, subject: &'a str, letter: &'a AccountReconnect },
+    #[template(path = "mail/account_ends/letter.html")]
+    AccountEnds { site: &'a str, subject: &'a str, letter: &'a AccountEnds },
     #[template(path = "mail/provider_refused/letter.html")]
     ProviderRefused { site: &'a str, subject: &'a str, letter: &'a ProviderRefused },
+    #[template(path = "mail/provider_silent/letter.html")]
+    ProviderSilent { site: &'a str, subject: &'a str, letter: &'a ProviderSilent },
     #[template(path = "mail/test_letter/letter.html")]
     TestLetter { site: &'a str, subject: &'a str, letter: &'a TestLetter },
 }

@@ -10,7 +10,7 @@ use crate::{
     },
     domain::{
         connections::{
-            HeldAccount,
+            HeldAccount, SwitchedOffBy,
             store::held::{self, Holders},
         },
         grants::DecisionGrant,
@@ -44,12 +44,18 @@ enum Why {
     None,
     /// It has to be connected again.
     Reauth(HeldAccount),
+    /// It is switched off.
+    Off(HeldAccount),
     /// It was not granted what the tool needs.
     Scopes(HeldAccount, Vec<String>),
+    /// The same, and the provider did not grant it when it was asked; with the tool's page, below the organization's.
+    Withheld(Vec<String>, String),
     /// The provider gives no token for now.
     Away,
     /// The provider refuses the registered client.
     Broken,
+    /// The rules of this installation refuse the provider's address.
+    Barred,
 }
 
 /// For which call an account is asked for.
@@ -87,17 +93,24 @@ pub async fn serving(
     let Some((held, usual)) = account(gateway, admitted, provider.id, by).await? else {
         return lack(Why::None);
     };
-    let lacks = |scope: &&String| provider.tells_scopes && !held.scopes.contains(scope);
+    // Of an account that was asked for nothing and given no scopes, what it may do is set at the provider; a server says so.
+    let has_scopes = !held.scopes.is_empty() || !held.withheld.is_empty();
+    let lacks = |scope: &&String| provider.tells_scopes && has_scopes && !held.scopes.contains(scope);
     let missing: Vec<_> = scopes.iter().filter(lacks).cloned().collect();
+    if !missing.is_empty() && missing.iter().all(|scope| held.withheld.contains(scope)) {
+        return lack(Why::Withheld(missing, tool_page(by)));
+    }
     if !missing.is_empty() {
         return lack(Why::Scopes(HeldAccount::clone(&held), missing));
     }
     match gateway.tokens.live(snapshot.scope, &held).await? {
         Ok(token) => Ok(Ok(Serving { token, usual })),
         Err(NoToken::Reauth) => lack(Why::Reauth(HeldAccount::clone(&held))),
+        Err(NoToken::Off) => lack(Why::Off(HeldAccount::clone(&held))),
         Err(NoToken::Gone) => lack(Why::None),
         Err(NoToken::Away) => lack(Why::Away),
         Err(NoToken::Broken) => lack(Why::Broken),
+        Err(NoToken::Barred) => lack(Why::Barred),
     }
 }
 
@@ -110,7 +123,14 @@ async fn account(
     permit: &Permit<'_>,
 ) -> ActionResult<Option<(Arc<HeldAccount>, Option<ConnectionId>)>> {
     let (snapshot, principal) = (&admitted.snapshot, admitted.grant.principal);
-    let of = |holding: &Holding| Some((Arc::clone(holding.chosen(chosen_for(permit))?), holding.usual()));
+    let of = |holding: &Holding| {
+        let chosen = match permit.call().opened.account {
+            // Its server knows the task by the account that began it.
+            Some(account) => holding.one(account),
+            None => holding.chosen(chosen_for(permit)),
+        };
+        Some((Arc::clone(chosen?), holding.usual()))
+    };
     let kept = snapshot.accounts.kept(principal, provider);
     if let Some(kept) = kept.and_then(|kept| of(&kept)).filter(|(kept, _)| kept.is_settled(admitted.now)) {
         return Ok(Some(kept));
@@ -143,6 +163,14 @@ fn chosen_for<'p>(permit: &'p Permit<'_>) -> ChosenFor<'p> {
     ChosenFor { tool, arguments, server }
 }
 
+/// The page of the tool that is called, below the organization's: there an admin says what it needs.
+fn tool_page(permit: &Permit<'_>) -> String {
+    let tools = format!("servers/{}/tools", permit.call().server.server.slug);
+    let Some(tool) = permit.tool() else { return tools };
+    let name: String = url::form_urlencoded::byte_serialize(tool.name.as_str().as_bytes()).collect();
+    format!("{tools}/{}", name.replace('+', "%20"))
+}
+
 impl AccountLack {
     /// Of an account that was not granted these scopes.
     pub const fn of_scopes(provider: NamedProvider, held: HeldAccount, missing: Vec<String>) -> Self {
@@ -160,9 +188,12 @@ impl AccountLack {
         match self.why {
             Why::None => Missing::Account,
             Why::Reauth(_) => Missing::Reauth,
+            Why::Off(_) => Missing::Off,
             Why::Scopes(..) => Missing::Scopes,
+            Why::Withheld(..) => Missing::Withheld,
             Why::Away => Missing::Provider,
             Why::Broken => Missing::Client,
+            Why::Barred => Missing::Address,
         }
     }
 
@@ -173,8 +204,14 @@ impl AccountLack {
                 Fixer::Person
             }
             Why::Reauth(held) | Why::Scopes(held, _) if is_theirs(held) => Fixer::Person,
+            Why::Off(held) if is_theirs(held) && held.switched_off_by() == Some(SwitchedOffBy::Owner) => {
+                Fixer::Person
+            }
             Why::Away => Fixer::Upstream,
-            Why::None | Why::Reauth(_) | Why::Scopes(..) | Why::Broken => Fixer::Admin,
+            Why::Barred => Fixer::Operator,
+            Why::None | Why::Reauth(_) | Why::Off(_) | Why::Scopes(..) | Why::Withheld(..) | Why::Broken => {
+                Fixer::Admin
+            }
         }
     }
 
@@ -183,8 +220,11 @@ impl AccountLack {
         format!("{}/me/accounts/{}/connect/{}", at.base_url, at.org, self.provider.slug)
     }
 
-    /// Where the person connects it, and sees which of their agents asks. Whoever looks after a shared account is asked by nobody's.
+    /// Where the person connects it, or switches it on, and sees which of their agents asks. Whoever looks after a shared account is asked by nobody's.
     fn page(&self, at: Places<'_>, grant: Option<GrantId>) -> String {
+        if let Why::Off(held) = &self.why {
+            return format!("{}/me/accounts/{}/{}", at.base_url, at.org, held.id);
+        }
         let mut query = Vec::with_capacity(3);
         if let Why::Reauth(held) | Why::Scopes(held, _) = &self.why {
             query.push(("connection", held.id.to_string()));
@@ -222,6 +262,18 @@ impl AccountLack {
                  can do so at {}.",
                 page()
             ),
+            Why::Off(_) if is_theirs => format!(
+                "The account of {who} at {name} is switched off, so {server} was not called. They can switch it on at {}; then \
+                 call again.",
+                page()
+            ),
+            Why::Off(held) => format!(
+                "The account at {name} that this call would use is switched off, so {server} was not called. {} can switch it on \
+                 at {base_url}/o/{org}/providers/{}/accounts/{}.",
+                if held.owner.user().is_some() { "An admin" } else { "Whoever looks after it" },
+                self.provider.slug,
+                held.id
+            ),
             Why::Scopes(_, missing) if is_theirs => format!(
                 "This tool needs more than the account of {who} at {name} was granted: {}. They can grant it at {}; then call \
                  again.",
@@ -234,6 +286,12 @@ impl AccountLack {
                 missing.join(", "),
                 page()
             ),
+            Why::Withheld(missing, tool) => format!(
+                "This tool is said to need {}, and {name} did not grant that when it was asked. Where {name} calls it otherwise, \
+                 an admin corrects what the tool needs at {base_url}/o/{org}/{tool}. Where it was left out at the sign-in, \
+                 connecting the account again grants it.",
+                missing.join(", ")
+            ),
             Why::Away => format!(
                 "{name} gives no new token right now, so {server} was not called. It is tried again by itself; call again in a \
                  minute."
@@ -242,6 +300,10 @@ impl AccountLack {
                 "{name} refuses the client that is registered here, so {server} was not called. An admin can mend it at \
                  {base_url}/o/{org}/providers/{}.",
                 self.provider.slug
+            ),
+            Why::Barred => format!(
+                "The rules of this installation keep {name} from being called, so no new token can be fetched and {server} was \
+                 not called. Its operator decides about addresses."
             ),
         }
     }

@@ -98,6 +98,7 @@ impl Admitted {
                 ..CallPart::new(refusal.trace())
             },
             known: Some(self.known()),
+            server: None,
             id: match &refusal {
                 Refusal::Malformed { id, .. } => id.clone(),
                 _ => None,
@@ -203,6 +204,7 @@ fn unknown(refusal: Refusal) -> Box<Refused> {
         part: CallPart::new(refusal.trace()),
         refusal,
         known: None,
+        server: None,
         id: None,
         is_tool_call: false,
         is_modern: false,

@@ -30,6 +30,7 @@ use crate::{
             ask::Ask,
             gateway::Gateway,
             judge::Permit,
+            plight::{Plight, reasons},
             refusal::{Refusal, Refused},
             route::Call,
             state::State,
@@ -56,6 +57,8 @@ pub struct Waiting {
     pub subject: String,
     /// Who may agree, in words.
     pub approvers: String,
+    /// Why it is asked and what stands in the way of an answer, as sentences; empty where nothing is to be said.
+    pub notes: String,
     /// Until when it may be decided.
     pub expires_at: OffsetDateTime,
     /// What was decided.
@@ -202,13 +205,13 @@ pub const QUESTION: &str = "approval";
 impl Waiting {
     fn of(
         found: Found,
-        asked: &Asked,
+        needs: &[Asked],
         part: PolicyPart,
         page: String,
         way: Way,
         now: OffsetDateTime,
     ) -> Self {
-        let Found { approval, instead } = found;
+        let Found { approval, instead, plight } = found;
         let approvers: Vec<_> = approval.needs.iter().map(WrittenNeed::in_words).collect();
         let word = match (instead, approval.state) {
             (Some(arguments), _) => {
@@ -218,6 +221,9 @@ impl Waiting {
             (None, _) => match approval.state_at(now) {
                 ApprovalState::Pending => Word::None,
                 ApprovalState::Expired => Word::Over { why: "nobody decided in time" },
+                ApprovalState::Withdrawn if approval.revoked_at.is_some() => {
+                    Word::Over { why: "what was agreed to was revoked" }
+                }
                 ApprovalState::Withdrawn => Word::Over { why: "it was taken back" },
                 ApprovalState::Approved | ApprovalState::Denied => {
                     Word::Over { why: "what was agreed to was used, or its time is over" }
@@ -229,9 +235,10 @@ impl Waiting {
             grant: approval.grant,
             subject: approval.tool,
             approvers: approvers.join(" and "),
+            notes: format!("{}{}", reasons(needs), plight.sentences()),
             expires_at: approval.expires_at,
             word,
-            policy: asked.policy.clone(),
+            policy: needs.first().map(|asked| asked.policy.clone()).unwrap_or_default(),
             part,
             page,
             way,
@@ -240,7 +247,7 @@ impl Waiting {
 
     /// One sentence for the agent: why, and what to do.
     pub fn sentence(&self) -> String {
-        let Self { subject, approvers, policy, .. } = self;
+        let Self { subject, approvers, policy, notes, .. } = self;
         match &self.word {
             Word::Denied { reason } if reason.is_empty() => {
                 format!("This call of {subject} was asked for, and it was denied. Do not ask for it again.")
@@ -264,8 +271,8 @@ impl Waiting {
                  ask anew."
             ),
             Word::None => format!(
-                "The policy {policy} asks a human before {subject} is called with these arguments: {approvers}. They may \
-                 decide until {}. Call it again with exactly the same arguments when they have agreed.",
+                "The policy {policy} asks a human before {subject} is called with these arguments: {approvers}.{notes} They \
+                 may decide until {}. Call it again with exactly the same arguments when they have agreed.",
                 clock(self.expires_at)
             ),
         }
@@ -290,10 +297,10 @@ pub async fn agreed<'a>(
     if permit.goes_on().is_some() {
         return Ok(permit);
     }
-    let Some(first) = permit.ruling().needs.first() else { return Ok(permit) };
-    let part = part_of(first);
+    let needs = permit.ruling().needs.as_slice();
+    let Some(part) = needs.first().map(part_of) else { return Ok(permit) };
     match find_or_ask(gateway, ask, admitted, &permit).await {
-        Ok(Found { approval, instead: None }) if approval.is_usable(gateway.clock.now()) => {
+        Ok(Found { approval, instead: None, .. }) if approval.is_usable(gateway.clock.now()) => {
             Ok(permit.approved_by(approval.id))
         }
         Ok(found) => {
@@ -304,7 +311,7 @@ pub async fn agreed<'a>(
                 (None, ApprovalState::Pending) => Way::of(gateway, ask, admitted, &permit, approval).await,
                 _ => Way::Later,
             };
-            let waiting = Waiting::of(found, first, part, page, way, gateway.clock.now());
+            let waiting = Waiting::of(found, needs, part, page, way, gateway.clock.now());
             Err(permit.call().refused(admitted, Refusal::Approval(Box::new(waiting))))
         }
         Err(error) => {
@@ -329,6 +336,7 @@ struct Found {
     approval: Approval,
     /// The arguments that it is for, where they are others than those of the call: then the call cannot use it.
     instead: Option<Unprinted<String>>,
+    plight: Plight,
 }
 
 impl Found {
@@ -339,13 +347,14 @@ impl Found {
         exact: &Exact<'_>,
     ) -> ActionResult<Self> {
         if approval.is_for(&exact.arguments) {
-            return Ok(Self { approval, instead: None });
+            let plight = Plight::of(tx, &approval, exact).await?;
+            return Ok(Self { approval, instead: None, plight });
         }
         let cell = Cell::new("approvals", store::SEALED_ARGUMENTS, approval.id);
         let sealed = Sealed { key: approval.arguments.key, bytes: approval.arguments.sealed.clone() };
         let plain = gateway.vault.open(tx, cell, &sealed).await?;
         let instead = Some(String::from_utf8_lossy(plain.expose()).into_owned().into());
-        Ok(Self { approval, instead })
+        Ok(Self { approval, instead, plight: Plight::default() })
     }
 }
 
@@ -376,7 +385,7 @@ async fn find_or_ask(
     }
     if let Some(over) = waited_for(&mut tx, ask, &exact).await? {
         tx.done().await?;
-        return Ok(Found { approval: over, instead: None });
+        return Ok(Found { approval: over, instead: None, plight: Plight::default() });
     }
     let id = ApprovalId::fresh();
     let cell = Cell::new("approvals", store::SEALED_ARGUMENTS, id);

@@ -35,6 +35,7 @@ use crate::{
             state::State,
             unconnected::{Lack, Link, Missing, Places, Told, Unconnected},
         },
+        tokens::LiveToken,
     },
     io::{
         db::{OrgTx, Tx},
@@ -151,6 +152,19 @@ pub async fn open(
     admitted: &Admitted,
     permit: &Permit<'_>,
 ) -> Result<Credential, Box<Refused>> {
+    open_with(gateway, admitted, permit, None).await
+}
+
+/// The same with a newer token than the snapshot knows of, for its account.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_with(
+    gateway: &Gateway,
+    admitted: &Admitted,
+    permit: &Permit<'_>,
+    newer: Option<&LiveToken>,
+) -> Result<Credential, Box<Refused>> {
     let stored = &permit.call().server.server.credentials;
     if stored.is_empty() {
         return Ok(Credential::default());
@@ -174,7 +188,12 @@ pub async fn open(
         }
         let asked = Asked { provider, scopes: required_scopes(permit), by: permit };
         match accounts::serving(gateway, admitted, asked).await.map_err(unreadable)? {
-            Ok(serving) => found.push(Found { of: one, secret: None, token: Some(serving) }),
+            Ok(mut serving) => {
+                if let Some(newer) = newer.filter(|newer| newer.is_after(&serving.token)) {
+                    serving.token = newer.clone();
+                }
+                found.push(Found { of: one, secret: None, token: Some(serving) });
+            }
             Err(lack) => lacks.push(lack.told(&server, &admitted.grant, at)),
         }
     }

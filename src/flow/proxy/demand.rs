@@ -16,6 +16,7 @@ use crate::{
             credential::{UsedAccount, unconnected},
             gateway::Gateway,
             judge::Permit,
+            record::Ending,
             refusal::Refusal,
             unconnected::Places,
         },
@@ -51,6 +52,11 @@ pub async fn told(
     Some(Refusal::Unconnected(Box::new(unconnected)))
 }
 
+/// How a call ends on record whose server asks for more.
+pub fn ending(refusal: &Refusal) -> Ending {
+    Ending::Failed("upstream_insufficient_scope", refusal.sentence().into_owned())
+}
+
 async fn lack(
     gateway: &Gateway,
     admitted: &Admitted,
@@ -63,8 +69,7 @@ async fn lack(
     scopes.retain(|scope| !held.scopes.contains(scope));
     scopes.truncate(MOST);
     // What the provider did not grant when it was asked is not asked for again by itself.
-    let withheld = noted::withheld(&mut tx, account.id).await?;
-    if scopes.iter().all(|scope| withheld.contains(scope)) {
+    if scopes.iter().all(|scope| held.withheld.contains(scope)) {
         return Ok(None);
     }
     let stored = &permit.call().server.server.credentials;

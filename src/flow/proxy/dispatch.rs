@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method as Verb, StatusCode, heade
 use crate::{
     flow::proxy::{
         admit::Admitted,
+        again::{self, Again},
         ask::{self, Answer, AnswerBody, Ask},
         bridge,
         credential::Credential,
@@ -28,6 +29,7 @@ use crate::{
     protocol::mcp::{
         message::Message,
         method::{Method, Target},
+        version::Era,
     },
 };
 
@@ -37,16 +39,10 @@ const MAX_WHOLE: usize = 10 * 1024 * 1024;
 const MAX_LOOKED_THROUGH: u64 = 1024 * 1024;
 
 /// The caller's headers that a server may see; all others stay here.
-const FORWARDED: [&str; 8] = [
-    "accept",
-    "content-type",
-    "mcp-protocol-version",
-    "mcp-method",
-    "mcp-name",
-    "last-event-id",
-    "traceparent",
-    "tracestate",
-];
+const FORWARDED: [&str; 6] =
+    ["accept", "content-type", "mcp-protocol-version", "last-event-id", "traceparent", "tracestate"];
+/// Headers that repeat what the body says.
+const REPEATING: [&str; 2] = ["mcp-method", "mcp-name"];
 /// Headers that mirror arguments of tools.
 const MIRRORED: &str = "mcp-param-";
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -73,14 +69,26 @@ pub async fn dispatch(
         return Box::pin(bridge::dispatch(gateway, ask, admitted, &permit, open, credential, way)).await;
     }
     let account = credential.account();
-    let Some(request) = request(gateway, ask, permit.call(), credential) else {
+    let Some(first) = request(gateway, ask, permit.call(), credential) else {
         return failed(gateway, ask, &permit, open, None, ("upstream_address_refused", String::new()));
     };
-    let reply = gateway.egress.send(request).await;
-    if let (Ok(reply), Some(account)) = (&reply, account)
-        && reply.status == StatusCode::UNAUTHORIZED
-    {
-        gateway.tokens.refused(admitted.snapshot.scope, account.id, account.version);
+    let mut reply = gateway.egress.send(first).await;
+    let is_refused = reply.as_ref().is_ok_and(|reply| reply.status == StatusCode::UNAUTHORIZED);
+    if let (true, Some(account)) = (is_refused, account) {
+        match Box::pin(again::refused(gateway, admitted, &permit, account)).await {
+            Again::With(credential) => {
+                if let Some(second) = request(gateway, ask, permit.call(), credential) {
+                    reply = Box::pin(gateway.egress.send(second)).await;
+                }
+            }
+            Again::Later => {
+                let status = StatusCode::UNAUTHORIZED;
+                let (code, sentence) = unaccepted(status);
+                let fault = (code, again::in_a_moment(&sentence));
+                return failed(gateway, ask, &permit, open, Some(status), fault);
+            }
+            Again::Never => {}
+        }
     }
     if let (Ok(reply), Some(account)) = (&reply, account)
         && reply.status == StatusCode::FORBIDDEN
@@ -88,8 +96,7 @@ pub async fn dispatch(
             Box::pin(demand::told(gateway, admitted, &permit, account, &reply.headers)).await
     {
         if let Some(open) = open {
-            let ending = Ending::Failed("upstream_insufficient_scope", refusal.sentence().into_owned());
-            open.close(&ending, Some(StatusCode::FORBIDDEN.as_u16()), 0);
+            open.close(&demand::ending(&refusal), Some(StatusCode::FORBIDDEN.as_u16()), 0);
         }
         return reply::refusal(gateway, ask, &permit.call().refused(admitted, refusal));
     }
@@ -126,7 +133,8 @@ fn request(gateway: &Gateway, ask: &Ask, call: &Call<'_>, credential: Credential
 
 /// Whether a server may see a header of the caller's.
 pub fn goes_on(name: &HeaderName) -> bool {
-    FORWARDED.contains(&name.as_str()) || name.as_str().starts_with(MIRRORED)
+    let name = name.as_str();
+    FORWARDED.contains(&name) || REPEATING.contains(&name) || name.starts_with(MIRRORED)
 }
 
 fn forwarded(ask: &Ask, call: &Call<'_>) -> HeaderMap {
@@ -136,9 +144,16 @@ fn forwarded(ask: &Ask, call: &Call<'_>) -> HeaderMap {
             headers.insert(HeaderName::from_static(name), value.clone());
         }
     }
-    for (name, value) in &ask.headers {
-        if name.as_str().starts_with(MIRRORED) {
-            headers.append(name.clone(), value.clone());
+    // The body is one message in UTF-8, whatever its label says.
+    if headers.contains_key(header::CONTENT_TYPE) {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    // What repeats the body was compared with it in the era that has such headers; in the other nobody judged it.
+    if call.era == Era::Modern {
+        for (name, value) in &ask.headers {
+            if REPEATING.contains(&name.as_str()) || name.as_str().starts_with(MIRRORED) {
+                headers.append(name.clone(), value.clone());
+            }
         }
     }
     if let Some(name) = call.opened.renamed.as_deref().and_then(|name| HeaderValue::from_str(name).ok()) {
@@ -206,10 +221,16 @@ async fn answer(
         return Answer { status, headers, body: AnswerBody::stream(relay) };
     }
     if !must_read(permit.call(), &reply) {
-        let relay = Relay::of_bytes(reply, open);
+        let relay = match status.is_success() && permit.call().request().is_some() {
+            true => Relay::of_message(reply, open, editor),
+            false => Relay::of_bytes(reply, open),
+        };
         return Answer { status, headers, body: AnswerBody::stream(relay) };
     }
     match reply.read(MAX_WHOLE).await {
+        Ok(body) if status.is_success() && permit.call().request().is_some() && !is_message(&body) => {
+            failed(gateway, ask, permit, open, Some(status), invalid())
+        }
         Ok(body) => {
             let edited = if status.is_success() { editor.edit(&body) } else { Ok(None) };
             let Ok(edited) = edited else {
@@ -226,6 +247,16 @@ async fn answer(
     }
 }
 
+/// Whether this may be the answer to a request: an object, or the batch that one revision knows. Its client reads the rest.
+fn is_message(body: &[u8]) -> bool {
+    matches!(body.trim_ascii_start().first(), Some(b'{' | b'['))
+}
+
+/// What is said of a server that answers a request with anything else.
+pub fn invalid() -> (&'static str, String) {
+    ("upstream_answer_invalid", "the server answered, but not as an MCP server does".to_owned())
+}
+
 /// What a status alone says of how a call ended.
 pub fn ended(status: StatusCode) -> Ending {
     if status.is_server_error() {
@@ -239,16 +270,20 @@ pub fn ended(status: StatusCode) -> Ending {
 pub fn refused_by_server(status: StatusCode) -> Option<(&'static str, String)> {
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-            Some((
-                "upstream_refused_credential",
-                format!("the server does not accept the credential it was sent (HTTP {})", status.as_u16()),
-            ))
+            Some(unaccepted(status))
         }
         status if status.is_redirection() || status.is_informational() => {
             Some(("upstream_redirected", "the server sends elsewhere, which is not followed".to_owned()))
         }
         _ => None,
     }
+}
+
+fn unaccepted(status: StatusCode) -> (&'static str, String) {
+    (
+        "upstream_refused_credential",
+        format!("the server does not accept the credential it was sent (HTTP {})", status.as_u16()),
+    )
 }
 
 /// Answers are read whole where something in them may have to be changed.

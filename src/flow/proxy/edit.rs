@@ -8,14 +8,14 @@ use std::{borrow::Cow, net::IpAddr, sync::Arc};
 use bytes::Bytes;
 
 use crate::{
-    base::ids::{CallTaskId, ServerId},
+    base::ids::{CallTaskId, ConnectionId, ServerId},
     domain::audit::ClientPart,
     flow::{
         decision::{Caller, ServerFacts},
         proxy::{
             admit::Admitted,
             gateway::Gateway,
-            handles::{HandleKind, Handles, Holder},
+            handles::{Handles, Holder, Task},
             judge::Permit,
             lists,
             merged::{cursor::Cursor, places},
@@ -48,6 +48,8 @@ pub struct Opened {
     pub body: Option<Bytes>,
     /// What the header that repeats the task's id is to say.
     pub renamed: Option<String>,
+    /// The account that the task it is about was begun with, where a rule chose that.
+    pub account: Option<ConnectionId>,
     /// What the state stands for that it carries.
     pub state: Option<State>,
     /// The task of ours that it asks about; then no server hears of it.
@@ -66,10 +68,6 @@ pub fn open(
     holder: Holder,
 ) -> Result<Opened, Refusal> {
     let wrong = |bad: BadParam| Refusal::BadParams { what: bad.to_string() };
-    let plain = |kind, handle: &str| {
-        let plain = handles.open(kind, holder, handle).map_err(|_| Refusal::HandleUnknown)?;
-        String::from_utf8(plain).map_err(|_| Refusal::HandleUnknown)
-    };
     let (mut edits, mut opened) = (Edits::of(body), Opened::default());
     if let (Some(task), Some(raw)) = (request.params.task_id().map_err(wrong)?, request.params.get("taskId"))
     {
@@ -77,15 +75,17 @@ pub fn open(
         if era == Era::Modern && !tasks::are_declared(&request.params) {
             return Err(Refusal::TasksUndeclared);
         }
-        let text = match plain(HandleKind::Task, &task) {
-            Err(unknown) if request.method().target() == Target::Task => {
-                opened.task = Some(tasks::open(handles, holder, &task, era).map_err(|_| unknown)?);
+        let theirs = match handles.open_task(holder, &task) {
+            Err(_) if request.method().target() == Target::Task => {
+                let ours = tasks::open(handles, holder, &task, era).map_err(|_| Refusal::HandleUnknown)?;
+                opened.task = Some(ours);
                 return Ok(opened);
             }
-            theirs => theirs?,
+            theirs => theirs.map_err(|_| Refusal::HandleUnknown)?,
         };
-        opened.renamed = Some(headers::encode(&text).into_owned());
-        edits.replace_string(raw, &text);
+        opened.renamed = Some(headers::encode(&theirs.upstream).into_owned());
+        opened.account = theirs.account;
+        edits.replace_string(raw, &theirs.upstream);
     }
     let state = request.params.request_state().map_err(wrong)?;
     if let (Some(state), Some(raw)) = (state, request.params.get("requestState")) {
@@ -125,6 +125,8 @@ pub struct Editor {
     offers_tasks: bool,
     /// How the server's things are called, where it is reached through the merged endpoint.
     merged: Option<Merged>,
+    /// The account that a task in the answer belongs to, where a rule chose that.
+    account: Option<ConnectionId>,
     /// The round that a state in the answer stands for.
     round: Option<Round>,
     scope: OrgScope,
@@ -178,6 +180,7 @@ impl Editor {
             is_opening: is(Method::Initialize),
             offers_tasks: is(Method::ServerDiscover) && visible().caller().may_wait(&call.server),
             merged: call.merged.clone(),
+            account: permit.ruled_account(),
             round: open.and_then(OpenCall::round),
             scope: admitted.snapshot.scope,
             server: call.server.server.id,
@@ -294,7 +297,8 @@ impl Editor {
         let mut edits = Edits::of(body);
         let seal = |edits: &mut Edits<'_>, raw| {
             if let Some((raw, text)) = told(raw) {
-                edits.replace_string(raw, &self.handles.seal(HandleKind::Task, self.holder, text.as_bytes()));
+                let task = Task { upstream: text, account: self.account };
+                edits.replace_string(raw, &self.handles.seal_task(self.holder, &task));
             }
         };
         match message {

@@ -4,6 +4,8 @@
 //! Any replica opens what another sealed, so nothing needs to be stored, and a handle that somebody else presents, or that
 //! was made for another server, does not open.
 
+use std::borrow::Cow;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -88,6 +90,40 @@ impl Session {
     }
 }
 
+/// A task of an upstream, which its server knows by the account that it was begun with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Task<'a> {
+    /// The upstream's own id.
+    pub upstream: Cow<'a, str>,
+    /// The account, where a rule chose it in place of the one that serves else.
+    pub account: Option<ConnectionId>,
+}
+
+impl Task<'_> {
+    /// In no id of a server's that is plain text.
+    const MARK: char = '\u{1}';
+
+    /// As it is sealed: the id alone where nothing has to be said besides, as handles always were.
+    fn text(&self) -> Cow<'_, str> {
+        match self.account {
+            None if !self.upstream.starts_with(Self::MARK) => Cow::Borrowed(&self.upstream),
+            account => {
+                let account = account.map(|account| account.to_string()).unwrap_or_default();
+                Cow::Owned(format!("{}{account}{}{}", Self::MARK, Self::MARK, self.upstream))
+            }
+        }
+    }
+
+    fn read(text: String) -> Option<Task<'static>> {
+        let Some(marked) = text.strip_prefix(Self::MARK) else {
+            return Some(Task { upstream: Cow::Owned(text), account: None });
+        };
+        let (account, upstream) = marked.split_once(Self::MARK)?;
+        let account = if account.is_empty() { None } else { Some(account.parse().ok()?) };
+        Some(Task { upstream: Cow::Owned(upstream.to_owned()), account })
+    }
+}
+
 /// The handle is none of ours, or somebody else's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the handle is unknown here")]
@@ -147,6 +183,20 @@ impl Handles {
     pub fn open_session(&self, holder: Holder, handle: &str) -> Result<Session, Unknown> {
         let text = self.open(HandleKind::Session, holder, handle)?;
         serde_json::from_slice(&text).map_err(|_| Unknown)
+    }
+
+    /// Seals a task of a server's.
+    pub fn seal_task(&self, holder: Holder, task: &Task<'_>) -> String {
+        self.seal(HandleKind::Task, holder, task.text().as_bytes())
+    }
+
+    /// Opens a task of a server's.
+    ///
+    /// # Errors
+    /// As [`Handles::open`].
+    pub fn open_task(&self, holder: Holder, handle: &str) -> Result<Task<'static>, Unknown> {
+        let text = String::from_utf8(self.open(HandleKind::Task, holder, handle)?).map_err(|_| Unknown)?;
+        Task::read(text).ok_or(Unknown)
     }
 
     /// The sealing key first; after a rotation of the master keys older handles still open.

@@ -18,6 +18,7 @@ use crate::{
         proxy::{
             admit::Admitted,
             ask::Ask,
+            credential::UsedAccount,
             reached::Reached,
             refusal::{Refusal, Refused},
             route::{Call, Payload},
@@ -42,7 +43,7 @@ pub struct Permit<'a> {
     ruling: Ruling,
     approval: Option<ApprovalId>,
     /// The account whose token it carries.
-    account: Option<ConnectionId>,
+    account: Option<UsedAccount>,
     round: Option<Round>,
     /// What it does not count because the round before did.
     spared: Vec<Claimed>,
@@ -86,13 +87,19 @@ impl<'a> Permit<'a> {
     }
 
     /// The account whose token it carries.
-    pub const fn account(&self) -> Option<ConnectionId> {
-        self.account
+    pub fn account(&self) -> Option<ConnectionId> {
+        self.account.map(|account| account.id)
+    }
+
+    /// The same, where a rule chose it, for this call or for the one that began the task that it is about.
+    pub fn ruled_account(&self) -> Option<ConnectionId> {
+        let by_rule = self.account.filter(|account| account.is_by_rule).map(|account| account.id);
+        self.call.opened.account.or(by_rule)
     }
 
     /// The same with the account whose token it is to carry.
     #[must_use]
-    pub(super) fn carrying(mut self, account: Option<ConnectionId>) -> Self {
+    pub(super) fn carrying(mut self, account: Option<UsedAccount>) -> Self {
         self.account = account;
         self
     }

@@ -14,6 +14,7 @@
 pub mod ask;
 pub mod accounts;
 pub mod admit;
+pub mod again;
 pub mod approve;
 pub mod bridge;
 pub mod credential;
@@ -25,8 +26,10 @@ pub mod handles;
 pub mod hold;
 pub mod judge;
 pub mod lists;
+pub mod looked;
 pub mod merged;
 pub mod pieces;
+mod plight;
 pub mod reached;
 pub mod record;
 pub mod recorder;
@@ -181,7 +184,7 @@ async fn pass(
         let credential = match credential::open(gateway, admitted, &permit).await {
             Ok(credential) => {
                 credential::fits(admitted, &permit, &credential)?;
-                permit = permit.carrying(credential.account().map(|account| account.id));
+                permit = permit.carrying(credential.account());
                 Some(credential)
             }
             Err(refused) if without::answers(&refused, permit.call()) => None,

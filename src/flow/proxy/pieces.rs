@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body::{Body, Frame as BodyFrame};
 use tokio::{
     sync::mpsc,
@@ -17,6 +17,7 @@ use tokio::{
 use crate::{
     flow::proxy::{
         ask::{Answer, AnswerBody},
+        record::{Ending, OpenCall},
         reply,
     },
     io::net::error::EgressError,
@@ -34,6 +35,39 @@ pub enum Piece {
     Quiet,
     /// The last message, and the status where it is the only one.
     Ended(StatusCode, Vec<u8>),
+    /// The server wants more than it was sent; what is to be said of it is for whoever waits for the first piece.
+    Challenged(Box<Challenged>),
+}
+
+/// A call that its server refused with a challenge, and that is still open on record.
+#[derive(Debug)]
+pub struct Challenged {
+    /// What the server said.
+    pub headers: HeaderMap,
+    /// The record.
+    pub open: Option<OpenCall>,
+    /// How the call ends where nothing more is to be said of it.
+    pub ending: Ending,
+    /// The server's status.
+    pub status: StatusCode,
+    /// What the agent is answered then, and with which status.
+    pub answer: (StatusCode, Vec<u8>),
+}
+
+impl Challenged {
+    /// Ends the call so on record.
+    pub fn close(&mut self, ending: &Ending) {
+        if let Some(open) = self.open.take() {
+            open.close(ending, Some(self.status.as_u16()), 0);
+        }
+    }
+
+    /// Ends it as any other that failed, and gives what the agent is answered.
+    pub fn failed(mut self) -> (StatusCode, Vec<u8>) {
+        let ending = self.ending.clone();
+        self.close(&ending);
+        self.answer
+    }
 }
 
 /// The member of a message that says to which subscription it belongs.
@@ -57,8 +91,18 @@ pub fn channel() -> (mpsc::Sender<Piece>, mpsc::Receiver<Piece>) {
 
 /// Waits for the first piece: where it is the last too, it is the whole answer.
 pub async fn answer(mut pieces: mpsc::Receiver<Piece>) -> Answer {
-    match pieces.recv().await {
+    let first = pieces.recv().await;
+    begun_with(first, pieces)
+}
+
+/// The answer that begins with this piece.
+pub fn begun_with(first: Option<Piece>, pieces: mpsc::Receiver<Piece>) -> Answer {
+    match first {
         Some(Piece::Ended(status, body)) => reply::json_answer(status, body),
+        Some(Piece::Challenged(challenged)) => {
+            let (status, body) = challenged.failed();
+            reply::json_answer(status, body)
+        }
         Some(first @ (Piece::Told(_) | Piece::Events(_) | Piece::Quiet)) => stream(Some(first), pieces),
         // Whoever called has called it off, and nobody reads this.
         None => reply::accepted(),
@@ -102,6 +146,10 @@ impl Body for Stream {
             Some(Piece::Ended(_, data)) => {
                 self.pieces = None;
                 data
+            }
+            Some(Piece::Challenged(challenged)) => {
+                self.pieces = None;
+                challenged.failed().1
             }
         };
         let event = Frame { kind: Some("message"), data: &data, ..Frame::default() }.write();

@@ -1,7 +1,7 @@
 //! A limit that has no room for a call, for the agent and the record.
 
 use crate::{
-    domain::{audit::PolicyPart, limits::Counted},
+    domain::{audit::PolicyPart, limits::Counted, policy::number::Number},
     flow::decision::Claimed,
 };
 
@@ -18,8 +18,12 @@ pub struct Reached {
     used: String,
     /// The short name of the policy.
     pub policy: String,
-    /// In how many seconds there may be room.
-    pub retry_after: u32,
+    /// In how many seconds there may be room; none where the call can never fit.
+    pub retry_after: Option<u32>,
+    /// How much is left; none where places are counted, or where it cannot be written down.
+    pub left: Option<String>,
+    /// How much the call counts, where that can never fit.
+    beyond: Option<String>,
     /// The part of the policy.
     pub part: PolicyPart,
     words: Option<String>,
@@ -40,13 +44,25 @@ impl Reached {
             Counted::Amount { span, .. } => Some(format!("per {span} for {owner}")),
             Counted::Place => None,
         };
+        let number = |text: &str| Number::parse(text).ok();
+        let most = number(&claimed.claim.most);
+        let (left, beyond) = match &claimed.claim.counted {
+            Counted::Amount { amount, .. } => {
+                let left = most.as_ref().and_then(|most| most.left_of(&number(&used)?));
+                let beyond = most.zip(number(amount)).is_some_and(|(most, amount)| amount > most);
+                (left.map(|left| left.to_string()), beyond.then(|| amount.clone()))
+            }
+            Counted::Place => (None, None),
+        };
         Self {
             counter: claimed.claim.counter.clone(),
             most: claimed.claim.most.clone(),
             span,
             used,
             policy: claimed.policy.clone(),
-            retry_after,
+            retry_after: beyond.is_none().then_some(retry_after),
+            left,
+            beyond,
             part: PolicyPart {
                 effect: "limit".into(),
                 layer: claimed.layer.as_str().into(),
@@ -62,12 +78,18 @@ impl Reached {
     pub fn sentence(&self) -> String {
         let Self { policy, most, used, counter, .. } = self;
         let said = self.words.as_deref().map(|words| format!("{} ", words.trim())).unwrap_or_default();
-        let when = wait(self.retry_after);
-        match &self.span {
-            Some(span) => format!(
-                "{said}The policy {policy} allows {most} {counter} {span}, and {used} are used. Try again in {when}."
+        match (&self.span, &self.beyond) {
+            (Some(span), Some(amount)) => format!(
+                "{said}The policy {policy} allows {most} {counter} {span}, and this call counts {amount}, which can never \
+                 fit. Do not try it again as it is."
             ),
-            None => format!(
+            (Some(span), None) => {
+                let when = wait(self.retry_after.unwrap_or_default());
+                format!(
+                    "{said}The policy {policy} allows {most} {counter} {span}, and {used} are used. Try again in {when}."
+                )
+            }
+            (None, _) => format!(
                 "{said}The policy {policy} lets {most} calls of this kind run at once, and {used} are running. Try again \
                  when one has ended."
             ),
@@ -77,6 +99,9 @@ impl Reached {
     /// What was found, for a trace.
     pub fn fact(&self) -> String {
         match &self.span {
+            Some(span) if let Some(amount) = &self.beyond => {
+                format!("{amount} at once, of {} {} {span}", self.most, self.counter)
+            }
             Some(span) => format!("{} of {} {} {span} are used", self.used, self.most, self.counter),
             None => format!("{} of {} calls of this kind are running", self.used, self.most),
         }

@@ -228,8 +228,9 @@ pub async fn refuse(gateway: &Gateway, ask: &Ask, mut refused: Refused) -> Recor
     part.code = Some(refused.refusal.code().to_owned());
     part.grant = known.grant;
     part.token = known.token;
-    let (kind, id, name) = target_of(&part);
-    let entry = Entry::call("call.refused", &known.who, part).target(kind, id, name).refused();
+    let target = Target::of(&part, refused.server.as_deref());
+    let entry = Entry::call("call.refused", &known.who, part);
+    let entry = entry.target(target.kind, target.id, target.name).refused();
     let call = CallEntry {
         epoch: refused.refusal.depends_on_epoch().then_some(known.epoch),
         ..CallEntry::new(EventId::fresh(), gateway.clock.now(), entry)
@@ -249,11 +250,22 @@ pub async fn refuse(gateway: &Gateway, ask: &Ask, mut refused: Refused) -> Recor
     }
 }
 
-fn target_of(part: &CallPart) -> (&'static str, String, String) {
-    let server = part.server.map(|server| server.to_string()).unwrap_or_default();
-    match &part.subject {
-        Some(subject) => ("tool", format!("{server}/{subject}"), subject.clone()),
-        None => ("server", server, part.method.clone().unwrap_or_default()),
+impl Target {
+    /// What a call is for: a tool, prompt or resource of a server, or the server. `slug` is the server's, where that is known.
+    fn of(part: &CallPart, slug: Option<&str>) -> Self {
+        let server = part.server.map(|server| server.to_string()).unwrap_or_default();
+        match (&part.subject, slug) {
+            (Some(subject), Some(slug)) => {
+                Self { kind: "tool", id: format!("{server}/{subject}"), name: format!("{slug}/{subject}") }
+            }
+            (Some(subject), None) => {
+                Self { kind: "tool", id: format!("{server}/{subject}"), name: subject.clone() }
+            }
+            (None, Some(slug)) => Self { kind: "server", id: server, name: slug.to_owned() },
+            (None, None) => {
+                Self { kind: "server", id: server, name: part.method.clone().unwrap_or_default() }
+            }
+        }
     }
 }
 
@@ -284,15 +296,7 @@ impl OpenCall {
             traceparent: ask.header("traceparent").map(str::to_owned),
             ..CallPart::new(Trace::passed(Step::Record))
         };
-        let slug = call.server.server.slug.as_str();
-        let target = match &part.subject {
-            Some(subject) => Target {
-                kind: "tool",
-                id: format!("{}/{subject}", call.server.server.id),
-                name: format!("{slug}/{subject}"),
-            },
-            None => Target { kind: "server", id: call.server.server.id.to_string(), name: slug.to_owned() },
-        };
+        let target = Target::of(&part, Some(call.server.server.slug.as_str()));
         Self {
             recorder: Arc::clone(&gateway.recorder),
             scope: known.scope,

@@ -33,6 +33,8 @@ pub struct Refused {
     pub known: Option<Known>,
     /// What was called, for the record.
     pub part: CallPart,
+    /// The short name of the server that it was for, where it was told to which.
+    pub server: Option<String>,
     /// The id of the request as it was written, to be answered with.
     pub id: Option<String>,
     /// Whether the request is a tool call, which is answered by a result that a model reads.
@@ -287,6 +289,7 @@ impl Refusal {
             Self::ToolChanged { .. } => "tool_changed",
             Self::Hidden(_) => "tool_hidden",
             Self::Denied(denial) if denial.part.is_none() => "no_policy",
+            Self::Denied(denial) if denial.is_beyond => "arguments_too_large",
             Self::Denied(_) => "policy_denied",
             Self::Limit(_) => "limit_reached",
             Self::Approval(waiting) => waiting.word.code(),
@@ -392,10 +395,18 @@ impl Refusal {
         }
     }
 
+    /// How much of a limit is left, as a decimal.
+    pub fn left(&self) -> Option<&str> {
+        match self {
+            Self::Limit(reached) => reached.left.as_deref(),
+            _ => None,
+        }
+    }
+
     /// In how many seconds another try may pass.
     pub fn retry_after(&self) -> Option<u32> {
         match self {
-            Self::Limit(reached) => Some(reached.retry_after),
+            Self::Limit(reached) => reached.retry_after,
             Self::Unconnected(unconnected) => unconnected.missing.retry_after(),
             _ => None,
         }
@@ -444,7 +455,7 @@ mod tests {
     use super::*;
     use crate::{
         base::{ids::PolicyId, risk::Class, trace::Fixer},
-        flow::proxy::unconnected::Missing,
+        flow::{decision::Help, proxy::unconnected::Missing},
     };
 
     fn denial(policy: Option<&str>) -> Box<Denial> {
@@ -461,9 +472,11 @@ mod tests {
             subject: "create_issue".to_owned(),
             policy: policy.map(str::to_owned),
             part,
+            is_beyond: false,
             name: None,
             words: None,
             wanted: None,
+            help: Help::Nothing,
         })
     }
 
@@ -481,6 +494,8 @@ mod tests {
                 link: None,
             }))
         };
+        let mut beyond = denial(Some("read-only"));
+        beyond.is_beyond = true;
         let mut all = vec![
             Refusal::GateClosed { reason: "drill".to_owned() },
             Refusal::OrgSuspended,
@@ -515,6 +530,7 @@ mod tests {
             Refusal::Hidden(denial(Some("read-only"))),
             Refusal::Denied(denial(Some("read-only"))),
             Refusal::Denied(denial(None)),
+            Refusal::Denied(beyond),
             absent(Absence::AboveCeiling(Class::Write, Class::Read)),
             Refusal::ToolChanged { tool: tool() },
             Refusal::CredentialMissing { server: tool() },

@@ -15,6 +15,7 @@ use crate::{
     flow::proxy::{
         dispatch::{broken, ended},
         edit::Editor,
+        looked::Looked,
         record::{Ending, OpenCall},
     },
     io::net::{
@@ -31,8 +32,19 @@ pub struct Relay {
     body: ReplyBody,
     open: Option<(OpenCall, Ending, u16)>,
     received: usize,
-    events: Option<Events>,
+    way: Way,
     is_over: bool,
+}
+
+/// How the bytes are passed on.
+#[derive(Debug)]
+enum Way {
+    /// As they come.
+    Bytes,
+    /// As they come, up to where something has to be changed.
+    Looked(Looked),
+    /// Event by event.
+    Events(Events),
 }
 
 /// Events are passed on whole, so that what stands in them can be changed.
@@ -49,25 +61,45 @@ const MAX_EVENT: usize = 10 * 1024 * 1024;
 impl Relay {
     /// Bytes as they come.
     pub fn of_bytes(reply: Reply, open: Option<OpenCall>) -> Self {
-        Self::new(reply, open, None)
+        Self::new(reply, open, Way::Bytes)
+    }
+
+    /// A long message as it comes, changed where something stands in it that the agent is not to see.
+    pub fn of_message(reply: Reply, open: Option<OpenCall>, editor: Editor) -> Self {
+        Self::new(reply, open, Way::Looked(Looked::new(editor)))
     }
 
     /// Events as they come.
     pub fn of_events(reply: Reply, open: Option<OpenCall>, editor: Editor) -> Self {
         let events = Events { splitter: Some(Splitter::new(MAX_EVENT)), editor, ready: VecDeque::new() };
-        Self::new(reply, open, Some(events))
+        Self::new(reply, open, Way::Events(events))
     }
 
-    fn new(reply: Reply, open: Option<OpenCall>, events: Option<Events>) -> Self {
+    fn new(reply: Reply, open: Option<OpenCall>, way: Way) -> Self {
         let status = reply.status;
         let open = open.map(|open| (open, ended(status), status.as_u16()));
-        Self { body: reply.body, open, received: 0, events, is_over: false }
+        Self { body: reply.body, open, received: 0, way, is_over: false }
     }
 
     fn close(&mut self, ending: Option<Ending>) {
         if let Some((open, usual, status)) = self.open.take() {
             open.close(&ending.unwrap_or(usual), Some(status), self.received);
         }
+    }
+
+    fn pass(&mut self, bytes: Bytes) -> Poll<Option<Result<Frame<Bytes>, EgressError>>> {
+        self.received += bytes.len();
+        Poll::Ready(Some(Ok(Frame::data(bytes))))
+    }
+
+    fn end(&mut self, ending: Option<Ending>) {
+        self.is_over = true;
+        self.close(ending);
+    }
+
+    fn break_off(&mut self, error: EgressError) -> Poll<Option<Result<Frame<Bytes>, EgressError>>> {
+        self.end(Some(broken(&error)));
+        Poll::Ready(Some(Err(error)))
     }
 
     /// What the events that are complete by now look like to the agent.
@@ -115,52 +147,68 @@ impl Body for Relay {
     ) -> Poll<Option<Result<Frame<Bytes>, EgressError>>> {
         let this = self.get_mut();
         loop {
-            if let Some(bytes) = this.events.as_mut().and_then(|events| events.ready.pop_front()) {
-                this.received += bytes.len();
-                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            if let Way::Events(events) = &mut this.way
+                && let Some(bytes) = events.ready.pop_front()
+            {
+                return this.pass(bytes);
             }
             if this.is_over {
                 return Poll::Ready(None);
             }
-            match Pin::new(&mut this.body).poll_frame(cx) {
+            let frame = match Pin::new(&mut this.body).poll_frame(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(None) => {
-                    this.is_over = true;
-                    this.close(None);
-                    // An event that was never finished is one that no reader takes in.
-                    return Poll::Ready(None);
-                }
-                Poll::Ready(Some(Err(error))) => {
-                    this.is_over = true;
-                    this.close(Some(broken(&error)));
-                    return Poll::Ready(Some(Err(error)));
-                }
-                Poll::Ready(Some(Ok(frame))) => {
-                    let Ok(bytes) = frame.into_data() else { continue };
-                    match &mut this.events {
-                        None => {
-                            this.received += bytes.len();
-                            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                    let rest = match &mut this.way {
+                        Way::Looked(looked) => looked.finish(),
+                        // An event that was never finished is one that no reader takes in.
+                        Way::Bytes | Way::Events(_) => Ok(Bytes::new()),
+                    };
+                    match rest {
+                        Ok(rest) if rest.is_empty() => {
+                            this.end(None);
+                            return Poll::Ready(None);
                         }
-                        Some(events) => {
-                            if let Err(error) = Self::take(events, bytes) {
-                                this.is_over = true;
-                                this.close(Some(broken(&error)));
-                                return Poll::Ready(Some(Err(error)));
-                            }
+                        Ok(rest) => {
+                            let passed = this.pass(rest);
+                            this.end(None);
+                            return passed;
                         }
+                        Err(error) => return this.break_off(error),
                     }
                 }
+                Poll::Ready(Some(Err(error))) => return this.break_off(error),
+                Poll::Ready(Some(Ok(frame))) => frame,
+            };
+            let Ok(bytes) = frame.into_data() else { continue };
+            let passed = match &mut this.way {
+                Way::Bytes => Ok(bytes),
+                Way::Looked(looked) => looked.take(bytes),
+                Way::Events(events) => Self::take(events, bytes).map(|()| Bytes::new()),
+            };
+            match passed {
+                Ok(passed) if passed.is_empty() => {}
+                Ok(passed) => {
+                    let passed = this.pass(passed);
+                    // Where the length is known nobody asks for the end of it.
+                    if matches!(this.way, Way::Bytes) && this.body.is_end_stream() {
+                        this.end(None);
+                    }
+                    return passed;
+                }
+                Err(error) => return this.break_off(error),
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.is_over && self.events.as_ref().is_none_or(|events| events.ready.is_empty())
+        self.is_over && !matches!(&self.way, Way::Events(events) if !events.ready.is_empty())
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.events.is_some() { SizeHint::default() } else { self.body.size_hint() }
+        match self.way {
+            Way::Bytes => self.body.size_hint(),
+            Way::Looked(_) | Way::Events(_) => SizeHint::default(),
+        }
     }
 }
 

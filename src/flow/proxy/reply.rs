@@ -249,6 +249,9 @@ fn denied(gateway: &Gateway, ask: &Ask, refused: &Refused, era: Era) -> Answer {
     if let Some(seconds) = refusal.retry_after() {
         decision["retry_after"] = json!(seconds);
     }
+    if let Some(left) = refusal.left() {
+        decision["left"] = serde_json::from_str(left).unwrap_or_else(|_| json!(left));
+    }
     if let (Refusal::Approval(waiting), Some(id)) = (refusal, refused.id.as_deref())
         && let Way::Task(begun) = &waiting.way
     {

@@ -167,6 +167,7 @@ impl<'a> Call<'a> {
         };
         let mut refused = facts.refused(admitted, refusal);
         refused.part.server = Some(self.server.server.id);
+        refused.server = Some(self.server.server.slug.to_string());
         refused.part.client.clone_from(&self.client);
         refused
     }

@@ -14,11 +14,11 @@ use crate::{
     base::{
         clock::Clock,
         crypto::token::Token,
-        ids::{GrantTokenId, OrgId},
+        ids::{GrantTokenId, OrgId, ServerId},
     },
     domain::{
         grants::{self, DecisionGrant},
-        tenancy,
+        servers, tenancy,
     },
     flow::{
         decision::{OrgSnapshot, Programs},
@@ -33,13 +33,31 @@ use crate::{
 /// How many organizations, and how many tokens, are kept in mind at the most; beyond, all are forgotten and read anew.
 const MAX_KEPT: usize = 100_000;
 
+/// At whose door somebody came.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Door {
+    /// An organization's.
+    Org(tenancy::OrgRef),
+    /// A server's, which names no organization.
+    Server(ServerId),
+}
+
 /// The organization at whose door somebody came who is not known: to tell it of that, and for nothing else.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn org_at(db: &Db, door: &tenancy::OrgRef) -> ActionResult<Option<OrgScope>> {
+pub async fn org_at(db: &Db, door: &Door) -> ActionResult<Option<OrgScope>> {
     let mut tx = SystemTx::begin(db).await?;
-    let org = tenancy::store::orgs::find_for_operator(&mut tx, door).await?;
+    let org = match door {
+        Door::Org(org) => Some(org.clone()),
+        Door::Server(server) => {
+            servers::store::servers::org_of(&mut tx, *server).await?.map(tenancy::OrgRef::Id)
+        }
+    };
+    let org = match org {
+        Some(org) => tenancy::store::orgs::find_for_operator(&mut tx, &org).await?,
+        None => None,
+    };
     tx.done().await?;
     Ok(org.filter(|org| org.deleted_at.is_none()).map(|org| OrgScope::proven(org.id)))
 }

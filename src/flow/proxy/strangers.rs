@@ -20,13 +20,15 @@ use crate::{
         ids::EventId,
         trace::{Finding, Fixer, Step, Trace},
     },
-    domain::{
-        audit::{CallEntry, CallPart, Entry, Who},
-        tenancy::OrgRef,
-    },
+    domain::audit::{CallEntry, CallPart, Entry, Who},
     flow::{
         fault::ActionResult,
-        proxy::{ask::Ask, recorder::Recorder, refusal::Refusal, snapshots},
+        proxy::{
+            ask::{Ask, Endpoint},
+            recorder::Recorder,
+            refusal::Refusal,
+            snapshots::{self, Door},
+        },
     },
     io::db::Db,
 };
@@ -50,14 +52,18 @@ pub struct Strangers {
 /// Where somebody came, and from where.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Place {
-    door: OrgRef,
+    door: Door,
     ip: Option<IpAddr>,
 }
 
 impl Place {
-    /// Who names no organization comes to nobody's door.
+    /// What names neither an organization nor a server is nobody's door.
     fn of(ask: &Ask) -> Option<Self> {
-        let door = ask.endpoint.org()?.parse().ok()?;
+        let door = match &ask.endpoint {
+            Endpoint::All { org } | Endpoint::Server { org, .. } => Door::Org(org.parse().ok()?),
+            Endpoint::ServerById { server } => Door::Server(server.parse().ok()?),
+            Endpoint::Within { server, .. } => Door::Server(*server),
+        };
         Some(Self { door, ip: ask.origin.ip })
     }
 }
@@ -169,7 +175,7 @@ mod tests {
     use super::*;
 
     fn place(n: u32) -> Place {
-        Place { door: "acme".parse().unwrap(), ip: Some(IpAddr::from(n.to_be_bytes())) }
+        Place { door: Door::Org("acme".parse().unwrap()), ip: Some(IpAddr::from(n.to_be_bytes())) }
     }
 
     #[test]

@@ -14,19 +14,34 @@ pub enum Missing {
     Account,
     /// An account that has to be connected again.
     Reauth,
+    /// An account that is switched on.
+    Off,
     /// What an account was granted is too little for the tool.
     Scopes,
+    /// What a tool needs and the provider did not grant although it was asked.
+    Withheld,
     /// A provider that answers.
     Provider,
     /// A provider that takes the client registered here.
     Client,
+    /// A provider whose address may be called from here.
+    Address,
 }
 
 impl Missing {
     /// All kinds.
     #[cfg(test)]
-    pub const ALL: [Self; 6] =
-        [Self::Secret, Self::Account, Self::Reauth, Self::Scopes, Self::Provider, Self::Client];
+    pub const ALL: [Self; 9] = [
+        Self::Secret,
+        Self::Account,
+        Self::Reauth,
+        Self::Off,
+        Self::Scopes,
+        Self::Withheld,
+        Self::Provider,
+        Self::Client,
+        Self::Address,
+    ];
 
     /// The stable code.
     pub const fn code(self) -> &'static str {
@@ -34,9 +49,12 @@ impl Missing {
             Self::Secret => "secret_missing",
             Self::Account => "account_not_connected",
             Self::Reauth => "account_needs_reauth",
+            Self::Off => "account_switched_off",
             Self::Scopes => "account_lacks_scopes",
+            Self::Withheld => "account_scopes_withheld",
             Self::Provider => "provider_away",
             Self::Client => "provider_refuses_client",
+            Self::Address => "provider_address_refused",
         }
     }
 
@@ -44,7 +62,9 @@ impl Missing {
     pub const fn mark(self) -> &'static str {
         match self {
             Self::Secret | Self::Account | Self::Reauth | Self::Scopes => "[CONNECT ACCOUNT]",
-            Self::Provider | Self::Client => "[PORTREEVE DENIED]",
+            Self::Off | Self::Withheld | Self::Provider | Self::Client | Self::Address => {
+                "[PORTREEVE DENIED]"
+            }
         }
     }
 
@@ -54,9 +74,11 @@ impl Missing {
             Self::Secret => "every secret that the server asks for",
             Self::Account => "a connected account",
             Self::Reauth => "an account whose tokens the provider renews",
-            Self::Scopes => "an account that was granted what the tool needs",
+            Self::Off => "an account that is switched on",
+            Self::Scopes | Self::Withheld => "an account that was granted what the tool needs",
             Self::Provider => "a provider that answers",
             Self::Client => "a client that the provider takes",
+            Self::Address => "a provider whose address may be called",
         }
     }
 

@@ -80,8 +80,8 @@ impl Armed {
     /// # Errors
     /// Why no tokens came, sorted.
     pub async fn ask(&self, egress: &Egress, request: &Request) -> Result<TokenAnswer, TokenFailure> {
-        let (status, body) = send(egress, request).await?;
-        self.template.read(status, &body)
+        let reply = send(egress, request).await?;
+        self.template.read(reply.status, &reply.body).map_err(|failure| failure.after(reply.wait))
     }
 
     /// Whether the provider takes a token: asked at where it says whose account it is.
@@ -90,8 +90,8 @@ impl Armed {
         let mut told = Recognized::Unasked;
         for request in self.template.account(&account).unwrap_or_default() {
             told = match send(egress, &request).await {
-                Ok((200..=299, _)) => Recognized::Taken,
-                Ok((status, _)) => return Recognized::Refused(status),
+                Ok(reply) if reply.is_success() => Recognized::Taken,
+                Ok(reply) => return Recognized::Refused(reply.status),
                 Err(_) => return Recognized::Silent,
             };
         }

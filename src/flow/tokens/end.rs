@@ -65,7 +65,7 @@ pub async fn end_upstream(egress: &Egress, armed: &Armed, pair: &Pair, facts: &F
         Account { client: &armed.client, access: &pair.access, refresh: pair.refresh.as_ref(), facts };
     let Ok(Some(request)) = armed.template.revoke(&account) else { return UpstreamEnd::Failed };
     match tokio::time::timeout(WITHIN, send(egress, &request)).await {
-        Ok(Ok((200..=299, _))) => UpstreamEnd::Ended,
+        Ok(Ok(reply)) if reply.is_success() => UpstreamEnd::Ended,
         _ => UpstreamEnd::Failed,
     }
 }

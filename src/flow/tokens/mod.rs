@@ -12,9 +12,11 @@ mod armed;
 mod end;
 mod farewell;
 mod keep;
+mod lapse;
 mod pair;
 mod refresh;
 mod send;
+mod trouble;
 
 use std::{
     collections::HashMap,
@@ -29,7 +31,7 @@ use crate::{
         ids::{ConnectionId, ProviderId, ReplicaId},
         secret::Secret,
     },
-    domain::vault::Vault,
+    domain::{connections::Blocked, vault::Vault},
     flow::letters::Post,
     io::{db::Db, net::client::Egress},
 };
@@ -38,6 +40,7 @@ pub use armed::{Armed, Recognized};
 pub use end::{END_TOKEN, END_TOKENS, UpstreamEnd, end_due, end_one, end_upstream};
 pub use farewell::Farewell;
 pub use keep::{RENEW_TOKEN, RENEW_TOKENS, renew_due, renew_one};
+pub use lapse::{LAPSE_TOKEN, LAPSE_TOKENS, lapse_due, lapse_one};
 pub use pair::{Pair, stored};
 pub use send::send;
 
@@ -84,6 +87,13 @@ pub struct LiveToken {
     pub version: i64,
 }
 
+impl LiveToken {
+    /// Whether it came after another of the same connection.
+    pub fn is_after(&self, other: &Self) -> bool {
+        self.connection == other.connection && self.version > other.version
+    }
+}
+
 /// Why a connection gives no token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoToken {
@@ -96,9 +106,26 @@ pub enum NoToken {
     /// The provider refuses the client that an admin registered.
     #[error("the provider refuses the registered client")]
     Broken,
-    /// It was ended, or switched off.
+    /// The rules of this installation refuse the provider's address.
+    #[error("the provider's address may not be called from here")]
+    Barred,
+    /// It was switched off.
+    #[error("the account is switched off")]
+    Off,
+    /// It was ended.
     #[error("the account is not connected any more")]
     Gone,
+}
+
+impl NoToken {
+    /// Of an account that rests after a failure.
+    const fn resting(blocked: Option<Blocked>) -> Self {
+        match blocked {
+            Some(Blocked::Client) => Self::Broken,
+            Some(Blocked::Address) => Self::Barred,
+            None => Self::Away,
+        }
+    }
 }
 
 impl Tokens {

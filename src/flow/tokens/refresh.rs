@@ -6,25 +6,16 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use crate::{
-    base::{
-        crypto::random,
-        email::Email,
-        ids::ConnectionId,
-        page::{MAX_LIMIT, PageRequest},
-        permission::Role,
-        secret::Secret,
-    },
+    base::{crypto::random, ids::ConnectionId, secret::Secret},
     domain::{
-        audit::{self, Entry, Unrecorded, Who},
+        audit::{self, Unrecorded},
         connections::{
-            Aftermath, Connection, ConnectionState, Freshness, HeldAccount, MOST_PRESENTED, Obtaining,
+            Aftermath, ConnectionState, Freshness, HeldAccount, MOST_PRESENTED, Obtaining,
             store::{accounts, held, leases, noted},
         },
-        tenancy::{MemberFilter, store as tenancy},
     },
     flow::{
         fault::{ActionError, ActionResult},
-        letters::{AccountReconnect, Letter, Line, ProviderRefused},
         tokens::{Armed, LiveToken, NoToken, Pair, Recognized, Tokens, send, stored},
     },
     io::db::{OrgScope, OrgTx, Tx},
@@ -34,8 +25,6 @@ use crate::{
     },
 };
 
-/// What refreshes by itself, in the record.
-const REFRESH: &str = "token refresh";
 /// How long a lease holds: longer than a provider may take, and the storing of what it answered.
 const LEASE: Duration = Duration::from_secs(40);
 /// How long a new token is waited for, whoever fetches it.
@@ -44,8 +33,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(100);
 /// A token that was certain to work so lately is not looked at because a server refused it.
 const FRESH: time::Duration = time::Duration::seconds(60);
-/// For how long a refusal of the registered client is no news.
-const NEWS_FOR: time::Duration = time::Duration::days(1);
 /// How often storing what came is tried, and how long is waited before it is tried again.
 const STORE_TRIES: u32 = 20;
 const STORE_PAUSE: Duration = Duration::from_millis(500);
@@ -68,7 +55,8 @@ impl Tokens {
     pub async fn live(&self, scope: OrgScope, held: &HeldAccount) -> ActionResult<Fetched> {
         match held.state {
             ConnectionState::NeedsReauth => return Ok(Err(NoToken::Reauth)),
-            ConnectionState::Revoked | ConnectionState::Disabled => return Ok(Err(NoToken::Gone)),
+            ConnectionState::Disabled => return Ok(Err(NoToken::Off)),
+            ConnectionState::Revoked => return Ok(Err(NoToken::Gone)),
             ConnectionState::Active | ConnectionState::Refreshing | ConnectionState::ErrorBackoff => {}
         }
         let now = self.parts().clock.now();
@@ -80,7 +68,10 @@ impl Tokens {
                 }
                 self.opened(scope, held).await.map(Ok)
             }
-            Freshness::Ended => Ok(Err(NoToken::Reauth)),
+            Freshness::Ended => {
+                self.lapsed(scope, held).await?;
+                Ok(Err(NoToken::Reauth))
+            }
             Freshness::Stale => self.renewed(scope, held.id, held.token_version).await,
         }
     }
@@ -100,28 +91,69 @@ impl Tokens {
         }
     }
 
+    /// A token in place of the one of this version, which a server refused, for a request that may be sent once more: fetched at
+    /// most once, and waited for. Nothing where a server would refuse another as well, and where none comes.
+    ///
+    /// # Errors
+    /// As [`Tokens::live`].
+    pub async fn replaced(
+        &self,
+        scope: OrgScope,
+        id: ConnectionId,
+        version: i64,
+    ) -> ActionResult<Option<LiveToken>> {
+        let Some(held) = self.read(scope, id).await? else { return Ok(None) };
+        let is_newer = held.token_version > version;
+        if !is_newer && self.is_certain(&held) {
+            return Ok(None);
+        }
+        if !is_newer && !held.has_refresh {
+            self.look_meanwhile(scope, held);
+            return Ok(None);
+        }
+        Ok(self.renewed(scope, id, version).await?.ok())
+    }
+
     /// A server refused the token of this version although it should live: a new one is fetched meanwhile, once; where even a
     /// fresh one is refused, another would be as well. Where none can be fetched, the provider is asked whether it still takes
-    /// the one there is: a server alone makes nobody connect again.
-    pub fn refused(&self, scope: OrgScope, id: ConnectionId, version: i64) {
+    /// the one there is: a server alone makes nobody connect again. Whether another call may pass in a moment.
+    pub async fn refused(&self, scope: OrgScope, id: ConnectionId, version: i64) -> bool {
+        let held = match self.read(scope, id).await {
+            Ok(Some(held)) => held,
+            Ok(None) => return false,
+            Err(error) => {
+                tracing::warn!(%error, connection = %id, "a refused token cannot be renewed");
+                return false;
+            }
+        };
+        let now = self.parts().clock.now();
+        if held.token_version > version {
+            return true;
+        }
+        if self.is_certain(&held) {
+            return false;
+        }
+        let is_renewed = held.has_refresh && !held.is_resting(now);
+        self.look_meanwhile(scope, held);
+        is_renewed
+    }
+
+    /// Whether its token was certain to work so lately that another would fare no better. One that is past its end is none.
+    fn is_certain(&self, held: &HeldAccount) -> bool {
+        let now = self.parts().clock.now();
+        let has_ended = held.expires_at.is_some_and(|ends| ends <= now);
+        !has_ended && now - held.last_ok_at.unwrap_or(held.issued_at) < FRESH
+    }
+
+    /// Fetches a new token for one that a server refused, or asks the provider about it, while nobody waits.
+    fn look_meanwhile(&self, scope: OrgScope, held: HeldAccount) {
+        if held.has_refresh {
+            return self.renew_meanwhile(scope, &held);
+        }
         let this = self.clone();
         self.parts().tasks.spawn(async move {
-            let renewed = async {
-                let Some(held) = this.read(scope, id).await? else { return Ok(()) };
-                let since = held.last_ok_at.unwrap_or(held.issued_at);
-                if held.token_version != version || this.parts().clock.now() - since < FRESH {
-                    return Ok(());
-                }
-                // What comes of it stands with the connection.
-                if held.has_refresh {
-                    let _ = this.take_turn(scope, id, version).await?;
-                } else {
-                    this.ask(scope, &held).await?;
-                }
-                Ok::<_, ActionError>(())
-            };
-            if let Err(error) = renewed.await {
-                tracing::warn!(%error, connection = %id, "a refused token cannot be renewed");
+            if let Err(error) = this.ask(scope, &held).await {
+                tracing::warn!(%error, connection = %held.id, "a provider cannot be asked about a refused token");
             }
         });
     }
@@ -138,8 +170,12 @@ impl Tokens {
         match armed.recognizes(&self.parts().egress, &token, &held.facts).await {
             Recognized::Refused(status @ 401) => {
                 let code = Some("token_refused".to_owned());
-                let failure =
-                    TokenFailure { kind: FailureKind::DeadGrant, status: Some(status), code, words: None };
+                let failure = TokenFailure {
+                    kind: FailureKind::DeadGrant,
+                    status: Some(status),
+                    code,
+                    ..TokenFailure::lost()
+                };
                 self.fail(scope, held, Aftermath::Reauth, &failure).await?;
             }
             Recognized::Taken => {
@@ -186,19 +222,20 @@ impl Tokens {
         let mut ready = None;
         loop {
             let Some(held) = self.read(scope, id).await? else { return Ok(Err(NoToken::Gone)) };
-            if held.token_version > seen {
-                return self.opened(scope, &held).await.map(Ok);
-            }
             match held.state {
                 ConnectionState::NeedsReauth => return Ok(Err(NoToken::Reauth)),
-                ConnectionState::Revoked | ConnectionState::Disabled => return Ok(Err(NoToken::Gone)),
+                ConnectionState::Disabled => return Ok(Err(NoToken::Off)),
+                ConnectionState::Revoked => return Ok(Err(NoToken::Gone)),
                 ConnectionState::Active | ConnectionState::Refreshing | ConnectionState::ErrorBackoff => {}
+            }
+            if held.token_version > seen {
+                return self.opened(scope, &held).await.map(Ok);
             }
             if !held.has_refresh {
                 return Ok(Err(NoToken::Reauth));
             }
             if held.is_resting(self.parts().clock.now()) {
-                return Ok(Err(NoToken::Away));
+                return Ok(Err(NoToken::resting(held.blocked)));
             }
             // All that is needed is at hand before the sending is counted: what counts was sent, or was about to be.
             if ready.is_none() {
@@ -289,11 +326,11 @@ impl Tokens {
             };
             let now = self.parts().clock.now();
             // What may be asked for again and again leaves no doubt: nothing is lost where an answer is.
-            let kind = match (failure.kind, refresh) {
-                (FailureKind::Unknown, None) => FailureKind::Transient,
-                (kind, _) => kind,
+            let failure = match (failure.kind, refresh) {
+                (FailureKind::Unknown, None) => TokenFailure { kind: FailureKind::Transient, ..failure },
+                (_, _) => failure,
             };
-            let aftermath = Aftermath::of(kind, held.failures, presented, now, chance());
+            let aftermath = Aftermath::of(&failure, held.failures, presented, now, chance());
             if aftermath == Aftermath::Again {
                 let mut tx = OrgTx::begin(&self.parts().db, scope).await?;
                 let may = leases::again(&mut tx, held, self.0.process, seconds(LEASE)).await?;
@@ -357,98 +394,6 @@ impl Tokens {
             access: Secret::clone(&pair.access),
             version: held.token_version + 1,
         }))
-    }
-
-    async fn fail(
-        &self,
-        scope: OrgScope,
-        held: &HeldAccount,
-        aftermath: Aftermath,
-        failure: &TokenFailure,
-    ) -> ActionResult<NoToken> {
-        let now = self.parts().clock.now();
-        let code = failure.code.as_deref().unwrap_or_else(|| failure.kind.as_str());
-        let failed = leases::Failed {
-            aftermath,
-            is_unleased: failure.kind == FailureKind::Unknown
-                && aftermath.is_doubtful()
-                && held.presented >= MOST_PRESENTED,
-            is_unsent: *failure == TokenFailure::unsent(),
-            code: &code.chars().take(100).collect::<String>(),
-            words: failure.words.as_deref().unwrap_or_default(),
-        };
-        let is_broken_client = failure.kind == FailureKind::BrokenClient;
-        let mut tx = OrgTx::begin(&self.parts().db, scope).await?;
-        // One refusal is every account's; the first of a day is on record and told, the others are on their pages.
-        let is_news = is_broken_client
-            && !noted::was_refused_since(&mut tx, held.provider, failed.code, now - NEWS_FOR).await?;
-        let is_stored = leases::fail(&mut tx, held, failed, now).await?;
-        if !is_stored {
-            tx.done().await?;
-            // Somebody else brought a pair, or it was ended.
-            return Ok(NoToken::Away);
-        }
-        let seen = accounts::find(&mut tx, held.id).await?.ok_or(ActionError::Changed)?;
-        if aftermath == Aftermath::Reauth {
-            self.tell(&mut tx, &seen).await?;
-            let entry = Entry::admin("connection.needs_reauth", &Who::system(REFRESH)).target(
-                "connection",
-                seen.id,
-                seen.title(),
-            );
-            let entry = match seen.owner.user() {
-                Some(user) => entry.about(user),
-                None => entry,
-            };
-            audit::commit(tx, now, vec![entry.failed().note(failed.code)]).await?;
-            return Ok(NoToken::Reauth);
-        }
-        if is_news {
-            self.alert(&mut tx, &seen, failed.code).await?;
-            let entry = Entry::admin("provider.refused", &Who::system(REFRESH)).target(
-                "provider",
-                seen.provider,
-                &seen.provider_slug,
-            );
-            audit::commit(tx, now, vec![entry.failed().note(failed.code)]).await?;
-        } else {
-            audit::commit_unrecorded(tx, Unrecorded::TokenRefresh).await?;
-        }
-        Ok(if is_broken_client { NoToken::Broken } else { NoToken::Away })
-    }
-
-    /// Writes to whoever has to connect it again.
-    async fn tell(&self, tx: &mut OrgTx, seen: &Connection) -> ActionResult<()> {
-        let Some(user) = seen.owner.user().or(seen.connected_by) else { return Ok(()) };
-        let Some(member) = tenancy::members::find(tx, user).await? else { return Ok(()) };
-        let Ok(email) = member.email.parse::<Email>() else { return Ok(()) };
-        let Some(org) = tenancy::orgs::find(tx).await? else { return Ok(()) };
-        let letter = Letter::AccountReconnect(AccountReconnect {
-            provider: Line::of(&seen.provider_name),
-            account: Line::of(seen.title()),
-            page: format!("{}/me/accounts/{}/{}", self.parts().base_url, org.slug, seen.id),
-        });
-        self.parts().post.queue(tx, &email, &letter).await?;
-        Ok(())
-    }
-
-    /// Writes to the owners and admins that the provider refuses the registered client.
-    async fn alert(&self, tx: &mut OrgTx, seen: &Connection, code: &str) -> ActionResult<()> {
-        let Some(org) = tenancy::orgs::find(tx).await? else { return Ok(()) };
-        let letter = Letter::ProviderRefused(ProviderRefused {
-            org: Line::of(&org.name),
-            provider: Line::of(&seen.provider_name),
-            code: Line::of(code),
-            page: format!("{}/o/{}/providers/{}", self.parts().base_url, org.slug, seen.provider_slug),
-        });
-        for role in [Role::Owner, Role::Admin] {
-            let filter = MemberFilter { role: Some(role), ..MemberFilter::default() };
-            let page = PageRequest { limit: MAX_LIMIT, after: None };
-            let members = tenancy::members::list(tx, &filter, &page).await?.items;
-            let to = members.iter().map(|member| member.email.as_str());
-            self.parts().post.queue_for(tx, to, &letter).await?;
-        }
-        Ok(())
     }
 }
 

@@ -1,6 +1,11 @@
 //! Brings the schema up to date, as the owner role.
 
+use std::error::Error;
+
 use sqlx::{Connection, PgConnection, migrate::MigrateError, postgres::PgConnectOptions};
+
+/// The SQLSTATE of a right that is missing (Postgres manual, appendix A).
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
@@ -22,19 +27,43 @@ pub enum SchemaError {
     /// The database cannot be reached.
     #[error("the database cannot be reached")]
     Away(#[source] sqlx::Error),
+    /// The role that was to migrate does not own the database.
+    #[error("the role {role} may not change the schema")]
+    NotTheOwner {
+        /// The role.
+        role: String,
+        /// What it may not do.
+        source: Box<MigrateError>,
+    },
     /// A migration failed.
     #[error("a migration failed")]
     Failed(#[source] Box<MigrateError>),
 }
 
-impl From<MigrateError> for SchemaError {
-    fn from(error: MigrateError) -> Self {
+impl SchemaError {
+    /// What stopped a migration that `role` was running.
+    fn of_migration(role: &str, error: MigrateError) -> Self {
         match error {
             MigrateError::VersionMissing(version) => Self::Newer(version),
             MigrateError::VersionMismatch(version) => Self::Differs(version),
+            other if lacks_right(&other) => {
+                Self::NotTheOwner { role: role.to_owned(), source: Box::new(other) }
+            }
             other => Self::Failed(Box::new(other)),
         }
     }
+}
+
+/// Whether Postgres refused a migration for want of a right.
+fn lacks_right(error: &MigrateError) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(sqlx::Error::Database(db)) = error.downcast_ref() {
+            return db.code().as_deref() == Some(INSUFFICIENT_PRIVILEGE);
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Creates the serving roles where they are missing and applies every missing migration.
@@ -46,7 +75,8 @@ impl From<MigrateError> for SchemaError {
 pub async fn migrate(owner: &PgConnectOptions) -> Result<(), SchemaError> {
     let mut conn = PgConnection::connect_with(owner).await.map_err(SchemaError::Away)?;
     create_roles(&mut conn).await?;
-    MIGRATIONS.run(&mut conn).await?;
+    let done = MIGRATIONS.run(&mut conn).await;
+    done.map_err(|error| SchemaError::of_migration(owner.get_username(), error))?;
     conn.close().await.map_err(SchemaError::Away)
 }
 
@@ -67,7 +97,7 @@ async fn create_roles(conn: &mut PgConnection) -> Result<(), SchemaError> {
     .await;
     match made {
         Ok(_) => Ok(()),
-        Err(sqlx::Error::Database(db)) if db.code().as_deref() == Some("42501") => {
+        Err(sqlx::Error::Database(db)) if db.code().as_deref() == Some(INSUFFICIENT_PRIVILEGE) => {
             Err(SchemaError::RolesMissing)
         }
         Err(error) => Err(SchemaError::Away(error)),

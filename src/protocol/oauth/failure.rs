@@ -1,6 +1,6 @@
 //! Sorting what kept a token from coming, by what is to be done about it.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde_json::Value;
 
@@ -43,6 +43,8 @@ pub struct TokenFailure {
     pub code: Option<String>,
     /// The provider's own words, cleaned and without anything that looks like a token.
     pub words: Option<String>,
+    /// How long the provider asks to be left alone, where it cannot answer now and says so.
+    pub wait: Option<Duration>,
 }
 
 /// Codes that say that the grant, the code or the refresh token is of no use any more.
@@ -90,37 +92,48 @@ const CODE_KEYS: [&str; 6] = ["error", "error_code", "errorCode", "code", "type"
 const WORD_KEYS: [&str; 5] = ["error_description", "error_message", "message", "detail", "reason"];
 
 impl TokenFailure {
+    const fn plain(kind: FailureKind, status: Option<u16>) -> Self {
+        Self { kind, status, code: None, words: None, wait: None }
+    }
+
+    /// The same, of a provider that asks to be left alone for so long. What does not pass is not waited for.
+    #[must_use]
+    pub fn after(self, wait: Option<Duration>) -> Self {
+        let wait = wait.filter(|_| self.kind == FailureKind::Transient);
+        Self { wait, ..self }
+    }
+
     /// The request never left, or nothing at all came back before it was sent.
     pub const fn unsent() -> Self {
-        Self { kind: FailureKind::Transient, status: None, code: None, words: None }
+        Self::plain(FailureKind::Transient, None)
     }
 
     /// The request was sent and the answer was lost.
     pub const fn lost() -> Self {
-        Self { kind: FailureKind::Unknown, status: None, code: None, words: None }
+        Self::plain(FailureKind::Unknown, None)
     }
 
     /// An answer that says that all is well and holds no token that can be used.
     pub(super) const fn unreadable(status: u16) -> Self {
-        Self { kind: FailureKind::Unknown, status: Some(status), code: None, words: None }
+        Self::plain(FailureKind::Unknown, Some(status))
     }
 
     /// A page for people in place of an answer.
     pub(super) const fn page(status: u16) -> Self {
-        Self { kind: FailureKind::Transient, status: Some(status), code: None, words: None }
+        Self::plain(FailureKind::Transient, Some(status))
     }
 
     /// Tokens of a kind that cannot be sent to anybody.
     pub(super) fn unusable(status: u16) -> Self {
         let code = Some("unsupported_token_type".to_owned());
-        Self { kind: FailureKind::BrokenClient, status: Some(status), code, words: None }
+        Self { code, ..Self::plain(FailureKind::BrokenClient, Some(status)) }
     }
 
     /// An answer that refuses.
     pub(super) fn of(status: u16, answer: Option<&Document>) -> Self {
         let (code, words) = answer.map_or((None, None), |answer| told(answer.value()));
         let kind = sort(status, code.as_deref());
-        Self { kind, status: Some(status), code, words }
+        Self { code, words, ..Self::plain(kind, Some(status)) }
     }
 }
 

@@ -33,6 +33,8 @@ pub fn routes() -> Routes {
     let tried =
         Effect::Unrecorded("nothing of the account is changed; a token that is renewed is the same account");
     let ended = Effect::Records(&["connection.ended", "connection.ended_upstream"]);
+    let (off, on) =
+        (Effect::Records(&["connection.switched_off"]), Effect::Records(&["connection.switched_on"]));
     Routes::default()
         .api(
             Operation::get(ALL, "listConnections")
@@ -82,6 +84,20 @@ pub fn routes() -> Routes {
                 .needs(own)
                 .gives::<ProbeView>(StatusCode::OK),
             refresh,
+        )
+        .api(
+            Operation::post("/orgs/{org}/connections/{connection}/disable", "disableConnection", off)
+                .about(TAG, "Switch it off: no call is made with it until it is switched on; its tokens stay")
+                .needs(own)
+                .gives::<ConnectionView>(StatusCode::OK),
+            disable,
+        )
+        .api(
+            Operation::post("/orgs/{org}/connections/{connection}/enable", "enableConnection", on)
+                .about(TAG, "Switch it on again; what an admin switched off, an admin switches on")
+                .needs(own)
+                .gives::<ConnectionView>(StatusCode::OK),
+            enable,
         )
         .api(
             Operation::post("/orgs/{org}/connections/{connection}/disconnect", "disconnectAccount", ended)
@@ -387,6 +403,16 @@ async fn test(cx: KeyAsk, Path((_, id)): Path<(String, String)>) -> ApiResult {
 
 async fn refresh(cx: KeyAsk, Path((_, id)): Path<(String, String)>) -> ApiResult {
     Ok(json::plain(StatusCode::OK, &ProbeView::from(connections::probe(&cx, &id, true).await?)))
+}
+
+async fn disable(cx: KeyAsk, Path((_, id)): Path<(String, String)>) -> ApiResult {
+    let connection = connections::switch_off(&cx, &id).await?;
+    Ok(json::one(StatusCode::OK, &ConnectionView::from(connection)))
+}
+
+async fn enable(cx: KeyAsk, Path((_, id)): Path<(String, String)>) -> ApiResult {
+    let connection = connections::switch_on(&cx, &id).await?;
+    Ok(json::one(StatusCode::OK, &ConnectionView::from(connection)))
 }
 
 async fn disconnect(cx: KeyAsk, Path((_, id)): Path<(String, String)>) -> ApiResult {

@@ -1,5 +1,7 @@
 //! `events` of the JSON API: the audit log and its exports.
 
+mod call;
+
 use axum::{extract::Path, http::StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,7 @@ use crate::{
         events::{self, EventInput, Seen},
         export::{self, Format},
     },
+    web::api::events::call::CallView,
     web::kit::{
         ask::KeyAsk,
         download::download,
@@ -66,7 +69,7 @@ struct FilterQuery {
     #[schemars(extend("enum" = ["admin", "auth", "call"]))]
     kind: Option<String>,
     /// Only events that ended like this.
-    #[schemars(extend("enum" = ["done", "refused", "failed"]))]
+    #[schemars(extend("enum" = ["allowed", "done", "refused", "failed", "unknown"]))]
     decision: Option<String>,
     /// What a person did or what was done to them, by id; or a part of the name of the one who acted.
     #[schemars(length(max = 200))]
@@ -77,6 +80,12 @@ struct FilterQuery {
     /// The id of the thing it was done to, or a part of its name.
     #[schemars(length(max = 200))]
     target: Option<String>,
+    /// A server's id or short name: what concerned it, or anything of it.
+    #[schemars(length(max = 100))]
+    server: Option<String>,
+    /// The name of a tool, prompt or resource that was called.
+    #[schemars(length(max = 200))]
+    tool: Option<String>,
     /// The id of the request.
     #[schemars(length(max = 100))]
     request: Option<String>,
@@ -102,7 +111,7 @@ struct FilterQuery {
     #[schemars(length(max = 200))]
     not_target: Option<String>,
     /// Nothing that ended like this.
-    #[schemars(extend("enum" = ["done", "refused", "failed"]))]
+    #[schemars(extend("enum" = ["allowed", "done", "refused", "failed", "unknown"]))]
     not_decision: Option<String>,
     /// Nothing from this address or network.
     #[schemars(length(max = 60))]
@@ -116,6 +125,8 @@ impl From<FilterQuery> for EventInput {
             person: query.person,
             action: query.action,
             target: query.target,
+            server: query.server,
+            tool: query.tool,
             decision: query.decision,
             request: query.request,
             from: query.from,
@@ -185,7 +196,7 @@ struct EventView {
     #[schemars(with = "String", extend("enum" = ["admin", "auth", "call"]))]
     kind: EventKind,
     action: String,
-    #[schemars(with = "String", extend("enum" = ["done", "refused", "failed"]))]
+    #[schemars(with = "String", extend("enum" = ["allowed", "done", "refused", "failed", "unknown"]))]
     decision: Decision,
     actor: ActorView,
     /// The person it is about.
@@ -209,6 +220,8 @@ struct EventDetailView {
     note: Option<String>,
     /// The caller's software, as it named itself.
     agent: Option<String>,
+    /// What is recorded of a call, and each step of its decision; null for all other events.
+    call: Option<CallView>,
     proof: ProofView,
 }
 
@@ -267,8 +280,8 @@ impl From<EventRow> for EventView {
 impl From<Seen> for EventDetailView {
     fn from(seen: Seen) -> Self {
         let record = seen.detail.record;
-        let (before, after, note, origin) = record.map_or((None, None, None, None), |record| {
-            (record.before, record.after, record.note, record.origin)
+        let (before, after, note, origin, call) = record.map_or((None, None, None, None, None), |record| {
+            (record.before, record.after, record.note, record.origin, record.call)
         });
         let holds = seen.proof.checkpoint_holds;
         let checkpoint = seen.proof.checkpoint.map(|made| CheckpointView {
@@ -284,6 +297,7 @@ impl From<Seen> for EventDetailView {
             after,
             note,
             agent: origin.and_then(|origin| origin.agent),
+            call: call.map(|call| CallView::from(*call)),
             proof: ProofView {
                 hash: seen.proof.hash.to_string(),
                 prev_hash: seen.proof.prev_hash.to_string(),

@@ -15,6 +15,7 @@ use crate::{
         actions::{
             members::{self, MemberEntry},
             offboarding::{self, Departure},
+            suspension,
         },
         leaver::Ending,
     },
@@ -62,6 +63,32 @@ pub fn routes() -> Routes {
             offboard,
         )
         .api(
+            Operation::post(
+                "/orgs/{org}/members/{member}/suspend",
+                "suspendMember",
+                Effect::Records(&["member.suspended"]),
+            )
+            .about(
+                "Members",
+                "Keep a member out: they, their keys and their agents are refused until they are resumed",
+            )
+            .needs(Permission::MembersWrite)
+            .takes::<SuspendBody>()
+            .gives::<MemberView>(StatusCode::OK),
+            suspend,
+        )
+        .api(
+            Operation::post(
+                "/orgs/{org}/members/{member}/resume",
+                "resumeMember",
+                Effect::Records(&["member.resumed"]),
+            )
+            .about("Members", "Let a member in again who is suspended")
+            .needs(Permission::MembersWrite)
+            .gives::<MemberView>(StatusCode::OK),
+            resume,
+        )
+        .api(
             Operation::get("/orgs/{org}/members/{member}/offboard", "previewOffboarding")
                 .about("Members", "Tell what would end if a member were off-boarded")
                 .needs(Permission::MembersWrite)
@@ -81,6 +108,12 @@ struct MemberView {
     teams: Vec<PlaceView>,
     /// Whether they have a passkey or an authenticator app.
     has_second_factor: bool,
+    /// Since when an admin keeps them out; null where nobody does.
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    suspended_at: Option<OffsetDateTime>,
+    /// Why; empty where no reason was given.
+    suspended_reason: String,
     /// When they were last seen in this organization, to about five minutes.
     #[serde(with = "time::serde::rfc3339::option")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
@@ -116,6 +149,8 @@ impl From<MemberEntry> for MemberView {
             role: entry.member.role,
             teams: entry.teams.into_iter().map(place).collect(),
             has_second_factor: entry.has_second_factor,
+            suspended_at: entry.suspension.as_ref().map(|one| one.at),
+            suspended_reason: entry.suspension.map(|one| one.reason).unwrap_or_default(),
             last_seen_at: entry.member.last_seen_at,
             created_at: entry.member.created_at,
             updated_at: entry.member.updated_at,
@@ -198,6 +233,17 @@ struct MemberChangeBody {
     role: Option<Role>,
 }
 
+/// Why somebody is kept out.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "MemberSuspension")]
+struct SuspendBody {
+    /// They read it.
+    #[serde(default)]
+    #[schemars(length(max = 500))]
+    reason: String,
+}
+
 async fn list(cx: KeyAsk, Params(query): Params<MemberQuery>) -> ApiResult {
     let filter = MemberFilter { q: search(query.q)?, role: query.role, team: None };
     let page = members::list(&cx, &filter, &query.page.parse()?).await?;
@@ -216,6 +262,18 @@ async fn change(
 ) -> ApiResult {
     let changed = members::change_role(&cx, &member, body.role.map(Role::as_str), seen).await?;
     Ok(json::one(StatusCode::OK, &MemberView::from(changed.entry)))
+}
+
+async fn suspend(
+    cx: KeyAsk,
+    Path((_, member)): Path<(String, String)>,
+    Body(body): Body<SuspendBody>,
+) -> ApiResult {
+    Ok(json::one(StatusCode::OK, &MemberView::from(suspension::suspend(&cx, &member, &body.reason).await?)))
+}
+
+async fn resume(cx: KeyAsk, Path((_, member)): Path<(String, String)>) -> ApiResult {
+    Ok(json::one(StatusCode::OK, &MemberView::from(suspension::resume(&cx, &member).await?)))
 }
 
 async fn preview(cx: KeyAsk, Path((_, member)): Path<(String, String)>) -> ApiResult {

@@ -50,6 +50,8 @@ struct OrgView {
     invitation_hours: i32,
     /// Whether a policy comes into force only when a second person says so.
     publishing_takes_two: bool,
+    /// Whether people may decide what agents in their own name ask, where a rule names them.
+    self_approval: bool,
     #[serde(with = "time::serde::rfc3339")]
     #[schemars(with = "String", extend("format" = "date-time"))]
     created_at: OffsetDateTime,
@@ -72,6 +74,7 @@ impl From<Org> for OrgView {
             require_second_factor: org.require_second_factor,
             invitation_hours: org.invitation_hours,
             publishing_takes_two: org.publishing_takes_two,
+            self_approval: org.self_approval,
             created_at: org.created_at,
             updated_at: org.updated_at,
             deletion_asked_at: org.deletion_asked_at,
@@ -102,6 +105,8 @@ struct OrgChangeBody {
     invitation_hours: Option<i32>,
     /// Refused while only one person may publish; switched off by owners alone.
     publishing_takes_two: Option<bool>,
+    /// Whether people may decide what agents in their own name ask; switched on by owners alone.
+    self_approval: Option<bool>,
 }
 
 async fn read(cx: KeyAsk) -> ApiResult {
@@ -115,6 +120,7 @@ async fn change(cx: KeyAsk, IfMatch(seen): IfMatch, Body(body): Body<OrgChangeBo
         require_second_factor: body.require_second_factor,
         invitation_hours: body.invitation_hours.map(|hours| hours.to_string()),
         publishing_takes_two: body.publishing_takes_two,
+        self_approval: body.self_approval,
     };
     Ok(json::one(StatusCode::OK, &OrgView::from(orgs::update(&cx, change, seen).await?)))
 }

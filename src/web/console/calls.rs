@@ -6,17 +6,17 @@ use time::OffsetDateTime;
 
 use crate::{
     base::ids::{RequestId, UserId},
-    domain::audit::{Decision, EventDetail, Record},
+    domain::audit::{CallPart, Decision, EventDetail, Record},
     flow::{
         actions::calls::{self, Explained},
         fault::ActionError,
     },
     web::{
         console::{
-            audit::{self, outcome},
+            audit::{self, is_asked, outcome_of},
             me::ask_for_access,
             shell_of,
-            traces::{self, TraceLine},
+            traces::{self, Reader, TraceLine},
         },
         kit::{
             ask::PersonPage,
@@ -64,6 +64,8 @@ struct CallPage {
     simulate: String,
     /// Where access is asked for, where the call was denied to the reader's own agent.
     ask: String,
+    /// Where the reader adds what the call of an agent of theirs lacked, and what is done there.
+    mend: Option<(String, &'static str)>,
 }
 
 async fn show(ask: PersonPage, Path(request): Path<String>) -> PageResult {
@@ -94,9 +96,9 @@ fn ask_for(explained: &Explained, request: RequestId, user: UserId) -> String {
 impl CallPage {
     fn of(shell: Shell, explained: &Explained) -> Self {
         let last = explained.outcome.as_ref().unwrap_or(&explained.intent);
-        let (tone, glyph, word) = outcome(last.row.decision);
-        let call = |detail: &EventDetail| detail.record.clone().and_then(|record| record.call);
-        let trace = call(last).map(|call| call.trace);
+        let (tone, glyph, word) = outcome_of(last);
+        let call = last.record.as_ref().and_then(|record| record.call.as_deref());
+        let reader = Reader { slug: &explained.slug, role: explained.role, is_theirs: explained.is_theirs };
         let log = format!("/o/{}/audit/{}", explained.slug, explained.intent.row.id);
         Self {
             shell,
@@ -107,28 +109,44 @@ impl CallPage {
             at: explained.intent.row.at,
             org: explained.org.clone(),
             advice: advice(last.row.decision),
-            lines: trace
-                .map(|trace| traces::lines(&trace, &explained.slug, explained.role))
-                .unwrap_or_default(),
+            lines: call.map(|call| traces::of_call(call, reader)).unwrap_or_default(),
             facts: facts(explained),
             log: if explained.may_read_log { log } else { String::new() },
             simulate: if explained.may_read_log {
-                audit::simulate(&explained.intent, (&explained.slug, explained.role))
+                audit::simulate(&explained.intent, reader)
             } else {
                 String::new()
             },
             ask: String::new(),
+            mend: call.filter(|_| explained.is_theirs).and_then(mend),
         }
     }
+}
+
+/// Where somebody adds what a call of their agent's lacked, and what is done there.
+fn mend(call: &CallPart) -> Option<(String, &'static str)> {
+    let page = traces::own_page(&call.trace.finding.as_ref()?.actual)?;
+    let deed = match call.code.as_deref()? {
+        "account_not_connected" => "Connect the account",
+        "account_needs_reauth" => "Connect it again",
+        "account_lacks_scopes" => "Grant what is missing",
+        "account_switched_off" => "Switch it on",
+        "secret_missing" => "Add the secret",
+        _ => return None,
+    };
+    Some((page, deed))
 }
 
 fn sentence(intent: &EventDetail, last: &EventDetail) -> String {
     let what = intent.row.target_name.as_deref().filter(|name| !name.is_empty()).unwrap_or("a server");
     let who = &intent.row.actor_name;
+    if is_asked(last) {
+        return format!("{who} asked for {what}, which waits for a human to agree.");
+    }
     match last.row.decision {
         Decision::Allowed => format!("{who} called {what}; the answer is not on record yet."),
         Decision::Done => format!("{who} called {what}, and the server answered."),
-        Decision::Refused => format!("{who} asked for {what}, and the call was refused."),
+        Decision::Refused => format!("{who} asked for {what}, and the call was denied."),
         Decision::Failed => format!("{who} called {what}; the call was allowed and failed."),
         Decision::Unknown => format!("{who} called {what}; how it ended is not known."),
     }
@@ -150,6 +168,7 @@ fn facts(explained: &Explained) -> Vec<(&'static str, String)> {
         explained.outcome.as_ref().and_then(|detail| detail.record.as_ref()?.call.as_ref()?.upstream);
     let mut facts = vec![("Agent", row.actor_name.clone())];
     let mut add = |name, text: Option<String>| facts.extend(text.map(|text| (name, text)));
+    add("Server", explained.server.clone());
     add("Tool", call.and_then(|call| call.subject.clone()));
     add("Method", call.and_then(|call| call.method.clone()));
     add("Class", call.and_then(|call| call.class).map(|class| class.label().to_owned()));
@@ -180,7 +199,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
     };
 
     let page = |decision: Decision, lines: Vec<TraceLine>, text: &str| {
-        let (tone, glyph, outcome) = outcome(decision);
+        let (tone, glyph, outcome) = audit::outcome(decision);
         CallPage {
             shell: shell(Base::Account, "Why a call ended as it did"),
             sentence: text.into(),
@@ -195,6 +214,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
             log: "/o/acme/audit/x".into(),
             simulate: "/o/acme/policies/crew/simulate?event=x".into(),
             ask: "/me/access/acme/new".into(),
+            mend: Some(("/me/accounts/acme/connect/github".into(), "Connect the account")),
         }
     };
     vec![

@@ -11,12 +11,10 @@ use crate::{
         fault::{ActionError, Refused},
     },
     web::{
-        console::{
-            shell_of,
-            sign_in::{with_return, with_session},
-        },
+        console::{shell_of, sign_in::with_session},
         kit::{
             ask::Visitor,
+            carried,
             form::{self, Form, FormFaults},
             page::{PageResult, go, page_with},
             routes::{Access, Effect, Routes},
@@ -90,8 +88,11 @@ async fn invite_page(
     let mut shell = shell_of::open(visitor, &format!("Join {}", invitation.org));
     shell.has_faults = !faults.is_empty();
     let action = format!("/invite/{token}");
-    let sign_in = with_return("/login", &action);
-    page_with(status, &InvitePage { shell, invitation, action, sign_in, name, faults })
+    let sign_in = carried::with_return("/login", carried::PATH);
+    let signs_in = invitation.caller == Caller::HasAccount;
+    let page =
+        page_with(status, &InvitePage { shell, invitation, action: action.clone(), sign_in, name, faults })?;
+    Ok(if signs_in { carried::kept(page, &action, visitor.cx.ports.site.is_secure()) } else { page })
 }
 
 /// A refusal has a page of its own; every other failure is said as everywhere.
@@ -114,7 +115,8 @@ fn refused(visitor: &Visitor, error: ActionError) -> PageResult {
 
 async fn accept(visitor: Visitor, Path(token): Path<String>, Form(form): Form<AcceptForm>) -> PageResult {
     let Some(person) = &visitor.person else {
-        return Ok(go(&with_return("/login", &format!("/invite/{token}"))));
+        let secure = visitor.cx.ports.site.is_secure();
+        return Ok(carried::go_and_return("/login", &format!("/invite/{token}"), secure));
     };
     match invite::accept(person, &token, &form.invitation).await {
         Ok(home) => Ok(go(&home)),

@@ -10,7 +10,13 @@ use crate::{
         permission::{Permission, Role},
     },
     domain::tenancy::{Member, MemberFilter},
-    flow::actions::members::{self, MemberEntry, MemberFacts},
+    flow::{
+        actions::{
+            members::{self, MemberEntry, MemberFacts},
+            suspension,
+        },
+        fault::ActionError,
+    },
     web::{
         console::{audit::words, shell_of},
         kit::{
@@ -37,6 +43,8 @@ pub fn routes() -> Routes {
         .page("/o/{org}/members", read, list)
         .page("/o/{org}/members/{member}", read, show)
         .form("/o/{org}/members/{member}/role", write, Effect::Records(&["member.role_changed"]), change_role)
+        .form("/o/{org}/members/{member}/suspend", write, Effect::Records(&["member.suspended"]), suspend)
+        .form("/o/{org}/members/{member}/resume", write, Effect::Records(&["member.resumed"]), resume)
         .page("/o/{org}/members/{member}/transfer", owners, heir)
         .form("/o/{org}/members/{member}/transfer", owners, transferred, transfer)
 }
@@ -67,6 +75,9 @@ struct MemberPage {
     facts: MemberFacts,
     events: Vec<words::Line>,
     roles: Vec<Choice>,
+    /// What was typed as the reason of a suspension.
+    reason: String,
+    can_suspend: bool,
     faults: FormFaults,
     can_write: bool,
     can_transfer: bool,
@@ -93,6 +104,19 @@ struct RoleForm {
     role: String,
     #[serde(default)]
     version: String,
+}
+
+#[derive(Deserialize)]
+struct SuspendForm {
+    #[serde(default)]
+    reason: String,
+}
+
+/// What was typed and is kept on the page.
+#[derive(Clone, Copy, Default)]
+struct Typed<'a> {
+    role: Option<&'a str>,
+    reason: &'a str,
 }
 
 /// What a step asks for that needs a name typed.
@@ -128,7 +152,7 @@ async fn list(ask: OrgPage, mut asked: Asked) -> PageResult {
 }
 
 async fn show(ask: OrgPage, Path((_, id)): Path<(String, String)>) -> PageResult {
-    member_page(&ask, &id, StatusCode::OK, None, FormFaults::default()).await
+    member_page(&ask, &id, StatusCode::OK, Typed::default(), FormFaults::default()).await
 }
 
 async fn change_role(
@@ -141,7 +165,8 @@ async fn change_role(
         Ok(changed) => changed,
         Err(error) => {
             let faults = form::faults_of(error)?;
-            return member_page(&ask, &id, StatusCode::UNPROCESSABLE_ENTITY, Some(&form.role), faults).await;
+            let typed = Typed { role: Some(&form.role), ..Typed::default() };
+            return member_page(&ask, &id, StatusCode::UNPROCESSABLE_ENTITY, typed, faults).await;
         }
     };
     let member = changed.entry.member;
@@ -157,6 +182,42 @@ async fn change_role(
     let text = format!("{} is now {} and was {}.", member.name, now.label(), changed.before.label());
     let fields = [("role", changed.before.as_str().to_owned()), ("version", member.version.to_string())];
     Ok(go_saying(&href, Toast::with_undo(text, format!("{href}/role"), fields)))
+}
+
+async fn suspend(
+    ask: OrgPage,
+    Path((_, id)): Path<(String, String)>,
+    Form(form): Form<SuspendForm>,
+) -> Result<Response, PageError> {
+    let entry = match suspension::suspend(&ask.cx, &id, &form.reason).await {
+        Ok(entry) => entry,
+        Err(error @ ActionError::Fields(_)) => {
+            let faults = form::faults_of(error)?;
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            return member_page(
+                &ask,
+                &id,
+                status,
+                Typed { reason: &form.reason, ..Typed::default() },
+                faults,
+            )
+            .await;
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let href = member_href(&ask, &entry.member);
+    let said = format!("{} is suspended: they, their keys and their agents are refused.", entry.member.name);
+    Ok(go_saying(&href, Toast::with_undo(said, format!("{href}/resume"), [])))
+}
+
+async fn resume(
+    ask: OrgPage,
+    Path((_, id)): Path<(String, String)>,
+    Form(_): Form<Vec<(String, String)>>,
+) -> PageResult {
+    let entry = suspension::resume(&ask.cx, &id).await?;
+    let said = format!("{} is let in again.", entry.member.name);
+    Ok(go_saying(&member_href(&ask, &entry.member), Toast::say(said)))
 }
 
 async fn heir(ask: OrgPage, Path((_, id)): Path<(String, String)>) -> PageResult {
@@ -182,14 +243,14 @@ async fn member_page(
     ask: &OrgPage,
     id: &str,
     status: StatusCode,
-    typed: Option<&str>,
+    typed: Typed<'_>,
     faults: FormFaults,
 ) -> PageResult {
     let facts = members::facts(&ask.cx, id).await?;
     let member = &facts.entry.member;
     let mut shell = shell_of::org(ask, member.name.clone()).await?;
     shell.has_faults = !faults.is_empty();
-    let chosen = typed.unwrap_or(member.role.as_str());
+    let chosen = typed.role.unwrap_or(member.role.as_str());
     let roles = facts.roles.iter().map(|role| {
         Choice::new(role.as_str(), role.label()).hint(role.meaning()).chosen(role.as_str() == chosen)
     });
@@ -200,6 +261,8 @@ async fn member_page(
         slug: ask.cx.org.slug.to_string(),
         href: member_href(ask, member),
         roles: roles.collect(),
+        reason: typed.reason.to_owned(),
+        can_suspend: ask.cx.may(Permission::MembersWrite) && member.role != Role::Owner && !facts.is_self,
         faults,
         can_write: ask.cx.may(Permission::MembersWrite) && !facts.roles.is_empty(),
         can_transfer,
@@ -259,10 +322,10 @@ pub(super) fn member_href(ask: &OrgPage, member: &Member) -> String {
 #[cfg(test)]
 pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
     use crate::base::ids::UserId;
-    use crate::domain::tenancy::PlaceInTeam;
+    use crate::domain::tenancy::{PlaceInTeam, Suspension};
     use crate::web::console::samples::{event, member};
     use crate::web::kit::{
-        samples::{LONG, SHARP, faults, list, refused_list, sample, shell},
+        samples::{AT, LONG, SHARP, faults, list, refused_list, sample, shell},
         shell::Base,
     };
 
@@ -272,6 +335,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         member: member(name),
         teams: (0..teams).map(|_| place()).collect(),
         has_second_factor: teams == 0,
+        suspension: (teams == 0).then(|| Suspension { at: AT, by: Some(LONG.into()), reason: name.into() }),
     };
     let page = |members: Vec<MemberEntry>, list| MembersPage {
         shell: shell(Base::Organization, "Members"),
@@ -301,6 +365,8 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         },
         events: vec![words::Line::from(&event(LONG, crate::domain::audit::Decision::Refused))],
         roles: vec![Choice::new("member", "Member").chosen(true)],
+        reason: name.into(),
+        can_suspend: !is_last_owner,
         faults,
         can_write: true,
         can_transfer: !is_last_owner,

@@ -80,6 +80,7 @@ pub(super) fn org(name: &str) -> Org {
         require_second_factor: false,
         invitation_hours: 72,
         publishing_takes_two: false,
+        self_approval: false,
         created_at: AT,
         updated_at: AT,
         suspended_at: None,
@@ -92,7 +93,7 @@ pub(super) fn org(name: &str) -> Org {
 
 /// A person's place in an organization of this name.
 pub(super) fn persons_org(name: &str) -> PersonsOrg {
-    PersonsOrg { org: org(name), role: Role::Admin, last_seen_at: Some(AT) }
+    PersonsOrg { org: org(name), role: Role::Admin, last_seen_at: Some(AT), suspended: None }
 }
 
 /// The person who looks.

@@ -109,6 +109,8 @@ struct SettingsForm {
     #[serde(default)]
     publishing_takes_two: String,
     #[serde(default)]
+    self_approval: String,
+    #[serde(default)]
     version: String,
 }
 
@@ -142,8 +144,11 @@ async fn invitations(ask: OrgPage, Form(form): Form<SettingsForm>) -> PageResult
 }
 
 async fn publishing(ask: OrgPage, Form(form): Form<SettingsForm>) -> PageResult {
-    let change =
-        OrgChange { publishing_takes_two: Some(form.publishing_takes_two == "on"), ..OrgChange::default() };
+    let change = OrgChange {
+        publishing_takes_two: Some(form.publishing_takes_two == "on"),
+        self_approval: Some(form.self_approval == "on"),
+        ..OrgChange::default()
+    };
     save(&ask, Section::Policies, change, form).await
 }
 
@@ -179,6 +184,7 @@ async fn shown(
         require_second_factor: if org.require_second_factor { "on".to_owned() } else { String::new() },
         invitation_hours: org.invitation_hours.to_string(),
         publishing_takes_two: if org.publishing_takes_two { "on".to_owned() } else { String::new() },
+        self_approval: if org.self_approval { "on".to_owned() } else { String::new() },
         version: org.version.to_string(),
     };
     let status = if typed.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
@@ -187,7 +193,10 @@ async fn shown(
             Section::General => (form.name, form.slug) = (typed.name, typed.slug),
             Section::SignIn => form.require_second_factor = typed.require_second_factor,
             Section::Invitations => form.invitation_hours = typed.invitation_hours,
-            Section::Policies => form.publishing_takes_two = typed.publishing_takes_two,
+            Section::Policies => {
+                (form.publishing_takes_two, form.self_approval) =
+                    (typed.publishing_takes_two, typed.self_approval);
+            }
         }
     }
     let names: Vec<&str> = sheet.without_factor.iter().take(5).map(|member| member.name.as_str()).collect();
@@ -279,6 +288,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
             require_second_factor: String::new(),
             invitation_hours: "72".into(),
             publishing_takes_two: String::new(),
+            self_approval: String::new(),
             version: "4".into(),
         },
         section: Section::General,

@@ -29,6 +29,7 @@ use crate::{
         console::shell_of,
         kit::{
             ask::Visitor,
+            carried,
             cookies::{self, CookieName},
             faults::{Fault, PageError},
             form::{self, Form, FormFaults},
@@ -54,6 +55,7 @@ pub fn routes() -> Routes {
         .form("/login/passkey/options", anyone, step, passkey_options)
         .form("/login/passkey", anyone, starts, passkey)
         .form("/logout", anyone, Effect::Records(&["session.ended"]), out)
+        .page(carried::PATH, anyone, go_back)
 }
 
 /// The first step: the address, or a passkey at once.
@@ -276,6 +278,13 @@ async fn out(visitor: Visitor, Form(form): Form<OutForm>) -> Result<Response, Pa
     Ok(response)
 }
 
+/// Goes on to what the browser kept while its person signed in.
+async fn go_back(visitor: Visitor, headers: HeaderMap) -> Response {
+    let secure = visitor.cx.ports.site.is_secure();
+    let path = carried::read(&headers, secure).unwrap_or_else(|| "/".to_owned());
+    carried::forgotten(go(&path), secure)
+}
+
 /// What the page's script is answered: the options with the cookie that belongs to them, or why there are none.
 pub(super) fn options(cx: &Cx, asked: ActionResult<(Options, Token)>) -> Response {
     match asked {
@@ -334,13 +343,7 @@ pub(super) fn kept(return_to: &str) -> String {
 }
 
 pub(super) fn with_return(path: &str, return_to: &str) -> String {
-    match kept(return_to) {
-        here if here.is_empty() => path.to_owned(),
-        here => {
-            let query = serde_urlencoded::to_string([("return_to", here)]).unwrap_or_default();
-            format!("{path}?{query}")
-        }
-    }
+    carried::with_return(path, &kept(return_to))
 }
 
 #[cfg(test)]

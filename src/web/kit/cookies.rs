@@ -19,6 +19,8 @@ pub enum CookieName {
     Ceremony,
     /// A message for the next page.
     Flash,
+    /// The way back from a sign-in, where it is a secret.
+    Return,
 }
 
 impl CookieName {
@@ -28,6 +30,7 @@ impl CookieName {
             Self::Visitor => "portreeve_visitor",
             Self::Ceremony => "portreeve_step",
             Self::Flash => "portreeve_flash",
+            Self::Return => "portreeve_return",
         }
     }
 

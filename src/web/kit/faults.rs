@@ -19,6 +19,7 @@ use crate::{
     web::{
         Doors,
         kit::{
+            carried,
             error_pages::{Away, BadAddress, Failed, Forbidden, NotDone, NotFound},
             page, problem,
             shell::{Base, Shell},
@@ -31,13 +32,8 @@ use crate::{
 pub enum Fault {
     /// An action said no.
     Action(ActionError),
-    /// The body cannot be read.
-    Body {
-        /// Where in it.
-        path: String,
-        /// Why, and what to do.
-        message: String,
-    },
+    /// The body cannot be read: where in it, and what to do.
+    Body(Vec<(String, String)>),
     /// The query of the address cannot be read.
     Query {
         /// Which parameter of it.
@@ -61,7 +57,7 @@ impl Fault {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Protocol { status, .. } => *status,
-            Self::Body { .. } | Self::Query { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Body(_) | Self::Query { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Action(error) => match error {
                 ActionError::Fields(_) | ActionError::Document(_) => StatusCode::UNPROCESSABLE_ENTITY,
                 ActionError::NotFound => StatusCode::NOT_FOUND,
@@ -85,7 +81,7 @@ impl Fault {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Action(error) => error.code(),
-            Self::Body { .. } => "invalid_body",
+            Self::Body(_) => "invalid_body",
             Self::Query { .. } => "invalid_query",
             Self::Protocol { code, .. } => code,
         }
@@ -95,7 +91,7 @@ impl Fault {
     pub fn detail(&self) -> String {
         match self {
             Self::Protocol { detail, .. } => (*detail).to_owned(),
-            Self::Body { .. } => "The body cannot be read; see errors.".to_owned(),
+            Self::Body(_) => "The body cannot be read; see errors.".to_owned(),
             Self::Query { .. } => "The query of the address cannot be read; see errors.".to_owned(),
             Self::Action(error) => match error {
                 ActionError::Fields(_) => "Some fields cannot be accepted; see errors.".to_owned(),
@@ -145,9 +141,8 @@ impl Fault {
     /// The fields that need attention, with what to do.
     pub fn fields(&self) -> Vec<(String, String)> {
         match self {
-            Self::Body { path, message } | Self::Query { name: path, message } => {
-                vec![(path.clone(), message.clone())]
-            }
+            Self::Body(faults) => faults.clone(),
+            Self::Query { name, message } => vec![(name.clone(), message.clone())],
             Self::Action(ActionError::Fields(faults)) => {
                 faults.iter().map(|fault| (fault.field.to_owned(), fault.message.clone())).collect()
             }
@@ -282,9 +277,10 @@ fn page_for(
     id: Option<RequestId>,
 ) -> Response {
     let here = back_to(method, uri, headers, doors.origin());
+    let secure = doors.ports.site.is_secure();
     match fault {
-        Fault::Action(ActionError::NotSignedIn) => page::go(&with_return("/login", &here)),
-        Fault::Action(ActionError::NeedsProof) => page::go(&with_return("/prove", &here)),
+        Fault::Action(ActionError::NotSignedIn) => carried::go_and_return("/login", &here, secure),
+        Fault::Action(ActionError::NeedsProof) => carried::go_and_return("/prove", &here, secure),
         Fault::Action(ActionError::NeedsSecondFactor) => page::go("/me/security?needed=second-factor"),
         _ => rendered(fault, uri.path(), id),
     }
@@ -349,20 +345,19 @@ fn matrix(path: &str) -> String {
     slug.map(|slug| format!("/o/{slug}/roles")).unwrap_or_default()
 }
 
+/// Below this browsers come back from providers.
+const CALLBACK: &str = "/oauth/callback/";
+
 /// The page to come back to: the one asked for, or for a posted form the one that showed it.
 fn back_to(method: &Method, uri: &Uri, headers: &HeaderMap, base: &str) -> String {
     let asked = uri.path_and_query().map_or("/", |path| path.as_str());
+    // What a provider sent along stays out of an address that others may read; it would be too old after signing in.
+    if uri.path().starts_with(CALLBACK) {
+        return uri.path().to_owned();
+    }
     if method == Method::GET {
         return asked.to_owned();
     }
     let referrer = headers.get(header::REFERER).and_then(|value| value.to_str().ok());
     referrer.and_then(|url| url.strip_prefix(base)).and_then(page::safe_return).unwrap_or("/").to_owned()
-}
-
-fn with_return(path: &str, here: &str) -> String {
-    if here == "/" {
-        return path.to_owned();
-    }
-    let query = serde_urlencoded::to_string([("return_to", here)]).unwrap_or_default();
-    format!("{path}?{query}")
 }

@@ -7,12 +7,14 @@ use axum::{
     http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use schemars::JsonSchema;
+use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use serde_path_to_error::Error as PathError;
 
 use crate::{
     base::page::Page,
-    web::kit::{problem::ApiError, query},
+    web::kit::{problem::ApiError, query, shape},
 };
 
 /// The longest body the admin API reads.
@@ -36,7 +38,7 @@ pub type ApiResult = Result<Response, ApiError>;
 /// A JSON body.
 pub struct Body<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+impl<T: DeserializeOwned + JsonSchema, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
@@ -61,19 +63,44 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             )
         })?;
         let mut reader = serde_json::Deserializer::from_slice(&bytes);
-        let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-            let path = error.path().to_string();
-            ApiError::body(if path == "." { String::new() } else { path }, error.inner().to_string())
+        let value = serde_path_to_error::deserialize(&mut reader)
+            .map_err(|error| ApiError::body(told(&schema_of::<T>(), &bytes, &error)))?;
+        reader.end().map_err(|_| {
+            ApiError::body(vec![(
+                String::new(),
+                "leave out what follows the end of the JSON document".to_owned(),
+            )])
         })?;
-        reader.end().map_err(|_| ApiError::body("", "there is more after the end of the JSON document"))?;
         Ok(Self(value))
     }
+}
+
+/// The schema of a body, its definitions included.
+fn schema_of<T: JsonSchema>() -> Value {
+    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value()
+}
+
+/// Where a body that cannot be read is wrong, and what to send there.
+fn told(schema: &Value, bytes: &[u8], error: &PathError<serde_json::Error>) -> Vec<(String, String)> {
+    let Ok(body) = serde_json::from_slice(bytes) else {
+        // What is no JSON has no fields.
+        return vec![(String::new(), format!("send one JSON document: {}", error.inner()))];
+    };
+    let faults = shape::faults(schema, &body);
+    if !faults.is_empty() {
+        return faults;
+    }
+    // The reader asks more of a value than its schema says.
+    let path = error.path().to_string();
+    let text = error.inner().to_string();
+    let reason = text.split(" at line ").next().unwrap_or_default().to_owned();
+    vec![(if path == "." { String::new() } else { path }, reason)]
 }
 
 /// A JSON body that may be left out; then everything in it is.
 pub struct MaybeBody<T>(pub T);
 
-impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for MaybeBody<T> {
+impl<T: DeserializeOwned + JsonSchema + Default, S: Send + Sync> FromRequest<S> for MaybeBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {

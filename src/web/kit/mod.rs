@@ -3,6 +3,7 @@
 pub mod ask;
 pub mod assets;
 pub mod browser;
+pub mod carried;
 pub mod cookies;
 pub mod csrf;
 pub mod download;
@@ -33,6 +34,7 @@ pub mod rail;
 pub mod routes;
 #[cfg(test)]
 pub mod samples;
+mod shape;
 pub mod shell;
 #[cfg(test)]
 mod stylesheet;

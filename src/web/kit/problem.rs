@@ -17,9 +17,9 @@ use crate::{
 pub struct ApiError(Fault);
 
 impl ApiError {
-    /// The body of the request cannot be read; says where and why.
-    pub fn body(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self(Fault::Body { path: path.into(), message: message.into() })
+    /// The body of the request cannot be read; says where, and what to send there.
+    pub(super) fn body(faults: Vec<(String, String)>) -> Self {
+        Self(Fault::Body(faults))
     }
 
     /// A parameter of the address cannot be read.

@@ -78,6 +78,7 @@ const ACCOUNT: Plan = &[
             Place("Connected accounts", "/accounts", "plug", None),
             Place("My agents", "/agents", "bot", None),
             Place("My secrets", "/secrets", "lock", None),
+            Place("Requests", "/requests", "inbox", None),
             Place("Access requests", "/access", "key", None),
             Place("Activity", "/activity", "log", None),
         ],

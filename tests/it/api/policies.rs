@@ -276,6 +276,39 @@ async fn a_test_that_does_not_hold_stands_in_the_way_unless_an_owner_says_why_it
 }
 
 #[tokio::test]
+async fn going_back_to_a_version_that_breaks_a_test_is_held_to_it_as_a_publication_is() {
+    let app = TestApp::start().await;
+    let (org, ada, key) = acme(&app).await;
+    let owner = app.member(&org, "Olga Owner", Role::Owner).await;
+    let owner = app.key_of(&org, owner.id, Role::Owner, &["*"]).await;
+    let server = app.server_at(&org, "github", "https://github.example.com/mcp").await;
+    app.accept_tools(&org, server, &[tool("merge", "Merges.", &["base"])]).await;
+    key.post(POLICIES, new(json!({ "version": "1", "default": "deny" }), true))
+        .await
+        .expect(StatusCode::CREATED);
+    let draft = json!({ "document": open() });
+    key.send(Method::PUT, &format!("{CREW}/draft"), &[], Some(draft)).await.expect(StatusCode::OK);
+    key.post(&format!("{CREW}/publish"), json!({})).await.expect(StatusCode::OK);
+    let test = json!({ "name": "merging", "expected": "allow",
+        "call": { "tool": "merge", "user": ada.email, "arguments": { "base": "main" } } });
+    key.post(&format!("{CREW}/tests"), test).await.expect(StatusCode::CREATED);
+
+    let rollback = format!("{CREW}/rollback");
+    let back = json!({ "version": 1 });
+    for who in [&key, &owner] {
+        let refused = who.post(&rollback, back.clone()).await.expect(StatusCode::CONFLICT);
+        assert_eq!(refused.text("/code"), "tests_fail");
+    }
+    let none = key.post(&rollback, json!({ "version": 9 })).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(errors(&none)[0].0, "version");
+    let in_spite = json!({ "version": 1, "in_spite": "An incident" });
+    let refused = key.post(&rollback, in_spite.clone()).await.expect(StatusCode::CONFLICT);
+    assert!(refused.text("/detail").contains("only an owner"));
+    let done = owner.post(&rollback, in_spite).await.expect(StatusCode::OK);
+    assert_eq!(done.body["live_version"], 3);
+}
+
+#[tokio::test]
 async fn what_holds_after_all_layers_is_told_with_what_decides_and_what_depends_on_the_call() {
     let app = TestApp::start().await;
     let (org, ada, key) = acme(&app).await;

@@ -54,7 +54,34 @@ async fn every_wrong_field_is_named_at_once() {
     assert_eq!(answer.headers["content-type"], "application/problem+json");
     assert_eq!((answer.text("/errors/0/path"), answer.text("/errors/1/path")), ("name", "slug"));
     let answer = key.post(TEAMS, json!({ "name": "x", "color": "red" })).await;
-    assert_eq!(answer.expect(StatusCode::UNPROCESSABLE_ENTITY).text("/code"), "invalid_body");
+    let answer = answer.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(answer.text("/code"), "invalid_body");
+    assert_eq!(answer.text("/errors/0/path"), "color");
+    assert!(answer.text("/errors/0/message").contains("leave it out"), "{:#}", answer.body);
+}
+
+#[tokio::test]
+async fn every_missing_field_is_named_with_what_to_send() {
+    let app = TestApp::start().await;
+    let (_, _, key) = acme(&app).await;
+    let answer = key.post("/api/v1/orgs/acme/access-requests", json!({ "hours": "8" })).await;
+    let answer = answer.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    let errors = answer.body["errors"].as_array().unwrap().iter();
+    let told: Vec<_> =
+        errors.map(|error| [&error["path"], &error["message"]].map(|t| t.as_str().unwrap())).collect();
+    assert_eq!(
+        told,
+        [
+            ["server", "is missing; send a text: The server, by slug or id."],
+            ["why", "is missing; send a text: What it is for."],
+            ["hours", "send a whole number: For how long."],
+        ]
+    );
+    let answer = key.post(TEAMS, json!("a team")).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(
+        (answer.text("/errors/0/path"), answer.text("/errors/0/message")),
+        ("", "send an object: A new team.")
+    );
 }
 
 #[tokio::test]

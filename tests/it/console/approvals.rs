@@ -31,11 +31,42 @@ async fn an_approver_reads_the_call_and_decides_it() {
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     let done = ann.browser.submit(&one, &decide, &[("decision", "approve_once"), ("reason", "Fine.")]).await;
     let done = ann.browser.follow(done).await;
-    assert!(done.body.contains("Approved. The agent is let through") && done.body.contains("Nothing waits"));
+    assert!(
+        done.body.contains("Approved. A call that still waits goes on")
+            && done.body.contains("Nothing waits")
+    );
     let again = ann.browser.visit(&format!("/o/acme/approvals/{id}")).await;
     assert!(again.body.contains("Ann Approver") && again.body.contains("Fine."));
     assert!(!again.body.contains(" waiting</span>"), "nothing waits any more");
     assert!(app.recorded(&org).await.contains(&"approval.approved".to_owned()));
+}
+
+#[tokio::test]
+async fn a_call_is_decided_in_the_inbox_and_its_person_finds_what_became_of_it() {
+    let app = TestApp::start().await;
+    let org = app.org("acme").await;
+    let mut ada = app.member(&org, "Ada Agent", Role::Member).await;
+    let server = app.server_at(&org, "github", "https://github.example.com/mcp").await;
+    let (grant, _) = app.grant(&org, Principal::User(ada.id), Class::Write).await;
+    let id = app.approval(&org, grant, server).await;
+    app.change("update approvals set user_id = (select user_id from grants)").await;
+    let mut ann = app.member(&org, "Ann Approver", Role::Approver).await;
+    // Whose agent asks sees that it waits, reminds of it, and decides nothing.
+    let waits = ada.browser.visit("/me/requests").await;
+    assert!(waits.says("Waits") && waits.says("tool-acme"), "{}", waits.body);
+    let nudge = format!("/me/requests/acme/{id}/nudge");
+    let nudged = ada.browser.submit(&waits, &nudge, &[]).await.expect(StatusCode::SEE_OTHER);
+    assert!(ada.browser.follow(nudged).await.says("Those who may decide were reminded."));
+    let theirs = ada.browser.visit("/o/acme/approvals").await;
+    assert!(!theirs.body.contains("/decide\""), "{}", theirs.body);
+    let inbox = ann.browser.visit("/o/acme/approvals").await;
+    assert!(inbox.body.contains("&#34;hello&#34;"), "its arguments stand on the card: {}", inbox.body);
+    let decide = format!("/o/acme/approvals/{id}/decide");
+    let done = ann.browser.submit(&inbox, &decide, &[("decision", "approve_once")]).await;
+    let done = ann.browser.follow(done.expect(StatusCode::SEE_OTHER)).await;
+    assert!(done.says("Nothing waits") && done.says("half of them were decided within"), "{}", done.body);
+    let over = ada.browser.visit("/me/requests").await;
+    assert!(over.says("Approved") && over.says("by Ann Approver"), "{}", over.body);
 }
 
 #[tokio::test]
@@ -51,4 +82,38 @@ async fn who_neither_decides_nor_asks_finds_nothing() {
     assert!(list.body.contains("Nothing waits"));
     let one = other.browser.get(&format!("/o/acme/approvals/{id}")).await;
     assert_eq!(one.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_a_service_account_asks_is_taken_back_by_an_admin_and_what_was_given_is_revoked() {
+    let app = TestApp::start().await;
+    let org = app.org("acme").await;
+    let (robot, _) = app.service_account(&org, "robot").await;
+    let server = app.server_at(&org, "github", "https://github.example.com/mcp").await;
+    let (grant, _) = app.grant(&org, Principal::ServiceAccount(robot), Class::Write).await;
+    let mut ada = app.member(&org, "Ada Admin", Role::Admin).await.browser;
+    let mut ann = app.member(&org, "Ann Approver", Role::Approver).await.browser;
+    let one = format!("/o/acme/approvals/{}", app.approval(&org, grant, server).await);
+    let page = ann.get(&one).await.expect(StatusCode::OK);
+    assert!(page.says("Approve once") && !page.says("Take back"), "{}", page.body);
+    let csrf = ann.csrf();
+    let not_hers = ann.post(&format!("{one}/withdraw"), &[("csrf", &csrf)]).await;
+    assert_eq!(not_hers.status, StatusCode::NOT_FOUND);
+    let page = ada.get(&one).await.expect(StatusCode::OK);
+    ada.submit(&page, &format!("{one}/withdraw"), &[]).await.expect(StatusCode::SEE_OTHER);
+    assert!(ada.get(&one).await.says("Taken back"));
+
+    let two = format!("/o/acme/approvals/{}", app.approval(&org, grant, server).await);
+    let page = ann.get(&two).await.expect(StatusCode::OK);
+    let an_hour = [("decision", "approve_for"), ("minutes", "60")];
+    ann.submit(&page, &format!("{two}/decide"), &an_hour).await.expect(StatusCode::SEE_OTHER);
+    let page = ann.get(&two).await.expect(StatusCode::OK);
+    assert!(page.says("Agreed for 60 minutes") && page.says("Revoke approval"), "{}", page.body);
+    let done = ann.submit(&page, &format!("{two}/revoke"), &[]).await.expect(StatusCode::SEE_OTHER);
+    let page = ann.follow(done).await;
+    assert!(page.says("Revoked") && !page.says("Revoke this approval?"), "{}", page.body);
+    let recorded = app.recorded(&org).await;
+    for action in ["approval.withdrawn", "approval.revoked"] {
+        assert!(recorded.contains(&action.to_owned()), "{recorded:?}");
+    }
 }

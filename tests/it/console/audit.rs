@@ -158,7 +158,7 @@ async fn a_bad_filter_is_pointed_at_kept_and_left_out() {
     let page = ada.get(&format!("{LOG}?q=decision%3Amaybe+color%3Ared+alpha")).await;
     let page = page.expect(StatusCode::UNPROCESSABLE_ENTITY);
     assert!(page.says("2 filters were left out"));
-    assert!(page.says("decision is done, refused or failed."));
+    assert!(page.says("decision is allowed, done, refused, failed or unknown."));
     assert!(page.says("There is no filter color:. Use person:, action:"));
     assert!(page.body.contains(r#"value="color:red decision:maybe""#), "{}", page.body);
     assert!(page.says("created the team Alpha"), "the good filters still apply");

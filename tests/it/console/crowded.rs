@@ -217,8 +217,24 @@ async fn busy_pages_of_servers_providers_and_grants_are_for_everybody() {
     }
     let (grant, token) = plant_grants(&app, &org, &ada).await;
     make_calls(&app, &token).await;
+    let bob = app
+        .member(&org, "Bob Builder of the subsidiary that keeps the books of all others", Role::Approver)
+        .await;
+    let asked = app.server_at(&org, "asked", &upstream.url("/mcp")).await;
+    for n in [1, 2] {
+        app.approval_of(&org, grant, asked, [n; 32]).await;
+    }
+    app.change(
+        "update approvals set user_id = (select user_id from grants where user_id is not null limit 1)",
+    )
+    .await;
     sign_in(&browser, &app, &ada).await;
     let paths = [
+        ("approvals", "/o/acme/approvals".to_owned()),
+        ("my-requests", "/me/requests".to_owned()),
+        ("member", format!("/o/acme/members/{}", bob.id)),
+        ("policies", "/o/acme/policies".to_owned()),
+        ("log-denied", "/o/acme/audit?kind=call&q=decision%3Arefused".to_owned()),
         ("servers", "/o/acme/servers".to_owned()),
         ("server", "/o/acme/servers/github".to_owned()),
         ("server-failing", "/o/acme/servers/ledger-of-the-holding".to_owned()),

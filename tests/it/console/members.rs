@@ -250,6 +250,43 @@ async fn what_each_role_may_do_is_this_table() {
 }
 
 #[tokio::test]
+async fn a_suspended_member_is_kept_out_with_the_reason_and_comes_back_with_everything() {
+    let app = TestApp::start().await;
+    let org = app.org("acme").await;
+    let mut ada = app.member(&org, "Ada Admin", Role::Admin).await;
+    let mut bob = app.member(&org, "Bob Builder", Role::Approver).await;
+    let olga = app.member(&org, "Olga Owner", Role::Owner).await;
+    let key = app.key_of(&org, bob.id, Role::Approver, &["*"]).await;
+    key.get("/api/v1/orgs/acme/approvals").await.expect(StatusCode::OK);
+    let his = format!("/o/acme/members/{}", bob.id);
+    let page = ada.browser.get(&his).await.expect(StatusCode::OK);
+    let long = "x".repeat(501);
+    let refused = ada.browser.submit(&page, &format!("{his}/suspend"), &[("reason", long.as_str())]).await;
+    assert!(refused.expect(StatusCode::UNPROCESSABLE_ENTITY).says(&long), "what was typed is kept");
+    let done =
+        ada.browser.submit(&page, &format!("{his}/suspend"), &[("reason", "On leave until May")]).await;
+    let page = ada.browser.follow(done.expect(StatusCode::SEE_OTHER)).await;
+    assert!(page.says("Ada Admin suspended Bob Builder") && page.says("On leave until May"), "{}", page.body);
+    let out = bob.browser.get("/o/acme/approvals").await.expect(StatusCode::CONFLICT);
+    assert!(out.says("suspended your membership") && out.says("On leave until May"), "{}", out.body);
+    key.get("/api/v1/orgs/acme/approvals").await.expect(StatusCode::UNAUTHORIZED);
+    bob.browser.get("/me/agents").await.expect(StatusCode::OK);
+    let csrf = ada.browser.csrf();
+    for (who, code) in [(bob.id, "suspended already"), (ada.id, "cannot suspend yourself")] {
+        let path = format!("/o/acme/members/{who}/suspend");
+        let refused = ada.browser.post(&path, &[("csrf", csrf.as_str())]).await;
+        assert!(refused.expect(StatusCode::CONFLICT).says(code), "{code}");
+    }
+    let owner = format!("/o/acme/members/{}/suspend", olga.id);
+    ada.browser.post(&owner, &[("csrf", csrf.as_str())]).await.expect(StatusCode::FORBIDDEN);
+    let back = ada.browser.submit(&page, &format!("{his}/resume"), &[]).await.expect(StatusCode::SEE_OTHER);
+    assert!(ada.browser.follow(back).await.says("Bob Builder is let in again."));
+    bob.browser.get("/o/acme/approvals").await.expect(StatusCode::OK);
+    key.get("/api/v1/orgs/acme/approvals").await.expect(StatusCode::OK);
+    assert_eq!(app.recorded(&org).await, ["member.suspended", "member.resumed"]);
+}
+
+#[tokio::test]
 async fn a_stranger_and_a_foreign_id_are_answered_alike() {
     let app = TestApp::start().await;
     let org = app.org("acme").await;

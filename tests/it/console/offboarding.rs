@@ -68,7 +68,7 @@ async fn off_boarding_ends_everything_at_once_and_says_so() {
     let page = page.expect(StatusCode::OK);
     assert!(page.says("Bob Leaver was off-boarded") && page.says("Open invitations they sent are withdrawn"));
     assert_eq!(app.recorded(&org).await, ["member.offboarded"]);
-    let ended = json!({ "sessions": 2, "api_keys": 1, "approvals": 0, "access_requests": 0, "connections": 0, "grants": 0, "kept_values": 0, "team_places": 1, "invitations": 1 });
+    let ended = json!({ "sessions": 2, "api_keys": 1, "approvals": 0, "given_approvals": 0, "access_requests": 0, "connections": 0, "grants": 0, "kept_values": 0, "team_places": 1, "invitations": 1 });
     let (before, after) = latest_change(&app, &org).await;
     assert_eq!(before, json!({ "email": "bob.leaver@example.com", "role": "admin" }));
     assert_eq!(after, json!({ "ended": ended }));

@@ -89,7 +89,7 @@ async fn everybody_else_is_led_to_the_first_page_they_may_open() {
     for (role, place) in [
         (Role::Auditor, "/o/acme/audit"),
         (Role::PolicyManager, "/o/acme/audit"),
-        (Role::Approver, "/me"),
+        (Role::Approver, "/o/acme/approvals"),
         (Role::Member, "/me"),
     ] {
         let mut person = app.member(&org, &format!("Pat {role}"), role).await.browser;

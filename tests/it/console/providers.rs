@@ -93,6 +93,25 @@ async fn what_cannot_be_accepted_is_said_beside_the_field_and_kept_but_for_the_s
     let fields = [("authorize_url", "ftp://x"), ("token_url", "https://10.1.2.3/token"), ("client_id", "c")];
     let page = ada.submit(&page, NEW, &fields).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
     assert!(page.says("write a full address such as"));
+    // What could never be called, and what would stand in an address twice.
+    let typed = |authorize: &'static str, token: &'static str| {
+        [
+            ("name", "Own"),
+            ("authorize_url", authorize),
+            ("token_url", token),
+            ("client_id", "c"),
+            ("client_secret", "s"),
+        ]
+    };
+    for (authorize, token, words) in [
+        ("https://a.example/authorize", "http://192.0.2.7/token", "the address may not be called"),
+        ("https://a.example/authorize?scope=all", "https://a.example/token", "leave scope out of its query"),
+    ] {
+        let refused = ada.submit(&page, NEW, &typed(authorize, token)).await;
+        let refused = refused.expect(StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(refused.says(words), "{}", refused.body);
+    }
+    assert!(app.recorded(&org).await.is_empty());
 }
 
 #[tokio::test]
@@ -300,6 +319,8 @@ async fn a_providers_page_tells_scopes_that_tools_need_and_what_went_wrong_with_
     let mut eve = app.member(&org, "Eve Auditor", Role::Auditor).await.browser;
     let csrf = eve.csrf();
     let refused = eve.post(&format!("{account}/disconnect"), &[("csrf", csrf.as_str())]).await;
+    refused.expect(StatusCode::FORBIDDEN);
+    let refused = eve.post(&format!("{account}/switch"), &[("csrf", csrf.as_str()), ("to", "off")]).await;
     refused.expect(StatusCode::FORBIDDEN);
     let shown = ada.browser.get(&account).await.expect(StatusCode::OK);
     assert!(shown.says("Agents cannot use the account of Ada Admin"), "{}", shown.body);

@@ -206,6 +206,35 @@ async fn a_class_is_set_with_a_reason_and_a_tool_is_switched_off_with_a_way_back
 }
 
 #[tokio::test]
+async fn what_a_tool_needs_is_known_of_some_and_typed_for_all() {
+    let app = TestApp::start().await;
+    let (org, mut ada) = acme(&app).await;
+    let server = app.server_at(&org, "code", "https://api.githubcopilot.com/mcp/").await;
+    let tool = |name: &str, says: &str| json!({ "name": name, "description": says, "inputSchema": { "type": "object" } });
+    app.accept_tools(&org, server, &[tool("create_gist", "One."), tool("get_me", "One.")]).await;
+    let gist = "/o/acme/servers/code/tools/create_gist";
+    let save = format!("{gist}/scopes");
+    let page = ada.get(gist).await.expect(StatusCode::OK);
+    let typed = |page: &Page| {
+        let form = page.form(&save);
+        form.pairs().into_iter().find(|(name, _)| *name == "required_scopes").unwrap().1.to_owned()
+    };
+    assert_eq!(typed(&page), "gist", "as its publisher says");
+    let bad = ada.submit(&page, &save, &[("required_scopes", "a\"b")]).await;
+    let bad = bad.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(bad.says("each without spaces and quotation marks") && typed(&bad) == "a\"b", "{}", bad.body);
+    let saved = ada.submit(&page, &save, &[("required_scopes", "gist  read:user")]).await;
+    let page = ada.follow(saved).await.expect(StatusCode::OK);
+    assert!(page.says("needs an account that was granted gist, read:user"), "{}", page.body);
+    // What people say stays, whatever the server says of the tool.
+    app.accept_tools(&org, server, &[tool("create_gist", "Another."), tool("get_me", "One.")]).await;
+    assert_eq!(typed(&ada.get(gist).await.expect(StatusCode::OK)), "gist read:user");
+    let page = ada.get("/o/acme/servers/code/tools/get_me").await.expect(StatusCode::OK);
+    assert!(page.says("What it needs"), "{}", page.body);
+    assert_eq!(app.recorded(&org).await, ["server.tool_changed"]);
+}
+
+#[tokio::test]
 async fn what_a_server_writes_is_shown_as_text_and_nothing_else() {
     let app = TestApp::start().await;
     let (_, mut ada) = acme(&app).await;

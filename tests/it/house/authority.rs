@@ -32,6 +32,7 @@ const SYSTEM_TRANSACTIONS: &[(&str, &str)] = &[
     ),
     ("src/flow/tokens/end.rs", "of which accounts a provider is still to be told is seen across all"),
     ("src/flow/tokens/keep.rs", "which accounts need a new token is seen across all organizations"),
+    ("src/flow/tokens/lapse.rs", "which accounts end soon, or have, is seen across all organizations"),
     ("src/flow/sealing.rs", "the signing key is the instance's, and which chains are due is seen across all"),
 ];
 
@@ -58,6 +59,7 @@ const ORG_SCOPES: &[(&str, &str)] = &[
     ("src/flow/actions/export.rs", "the command line exports for whoever holds the database"),
     ("src/flow/tokens/end.rs", "the job names the organization whose account was ended"),
     ("src/flow/tokens/keep.rs", "the job names the organization whose account was due"),
+    ("src/flow/tokens/lapse.rs", "the job names the organization whose account ends"),
     ("src/flow/sealing.rs", "the job seals each chain within a transaction of that organization"),
 ];
 

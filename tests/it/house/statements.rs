@@ -23,7 +23,7 @@ const UNCHECKED: [(&str, &str); 3] = [
 ];
 
 /// Statements on tables with `org_id` that may go without naming it: how they begin, and why.
-const ACROSS_ORGS: [(&str, &str); 7] = [
+const ACROSS_ORGS: [(&str, &str); 8] = [
     ("select master_key_id as master, count(*)", "how many keys of the installation each master key wraps"),
     (
         "(select distinct on (master_key_id) org_id",
@@ -44,6 +44,10 @@ const ACROSS_ORGS: [(&str, &str); 7] = [
     (
         "select current_setting('server_version')",
         "a figure of the database, which is called connections there",
+    ),
+    (
+        "select org_id as \"org: OrgId\" from servers where id",
+        "who tries unknown tokens at a server's own address is told to whose server it is",
     ),
     (
         "select org_id as \"org: OrgId\", token_hash from grant_tokens",

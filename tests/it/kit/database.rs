@@ -45,6 +45,17 @@ impl TestDatabase {
         database
     }
 
+    /// A database in which nothing was migrated; the roles are there.
+    pub(crate) async fn empty() -> Self {
+        let cluster = cluster();
+        TEMPLATE.get_or_init(|| template(cluster)).await;
+        let database = Self { name: copy_name(std::process::id()), cluster };
+        let mut conn = connect(&cluster.options(SUPER, "postgres")).await;
+        execute(&mut conn, &format!("create database {} owner portreeve_owner", database.name)).await;
+        conn.close().await.unwrap();
+        database
+    }
+
     /// A copy of another test's database with its rows; nobody may be connected to that one.
     pub(crate) async fn copy_of(&self) -> Self {
         let copy = Self { name: copy_name(std::process::id()), cluster: self.cluster };

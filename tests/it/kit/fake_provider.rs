@@ -47,6 +47,8 @@ pub(crate) enum Mishap {
     Answer(u16, Value),
     /// Does what it was asked to, and hangs up in place of the answer.
     Lose,
+    /// Asks to be left alone for so many seconds, and does nothing.
+    Busy(u64),
     /// Shows a page for people, and does nothing.
     Page,
     /// Waits before it answers.
@@ -143,6 +145,11 @@ impl FakeProvider {
         self.with(|inner| inner.mishaps.push_back(mishap));
     }
 
+    /// Nothing goes wrong any more.
+    pub(crate) fn calm(&self) {
+        self.with(|inner| inner.mishaps.clear());
+    }
+
     /// Whether it answers with 503 to everything about tokens.
     pub(crate) fn be_down(&self, is_down: bool) {
         self.with(|inner| inner.down = is_down);
@@ -228,6 +235,11 @@ async fn token(State(shared): Shared, body: String) -> Response {
                 shared.lock().unwrap().presented.push(refresh.clone());
             }
             return (StatusCode::from_u16(status).unwrap(), Json(body)).into_response();
+        }
+        Some(Mishap::Busy(seconds)) => {
+            shared.lock().unwrap().presented.extend(asked.get("refresh_token").cloned());
+            let wait = [(header::RETRY_AFTER, seconds.to_string())];
+            return (StatusCode::TOO_MANY_REQUESTS, wait).into_response();
         }
         Some(Mishap::Page) => {
             shared.lock().unwrap().presented.extend(asked.get("refresh_token").cloned());

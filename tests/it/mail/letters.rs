@@ -5,10 +5,11 @@ use std::{collections::BTreeSet, fs, path::Path};
 use portreeve::{
     base::{permission::Role, secret::Secret},
     flow::letters::{
-        AccessAsked, AccessDecided, AccountReconnect, ApiKeyCreated, ApprovalAsked, EmailChanged, Invitation,
-        InvitationExistingAccount, Letter, Line, Moment, NewSignIn, OrgDeletionAsked, OwnershipTransferred,
-        PasskeyAdded, PasswordChanged, PolicyProposed, ProviderRefused, RemovedFromOrg, ResetPassword,
-        SecondFactorChange, SecondFactorChanged, SignUpExisting, TestLetter, VerifyEmail,
+        AccessAsked, AccessDecided, AccountEnds, AccountReconnect, ApiKeyCreated, ApprovalAsked,
+        EmailChanged, Invitation, InvitationExistingAccount, Letter, Line, Moment, NewSignIn,
+        OrgDeletionAsked, OwnershipTransferred, PasskeyAdded, PasswordChanged, PolicyProposed,
+        ProviderRefused, ProviderSilent, RemovedFromOrg, ResetPassword, SecondFactorChange,
+        SecondFactorChanged, SignUpExisting, TestLetter, VerifyEmail,
     },
 };
 use time::macros::datetime;
@@ -156,12 +157,28 @@ fn org_letters(name: &str, org: &str) -> Vec<Letter> {
         Letter::AccountReconnect(AccountReconnect {
             provider: "GitHub".into(),
             account: "ada@example.com".into(),
+            org: org.clone(),
             page: page("/me/accounts"),
+            is_admin: false,
+        }),
+        Letter::AccountEnds(AccountEnds {
+            provider: "GitHub".into(),
+            account: "robot@example.com".into(),
+            ends: later(),
+            org: org.clone(),
+            page: page("/me/accounts"),
+            is_admin: true,
         }),
         Letter::ProviderRefused(ProviderRefused {
             org: org.clone(),
             provider: "GitHub".into(),
             code: "invalid_client".into(),
+            page: page("/o/acme/providers/github"),
+        }),
+        Letter::ProviderSilent(ProviderSilent {
+            org: org.clone(),
+            provider: "GitHub".into(),
+            since: at(),
             page: page("/o/acme/providers/github"),
         }),
         Letter::OrgDeletionAsked(deletion(name, org, None)),

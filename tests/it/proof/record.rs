@@ -29,11 +29,12 @@ enum Came {
 }
 
 /// What the seeded world already is, so that asking for it again rightly records nothing.
-const ALREADY_SO: [&str; 4] = [
+const ALREADY_SO: [&str; 5] = [
     "POST /api/v1/orgs/{org}/servers/{server}/enable",
     "POST /api/v1/orgs/{org}/grants/{grant}/resume",
     "POST /api/v1/orgs/{org}/service-accounts/{account}/enable",
     "POST /api/v1/orgs/{org}/providers/{provider}/enable",
+    "POST /api/v1/orgs/{org}/connections/{connection}/enable",
 ];
 
 /// How many walks go on at once.

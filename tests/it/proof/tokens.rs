@@ -251,6 +251,8 @@ async fn a_client_that_is_refused_is_an_admins_matter_and_keeps_the_account() {
         stage.app.clock.advance(Duration::minutes(2));
         stage.hub.next(Mishap::Answer(401, json!({ "error": "invalid_client" })));
         assert_eq!(stage.live().await.unwrap_err(), NoToken::Broken);
+        // Whoever calls while it rests is told the same, and the provider is not asked again.
+        assert_eq!(stage.live().await.unwrap_err(), NoToken::Broken);
         assert_eq!((stage.state().await.as_str(), stage.letters().await), ("error_backoff", 0));
         assert_eq!(stage.letters_about("refuses the client").await, 1, "to the owner");
         let told = stage.app.recorded(&stage.org).await.into_iter().filter(|one| one == "provider.refused");
@@ -271,6 +273,64 @@ async fn a_token_without_a_successor_is_used_to_its_end() {
     stage.app.clock.advance(Duration::seconds(3));
     assert_eq!(stage.live().await.unwrap_err(), NoToken::Reauth);
     assert!(stage.hub.presented().is_empty());
+}
+
+#[tokio::test]
+async fn a_token_that_ends_for_good_is_told_before_and_given_up_once_it_has() {
+    let mut stage = stage(3600).await;
+    stage.hub.without_refresh();
+    stage.hub.live_for(Some(30 * 86_400));
+    stage.app.connected(&stage.org, &mut stage.bob, "hub").await;
+    let after = async |span: Duration| {
+        stage.app.clock.advance(span);
+        stage.app.run_jobs().await;
+        // What was written meanwhile is sent.
+        stage.app.clock.advance(Duration::minutes(6));
+        let soon = stage.letters_about("gives no more of it by").await;
+        (soon, stage.letters().await)
+    };
+    assert_eq!(after(Duration::days(26)).await, (0, 0));
+    assert_eq!(after(Duration::days(1)).await, (1, 0));
+    assert_eq!(after(Duration::days(1)).await, (1, 0), "once");
+    assert_eq!(stage.app.number("select count(*) from connections where state = 'active'").await, 1);
+    assert_eq!(after(Duration::days(2)).await, (1, 1));
+    let ended =
+        "select count(*) from connections where state = 'needs_reauth' and state_reason = 'token_ended'";
+    assert_eq!(stage.app.number(ended).await, 1);
+    assert_eq!(after(Duration::days(2)).await, (1, 1));
+    let recorded = stage.app.recorded(&stage.org).await;
+    assert_eq!(recorded.iter().filter(|one| *one == "connection.needs_reauth").count(), 1);
+}
+
+#[tokio::test]
+async fn whoever_administers_hears_of_a_shared_account_whose_connector_has_left() {
+    let stage = stage(60).await;
+    stage.app.member(&stage.org, "Olga Owner", Role::Owner).await;
+    let mut curator = stage.app.member(&stage.org, "Curator", Role::Admin).await;
+    let id = stage.app.connected_for(&stage.org, &mut curator, "hub", "org").await;
+    stage.app.change("update connections set connected_by = gen_random_uuid() where user_id is null").await;
+    stage.hub.forget_everybody();
+    stage.app.clock.advance(Duration::minutes(2));
+    let scope = OrgScope::proven(stage.org.id);
+    let first = stage.app.number("select token_version from connections where user_id is null").await;
+    let none = stage.app.ports.tokens.renewed(scope, id, first).await.unwrap().unwrap_err();
+    assert_eq!(none, NoToken::Reauth);
+    // To the owner and to the admin.
+    assert_eq!(stage.letters_about("because you administer").await, 2);
+}
+
+#[tokio::test]
+async fn a_provider_whose_address_is_not_allowed_is_the_operators_matter() {
+    let stage = stage(60).await;
+    stage.app.change("update providers set token_url = 'http://192.0.2.7/token'").await;
+    stage.app.clock.advance(Duration::minutes(2));
+    for _ in 0..2 {
+        assert_eq!(stage.live().await.unwrap_err(), NoToken::Barred);
+    }
+    let held = stage.held().await;
+    assert_eq!((held.reason.as_str(), held.presented), ("address_refused", 0));
+    assert!(stage.hub.presented().is_empty());
+    assert_eq!(stage.state().await, "error_backoff");
 }
 
 #[tokio::test]
@@ -302,13 +362,13 @@ async fn a_server_that_refuses_a_lasting_token_makes_nobody_connect_again_where_
     let state = |state: &str| format!("select count(*) from connections where state = '{state}'");
     let token = stage.live().await.unwrap();
     stage.app.clock.advance(Duration::minutes(2));
-    stage.app.ports.tokens.refused(scope, stage.id, token.version);
+    assert!(!stage.app.ports.tokens.refused(scope, stage.id, token.version).await);
     let asked = "select count(*) from connections where last_ok_at > issued_at";
     stage.app.until_number(asked, 1).await;
     assert_eq!(stage.app.number(&state("active")).await, 1);
     stage.hub.forget_everybody();
     stage.app.clock.advance(Duration::minutes(2));
-    stage.app.ports.tokens.refused(scope, stage.id, token.version);
+    assert!(!stage.app.ports.tokens.refused(scope, stage.id, token.version).await);
     stage.app.until_number(&state("needs_reauth"), 1).await;
     assert_eq!(stage.live().await.unwrap_err(), NoToken::Reauth);
 }
@@ -326,4 +386,69 @@ async fn a_replica_that_cannot_read_its_database_counts_nothing_as_sent() {
         assert!(tried.is_err());
     }
     assert_eq!((stage.held().await.presented, stage.state().await.as_str()), (0, "active"));
+}
+
+#[tokio::test]
+async fn admins_hear_once_a_day_of_a_provider_that_gives_nothing_for_an_hour() {
+    let stage = stage(60).await;
+    stage.app.member(&stage.org, "Olga Owner", Role::Owner).await;
+    let told = async |minutes| {
+        stage.app.clock.advance(Duration::minutes(minutes));
+        // Where it is not known whether what was sent arrived, it is sent once more at once.
+        for _ in 0..2 {
+            stage.hub.next(Mishap::Answer(200, json!({})));
+        }
+        assert_eq!(stage.live().await.unwrap_err(), NoToken::Away);
+        stage.hub.calm();
+        stage.letters_about("Portreeve asks again by itself").await
+    };
+    assert_eq!((told(2).await, told(30).await, told(29).await), (0, 0, 0));
+    assert_eq!((told(2).await, told(90).await, told(23 * 60).await), (1, 1, 2));
+    let recorded = stage.app.recorded(&stage.org).await;
+    assert_eq!(recorded.iter().filter(|one| *one == "provider.silent").count(), 2);
+    assert_eq!(stage.state().await, "error_backoff");
+    stage.app.clock.advance(Duration::minutes(2));
+    assert!(stage.live().await.is_ok(), "it goes on by itself");
+}
+
+#[tokio::test]
+async fn a_provider_is_left_alone_for_as_long_as_it_asks() {
+    let stage = stage(60).await;
+    stage.app.clock.advance(Duration::minutes(2));
+    stage.hub.next(Mishap::Busy(300));
+    assert_eq!(stage.live().await.unwrap_err(), NoToken::Away);
+    let sent = stage.hub.presented().len();
+    stage.app.clock.advance(Duration::seconds(299));
+    assert_eq!(stage.live().await.unwrap_err(), NoToken::Away);
+    assert_eq!(stage.hub.presented().len(), sent, "not asked before");
+    stage.app.clock.advance(Duration::seconds(77));
+    assert!(stage.live().await.is_ok());
+}
+
+#[tokio::test]
+async fn what_a_provider_gives_while_an_account_is_switched_off_is_kept_for_when_it_is_on() {
+    let stage = stage(60).await;
+    let script = stage.script().await;
+    let path = format!("/api/v1/orgs/acme/connections/{}", stage.id);
+    stage.app.clock.advance(Duration::minutes(2));
+    let before = stage.held().await;
+    stage.hub.next(Mishap::Slow(Span::from_millis(600)));
+    let scope = OrgScope::proven(stage.org.id);
+    let renewing = stage.app.ports.tokens.renewed(scope, stage.id, before.token_version);
+    let off = async {
+        let leased = "select count(*) from connections where lease_until is not null";
+        stage.app.until_number(leased, 1).await;
+        script.post(&format!("{path}/disable"), json!({})).await.expect(StatusCode::OK)
+    };
+    let (_, off) = tokio::join!(renewing, off);
+    assert_eq!((off.text("/state"), off.text("/reason")), ("disabled", "by_owner"));
+    let after = stage.held().await;
+    assert_eq!((after.token_version, stage.state().await.as_str()), (before.token_version + 1, "disabled"));
+    assert_eq!(stage.live().await.unwrap_err(), NoToken::Off);
+    let renewed = stage.app.ports.tokens.renewed(scope, stage.id, after.token_version).await.unwrap();
+    assert_eq!(renewed.unwrap_err(), NoToken::Off);
+    script.post(&format!("{path}/enable"), json!({})).await.expect(StatusCode::OK);
+    stage.app.clock.advance(Duration::minutes(2));
+    assert!(stage.live().await.is_ok(), "with what the provider still knows");
+    assert_eq!(stage.hub.reused(), 0);
 }

@@ -3,7 +3,10 @@
 use std::{collections::HashMap, sync::Mutex};
 
 use http::{Method, StatusCode};
-use portreeve::{base::permission::Role, domain::servers::Era};
+use portreeve::{
+    base::{permission::Role, risk::Class},
+    domain::servers::Era,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -14,7 +17,7 @@ use crate::{
     },
     proxy::{
         bridge::{Shore, answered},
-        stage::Agent,
+        stage::{Agent, Stage, usual},
     },
 };
 
@@ -51,17 +54,22 @@ fn strict() -> impl Fn(&Asked) -> Script + Send + Sync + 'static {
 /// Two accounts of one person, the second for calls about work.
 async fn two_accounts() -> Shore {
     let shore = Shore::of(Era::Legacy, strict()).await;
-    let (app, org) = (&shore.stage.app, &shore.stage.org);
+    two_accounts_at(&shore.stage, "shore").await;
+    shore
+}
+
+async fn two_accounts_at(stage: &Stage, server: &str) {
+    let (app, org) = (&stage.app, &stage.org);
     let hub = FakeProvider::start().await;
     app.hub(org, "hub", &hub).await;
     let admin = app.member(org, "Admin", Role::Admin).await;
     let admin = app.key_of(org, admin.id, Role::Admin, &["*"]).await;
     let carries = json!([{ "target": "header", "name": "Authorization", "source": "oauth", "provider": "hub",
         "template": "Bearer {value}" }]);
-    let path = "/api/v1/orgs/acme/servers/shore/credentials";
-    admin.send(Method::PUT, path, &[], Some(carries)).await.expect(StatusCode::OK);
-    let browser = app.signed_in(shore.stage.person).await;
-    let mut person = Person { id: shore.stage.person, email: String::new(), browser };
+    let path = format!("/api/v1/orgs/acme/servers/{server}/credentials");
+    admin.send(Method::PUT, &path, &[], Some(carries)).await.expect(StatusCode::OK);
+    let browser = app.signed_in(stage.person).await;
+    let mut person = Person { id: stage.person, email: String::new(), browser };
     app.connected(org, &mut person, "hub").await;
     hub.sign_in_as("work");
     let work = app.connected(org, &mut person, "hub").await;
@@ -69,7 +77,6 @@ async fn two_accounts() -> Shore {
     let rule = json!({ "account_if": [{ "path": "args.title", "op": "starts_with", "value": "work" }] });
     let one = format!("/api/v1/orgs/acme/connections/{work}");
     own.send(Method::PATCH, &one, &[], Some(rule)).await.expect(StatusCode::OK);
-    shore
 }
 
 fn create(title: &str) -> Value {
@@ -122,4 +129,43 @@ async fn a_session_that_a_client_opened_is_not_used_with_another_account() {
     let begun = send(6, "initialize", hello, "").await;
     let session = begun.headers["mcp-session-id"].to_str().unwrap().to_owned();
     assert_eq!(send(7, "tools/call", create("mine"), &session).await.words(), "done");
+}
+
+/// Two accounts of one person at a server of the modern era that makes a task of each call and answers about one only whoever
+/// began it.
+#[tokio::test]
+async fn a_task_is_asked_about_with_the_account_that_it_was_begun_with() {
+    let begun: Mutex<HashMap<String, String>> = Mutex::default();
+    let server = move |asked: &Asked| {
+        let message: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
+        let carried = asked.header("authorization").unwrap_or_default().to_owned();
+        let mut begun = begun.lock().unwrap();
+        match message["method"].as_str() {
+            Some("tools/call") => {
+                let id = format!("task-{}", begun.len());
+                begun.insert(id.clone(), carried);
+                let task = json!({ "resultType": "task", "taskId": id, "status": "working" });
+                Script::json(&answered(&message, &task))
+            }
+            Some("tasks/get") => {
+                let id = message["params"]["taskId"].as_str().unwrap_or_default();
+                let status = if begun.get(id) == Some(&carried) { "completed" } else { "unknown here" };
+                Script::json(&answered(&message, &json!({ "taskId": id, "status": status })))
+            }
+            _ => usual(asked),
+        }
+    };
+    let stage = Stage::over(Class::Financial, server).await;
+    two_accounts_at(&stage, "github").await;
+    let agent = &stage.agent;
+    for title in ["mine", "work: one", "mine again"] {
+        let made = agent.ask("tools/call", create(title)).await.json();
+        let task = made["result"]["taskId"].as_str().unwrap_or_default().to_owned();
+        assert!(!task.is_empty() && !task.starts_with("task-"), "{made}");
+        for _ in 0..2 {
+            let told = agent.ask("tasks/get", json!({ "taskId": task })).await.json();
+            assert_eq!(told["result"]["status"], "completed", "{title}: {told}");
+            assert_eq!(told["result"]["taskId"], task.as_str(), "a task keeps its name");
+        }
+    }
 }

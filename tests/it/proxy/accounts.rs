@@ -108,15 +108,35 @@ async fn what_a_tool_needs_and_was_not_granted_is_told_with_the_way_to_grant_it(
     hub.hub.grant("read");
     let id = hub.stage.app.connected(&hub.stage.org, &mut hub.person, "hub").await;
     let tool = "/api/v1/orgs/acme/servers/github/tools/create_issue";
-    let needs = json!({ "required_scopes": ["write"] });
+    let needs = json!({ "required_scopes": ["admin"] });
     hub.admin.send(Method::PATCH, tool, &[], Some(needs)).await.expect(StatusCode::OK);
     let told = hub.call().await;
-    assert!(told.words().starts_with("[CONNECT ACCOUNT]") && told.words().contains("write"), "{}", told.text);
+    assert!(told.words().starts_with("[CONNECT ACCOUNT]") && told.words().contains("admin"), "{}", told.text);
     assert!(told.words().contains(&format!("connection={id}")), "{}", told.text);
     let decision = told.json()["result"]["_meta"]["portreeve/decision"].clone();
     assert_eq!(decision["code"], "account_lacks_scopes");
-    hub.hub.grant("read write");
+    hub.hub.grant("read admin");
     hub.stage.app.connected(&hub.stage.org, &mut hub.person, "hub").await;
+    assert_eq!(hub.call().await.words(), "done");
+}
+
+#[tokio::test]
+async fn what_the_provider_did_not_grant_when_it_was_asked_is_an_admins_matter() {
+    let mut hub = hub().await;
+    // It is asked for read and write, and calls one of them otherwise.
+    hub.hub.grant("read readwrite");
+    hub.stage.app.connected(&hub.stage.org, &mut hub.person, "hub").await;
+    let tool = "/api/v1/orgs/acme/servers/github/tools/create_issue";
+    let needs = json!({ "required_scopes": ["write"] });
+    hub.admin.send(Method::PATCH, tool, &[], Some(needs)).await.expect(StatusCode::OK);
+    let told = hub.call().await;
+    assert!(told.words().starts_with("[PORTREEVE DENIED]"), "no circle: {}", told.text);
+    assert!(told.words().contains("did not grant that when it was asked"), "{}", told.text);
+    assert!(told.words().contains("/o/acme/servers/github/tools/create_issue"), "{}", told.text);
+    let decision = told.json()["result"]["_meta"]["portreeve/decision"].clone();
+    assert_eq!(decision["code"], "account_scopes_withheld");
+    let needs = json!({ "required_scopes": ["readwrite"] });
+    hub.admin.send(Method::PATCH, tool, &[], Some(needs)).await.expect(StatusCode::OK);
     assert_eq!(hub.call().await.words(), "done");
 }
 
@@ -422,4 +442,102 @@ async fn a_token_that_is_replaced_early_is_the_one_of_the_next_call_on_every_rep
     let carried = hub.carried();
     assert_eq!(carried[4], carried[5]);
     assert_ne!(carried[3], carried[4], "the new one, on both");
+}
+
+#[tokio::test]
+async fn an_account_that_is_switched_off_serves_no_call_and_says_who_switches_it_on() {
+    let mut hub = hub().await;
+    let id = hub.stage.app.connected(&hub.stage.org, &mut hub.person, "hub").await;
+    let second = crate::kit::app::TestApp::beside(&hub.stage.app).await;
+    let far = hub.stage.agent.at(&format!("{}/mcp/acme/github", second.origin()));
+    let call = json!({ "name": "create_issue", "arguments": { "title": "a" } });
+    assert_eq!(far.ask("tools/call", call.clone()).await.words(), "done");
+    // By its owner, in the console.
+    let one = format!("/me/accounts/acme/{id}");
+    let page = hub.person.browser.get(&one).await.expect(StatusCode::OK);
+    let off = hub.person.browser.submit(&page, &format!("{one}/switch"), &[("to", "off")]).await;
+    let page = hub.person.browser.follow(off.expect(StatusCode::SEE_OTHER)).await;
+    assert!(page.says("No call is made with it until it is switched on again."), "{}", page.body);
+    let told = far.ask("tools/call", call.clone()).await;
+    let decision = told.json()["result"]["_meta"]["portreeve/decision"].clone();
+    assert_eq!(decision["code"], "account_switched_off");
+    assert!(told.words().contains("They can switch it on at http"), "{}", told.words());
+    assert!(told.words().contains(&one), "{}", told.words());
+    let on = hub.person.browser.submit(&page, &format!("{one}/switch"), &[("to", "on")]).await;
+    on.expect(StatusCode::SEE_OTHER);
+    assert_eq!(far.ask("tools/call", call.clone()).await.words(), "done");
+    // By an admin: its owner does not switch it on, nor by connecting it again.
+    let path = format!("/api/v1/orgs/acme/connections/{id}");
+    let off = hub.admin.post(&format!("{path}/disable"), json!({})).await.expect(StatusCode::OK);
+    assert_eq!((off.text("/state"), off.text("/reason")), ("disabled", "by_admin"));
+    let told = far.ask("tools/call", call.clone()).await.words();
+    assert!(
+        told.contains("An admin can switch it on at") && told.contains("/o/acme/providers/hub/accounts/"),
+        "{told}"
+    );
+    let csrf = hub.person.browser.csrf();
+    let on =
+        hub.person.browser.post(&format!("{one}/switch"), &[("csrf", csrf.as_str()), ("to", "on")]).await;
+    assert!(on.expect(StatusCode::CONFLICT).says("An admin switched this account off"));
+    assert_eq!(hub.stage.app.connected(&hub.stage.org, &mut hub.person, "hub").await, id);
+    let again = far.ask("tools/call", call.clone()).await.words();
+    assert!(again.contains("An admin can switch it on at"), "connecting again does not lift it: {again}");
+    let page = hub.person.browser.get(&one).await.expect(StatusCode::OK);
+    assert!(page.says("Ask them to switch it on"), "{}", page.body);
+    hub.admin.post(&format!("{path}/enable"), json!({})).await.expect(StatusCode::OK);
+    assert_eq!(far.ask("tools/call", call).await.words(), "done");
+    let recorded = hub.stage.app.recorded(&hub.stage.org).await;
+    let switched: Vec<_> = recorded.iter().filter(|one| one.starts_with("connection.switched")).collect();
+    let (off, on) = ("connection.switched_off", "connection.switched_on");
+    assert_eq!(switched, [off, on, off, on]);
+}
+
+#[tokio::test]
+async fn a_refused_token_is_renewed_once_and_only_what_changes_nothing_is_called_again() {
+    let refused = Arc::new(Mutex::new(String::new()));
+    let now_refused = Arc::clone(&refused);
+    let stage = Stage::over(Class::Financial, move |asked| {
+        let carried = asked.header("authorization").unwrap_or_default();
+        let refused = now_refused.lock().unwrap();
+        if !refused.is_empty() && carried.starts_with(refused.as_str()) {
+            return Answer::answer("401 Unauthorized", &[("www-authenticate", "Bearer")], "");
+        }
+        usual(asked)
+    });
+    let mut hub = hub_before(stage.await).await;
+    hub.stage.app.connected(&hub.stage.org, &mut hub.person, "hub").await;
+    let read = async || {
+        let params = json!({ "name": "get_issue", "arguments": { "title": "a" } });
+        hub.stage.agent.ask("tools/call", params).await
+    };
+    let refuse_last = || hub.carried().last().unwrap().clone_into(&mut refused.lock().unwrap());
+    assert_eq!(read().await.words(), "done");
+    // What is certainly fresh is not renewed because a server refuses it.
+    refuse_last();
+    let told = read().await.words();
+    assert!(told.contains("HTTP 401") && !told.contains("call again"), "{told}");
+    assert_eq!((hub.carried().len(), hub.hub.presented().len()), (2, 0));
+    hub.stage.app.clock.advance(time::Duration::minutes(2));
+    assert_eq!(read().await.words(), "done", "with the new one");
+    let carried = hub.carried();
+    assert_eq!((carried.len(), hub.hub.presented().len()), (4, 1));
+    assert_eq!(carried[1], carried[2]);
+    assert_ne!(carried[2], carried[3]);
+    // What changes something is left to whoever calls.
+    refuse_last();
+    hub.stage.app.clock.advance(time::Duration::minutes(2));
+    let told = hub.call().await.words();
+    assert!(told.contains("A new token is being fetched; call again in a moment."), "{told}");
+    assert_eq!(hub.carried().len(), 5);
+    let renewed = "select count(*) from connections where token_version = 3";
+    hub.stage.app.until_number(renewed, 1).await;
+    assert_eq!(hub.call().await.words(), "done");
+    // A server that takes none is asked twice, and no oftener.
+    "Bearer ".clone_into(&mut refused.lock().unwrap());
+    hub.stage.app.clock.advance(time::Duration::minutes(2));
+    let before = hub.carried().len();
+    let told = read().await.words();
+    assert!(told.contains("HTTP 401") && !told.contains("call again"), "{told}");
+    assert_eq!((hub.carried().len(), hub.hub.presented().len()), (before + 2, 3));
+    assert_eq!(hub.hub.reused(), 0);
 }

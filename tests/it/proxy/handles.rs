@@ -91,3 +91,72 @@ async fn tasks_and_states_go_out_sealed_and_come_back_opened() {
     let foreign = stage.agent.ask("tasks/get", json!({ "taskId": "their-task" })).await;
     assert_eq!((foreign.status, foreign.code()), (StatusCode::NOT_FOUND, -32602));
 }
+
+/// An answer as servers send it that do not know its length before.
+fn chunked(body: &str) -> Script {
+    let mut bytes =
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
+    for piece in body.as_bytes().chunks(100_000) {
+        bytes.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
+        bytes.extend_from_slice(piece);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"0\r\n\r\n");
+    Script::raw(bytes)
+}
+
+#[tokio::test]
+async fn handles_are_sealed_however_long_an_answer_is_and_however_it_is_sent() {
+    for (padding, is_chunked) in [(0, true), (99_980, true), (3_000_000, true), (3_000_000, false)] {
+        let stage = Stage::over(Class::Write, move |asked| {
+            let message: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
+            if message["method"] != "tools/call" {
+                return super::stage::usual(asked);
+            }
+            let result = match message["params"].get("requestState") {
+                None => json!({ "inputRequests": { "a": "x".repeat(padding) }, "requestState": "their-state",
+                    "resultType": "input_required" }),
+                Some(_) => json!({ "content": [{ "type": "text", "text": "y".repeat(padding) }], "taskId": "their-task",
+                    "resultType": "task" }),
+            };
+            let body = json!({ "jsonrpc": "2.0", "id": message["id"], "result": result }).to_string();
+            if is_chunked { chunked(&body) } else { Script::json(&body) }
+        })
+        .await;
+        let asked = stage.agent.call("get_issue").await.json();
+        let state = asked["result"]["requestState"].as_str().unwrap_or_default().to_owned();
+        assert!(!state.is_empty() && state != "their-state", "{padding} {is_chunked}");
+        assert_eq!(asked["result"]["inputRequests"]["a"].as_str().map(str::len), Some(padding));
+        let again = json!({ "name": "get_issue", "requestState": state });
+        let task = stage.agent.ask("tools/call", again).await.json();
+        let task = task["result"]["taskId"].as_str().unwrap_or_default().to_owned();
+        assert!(!task.is_empty() && task != "their-task", "{padding} {is_chunked}");
+        let sent: Value = serde_json::from_slice(&stage.reached().last().unwrap().body).unwrap();
+        assert_eq!(sent["params"]["requestState"], "their-state");
+        // What was passed on to its end was answered, whoever stops asking for more.
+        for (action, record) in stage.calls_once(4).await {
+            let code = record.call.and_then(|call| call.code);
+            assert_eq!(code, None, "{action} {padding} {is_chunked}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn headers_that_nobody_compared_with_the_body_stay_here() {
+    let stage = legacy().await;
+    let body =
+        r#"{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"get_issue","arguments":{}}}"#;
+    let said = [
+        ("mcp-protocol-version", "2025-11-25"),
+        ("mcp-method", "tools/call"),
+        ("mcp-name", "delete_everything"),
+        ("mcp-param-title", "other"),
+    ];
+    let reply = stage.agent.post(body, &said).await;
+    assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
+    let seen = stage.reached().pop().unwrap();
+    for name in ["mcp-method", "mcp-name", "mcp-param-title"] {
+        assert_eq!(seen.header(name), None, "{name}");
+    }
+    assert_eq!(seen.header("content-type"), Some("application/json"));
+}

@@ -58,6 +58,7 @@ async fn a_call_beyond_a_limit_is_told_what_is_used_and_when_to_come_back() {
         (&decision["code"], &decision["rule"]),
         (&json!("limit_reached"), &json!("/tools/get_issue/limits/0"))
     );
+    assert_eq!(decision["left"], json!(0));
     assert!(decision["retry_after"].as_u64().is_some_and(|seconds| (1..=86_400).contains(&seconds)));
     assert!(is_done(&stage.agent.call("create_issue").await), "other tools are not limited");
     assert_eq!(stage.reached().len(), 3);
@@ -95,6 +96,9 @@ async fn sums_are_exact_and_an_amount_that_does_not_fit_leaves_room_for_one_that
     assert!(pay(json!(0.2)).await.words().starts_with("[LIMIT]"));
     assert!(is_done(&pay(json!(0.1)).await), "ten tenths are one, not a little more");
     assert!(pay(json!(0.01)).await.words().starts_with("[LIMIT]"));
+    let never = pay(json!(1.5)).await;
+    assert!(never.words().contains("this call counts 1.5, which can never fit"), "{}", never.words());
+    assert_eq!(never.json()["result"]["_meta"]["portreeve/decision"]["retry_after"], Value::Null);
     assert!(pay(json!(-1)).await.words().starts_with("[PORTREEVE DENIED]"));
     assert!(pay(json!("0")).await.words().starts_with("[PORTREEVE DENIED]"));
 }

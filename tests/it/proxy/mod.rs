@@ -20,5 +20,6 @@ mod streams;
 mod suggested;
 mod table;
 mod tasks;
+mod votes;
 mod waits;
 mod without_people;

@@ -68,6 +68,31 @@ async fn a_denied_call_says_which_rule_why_and_what_to_do_and_stands_in_the_reco
 }
 
 #[tokio::test]
+async fn a_call_too_large_for_the_rules_is_denied_with_a_code_of_its_own() {
+    let (stage, _) = under(json!({
+        "version": "1", "default": "allow",
+        "all_tools": { "deny_if": [{
+            "conditions": [{ "path": "args.title", "op": "regex", "value": "[ab]*a[ab]{1000}c" }]
+        }] }
+    }))
+    .await;
+    let large = json!({ "name": "create_issue", "arguments": { "title": "ab".repeat(50_000) } });
+    let denied = stage.agent.ask("tools/call", large).await;
+    let words = denied.words();
+    assert!(
+        words.contains("The arguments are too large for the rules to be judged. Send fewer or shorter"),
+        "{words}"
+    );
+    let said = decision(&denied);
+    assert_eq!(
+        (&said["code"], &said["rule"]),
+        (&json!("arguments_too_large"), &json!("/all_tools/deny_if/0"))
+    );
+    assert_eq!(stage.agent.call("create_issue").await.words(), "done");
+    assert_eq!(stage.reached().len(), 1);
+}
+
+#[tokio::test]
 async fn a_hidden_tool_is_as_if_there_were_none_and_a_denied_one_is_not_listed() {
     let (stage, _) = under(json!({
         "version": "1", "default": "deny", "hide": ["class:destructive"],

@@ -77,6 +77,17 @@ async fn who_comes_with_an_unknown_token_is_on_record_once_and_then_counted() {
 }
 
 #[tokio::test]
+async fn who_comes_to_a_servers_own_address_with_an_unknown_token_is_told_to_its_organization() {
+    let stage = Stage::with_ceiling(Class::Read).await;
+    let stranger = stage.agent.carrying("ptg_0000000000000000000000000000000000000000000");
+    let stranger = stranger.at(&format!("{}/mcp/{}", stage.app.origin(), stage.server));
+    assert_eq!(stranger.call("get_issue").await.status, http::StatusCode::UNAUTHORIZED);
+    let (action, record) = stage.calls_once(1).await.remove(0);
+    assert_eq!((action.as_str(), record.decision), ("call.refused", Decision::Refused));
+    assert_eq!(record.call.unwrap().code.as_deref(), Some("token_unknown"));
+}
+
+#[tokio::test]
 async fn whoever_tries_too_many_tokens_is_turned_away_without_the_database_and_the_others_are_served() {
     let stage = Stage::with_ceiling(Class::Read).await;
     assert_eq!(stage.agent.call("get_issue").await.words(), "done");
@@ -175,7 +186,7 @@ async fn a_call_explains_itself_to_its_person_and_to_nobody_else() {
     let path = format!("/c/{}", record.origin.unwrap().request);
     let mut owner = stage.app.signed_in(stage.person).await;
     let page = owner.get(&path).await.expect(http::StatusCode::OK);
-    assert!(page.says("the call was refused") && page.says("the grant's ceiling is read"), "{}", page.body);
+    assert!(page.says("the call was denied") && page.says("the grant's ceiling is read"), "{}", page.body);
     let stranger =
         stage.app.member(&stage.org, "Other Member", portreeve::base::permission::Role::Member).await;
     let mut stranger = stranger.browser;

@@ -42,7 +42,7 @@ async fn a_closed_gate_stops_the_next_call_on_every_replica_and_an_open_one_lets
 }
 
 #[tokio::test]
-async fn a_revoked_token_a_suspended_grant_and_a_person_who_left_stop_everywhere() {
+async fn a_revoked_token_a_suspended_grant_and_a_suspended_person_stop_everywhere() {
     let stage = Stage::with_ceiling(Class::Write).await;
     let (_replica, elsewhere) = replica(&stage).await;
     for agent in [&stage.agent, &elsewhere] {
@@ -57,9 +57,18 @@ async fn a_revoked_token_a_suspended_grant_and_a_person_who_left_stop_everywhere
     }
     script.post(&format!("{grant}/resume"), json!({})).await.expect(StatusCode::OK);
     assert_eq!(elsewhere.call("get_issue").await.words(), "done");
+    let person = format!("/api/v1/orgs/acme/members/{}", stage.person);
+    let out = script.post(&format!("{person}/suspend"), json!({ "reason": "leave" })).await;
+    assert_eq!(out.expect(StatusCode::OK).text("/suspended_reason"), "leave");
+    for agent in [&stage.agent, &elsewhere] {
+        let answer = agent.call("get_issue").await;
+        assert!(answer.text.contains("person or account"), "{}", answer.text);
+    }
+    script.post(&format!("{person}/resume"), json!({})).await.expect(StatusCode::OK);
+    assert_eq!(elsewhere.call("get_issue").await.words(), "done");
     script.post(&format!("{grant}/revoke"), json!({ "reason": "over" })).await.expect(StatusCode::OK);
     for agent in [&stage.agent, &elsewhere] {
         assert_eq!(agent.call("get_issue").await.status, StatusCode::UNAUTHORIZED);
     }
-    assert_eq!(stage.reached().len(), 3);
+    assert_eq!(stage.reached().len(), 4);
 }

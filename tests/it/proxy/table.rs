@@ -370,6 +370,9 @@ impl Asker {
             }
             "a server that sends elsewhere" => (|| Script::redirect("http://127.0.0.1:1/"), false),
             "a server that hangs up" => (|| Script::acts([Act::Close]), false),
+            "a server whose answer is no message, such as a page or nothing at all" => {
+                (|| Script::answer("200 OK", &[("content-type", "text/html")], "<!doctype html>"), false)
+            }
             "a list that cannot be read" => {
                 (|| Script::json(r#"{"jsonrpc":"2.0","id":7,"result":[]}"#), true)
             }

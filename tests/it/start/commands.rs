@@ -148,3 +148,35 @@ fn what_needs_no_database_needs_no_settings() {
     fs::write(&file, "{}\n").expect("written");
     run(&mut program(&["audit", "verify", name])).assert_plain(9, &["the export was altered: line 1"]);
 }
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = program(&["policy", "schema"]);
+    let child = command.stdout(writer).stderr(Stdio::piped()).spawn().expect("the program runs");
+    let ended = child.wait_with_output().expect("it ends");
+    let complaint = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!((ended.status.code(), complaint.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_policy_of_intercept_is_checked_as_it_would_be_imported() {
+    let folder = Folder::new();
+    fs::create_dir(folder.path()).expect("a folder");
+    let file = folder.path().join("policy.yaml");
+    let name = file.to_str().expect("a path in UTF-8");
+    fs::write(&file, "version: \"1\"\ntools:\n  read: {rules: [{name: few, rate_limit: 5/hour}]}\n")
+        .expect("written");
+    let ended = run(&mut program(&["policy", "check", name]));
+    assert_eq!(ended.code, Some(0), "{}", ended.said);
+    assert!(
+        ended.said.contains("a policy of Intercept that can be imported, 1 tools named"),
+        "{}",
+        ended.said
+    );
+    fs::write(&file, "version: \"2\"\n").expect("written");
+    let ended = run(&mut program(&["policy", "check", name]));
+    assert_eq!(ended.code, Some(1), "{}", ended.said);
+    assert!(ended.said.contains("/version: The version is \"1\"."), "{}", ended.said);
+}

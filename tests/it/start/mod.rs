@@ -2,6 +2,7 @@
 
 mod commands;
 mod crashes;
+mod databases;
 mod disk;
 mod draining;
 mod kills;

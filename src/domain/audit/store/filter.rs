@@ -4,7 +4,7 @@ use ipnet::IpNet;
 use time::OffsetDateTime;
 
 use crate::{
-    base::ids::{RequestId, UserId},
+    base::ids::{RequestId, ServerId, UserId},
     domain::audit::entry::{Decision, EventKind},
 };
 
@@ -21,6 +21,10 @@ pub struct EventFilter {
     pub actor: Option<String>,
     /// What was done to the thing with this outside id.
     pub target: Option<String>,
+    /// What concerned this server, or anything of it.
+    pub server: Option<ServerId>,
+    /// Calls of the tool, prompt or resource of this name.
+    pub tool: Option<String>,
     /// What ended like this.
     pub decision: Option<Decision>,
     /// What happened within this request.

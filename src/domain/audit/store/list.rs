@@ -68,11 +68,13 @@ macro_rules! listed {
                 and ($22::text is null or target_name is null
                     or position(lower($22) in lower(target_name)) = 0)
                 and ($23::text is null or ip is null or not ip <<= $23::text::inet)
+                and ($24::text is null or starts_with(target_id, $24))
+                and ($25::text is null or target_kind = 'tool' and right(target_id, length($25)) = $25)
                 "#
                 + $bounds
                 + " order by "
                 + $order
-                + " limit $24",
+                + " limit $26",
             org,
             $place,
             filter.kind.map(EventKind::name),
@@ -96,6 +98,8 @@ macro_rules! listed {
             except.actor_name,
             except.target_name,
             except.ip.map(|net| net.to_string()),
+            filter.server.map(|server| server.to_string()),
+            filter.tool.as_ref().map(|tool| format!("/{tool}")),
             $limit
             $(, $bound)*
         )
@@ -150,7 +154,7 @@ pub(super) async fn newest_between(
         limit,
         "seq < $2",
         "seq desc",
-        "and seq > $25 and seq < $26",
+        "and seq > $27 and seq < $28",
         above,
         below
     ))
@@ -174,7 +178,7 @@ pub(super) async fn oldest_between(
         limit,
         "seq > $2",
         "seq",
-        "and seq > $25 and seq < $26",
+        "and seq > $27 and seq < $28",
         above,
         below
     ))

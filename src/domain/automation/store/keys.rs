@@ -146,7 +146,8 @@ async fn entries(
             k.last_used_at, host(k.last_used_ip) as "last_used_ip?", k.revoked_at,
             k.revoked_by as "revoked_by: UserId", k.version,
             coalesce(u.name, a.name, '') as "owner_name!", coalesce(u.email, a.slug, '') as "owner_handle!",
-            coalesce(u.disabled_at, a.disabled_at) is not null as "is_disabled!", c.name as "created_by_name?"
+            (coalesce(u.disabled_at, a.disabled_at) is not null or exists (select from memberships s
+                where s.org_id = k.org_id and s.user_id = k.user_id and s.suspended_at is not null)) as "is_disabled!", c.name as "created_by_name?"
         from api_keys k
         left join users u on u.id = k.user_id
         left join service_accounts a on a.org_id = k.org_id and a.id = k.service_account_id
@@ -247,7 +248,7 @@ pub async fn find_by_token(
             k.last_used_at, host(k.last_used_ip) as "last_used_ip?", k.revoked_at,
             k.revoked_by as "revoked_by: UserId", k.version,
             coalesce(m.role, a.role) as "role!", coalesce(u.name, a.name) as "owner_name!",
-            coalesce(u.disabled_at, a.disabled_at) is not null as "is_disabled!",
+            coalesce(u.disabled_at, a.disabled_at, m.suspended_at) is not null as "is_disabled!",
             coalesce(o.suspended_at, o.deleted_at) is not null as "is_org_closed!"
         from api_keys k
         join orgs o on o.id = k.org_id

@@ -10,8 +10,8 @@ use crate::{
         update::Update,
     },
     domain::connections::{
-        AccountLabel, AccountOwner, Connection, ConnectionFilter, ConnectionState, LastError, NewConnection,
-        NewTokens, TELL_FOR,
+        AccountLabel, AccountOwner, Blocked, Connection, ConnectionFilter, ConnectionState, LastError,
+        NewConnection, NewTokens, SwitchedOffBy, TELL_FOR,
         store::{
             bump_epoch, decode,
             endings::{self, Ending},
@@ -48,6 +48,7 @@ struct Row {
     expires_at: Option<OffsetDateTime>,
     last_ok_at: Option<OffsetDateTime>,
     retry_at: Option<OffsetDateTime>,
+    trouble: String,
     last_error_at: Option<OffsetDateTime>,
     last_error: String,
     last_error_words: String,
@@ -82,6 +83,7 @@ impl Row {
                 }
                 state => state,
             },
+            blocked: Blocked::of(&self.trouble, &self.state_reason),
             reason: self.state_reason,
             since: self.state_since,
             scopes: self.scopes,
@@ -140,7 +142,7 @@ async fn rows(
                 (select t.name from teams t where t.org_id = c.org_id and t.id = c.team_id)) as "owner_name?",
             c.name, c.account_id, c.account_name, c.account_email, c.workspace, c.is_default, c.account_if, c.state,
             coalesce(c.lease_until > clock_timestamp(), false) as "is_leased!", c.state_reason, c.state_since, c.scopes, c.wanted_scopes,
-            c.has_refresh, c.expires_at, c.last_ok_at, c.retry_at, c.last_error_at, c.last_error, c.last_error_words,
+            c.has_refresh, c.expires_at, c.last_ok_at, c.retry_at, c.trouble, c.last_error_at, c.last_error, c.last_error_words,
             c.connected_by as "connected_by: UserId", c.created_at, c.updated_at, c.version
         from connections c join providers p on p.org_id = c.org_id and p.id = c.provider_id
         where c.org_id = $1 and ($2::uuid is null or c.id = $2) and ($3::uuid is null or c.id < $3)
@@ -190,6 +192,9 @@ pub async fn find_of_account(
 /// The rules that a second connection of the same account, or a second default, breaks.
 pub const IS_ONE: [&str; 2] = ["connections_once", "connections_one_default"];
 
+/// The rule that a connection of somebody breaks who is no member any more.
+pub const IS_OF_A_MEMBER: &str = "connections_person_is_member";
+
 /// How many connections an owner has at a provider.
 ///
 /// # Errors
@@ -216,12 +221,12 @@ pub async fn insert(tx: &mut OrgTx, new: &NewConnection, now: OffsetDateTime) ->
     sqlx::query!(
         "insert into connections (org_id, id, provider_id, user_id, team_id, account_id, account_name, account_email,
             workspace, is_default, state, state_since, scopes, facts, sealed_tokens, data_key_id, has_refresh, expires_at,
-            refresh_expires_at, issued_at, last_ok_at, connected_by, created_at, updated_at)
+            refresh_expires_at, issued_at, last_ok_at, connected_by, created_at, updated_at, ending_told_for)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9,
             not exists (select from connections d where d.org_id = $1 and d.provider_id = $3
                 and d.user_id is not distinct from $4 and d.team_id is not distinct from $5
                 and d.is_default and d.state <> 'revoked'),
-            'active', $10, $11, $12, $13, $14, $15, $16, $17, $10, $10, $18, $10, $10)",
+            'active', $10, $11, $12, $13, $14, $15, $16, $17, $10, $10, $18, $10, $10, $19)",
         tx.org().uuid(),
         new.id.uuid(),
         new.provider.uuid(),
@@ -239,14 +244,16 @@ pub async fn insert(tx: &mut OrgTx, new: &NewConnection, now: OffsetDateTime) ->
         new.tokens.has_refresh,
         new.tokens.expires_at,
         new.tokens.refresh_expires_at,
-        new.by.uuid()
+        new.by.uuid(),
+        new.tokens.no_news(now)
     )
     .execute(tx.conn())
     .await?;
     bump_epoch(tx).await
 }
 
-/// Gives a connection the tokens of its owner's connecting again, whatever state it was in, and raises the epoch.
+/// Gives a connection the tokens of its owner's connecting again, whatever state it was in, and raises the epoch. One that an
+/// admin switched off stays so.
 ///
 /// # Errors
 /// When the database refuses.
@@ -258,11 +265,13 @@ pub async fn renew(
     now: OffsetDateTime,
 ) -> DbResult<bool> {
     let done = sqlx::query!(
-        "update connections set account_id = $14, account_name = $3, account_email = $4, workspace = $5, state = 'active', state_reason = '',
+        "update connections set account_id = $14, account_name = $3, account_email = $4, workspace = $5,
+            state = case when state = 'disabled' and state_reason <> $15 then state else 'active' end,
+            state_reason = case when state = 'disabled' and state_reason <> $15 then state_reason else '' end,
             state_since = $6, scopes = $7, facts = $8, sealed_tokens = $9, data_key_id = $10, has_refresh = $11,
             expires_at = $12, refresh_expires_at = $13, issued_at = $6, token_version = token_version + 1,
             lease_by = null, lease_until = null, presented = 0, failures = 0, retry_at = null, last_ok_at = $6, last_error_at = null, last_error = '',
-            last_error_words = '', wanted_scopes = '{}', updated_at = $6, version = version + 1
+            last_error_words = '', trouble = '', ending_told_for = $16, wanted_scopes = '{}', updated_at = $6, version = version + 1
         where org_id = $1 and id = $2 and state <> 'revoked'",
         tx.org().uuid(),
         id.uuid(),
@@ -277,7 +286,54 @@ pub async fn renew(
         tokens.has_refresh,
         tokens.expires_at,
         tokens.refresh_expires_at,
-        label.id
+        label.id,
+        SwitchedOffBy::Owner.as_str(),
+        tokens.no_news(now)
+    )
+    .execute(tx.conn())
+    .await?;
+    bump_epoch(tx).await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Switches a connection off that serves calls, and raises the epoch. Whoever fetches a new token for it stores that all the same:
+/// the one before may be of no use any more.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn switch_off(
+    tx: &mut OrgTx,
+    id: ConnectionId,
+    by: SwitchedOffBy,
+    now: OffsetDateTime,
+) -> DbResult<bool> {
+    let done = sqlx::query!(
+        "update connections set state = 'disabled', state_reason = $3, state_since = $4, updated_at = $4, version = version + 1
+        where org_id = $1 and id = $2 and state in ('active', 'error_backoff')",
+        tx.org().uuid(),
+        id.uuid(),
+        by.as_str(),
+        now
+    )
+    .execute(tx.conn())
+    .await?;
+    bump_epoch(tx).await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Switches a connection on again, and raises the epoch; one whose tokens are gone meanwhile has to be connected again.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn switch_on(tx: &mut OrgTx, id: ConnectionId, now: OffsetDateTime) -> DbResult<bool> {
+    let done = sqlx::query!(
+        "update connections set state = case when sealed_tokens is null then 'needs_reauth' else 'active' end,
+            state_reason = case when sealed_tokens is null then 'provider_moved' else '' end, state_since = $3, failures = 0,
+            retry_at = null, updated_at = $3, version = version + 1
+        where org_id = $1 and id = $2 and state = 'disabled'",
+        tx.org().uuid(),
+        id.uuid(),
+        now
     )
     .execute(tx.conn())
     .await?;
@@ -412,7 +468,8 @@ pub async fn end_all_of(tx: &mut OrgTx, user: UserId, now: OffsetDateTime) -> Db
 /// When the database refuses.
 pub async fn forget_tokens_at(tx: &mut OrgTx, provider: ProviderId, now: OffsetDateTime) -> DbResult<()> {
     sqlx::query!(
-        "update connections set state = 'needs_reauth', state_reason = 'provider_moved', state_since = $3,
+        "update connections set state = case when state = 'disabled' then state else 'needs_reauth' end,
+            state_reason = case when state = 'disabled' then state_reason else 'provider_moved' end, state_since = $3,
             sealed_tokens = null, data_key_id = null, has_refresh = false, lease_by = null, lease_until = null,
             retry_at = null, updated_at = $3, version = version + 1
         where org_id = $1 and provider_id = $2 and state <> 'revoked'",

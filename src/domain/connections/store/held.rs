@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use crate::{
     base::ids::{ConnectionId, DataKeyId, ProviderId, TeamId, UserId},
-    domain::connections::{AccountOwner, HeldAccount, SealedTokens, store::decode},
+    domain::connections::{AccountOwner, Blocked, HeldAccount, SealedTokens, store::decode},
     io::db::{DbResult, OrgTx, Tx},
     protocol::oauth::document::Facts,
 };
@@ -18,7 +18,9 @@ struct HeldRow {
     is_default: bool,
     account_if: String,
     state: String,
+    state_reason: String,
     scopes: Vec<String>,
+    withheld_scopes: Vec<String>,
     facts: Json<Facts>,
     sealed_tokens: Option<Vec<u8>>,
     data_key_id: Option<DataKeyId>,
@@ -26,6 +28,9 @@ struct HeldRow {
     has_refresh: bool,
     issued_at: OffsetDateTime,
     expires_at: Option<OffsetDateTime>,
+    refresh_expires_at: Option<OffsetDateTime>,
+    ending_told_for: Option<OffsetDateTime>,
+    trouble: String,
     retry_at: Option<OffsetDateTime>,
     presented: i32,
     failures: i32,
@@ -41,13 +46,18 @@ impl HeldRow {
             is_default: self.is_default,
             account_if: self.account_if,
             state: self.state.parse().map_err(decode)?,
+            blocked: Blocked::of(&self.trouble, &self.state_reason),
+            reason: self.state_reason,
             scopes: self.scopes,
+            withheld: self.withheld_scopes,
             facts: self.facts.0,
             tokens: self.sealed_tokens.zip(self.data_key_id).map(|(bytes, key)| SealedTokens { key, bytes }),
             token_version: self.token_version,
             has_refresh: self.has_refresh,
             issued_at: self.issued_at,
             expires_at: self.expires_at,
+            refresh_expires_at: self.refresh_expires_at,
+            ending_told_for: self.ending_told_for,
             retry_at: self.retry_at,
             presented: self.presented,
             failures: self.failures,
@@ -105,8 +115,8 @@ async fn rows(
     let rows = sqlx::query_as!(
         HeldRow,
         r#"select id as "id: ConnectionId", provider_id as "provider_id: ProviderId", user_id as "user_id: UserId",
-            team_id as "team_id: TeamId", is_default, account_if, state, scopes, facts as "facts: Json<Facts>", sealed_tokens,
-            data_key_id as "data_key_id: DataKeyId", token_version, has_refresh, issued_at, expires_at, retry_at, presented,
+            team_id as "team_id: TeamId", is_default, account_if, state, state_reason, scopes, withheld_scopes, facts as "facts: Json<Facts>", sealed_tokens,
+            data_key_id as "data_key_id: DataKeyId", token_version, has_refresh, issued_at, expires_at, refresh_expires_at, ending_told_for, trouble, retry_at, presented,
             failures, last_ok_at
         from connections
         where org_id = $1 and state <> 'revoked' and (id = $2 or $2::uuid is null and provider_id = $3

@@ -10,6 +10,7 @@ use crate::{
     base::ids::{ConnectionId, OrgId, ReplicaId},
     domain::connections::{Aftermath, HeldAccount, MOST_PRESENTED, NewTokens, store::bump_epoch},
     io::db::{DbResult, OrgTx, SystemTx, Tx},
+    protocol::oauth::failure::FailureKind,
 };
 
 /// Takes the lease on a connection's refresh token and counts that it is sent; not where somebody else holds it, where
@@ -64,7 +65,8 @@ pub async fn again(tx: &mut OrgTx, held: &HeldAccount, replica: ReplicaId, secon
     Ok(done.rows_affected() > 0)
 }
 
-/// Stores the pair that came, in place of the one it was fetched with, and gives the lease back.
+/// Stores the pair that came, in place of the one it was fetched with, and gives the lease back. Also where the account was
+/// switched off meanwhile: it is switched on with tokens that the provider still knows.
 ///
 /// # Errors
 /// When the database refuses.
@@ -76,11 +78,13 @@ pub async fn store(
 ) -> DbResult<bool> {
     let done = sqlx::query!(
         "update connections set sealed_tokens = $4, data_key_id = $5, has_refresh = $6, scopes = $7, expires_at = $8,
-            refresh_expires_at = coalesce($9, refresh_expires_at), issued_at = $10, facts = $11,
+            refresh_expires_at = coalesce($9, refresh_expires_at), ending_told_for = $12, trouble = '', issued_at = $10, facts = $11,
             token_version = token_version + 1, lease_by = null, lease_until = null, presented = 0, failures = 0,
             retry_at = null, last_ok_at = $10,
-            state_since = case when state = 'active' then state_since else $10 end, state = 'active', state_reason = ''
-        where org_id = $1 and id = $2 and token_version = $3 and state in ('active', 'error_backoff')",
+            state_since = case when state = 'error_backoff' then $10 else state_since end,
+            state = case when state = 'disabled' then state else 'active' end,
+            state_reason = case when state = 'disabled' then state_reason else '' end
+        where org_id = $1 and id = $2 and token_version = $3 and state in ('active', 'error_backoff', 'disabled')",
         tx.org().uuid(),
         held.id.uuid(),
         held.token_version,
@@ -91,7 +95,8 @@ pub async fn store(
         new.expires_at,
         new.refresh_expires_at,
         now,
-        Json(&new.facts) as _
+        Json(&new.facts) as _,
+        held.told_after(new.refresh_expires_at, now)
     )
     .execute(tx.conn())
     .await?;
@@ -112,6 +117,8 @@ pub struct Failed<'a> {
     pub is_unleased: bool,
     /// Whether the refresh token never left, so that it does not count as sent.
     pub is_unsent: bool,
+    /// Of what kind it is.
+    pub kind: FailureKind,
     /// What went wrong, as a code.
     pub code: &'a str,
     /// The provider's own words.
@@ -132,7 +139,7 @@ pub async fn fail(
     let done = sqlx::query!(
         "update connections set state_since = case when state = $4 then state_since else $8 end, state = $4,
             state_reason = $5, retry_at = $6, failures = failures + 1, last_error_at = $8, last_error = $5,
-            last_error_words = $7, lease_by = null, lease_until = null,
+            last_error_words = $7, trouble = $14, lease_by = null, lease_until = null,
             presented = case when $9 then greatest(0, presented - 1) when $10 then 0 when $11 then least(presented, $12)
                 else presented end,
             version = version + 1
@@ -152,7 +159,8 @@ pub async fn fail(
         // Once more after the pause.
         failed.aftermath.is_doubtful(),
         MOST_PRESENTED - 1,
-        failed.is_unleased
+        failed.is_unleased,
+        failed.kind.as_str()
     )
     .execute(tx.conn())
     .await?;

@@ -24,21 +24,6 @@ pub async fn withhold(tx: &mut OrgTx, id: ConnectionId, scopes: &[String]) -> Db
     Ok(())
 }
 
-/// What a provider did not grant when it was last asked for.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn withheld(tx: &mut OrgTx, id: ConnectionId) -> DbResult<Vec<String>> {
-    let scopes = sqlx::query_scalar!(
-        "select withheld_scopes from connections where org_id = $1 and id = $2",
-        tx.org().uuid(),
-        id.uuid()
-    )
-    .fetch_optional(tx.conn())
-    .await?;
-    Ok(scopes.unwrap_or_default())
-}
-
 /// Notes what a server says that it needs beyond what was granted, so that its owner may be asked for that.
 ///
 /// # Errors
@@ -115,4 +100,27 @@ pub async fn troubles(tx: &mut OrgTx, provider: ProviderId, first: i64) -> DbRes
     .fetch_all(tx.conn())
     .await?;
     Ok(rows)
+}
+
+/// Notes that admins hear of a provider's silence; not where they did since a moment.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn tell_of_silence(
+    tx: &mut OrgTx,
+    provider: ProviderId,
+    now: OffsetDateTime,
+    since: OffsetDateTime,
+) -> DbResult<bool> {
+    let done = sqlx::query!(
+        "update providers set silence_told_at = $3
+        where org_id = $1 and id = $2 and (silence_told_at is null or silence_told_at <= $4)",
+        tx.org().uuid(),
+        provider.uuid(),
+        now,
+        since
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() > 0)
 }

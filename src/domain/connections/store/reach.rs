@@ -95,6 +95,25 @@ pub async fn is_connected(tx: &mut OrgTx, client: &str, account: &str) -> DbResu
     Ok(is)
 }
 
+/// Whether a connection's account is connected another time through the same client, by whomever.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn is_elsewhere(tx: &mut OrgTx, id: ConnectionId) -> DbResult<bool> {
+    let is = sqlx::query_scalar!(
+        r#"select exists (select from connections c join providers p on p.org_id = c.org_id and p.id = c.provider_id
+            join providers q on q.org_id = c.org_id and q.client_id = p.client_id
+            join connections o on o.org_id = c.org_id and o.provider_id = q.id and o.account_id = c.account_id
+                and o.id <> c.id and o.state <> 'revoked'
+            where c.org_id = $1 and c.id = $2 and c.account_id <> '' and p.client_id <> '') as "is!""#,
+        tx.org().uuid(),
+        id.uuid()
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(is)
+}
+
 /// How many accounts are connected at a provider, how many of them have to be connected again, and how many rest after a
 /// failure.
 ///

@@ -38,7 +38,7 @@ pub async fn load_for_decisions(tx: &mut OrgTx, now: OffsetDateTime) -> DbResult
             g.revoked_by as "revoked_by: UserId", g.revoked_reason,
             coalesce(u.name, t.name, a.name, '') as "principal_name!",
             coalesce(u.email, t.slug, a.slug, '') as "principal_handle!",
-            (u.id is not null and u.disabled_at is null or t.id is not null
+            (u.id is not null and u.disabled_at is null and m.suspended_at is null or t.id is not null
                 or a.id is not null and a.disabled_at is null) as "is_principal_active!"
         from grants g
         left join memberships m on m.org_id = g.org_id and m.user_id = g.user_id

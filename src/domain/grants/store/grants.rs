@@ -173,7 +173,8 @@ async fn entries(
             coalesce(u.name, t.name, a.name, '') as "principal_name!",
             coalesce(u.email, t.slug, a.slug, '') as "principal_handle!",
             g.policy_id as "policy_id: PolicyId", p.slug as "policy_slug?", p.name as "policy_name?",
-            coalesce(u.disabled_at, a.disabled_at) is null as "is_principal_active!",
+            (coalesce(u.disabled_at, a.disabled_at) is null and not exists (select from memberships s
+                where s.org_id = g.org_id and s.user_id = g.user_id and s.suspended_at is not null)) as "is_principal_active!",
             (select c.name from memberships m join users c on c.id = m.user_id
                 where m.org_id = g.org_id and m.user_id = g.created_by) as "created_by_name?",
             (select c.name from memberships m join users c on c.id = m.user_id

@@ -62,7 +62,7 @@ fn every_bound_holds_to_the_last() {
         }),
         ("conditions", MAX_CONDITIONS, &made_of),
         ("patterns", 500, &|n| {
-            let one = r#"{"path":"args.a","op":"regex","value":"a"}"#;
+            let one = r##"{"path":"args.a","op":"regex","value":"a#"}"##;
             all_tools(&format!(r#""deny_if":[{{"conditions":[{}]}}]"#, many(n, one)))
         }),
         ("patterns in schemas", 500, &|n| {
@@ -114,11 +114,36 @@ fn what_has_no_pattern_is_read_behind_too_many() {
     let all = [many(600, &one("regex", r#""(""#)), one("eq", "1"), one("lt", "true")].join(",");
     let told = faults(&all_tools(&format!(r#""deny_if":[{{"conditions":[{all}]}}]"#)));
     assert_eq!(told.len(), 100, "faults are told up to so many");
-    let all = [many(501, &one("regex", r#""a""#)), one("regex", r#""(""#), one("lt", "true")].join(",");
+    let all = [many(501, &one("regex", r##""a#""##)), one("regex", r#""(""#), one("lt", "true")].join(",");
     let told = faults(&all_tools(&format!(r#""deny_if":[{{"conditions":[{all}]}}]"#)));
     assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told[0].ends_with("/500/value: A policy has at most 500 patterns."), "{told:?}");
+    assert!(told[0].ends_with("/500/value: A policy has at most 500 different patterns."), "{told:?}");
     assert!(told[1].contains("/502/value: The value has to be a number, a moment"), "{told:?}");
+}
+
+/// Conditions of so many rules, as one list of them.
+fn denied_by(conditions: &str) -> String {
+    all_tools(&format!(r#""deny_if":[{{"conditions":[{conditions}]}}]"#))
+}
+
+#[test]
+fn a_pattern_that_is_written_again_counts_once() {
+    let one = r#"{"path":"args.a","op":"regex","value":"^[a-z-]+$"}"#;
+    let schema = r#"{"path":"args.a","op":"matches_schema","value":{"pattern":"^a","minLength":1}}"#;
+    document(&denied_by(&many(900, one)));
+    document(&denied_by(&many(900, schema)));
+    let few = r##"{"path":"args.a","op":"matches_schema","value":{"pattern":"^a","minLength":#}}"##;
+    let told = faults(&denied_by(&many(501, few)));
+    assert!(told.len() == 1 && told[0].contains("/500/value: A policy has at most 500"), "{told:?}");
+}
+
+#[test]
+fn patterns_are_bounded_together_by_what_they_are_compiled_to() {
+    let one = r##"{"path":"args.a","op":"regex","value":"[ab]*a[ab]{1000}c#"}"##;
+    document(&denied_by(&many(20, one)));
+    let told = faults(&denied_by(&many(450, one)));
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("The patterns of a policy take at most 16 MiB together"), "{told:?}");
 }
 
 #[test]
@@ -200,7 +225,12 @@ fn conditions_that_compare_with_the_wrong_kind_are_told_once() {
         (r#""path":"args.a","op":5"#, "/op: This has to be a text."),
         (r#""path":"args..a","op":"exists""#, "/path: A path is made of keys"),
         (r#""path":"arg.a","op":"exists""#, "/path: A path begins with"),
-        (r#""path":"args.a","op":"lt""#, "/op: This comparison needs a value."),
+        (r#""path":"args.a","op":"lt""#, "/value: This key is missing: lt needs a value."),
+        (r#""path":"args.a","op":"equals""#, "/op: There is no such comparison. Did you mean eq?"),
+        (
+            r#""path":"args.a","op":"regexp","value":"a""#,
+            "/op: There is no such comparison. Did you mean regex?",
+        ),
         (r#""path":"args.a","op":"ltt""#, "/op: There is no such comparison. Did you mean lt?"),
         (r#""path":"args.a","op":"ltt","value":1"#, "/op: There is no such comparison. Did you mean lt?"),
         (r#""path":"args.a","op":"exists","value":1"#, "/value: The value has to be true or false."),

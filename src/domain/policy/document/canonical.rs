@@ -158,8 +158,8 @@ fn test(test: &Test) -> (&'static str, String) {
     match test {
         Test::Eq(value) => ("eq", literal(value)),
         Test::Neq(value) => ("neq", literal(value)),
-        Test::In(values) => ("in", list(values, literal)),
-        Test::NotIn(values) => ("not_in", list(values, literal)),
+        Test::In(choices) => ("in", list(choices.values(), literal)),
+        Test::NotIn(choices) => ("not_in", list(choices.values(), literal)),
         Test::Order(order, bound) => (order.as_str(), self::bound(bound)),
         Test::Between(low, high) => ("between", format!("[{},{}]", bound(low), bound(high))),
         Test::Regex(regex) => ("regex", text(regex.as_str())),
@@ -171,7 +171,9 @@ fn test(test: &Test) -> (&'static str, String) {
         Test::Length(least, greatest) if least == greatest => ("length", least.to_string()),
         Test::Length(least, greatest) => ("length", format!("[{least},{greatest}]")),
         Test::Type(types) => ("type", one_or_list(types, |kind| text(kind.as_str()))),
-        Test::Cidr(networks) => ("cidr", one_or_list(networks, |network| text(&network.to_string()))),
+        Test::Cidr(networks) => {
+            ("cidr", one_or_list(networks.networks(), |network| text(&network.to_string())))
+        }
         Test::Schema(schema) => ("matches_schema", literal(&schema.source)),
     }
 }

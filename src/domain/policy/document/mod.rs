@@ -7,22 +7,26 @@
 //! Invariant: what is not known is a fault, with its place and what was probably meant.
 
 mod canonical;
+mod choices;
 mod fault;
 pub(super) mod keys;
 mod limits;
+mod networks;
+mod patterns;
 mod read;
 mod rules;
+mod weight;
 #[cfg(test)]
 mod bounds;
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr, sync::Arc};
 
-use ipnet::IpNet;
-use regex::Regex;
-
+pub use choices::Choices;
 pub use fault::Fault;
+pub use networks::Networks;
+pub use patterns::{Schema, TextPattern};
 pub use read::read;
 
 use crate::domain::policy::{
@@ -172,6 +176,16 @@ pub enum Approvers {
     User(String),
 }
 
+impl fmt::Display for Approvers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Role(role) => write!(f, "role:{role}"),
+            Self::Team(team) => write!(f, "team:{team}"),
+            Self::User(user) => write!(f, "user:{user}"),
+        }
+    }
+}
+
 /// One condition.
 #[derive(Clone, Debug)]
 pub struct Condition {
@@ -201,15 +215,15 @@ pub enum Test {
     /// It is something else.
     Neq(Literal),
     /// It is one of these.
-    In(Vec<Literal>),
+    In(Arc<Choices>),
     /// It is none of these.
-    NotIn(Vec<Literal>),
+    NotIn(Arc<Choices>),
     /// It stands to this in an order.
     Order(Order, Bound),
     /// It lies between these, which belong to it.
     Between(Bound, Bound),
     /// A text that the pattern is found in.
-    Regex(Box<Regex>),
+    Regex(Arc<TextPattern>),
     /// A text that has this text in it, or an array that has this element.
     Contains(Literal),
     /// It is there, or is not.
@@ -225,9 +239,9 @@ pub enum Test {
     /// It is of one of these kinds.
     Type(Vec<ValueType>),
     /// An address within one of these networks.
-    Cidr(Vec<IpNet>),
+    Cidr(Arc<Networks>),
     /// It is as a schema says.
-    Schema(Box<Schema>),
+    Schema(Arc<Schema>),
 }
 
 /// An order between two values.
@@ -271,15 +285,6 @@ pub enum ValueType {
     Array,
     /// An object.
     Object,
-}
-
-/// A JSON schema, compiled.
-#[derive(Clone, Debug)]
-pub struct Schema {
-    /// As it was written, in canonical form.
-    pub source: Literal,
-    /// What checks by it.
-    pub validator: std::sync::Arc<jsonschema::Validator>,
 }
 
 /// How much is too much.

@@ -5,7 +5,9 @@ use crate::{
         document::{
             Action, Checks, Document, Fault, MAX_BYTES, Mode, ToolRules, Unreviewed,
             fault::{Faults, Place, meant},
-            keys, limits, rules,
+            keys, limits,
+            patterns::Patterns,
+            rules,
         },
         pattern::Pattern,
     },
@@ -45,7 +47,7 @@ pub fn read(text: &[u8]) -> Result<Document, Vec<Fault>> {
 pub(super) struct Reader {
     pub(super) faults: Faults,
     pub(super) conditions: usize,
-    pub(super) patterns: usize,
+    pub(super) patterns: Patterns,
 }
 
 impl Reader {

@@ -1,18 +1,18 @@
 //! Rules and conditions, as documents write them.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, sync::Arc};
 
 use ipnet::IpNet;
-use regex::RegexBuilder;
 use time::{OffsetDateTime, Time, format_description::well_known::Rfc3339, macros::format_description};
 
 use crate::{
     domain::policy::{
         document::{
-            Approvers, Ask, AskRule, Bound, Condition, MAX_CONDITIONS, Order, Quantifier, Rule, Schema, Test,
-            ValueType, address,
+            Approvers, Ask, AskRule, Bound, Choices, Condition, MAX_CONDITIONS, Networks, Order, Quantifier,
+            Rule, Test, ValueType, address,
             fault::{Place, meant},
-            keys::{self, OPERATORS},
+            keys::{self, OPERATORS, meant_operator},
+            patterns::Unmade,
             read::{MODES, Reader, capital},
         },
         literal::Literal,
@@ -26,11 +26,6 @@ use crate::{
 pub(super) const MOST: usize = 1_000;
 /// How many values a condition may compare with.
 const MOST_VALUES: usize = 10_000;
-/// How long a pattern of `regex` may be, and how large what it is compiled to.
-const MAX_REGEX: (usize, usize) = (1_000, 256 * 1024);
-/// How many patterns a document may have, those in its schemas among them: each takes time to be made and memory for as
-/// long as the document is in force, far beyond the length of its text.
-pub(super) const MOST_PATTERNS: usize = 500;
 /// The longest window, and the longest time to wait for somebody: a year, in seconds.
 pub(super) const MAX_SECONDS: u32 = 366 * 24 * 3600;
 
@@ -171,12 +166,11 @@ fn test(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Option<Test> {
         if op == "exists" {
             return Some(Test::Exists(true));
         }
-        let reason = if OPERATORS.contains(&op.as_str()) {
-            "This comparison needs a value.".to_owned()
+        if OPERATORS.contains(&op.as_str()) {
+            reader.faults.add(&place.key("value"), format!("This key is missing: {op} needs a value."));
         } else {
-            "There is no such comparison.".to_owned()
-        };
-        reader.faults.add_with(&place.key("op"), reason, meant(&op, OPERATORS));
+            unknown_operator(reader, place, &op);
+        }
         return None;
     };
     let literal = match Literal::read(value) {
@@ -186,56 +180,33 @@ fn test(reader: &mut Reader, raw: Raw<'_>, place: &Place) -> Option<Test> {
             return None;
         }
     };
-    let patterns = match op.as_str() {
-        "regex" => 1,
-        "matches_schema" => patterns(&literal),
-        _ => 0,
+    let made = match op.as_str() {
+        "regex" => reader.patterns.text(&literal).map(Test::Regex),
+        "matches_schema" => reader.patterns.schema(&literal, value).map(Test::Schema),
+        op => {
+            let Some(made) = compiled(op, &literal) else {
+                unknown_operator(reader, place, op);
+                return None;
+            };
+            made.map_err(Unmade::Wrong)
+        }
     };
-    if !may_have(reader, place, patterns) {
-        return None;
-    }
-    match compiled(&op, &literal, value) {
-        Some(Ok(test)) => Some(test),
-        Some(Err(reason)) => {
+    match made {
+        Ok(test) => Some(test),
+        Err(Unmade::Wrong(reason)) => {
             reader.faults.add(&place.key("value"), reason);
             None
         }
-        None => {
-            reader.faults.add_with(&place.key("op"), "There is no such comparison.", meant(&op, OPERATORS));
-            None
-        }
+        Err(Unmade::Beyond) => None,
     }
 }
 
-/// Whether the document may have so many patterns more; what is one too many is told once.
-fn may_have(reader: &mut Reader, place: &Place, patterns: usize) -> bool {
-    let before = reader.patterns;
-    reader.patterns += patterns;
-    let (was, is) = (before > MOST_PATTERNS, reader.patterns > MOST_PATTERNS);
-    if is && !was {
-        reader.faults.add(&place.key("value"), format!("A policy has at most {MOST_PATTERNS} patterns."));
-    }
-    !is || patterns == 0
+fn unknown_operator(reader: &mut Reader, place: &Place, op: &str) {
+    reader.faults.add_with(&place.key("op"), "There is no such comparison.", meant_operator(op));
 }
 
-/// How many patterns a schema has, or what is named like them.
-fn patterns(schema: &Literal) -> usize {
-    match schema {
-        Literal::List(all) => all.iter().map(patterns).sum(),
-        Literal::Map(members) => {
-            let of = |(keyword, value): &(String, Literal)| match (keyword.as_str(), value) {
-                ("pattern", Literal::Text(_)) => 1,
-                ("patternProperties", Literal::Map(each)) => each.len() + patterns(value),
-                _ => patterns(value),
-            };
-            members.iter().map(of).sum()
-        }
-        _ => 0,
-    }
-}
-
-/// The test that an operator and a value make; nothing where there is no such operator.
-fn compiled(op: &str, value: &Literal, raw: Raw<'_>) -> Option<Result<Test, String>> {
+/// The test that an operator and a value make, where it is made of them alone; nothing where there is no such operator.
+fn compiled(op: &str, value: &Literal) -> Option<Result<Test, String>> {
     let text = |make: fn(String) -> Test| {
         value.text().map(|text| make(text.to_owned())).ok_or_else(|| "The value has to be a text.".to_owned())
     };
@@ -251,7 +222,6 @@ fn compiled(op: &str, value: &Literal, raw: Raw<'_>) -> Option<Result<Test, Stri
         "gt" => order(Order::Gt),
         "gte" => order(Order::Gte),
         "between" => between(value),
-        "regex" => regex(value),
         "contains" => Ok(Test::Contains(value.clone())),
         "exists" => match value {
             Literal::Bool(is_there) => Ok(Test::Exists(*is_there)),
@@ -263,7 +233,6 @@ fn compiled(op: &str, value: &Literal, raw: Raw<'_>) -> Option<Result<Test, Stri
         "length" => length(value),
         "type" => types(value),
         "cidr" => networks(value),
-        "matches_schema" => schema(value, raw),
         _ => return None,
     })
 }
@@ -318,26 +287,12 @@ impl Bound {
     }
 }
 
-fn several(value: &Literal) -> Result<Vec<Literal>, String> {
+fn several(value: &Literal) -> Result<Arc<Choices>, String> {
     match value {
-        Literal::List(values) if values.len() <= MOST_VALUES => Ok(values.clone()),
+        Literal::List(values) if values.len() <= MOST_VALUES => Ok(Arc::new(Choices::new(values.clone()))),
         Literal::List(_) => Err(format!("The list has at most {MOST_VALUES} values.")),
         _ => Err("The value has to be a list.".to_owned()),
     }
-}
-
-fn regex(value: &Literal) -> Result<Test, String> {
-    let text = value.text().ok_or("The value has to be a pattern, as a text.")?;
-    if text.len() > MAX_REGEX.0 {
-        return Err(format!("A pattern has at most {} characters.", MAX_REGEX.0));
-    }
-    let built = RegexBuilder::new(text).size_limit(MAX_REGEX.1).dfa_size_limit(MAX_REGEX.1).build();
-    built.map(|regex| Test::Regex(Box::new(regex))).map_err(|error| match error {
-        regex::Error::CompiledTooBig(_) => "The pattern is too large; make it simpler.".to_owned(),
-        _ => "The pattern cannot be read. Look-around and back-references are not known, so that every pattern takes \
-              time by the length of the text only."
-            .to_owned(),
-    })
 }
 
 fn length(value: &Literal) -> Result<Test, String> {
@@ -378,7 +333,7 @@ fn networks(value: &Literal) -> Result<Test, String> {
     let networks: Option<Vec<IpNet>> = value.each().iter().map(one).collect();
     networks
         .filter(|networks| !networks.is_empty() && networks.len() <= MOST_VALUES)
-        .map(Test::Cidr)
+        .map(|networks| Test::Cidr(Arc::new(Networks::new(networks))))
         .ok_or_else(|| "The value has to be a network such as 10.0.0.0/8, or a list of them.".to_owned())
 }
 
@@ -389,44 +344,6 @@ fn plain(network: IpNet) -> IpNet {
         IpNet::V4(_) => None,
     };
     mapped.and_then(|(ip, length)| IpNet::new(ip.into(), length).ok()).unwrap_or(network).trunc()
-}
-
-/// The first keyword by which a schema refers to another part, or to what other parts have left over: so few lines make
-/// checking take longer than anybody waits, for each level may double it.
-fn unbounded(schema: &Literal) -> Option<&str> {
-    let Literal::Map(members) = schema else {
-        return schema.elements().iter().find_map(unbounded);
-    };
-    members.iter().find_map(|(keyword, value)| match (keyword.as_str(), value) {
-        ("$ref" | "$dynamicRef" | "$recursiveRef" | "unevaluatedProperties" | "unevaluatedItems", _) => {
-            Some(keyword.as_str())
-        }
-        // Values, not schemas.
-        ("const" | "enum" | "default" | "examples", _) => None,
-        // Names, and a schema for each.
-        (
-            "properties" | "patternProperties" | "dependentSchemas" | "$defs" | "definitions",
-            Literal::Map(each),
-        ) => each.iter().find_map(|(_, schema)| unbounded(schema)),
-        (_, value) => unbounded(value),
-    })
-}
-
-fn schema(value: &Literal, raw: Raw<'_>) -> Result<Test, String> {
-    if let Some(keyword) = unbounded(value) {
-        return Err(format!(
-            "The schema cannot be used: with {keyword} it could take forever. Write out what is meant."
-        ));
-    }
-    let unreadable = || "The schema cannot be read.".to_owned();
-    let source: serde_json::Value = serde_json::from_str(raw.text()).map_err(|_| unreadable())?;
-    let built = jsonschema::options()
-        .with_draft(jsonschema::Draft::Draft202012)
-        .with_pattern_options(jsonschema::PatternOptions::regex().size_limit(MAX_REGEX.1))
-        .should_validate_formats(false)
-        .build(&source);
-    let validator = built.map_err(|error| format!("The schema cannot be used: {error}."))?;
-    Ok(Test::Schema(Box::new(Schema { source: value.clone(), validator: std::sync::Arc::new(validator) })))
 }
 
 impl ValueType {

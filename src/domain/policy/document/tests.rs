@@ -33,7 +33,7 @@ fn everything_that_is_wrong_is_told_at_once() {
         r#"/hide/1: This has to be a text."#,
         r#"/tools/get/acton: There is no such key here. Did you mean action?"#,
         r#"/tools/get/require/0/conditions/0/path: There is no user.mail. Did you mean user.email?"#,
-        r#"/tools/get/require/0/conditions/0/op: There is no such comparison."#,
+        r#"/tools/get/require/0/conditions/0/op: There is no such comparison. Did you mean eq?"#,
         r#"/tools/get/deny_if/0: A rule has conditions; with an empty list it always holds."#,
         r#"/tools/get/limits/0/window: The window is minute, hour, day, month, or a number of seconds such as 90s. Did you mean hour?"#,
         r#"/tools/get/limits/0/scope: This is one of: grant, user, team, client, server, org."#,

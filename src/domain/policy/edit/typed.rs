@@ -479,6 +479,9 @@ mod tests {
             TypedCondition { path: "args.a".into(), op: "in".into(), ..TypedCondition::default() };
         let typed = TypedRule { conditions: vec![condition], ..TypedRule::default() };
         let faults = read_part(ExceptionKind::DenyIf, &typed.written(false)).expect_err("a fault").0;
-        assert_eq!(faults.iter().map(|fault| fault.path.as_str()).collect::<Vec<_>>(), ["/conditions/0/op"]);
+        assert_eq!(
+            faults.iter().map(|fault| fault.path.as_str()).collect::<Vec<_>>(),
+            ["/conditions/0/value"]
+        );
     }
 }

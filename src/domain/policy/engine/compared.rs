@@ -7,6 +7,7 @@ use crate::{
         document::Condition,
         engine::{
             Call, Part, Program,
+            budget::Budget,
             condition::{holds, visit},
             facts::Fact,
             subject::{Arguments, Subject, Truth},
@@ -47,15 +48,17 @@ pub fn compare<'p>(
     let subject = Subject { tool: call.tool, arguments: Arguments::Sent(call.arguments), facts: call.facts };
     let masked = call.arguments.map(|raw| redact(raw, Side::Args, masks)).unwrap_or_default();
     let shown = strict::check(masked.as_bytes(), &Limits::of(masked.len())).ok();
+    // The rule was judged within a budget before; what is shown of it beside that has one of its own.
+    let (judging, showing) = (Budget::full(), Budget::full());
     let compared = rule.conditions.iter().map(|condition| Compared {
         condition,
-        holds: holds(condition, &subject) == Truth::Yes,
-        found: found(condition, call, shown),
+        holds: holds(condition, &subject, &judging) == Ok(Truth::Yes),
+        found: found(condition, call, shown, &showing),
     });
     compared.collect()
 }
 
-fn found(condition: &Condition, call: &Call<'_>, shown: Option<Raw<'_>>) -> Vec<String> {
+fn found(condition: &Condition, call: &Call<'_>, shown: Option<Raw<'_>>, budget: &Budget) -> Vec<String> {
     let mut all = Vec::new();
     match &condition.path {
         Path::Args(steps) => {
@@ -63,9 +66,11 @@ fn found(condition: &Condition, call: &Call<'_>, shown: Option<Raw<'_>>) -> Vec<
                 if let Some(raw) = raw.filter(|_| all.len() < MOST_VALUES) {
                     all.push(cut(raw.text()));
                 }
+                Ok(())
             };
             if let Some(shown) = shown {
-                visit(shown, steps, &mut see);
+                // Where it does not suffice, what was found until then is shown.
+                let _ = visit(shown, steps, budget, &mut see);
             }
         }
         Path::Fact(field) => {

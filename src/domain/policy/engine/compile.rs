@@ -11,6 +11,7 @@ use crate::{
         document::{Action, Checks, Document, OnExceed, Rule, ToolRules},
         engine::{
             facts::Tool,
+            guard::Guard,
             trace::{List, Part},
         },
         pattern::{Pattern, fits},
@@ -23,6 +24,8 @@ use crate::{
 pub struct Program {
     document: Arc<Document>,
     tools: Index,
+    /// The names that rules look at: those for all tools, and those of each key.
+    guards: (Guard, Vec<Guard>),
     hidden: HashSet<String>,
     /// Where in `hide` the patterns stand that are no names.
     hidden_by: Vec<usize>,
@@ -59,7 +62,9 @@ impl Program {
         let others =
             document.hide.iter().enumerate().filter(|(_, pattern)| !matches!(pattern, Pattern::Exact(_)));
         let hidden_by = others.map(|(at, _)| at).collect();
-        Self { document, tools, hidden, hidden_by }
+        let of_keys = document.tools.iter().map(|(_, rules)| Guard::of(&rules.checks)).collect();
+        let guards = (Guard::of(&document.all_tools), of_keys);
+        Self { document, tools, guards, hidden, hidden_by }
     }
 
     /// The document.
@@ -70,11 +75,20 @@ impl Program {
     /// The most specific key that a tool falls under, and what holds there: its name, else the longest glob, else its
     /// class.
     pub(super) fn rules_of(&self, tool: &Tool<'_>) -> Option<(&Pattern, &ToolRules)> {
+        let (pattern, rules) = self.document.tools.get(self.place_of(tool)?)?;
+        Some((pattern, rules))
+    }
+
+    /// The names that rules for all tools look at, and those that the rules of a tool do.
+    pub(super) fn guards_of(&self, tool: &Tool<'_>) -> (&Guard, Option<&Guard>) {
+        let (for_all, of_keys) = &self.guards;
+        (for_all, self.place_of(tool).and_then(|at| of_keys.get(at)))
+    }
+
+    fn place_of(&self, tool: &Tool<'_>) -> Option<usize> {
         let by_glob = || self.tools.globs.iter().find(|(glob, _)| fits(glob, tool.name)).map(|(_, at)| *at);
         let by_class = || self.tools.classes[tool.class as usize];
-        let at = self.tools.exact.get(tool.name).copied().or_else(by_glob).or_else(by_class)?;
-        let (pattern, rules) = self.document.tools.get(at)?;
-        Some((pattern, rules))
+        self.tools.exact.get(tool.name).copied().or_else(by_glob).or_else(by_class)
     }
 
     /// The key that a tool falls under and its rules, for whoever shows them.

@@ -5,9 +5,11 @@
 
 use crate::{
     domain::policy::{
-        document::{Bound, Condition, Order, Quantifier, Test, ValueType, address},
+        document::{Bound, Choices, Condition, Order, Quantifier, Schema, Test, ValueType, address},
         engine::{
+            budget::{Budget, Exhausted, Size, to_pass, to_test},
             facts::{Fact, Facts, Tool},
+            guard::Guard,
             subject::{Arguments, Subject, Truth},
         },
         literal::Literal,
@@ -15,11 +17,11 @@ use crate::{
         path::{Field, Path, PathStep},
         pattern::fits,
     },
-    protocol::mcp::{
-        raw::{Kind, Raw},
-        strict::folds_to,
-    },
+    protocol::mcp::raw::{Kind, Raw},
 };
+
+/// How long an address or a moment is at most, as a text.
+const MOST_OF_A_FACT: u64 = 45;
 
 /// A value that a condition looks at.
 #[derive(Clone, Copy)]
@@ -28,115 +30,159 @@ enum Value<'a> {
     Fact(Fact<'a>),
 }
 
-/// Whether conditions outside every document hold for a call. They do not where a key of the arguments differs from one that
-/// they look at by its case alone.
+/// Whether conditions outside every document hold for a call. They do not where a key of the arguments is another form of one
+/// that they look at, nor where the arguments are too large to tell.
 pub fn hold(conditions: &[Condition], tool: Tool<'_>, arguments: Option<Raw<'_>>, facts: Facts<'_>) -> bool {
     let subject = Subject { tool, arguments: Arguments::Sent(arguments), facts };
-    let varies = |condition: &Condition| has_case_variant(arguments, &condition.path);
-    all_hold(conditions, &subject) == Truth::Yes && !conditions.iter().any(varies)
+    let budget = Budget::full();
+    let is_plain = || match arguments {
+        Some(arguments) => Guard::of_conditions(conditions).varied(arguments, &budget) == Ok(None),
+        None => true,
+    };
+    all_hold(conditions, &subject, &budget) == Ok(Truth::Yes) && is_plain()
 }
 
 /// Whether all conditions hold.
-pub(super) fn all_hold(conditions: &[Condition], subject: &Subject<'_>) -> Truth {
+///
+/// # Errors
+/// Where the steps do not suffice to tell.
+pub(super) fn all_hold(
+    conditions: &[Condition],
+    subject: &Subject<'_>,
+    budget: &Budget,
+) -> Result<Truth, Exhausted> {
     let mut truth = Truth::Yes;
     for condition in conditions {
-        match holds(condition, subject) {
-            Truth::No => return Truth::No,
+        match holds(condition, subject, budget)? {
+            Truth::No => return Ok(Truth::No),
             Truth::Unknown => truth = Truth::Unknown,
             Truth::Yes => {}
         }
     }
-    truth
+    Ok(truth)
 }
 
 /// Whether the condition holds.
-pub(super) fn holds(condition: &Condition, subject: &Subject<'_>) -> Truth {
-    let mut tally = Tally { condition, any: false, all: true, found: false };
+///
+/// # Errors
+/// Where the steps do not suffice to tell.
+pub(super) fn holds(
+    condition: &Condition,
+    subject: &Subject<'_>,
+    budget: &Budget,
+) -> Result<Truth, Exhausted> {
+    budget.spend(1)?;
+    let mut tally = Tally { condition, budget, any: false, all: true, found: false };
     match (&condition.path, subject.arguments) {
         (Path::Args(_), Arguments::Unknown | Arguments::Worst | Arguments::Anything) => {
-            return Truth::Unknown;
+            return Ok(Truth::Unknown);
         }
         (
             Path::Fact(Field::Ip | Field::Time | Field::ClientName | Field::ClientVersion),
             Arguments::Anything,
-        ) => return Truth::Unknown,
+        ) => return Ok(Truth::Unknown),
         (Path::Args(_), Arguments::Sent(None)) => {}
         (Path::Args(steps), Arguments::Sent(Some(args))) => {
-            visit(args, steps, &mut |raw| match raw {
+            visit(args, steps, budget, &mut |raw| match raw {
                 Some(raw) => tally.see(Value::Raw(raw)),
-                None => tally.misses(),
-            });
+                None => {
+                    tally.misses();
+                    Ok(())
+                }
+            })?;
         }
         (Path::Fact(field), _) => {
-            let values = subject.facts.of(*field, &subject.tool);
-            values.for_each(|fact| tally.see(Value::Fact(fact)));
+            for fact in subject.facts.of(*field, &subject.tool) {
+                tally.see(Value::Fact(fact))?;
+            }
         }
     }
-    if tally.holds() { Truth::Yes } else { Truth::No }
+    Ok(if tally.holds() { Truth::Yes } else { Truth::No })
 }
 
 /// The one value that a path without `[*]` leads to.
-pub(super) fn find<'a>(args: Option<Raw<'a>>, path: &Path) -> Option<Raw<'a>> {
-    let Path::Args(steps) = path else { return None };
+///
+/// # Errors
+/// Where the steps do not suffice to find it.
+pub(super) fn find<'a>(
+    args: Option<Raw<'a>>,
+    path: &Path,
+    budget: &Budget,
+) -> Result<Option<Raw<'a>>, Exhausted> {
+    let (Some(args), Path::Args(steps)) = (args, path) else { return Ok(None) };
     let mut found = None;
-    visit(args?, steps, &mut |raw| found = raw);
-    found
+    visit(args, steps, budget, &mut |raw| {
+        found = raw;
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 /// Shows every value that the steps lead to, and nothing for every way that ends before.
-pub(super) fn visit<'a>(value: Raw<'a>, steps: &[PathStep], see: &mut impl FnMut(Option<Raw<'a>>)) {
+///
+/// # Errors
+/// Where the budget does not suffice for the way, or what sees a value says so.
+pub(super) fn visit<'a>(
+    value: Raw<'a>,
+    steps: &[PathStep],
+    budget: &Budget,
+    see: &mut impl FnMut(Option<Raw<'a>>) -> Result<(), Exhausted>,
+) -> Result<(), Exhausted> {
     let Some((step, rest)) = steps.split_first() else { return see(Some(value)) };
     let next = match (step, value.kind()) {
-        (PathStep::Key(key), Kind::Object) => value.get(key),
-        (PathStep::At(index), Kind::Array) => value.elements().nth(*index),
+        (PathStep::Key(key), Kind::Object) => member(value, key, budget)?,
+        (PathStep::At(index), Kind::Array) => element(value, *index, budget)?,
         (PathStep::Each, Kind::Array) => {
-            return value.elements().for_each(|element| visit(element, rest, see));
+            for element in value.elements() {
+                budget.spend(to_pass(element))?;
+                visit(element, rest, budget, see)?;
+            }
+            return Ok(());
         }
         _ => None,
     };
     match next {
-        Some(next) => visit(next, rest, see),
+        Some(next) => visit(next, rest, budget, see),
         None => see(None),
     }
 }
 
-/// Whether the arguments hold a key that only case tells apart from one that the path names: a server that ignores case
-/// would act on a value that no rule has seen.
-pub(super) fn has_case_variant(args: Option<Raw<'_>>, path: &Path) -> bool {
-    match (args, path) {
-        (Some(args), Path::Args(steps)) => varies(args, steps),
-        _ => false,
+fn member<'a>(object: Raw<'a>, key: &str, budget: &Budget) -> Result<Option<Raw<'a>>, Exhausted> {
+    for member in object.members() {
+        budget.spend(to_pass(member.key) + to_pass(member.value))?;
+        if member.key.says(key) {
+            return Ok(Some(member.value));
+        }
     }
+    Ok(None)
 }
 
-fn varies(value: Raw<'_>, steps: &[PathStep]) -> bool {
-    let Some((step, rest)) = steps.split_first() else { return false };
-    match (step, value.kind()) {
-        (PathStep::Key(wanted), Kind::Object) => value.members().any(|member| {
-            let key = member.key.string().unwrap_or_default();
-            if key == wanted.as_str() { varies(member.value, rest) } else { folds_to(&key, wanted) }
-        }),
-        (PathStep::At(index), Kind::Array) => {
-            value.elements().nth(*index).is_some_and(|element| varies(element, rest))
+fn element<'a>(array: Raw<'a>, index: usize, budget: &Budget) -> Result<Option<Raw<'a>>, Exhausted> {
+    for (at, element) in array.elements().enumerate() {
+        budget.spend(to_pass(element))?;
+        if at == index {
+            return Ok(Some(element));
         }
-        (PathStep::Each, Kind::Array) => value.elements().any(|element| varies(element, rest)),
-        _ => false,
     }
+    Ok(None)
 }
 
 struct Tally<'c> {
     condition: &'c Condition,
+    budget: &'c Budget,
     any: bool,
     all: bool,
     found: bool,
 }
 
 impl Tally<'_> {
-    fn see(&mut self, value: Value<'_>) {
+    fn see(&mut self, value: Value<'_>) -> Result<(), Exhausted> {
         self.found = true;
-        let fits = value.passes(&self.condition.test);
+        self.budget.spend(to_test(&self.condition.test, value.size()))?;
+        let fits = value.passes(&self.condition.test, self.budget)?;
         self.any |= fits;
         self.all &= fits;
+        Ok(())
     }
 
     /// A way ends before its value: nothing of it can be said of all.
@@ -154,18 +200,26 @@ impl Tally<'_> {
 }
 
 impl Value<'_> {
-    fn passes(&self, test: &Test) -> bool {
-        match test {
+    fn size(&self) -> Size {
+        match self {
+            Self::Raw(raw) => Size::of(*raw),
+            Self::Fact(Fact::Text(text)) => Size::of_text(text.len() as u64),
+            Self::Fact(Fact::Ip(_) | Fact::Moment(_)) => Size::of_text(MOST_OF_A_FACT),
+        }
+    }
+
+    fn passes(&self, test: &Test, budget: &Budget) -> Result<bool, Exhausted> {
+        Ok(match test {
             Test::Eq(literal) => self.is(literal),
             Test::Neq(literal) => !self.is(literal),
-            Test::In(literals) => literals.iter().any(|literal| self.is(literal)),
-            Test::NotIn(literals) => !literals.iter().any(|literal| self.is(literal)),
+            Test::In(choices) => self.is_one_of(choices),
+            Test::NotIn(choices) => !self.is_one_of(choices),
             Test::Order(order, bound) => self.compare(bound).is_some_and(|found| order.allows(found)),
             Test::Between(low, high) => {
                 let (low, high) = (self.compare(low), self.compare(high));
                 low.zip(high).is_some_and(|(low, high)| low.is_ge() && high.is_le())
             }
-            Test::Regex(regex) => self.text(|text| regex.is_match(text)),
+            Test::Regex(regex) => self.text(|text| regex.is_in(text)),
             Test::Contains(literal) => self.contains(literal),
             Test::Exists(_) => true,
             Test::StartsWith(start) => self.text(|text| text.starts_with(start.as_str())),
@@ -175,15 +229,28 @@ impl Value<'_> {
                 self.length().is_some_and(|length| *least <= length && length <= *greatest)
             }
             Test::Type(types) => types.iter().any(|kind| self.is_a(*kind)),
-            Test::Cidr(networks) => {
-                self.address().is_some_and(|ip| networks.iter().any(|network| network.contains(&ip)))
-            }
-            Test::Schema(schema) => match self {
-                Self::Raw(raw) => serde_json::from_str(raw.text())
-                    .is_ok_and(|value: serde_json::Value| schema.validator.is_valid(&value)),
-                Self::Fact(Fact::Text(text)) => schema.validator.is_valid(&serde_json::Value::from(*text)),
-                Self::Fact(_) => false,
-            },
+            Test::Cidr(networks) => self.address().is_some_and(|ip| networks.contain(ip)),
+            Test::Schema(schema) => self.is_taken(schema, budget)?,
+        })
+    }
+
+    fn is_taken(&self, schema: &Schema, budget: &Budget) -> Result<bool, Exhausted> {
+        let value = match self {
+            Self::Raw(raw) => serde_json::from_str(raw.text()).ok(),
+            Self::Fact(Fact::Text(text)) => Some(serde_json::Value::from(*text)),
+            Self::Fact(_) => None,
+        };
+        let Some(value) = value else { return Ok(false) };
+        budget.spend(schema.steps(values(&value), self.size().bytes))?;
+        Ok(schema.takes(&value))
+    }
+
+    fn is_one_of(&self, choices: &Choices) -> bool {
+        match self {
+            Self::Raw(raw) => choices.hold(*raw),
+            Self::Fact(Fact::Text(text)) => choices.hold_text(text),
+            Self::Fact(Fact::Ip(ip)) => choices.hold_address(*ip),
+            Self::Fact(Fact::Moment(_)) => false,
         }
     }
 
@@ -279,9 +346,25 @@ impl Order {
     }
 }
 
+/// How many values there are in a value, itself among them.
+fn values(value: &serde_json::Value) -> u64 {
+    use serde_json::Value::{Array, Object};
+    1 + match value {
+        Array(all) => all.iter().map(values).sum::<u64>(),
+        Object(all) => all.iter().map(|(_, value)| values(value)).sum::<u64>(),
+        _ => 0,
+    }
+}
+
 /// The key under which different values of an argument are counted apart: their canonical form, so that one value has one.
-pub(super) fn key_of(raw: Raw<'_>) -> Option<String> {
+///
+/// # Errors
+/// Where the steps do not suffice to read it.
+pub(super) fn key_of(raw: Raw<'_>, budget: &Budget) -> Result<Option<String>, Exhausted> {
+    budget.spend(Size::of(raw).to_read())?;
     let mut key = String::new();
-    Literal::read(raw).ok()?.write(&mut key);
-    Some(key)
+    Ok(Literal::read(raw).ok().map(|value| {
+        value.write(&mut key);
+        key
+    }))
 }

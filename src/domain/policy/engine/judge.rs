@@ -8,15 +8,16 @@ use crate::{
     domain::policy::{
         document::{Action, Ask, AskRule, Checks, Increment, Limit, Mode, Rule, ToolRules, Unreviewed},
         engine::{
+            budget::{Budget, Exhausted},
             compile::Program,
-            condition::{all_hold, find, has_case_variant, key_of},
+            condition::{all_hold, find, key_of},
             facts::{Facts, Tool},
+            guard::Guard,
             subject::{Arguments, Subject, Truth},
             trace::{Effect, LayerTrace, List, Part, Reason, Trace},
             verdict::{Blocked, Need, Open, Outcome, Reservation, Slots, Verdict},
         },
         number::Number,
-        path::Path,
     },
     protocol::mcp::raw::{Kind, Raw},
 };
@@ -107,7 +108,8 @@ pub(super) fn judge(subject: &Subject<'_>, layers: &[Layer<'_>]) -> Verdict {
     let mut needs = Vec::new();
     for (seat, layer) in layers.iter().enumerate() {
         let trace = LayerTrace::new(layer.name, layer.mode());
-        let mut found = Found { subject, seat, layer, trace, verdict: &mut verdict };
+        let steps = Steps { deciding: Budget::full(), observing: Budget::full() };
+        let mut found = Found { subject, seat, layer, steps, trace, verdict: &mut verdict };
         found.judge(&mut needs);
         let trace = found.trace;
         verdict.trace.layers.push(trace);
@@ -144,11 +146,30 @@ impl Layer<'_> {
     }
 }
 
+/// What is said where the arguments are too large.
+const TOO_LARGE: &str = "The arguments are too large for the rules to be judged.";
+
+/// The steps that a layer has left for a call. What only observes takes none of those that decide.
+struct Steps {
+    deciding: Budget,
+    observing: Budget,
+}
+
+impl Steps {
+    const fn of(&self, mode: Mode) -> &Budget {
+        match mode {
+            Mode::Enforce => &self.deciding,
+            Mode::Observe => &self.observing,
+        }
+    }
+}
+
 /// What a layer has found so far.
 struct Found<'f, 'c> {
     subject: &'f Subject<'c>,
     seat: usize,
     layer: &'f Layer<'f>,
+    steps: Steps,
     trace: LayerTrace,
     verdict: &'f mut Verdict,
 }
@@ -176,16 +197,15 @@ impl Found<'_, '_> {
             Action::Deny => return self.because(Reason::new(part, Effect::Deny).saying(words)),
             Action::RequireApproval => {
                 let reason = Reason::new(part, Effect::RequireApproval).saying(words);
-                self.ask(reason, &Ask::default(), needs);
+                self.ask(reason, &Ask::default(), None, needs);
             }
         }
         let none = ToolRules::default();
         let own = named.map_or(&none, |(_, rules)| rules);
-        for (key, checks) in [(None, &document.all_tools), (key.as_deref(), &own.checks)] {
-            if let Some((list, at)) = self.ambiguous(checks) {
-                let words = "An argument's name differs only in case from one that the policy looks at.";
-                let part = Part::Check(key.map(str::to_owned), list, at);
-                return self.because(Reason::new(part, Effect::Deny).saying(Some(words.to_owned())));
+        let (for_all, of_key) = program.guards_of(&tool);
+        for (key, guard) in [(None, Some(for_all)), (key.as_deref(), of_key)] {
+            if let Some(reason) = guard.and_then(|guard| self.ambiguous(key, guard)) {
+                return self.because(reason);
             }
         }
         for (key, checks) in [(None, &document.all_tools), (key.as_deref(), &own.checks)] {
@@ -193,8 +213,11 @@ impl Found<'_, '_> {
                 return;
             }
         }
-        for (key, checks) in [(None, &document.all_tools), (key.as_deref(), &own.checks)] {
-            self.asks(key, &checks.ask_if, needs);
+        let why = own.reason.as_deref();
+        for (key, checks, why) in [(None, &document.all_tools, None), (key.as_deref(), &own.checks, why)] {
+            if self.asks(key, &checks.ask_if, why, needs).is_break() {
+                return;
+            }
         }
         if let (Some(most), Some(key)) = (own.concurrency, &key) {
             let part = Part::Concurrency(key.clone());
@@ -219,104 +242,168 @@ impl Found<'_, '_> {
         }
     }
 
-    fn ask(&mut self, reason: Reason, ask: &Ask, needs: &mut Vec<Need>) {
+    /// `why` is what is said of the tool, where nothing is said of the rule.
+    fn ask(&mut self, reason: Reason, ask: &Ask, why: Option<&str>, needs: &mut Vec<Need>) {
         if !self.trace.is_observed && !reason.is_observed {
-            let (part, name) = (reason.part.clone(), reason.name.clone());
-            needs.push(Need { seat: self.seat, layer: self.layer.name, part, name, ask: ask.clone() });
+            needs.push(Need {
+                seat: self.seat,
+                layer: self.layer.name,
+                part: reason.part.clone(),
+                name: reason.name.clone(),
+                words: reason.words.clone().or_else(|| why.map(str::to_owned)),
+                ask: ask.clone(),
+            });
         }
         self.because(reason);
     }
 
-    /// The first rule or limit that looks at an argument which the call has in another case. What only observes refuses
-    /// nothing for that either.
-    fn ambiguous(&self, checks: &Checks) -> Option<(List, usize)> {
-        let varies = |path: &Path| match self.subject.arguments {
-            Arguments::Worst => matches!(path, Path::Args(_)),
-            arguments => has_case_variant(arguments.sent(), path),
+    /// Whether a rule or limit looks at an argument which the call has under another form of its name. What only observes
+    /// refuses nothing for that either.
+    fn ambiguous(&self, key: Option<&str>, guard: &Guard) -> Option<Reason> {
+        let place = |(list, at)| (key.map(str::to_owned), list, at);
+        let varied = match self.subject.arguments {
+            Arguments::Worst => Ok(guard.first()),
+            Arguments::Sent(Some(arguments)) => guard.varied(arguments, &self.steps.deciding),
+            Arguments::Sent(None) | Arguments::Unknown | Arguments::Anything => Ok(None),
         };
-        let rule = |rule: &Rule| {
-            rule.mode == Mode::Enforce && rule.conditions.iter().any(|condition| varies(&condition.path))
+        let (part, words) = match varied {
+            Ok(found) => {
+                let (key, list, at) = place(found?);
+                let words =
+                    "An argument's name differs only in case or form from one that the policy looks at.";
+                (Part::Check(key, list, at), words)
+            }
+            Err(Exhausted) => {
+                let (key, list, at) = place(guard.first()?);
+                (Part::Beyond(key, list, at), TOO_LARGE)
+            }
         };
-        let limit = |limit: &Limit| {
-            let increment = match &limit.increment {
-                Increment::From(path) => Some(path),
-                Increment::By(_) => None,
-            };
-            limit.mode == Mode::Enforce && increment.into_iter().chain(&limit.distinct).any(varies)
-        };
-        let asks = || checks.ask_if.iter().position(|one| rule(&one.rule));
-        let require = checks.require.iter().position(rule).map(|at| (List::Require, at));
-        require
-            .or_else(|| checks.deny_if.iter().position(rule).map(|at| (List::DenyIf, at)))
-            .or_else(|| asks().map(|at| (List::AskIf, at)))
-            .or_else(|| checks.limits.iter().position(limit).map(|at| (List::Limits, at)))
+        Some(Reason::new(part, Effect::Deny).saying(Some(words.to_owned())))
+    }
+
+    /// Notes a rule or limit that is not judged, for there are no steps left. One that only observes is noted once, and the
+    /// others behind it are passed over.
+    fn exhausted(&mut self, mode: Mode, name: Option<&String>, part: Part) -> ControlFlow<()> {
+        let is_observed = mode == Mode::Observe;
+        let is_told = |reason: &Reason| reason.is_observed && matches!(reason.part, Part::Beyond(..));
+        if !(is_observed && self.trace.reasons.iter().any(is_told)) {
+            let name = name.cloned();
+            let reason = Reason::new(part, Effect::Deny).saying(Some(TOO_LARGE.to_owned()));
+            self.because(Reason { name, is_observed, ..reason });
+        }
+        stop(mode)
     }
 
     /// What stops the call, or counts it.
     fn stops(&mut self, key: Option<&str>, checks: &Checks) -> ControlFlow<()> {
-        let part = |list, at| Part::Check(key.map(str::to_owned), list, at);
         let stopping =
             [(List::Require, &checks.require, Truth::No), (List::DenyIf, &checks.deny_if, Truth::Yes)];
         for (list, rules, truth) in stopping {
             for (at, rule) in rules.iter().enumerate() {
-                let found = all_hold(&rule.conditions, self.subject);
-                if self.subject.arguments.stop(found, truth) {
-                    self.because(Reason::of(rule, part(list, at), Effect::Deny));
-                    stop(rule.mode)?;
-                } else if found == Truth::Unknown {
-                    self.leave_open(rule, part(list, at), Effect::Deny);
+                let key = || key.map(str::to_owned);
+                match all_hold(&rule.conditions, self.subject, self.steps.of(rule.mode)) {
+                    Ok(found) if self.subject.arguments.stop(found, truth) => {
+                        self.because(Reason::of(rule, Part::Check(key(), list, at), Effect::Deny));
+                        stop(rule.mode)?;
+                    }
+                    Ok(Truth::Unknown) => {
+                        self.leave_open(rule, Part::Check(key(), list, at), Effect::Deny);
+                    }
+                    Ok(Truth::Yes | Truth::No) => {}
+                    Err(Exhausted) => {
+                        self.exhausted(rule.mode, rule.name.as_ref(), Part::Beyond(key(), list, at))?;
+                    }
                 }
             }
         }
         for (at, limit) in checks.limits.iter().enumerate() {
-            if let Some(amount) = self.amount(limit) {
-                let reservation = self.reservation(limit, part(List::Limits, at), amount);
+            self.counts(key, at, limit)?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// What the call counts in a limit, or that it counts nothing that could be counted.
+    fn counts(&mut self, key: Option<&str>, at: usize, limit: &Limit) -> ControlFlow<()> {
+        let part = || Part::Check(key.map(str::to_owned), List::Limits, at);
+        let counted = self.amount(limit).and_then(|amount| {
+            let Some(amount) = amount else { return Ok(None) };
+            self.reservation(limit, part(), amount).map(Some)
+        });
+        match counted {
+            Ok(Some(reservation)) => {
                 self.verdict.reservations.push(reservation);
-            } else {
+                ControlFlow::Continue(())
+            }
+            Ok(None) => {
                 let words = "What is to be counted is no number that is not negative.".to_owned();
                 self.because(Reason {
                     name: Some(limit.counter.clone()),
                     is_observed: limit.mode == Mode::Observe,
-                    ..Reason::new(part(List::Limits, at), Effect::Deny).saying(Some(words))
+                    ..Reason::new(part(), Effect::Deny).saying(Some(words))
                 });
-                stop(limit.mode)?;
+                stop(limit.mode)
+            }
+            Err(Exhausted) => {
+                let part = Part::Beyond(key.map(str::to_owned), List::Limits, at);
+                self.exhausted(limit.mode, Some(&limit.counter), part)
+            }
+        }
+    }
+
+    fn asks(
+        &mut self,
+        key: Option<&str>,
+        rules: &[AskRule],
+        why: Option<&str>,
+        needs: &mut Vec<Need>,
+    ) -> ControlFlow<()> {
+        for (at, AskRule { rule, ask }) in rules.iter().enumerate() {
+            let key = || key.map(str::to_owned);
+            match all_hold(&rule.conditions, self.subject, self.steps.of(rule.mode)) {
+                Ok(found) if self.subject.arguments.stop(found, Truth::Yes) => {
+                    let part = Part::Check(key(), List::AskIf, at);
+                    self.ask(Reason::of(rule, part, Effect::RequireApproval), ask, why, needs);
+                }
+                Ok(Truth::Unknown) => {
+                    self.leave_open(rule, Part::Check(key(), List::AskIf, at), Effect::RequireApproval);
+                }
+                Ok(Truth::Yes | Truth::No) => {}
+                Err(Exhausted) => {
+                    self.exhausted(rule.mode, rule.name.as_ref(), Part::Beyond(key(), List::AskIf, at))?;
+                }
             }
         }
         ControlFlow::Continue(())
     }
 
-    fn asks(&mut self, key: Option<&str>, rules: &[AskRule], needs: &mut Vec<Need>) {
-        for (at, AskRule { rule, ask }) in rules.iter().enumerate() {
-            let part = || Part::Check(key.map(str::to_owned), List::AskIf, at);
-            let found = all_hold(&rule.conditions, self.subject);
-            if self.subject.arguments.stop(found, Truth::Yes) {
-                self.ask(Reason::of(rule, part(), Effect::RequireApproval), ask, needs);
-            } else if found == Truth::Unknown {
-                self.leave_open(rule, part(), Effect::RequireApproval);
-            }
-        }
-    }
-
     /// How much the call counts; nothing where it says no amount.
-    fn amount(&self, limit: &Limit) -> Option<Number> {
-        match &limit.increment {
-            Increment::By(number) => Some(number.clone()),
-            Increment::From(path) => {
-                let arguments = match self.subject.arguments {
-                    Arguments::Sent(arguments) => arguments,
-                    Arguments::Unknown | Arguments::Anything => return Some(Number::ZERO),
-                    Arguments::Worst => return None,
-                };
-                let raw = find(arguments, path).filter(|raw| raw.kind() == Kind::Number)?;
-                Number::parse(raw.text()).ok().filter(|number| !number.is_negative())
-            }
-        }
+    fn amount(&self, limit: &Limit) -> Result<Option<Number>, Exhausted> {
+        let path = match &limit.increment {
+            Increment::By(number) => return Ok(Some(number.clone())),
+            Increment::From(path) => path,
+        };
+        let arguments = match self.subject.arguments {
+            Arguments::Sent(arguments) => arguments,
+            Arguments::Unknown | Arguments::Anything => return Ok(Some(Number::ZERO)),
+            Arguments::Worst => return Ok(None),
+        };
+        let found = find(arguments, path, self.steps.of(limit.mode))?;
+        let number = found.filter(|raw| raw.kind() == Kind::Number);
+        let number = number.and_then(|raw| Number::parse(raw.text()).ok());
+        Ok(number.filter(|number| !number.is_negative()))
     }
 
-    fn reservation(&self, limit: &Limit, part: Part, amount: Number) -> Reservation {
-        let value =
-            |path| find(self.subject.arguments.sent(), path).and_then(key_of).unwrap_or_default().into();
-        Reservation {
+    fn reservation(&self, limit: &Limit, part: Part, amount: Number) -> Result<Reservation, Exhausted> {
+        let budget = self.steps.of(limit.mode);
+        let distinct = match &limit.distinct {
+            Some(path) => {
+                let found = find(self.subject.arguments.sent(), path, budget)?;
+                let key = found.map(|raw| key_of(raw, budget)).transpose()?.flatten();
+                Some(key.unwrap_or_default().into())
+            }
+            None => None,
+        };
+        Ok(Reservation {
             seat: self.seat,
             layer: self.layer.name,
             part,
@@ -326,12 +413,12 @@ impl Found<'_, '_> {
             max: limit.max.clone(),
             scope: limit.scope,
             amount,
-            distinct: limit.distinct.as_ref().map(value),
+            distinct,
             count_errors: limit.count_errors,
             on_exceed: limit.on_exceed,
             words: limit.on_deny.clone(),
             is_observed: self.trace.is_observed || limit.mode == Mode::Observe,
-        }
+        })
     }
 }
 

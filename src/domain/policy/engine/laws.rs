@@ -15,22 +15,50 @@ use crate::{
 };
 
 fn value() -> impl Strategy<Value = Value> {
+    let text = vec!["a", "b", "ab", "10.0.0.1", "", "é", "e\u{301}", "STRASSE", "a\"\\\n", "🦀"];
     prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Into::into),
         (-3_i64..4).prop_map(Into::into),
-        prop::sample::select(vec!["a", "b", "ab", "10.0.0.1", "", "é"]).prop_map(Into::into),
+        prop::sample::select(vec![1e300, -2.5e-7, 1.0, 0.5, 1e21]).prop_map(Into::into),
+        prop::sample::select(text).prop_map(Into::into),
         prop::collection::vec((0_i64..3).prop_map(Value::from), 0..3).prop_map(Into::into),
     ]
 }
 
-fn arguments() -> impl Strategy<Value = Value> {
-    let object = |inner: BoxedStrategy<Value>| {
-        prop::collection::btree_map("[a-c]", inner, 0..4)
-            .prop_map(|map| Value::Object(map.into_iter().collect()))
-            .boxed()
+fn object(inner: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
+    let strange = vec!["A", "é", "e\u{301}", "É", "straße", "STRASSE", "ключ", "a.b", "", "🦀"];
+    let key = prop_oneof![
+        4 => "[a-c]",
+        1 => prop::sample::select(strange).prop_map(str::to_owned),
+    ];
+    let map = prop::collection::btree_map(key, inner, 0..4);
+    map.prop_map(|map| Value::Object(map.into_iter().collect())).boxed()
+}
+
+/// Values within values, down to six levels.
+fn nested(leaf: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
+    let within = |inner: BoxedStrategy<Value>| {
+        prop_oneof![prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from), object(inner)]
     };
-    prop_oneof![object(prop_oneof![value(), object(value().boxed())].boxed()), value()]
+    leaf.prop_recursive(6, 32, 4, within).boxed()
+}
+
+/// Arguments, which now and then hold a text that is too long for some patterns.
+fn arguments() -> impl Strategy<Value = Value> {
+    let long = Just(Value::from("ab".repeat(15_000)));
+    let any = nested(prop_oneof![24 => value(), 1 => long].boxed());
+    prop_oneof![4 => object(any.clone()), 1 => any]
+}
+
+fn schema() -> impl Strategy<Value = Value> {
+    prop::sample::select(vec![
+        json!(true),
+        json!({ "type": "object", "required": ["a"] }),
+        json!({ "properties": { "a": { "type": "integer" }, "é": { "items": { "enum": [1, "a", { "b": 1 }] } } } }),
+        json!({ "anyOf": [{ "pattern": "^a" }, { "uniqueItems": true, "maxItems": 2 }], "not": { "const": null } }),
+        json!({ "patternProperties": { "^[ab]$": { "minimum": 0 } }, "additionalProperties": false }),
+    ])
 }
 
 fn condition() -> impl Strategy<Value = Value> {
@@ -41,6 +69,11 @@ fn condition() -> impl Strategy<Value = Value> {
         "args.a.b",
         "args.a[0]",
         "args.b[*]",
+        "args.a.b.c",
+        "args.c[*].a",
+        "args[*]",
+        "args.é",
+        "args.straße",
         "args",
         "user.role",
         "user.teams",
@@ -49,18 +82,22 @@ fn condition() -> impl Strategy<Value = Value> {
         "client.name",
     ]);
     let test = prop_oneof![
-        (prop::sample::select(vec!["eq", "neq", "contains"]), value()),
+        (prop::sample::select(vec!["eq", "neq", "contains"]), nested(value().boxed())),
         (
             prop::sample::select(vec!["in", "not_in"]),
             prop::collection::vec(value(), 0..3).prop_map(Into::into)
         ),
         (prop::sample::select(vec!["lt", "lte", "gt", "gte"]), (-2_i64..3).prop_map(Into::into)),
         (Just("exists"), any::<bool>().prop_map(Into::into)),
-        (prop::sample::select(vec!["starts_with", "ends_with", "glob", "regex"]), Just(json!("a"))),
+        (
+            prop::sample::select(vec!["starts_with", "ends_with", "glob", "regex"]),
+            prop::sample::select(vec![json!("a"), json!("a"), json!("é"), json!("[ab]*a[ab]{100}c")])
+        ),
         (Just("length"), (0_i64..3).prop_map(Into::into)),
         (Just("type"), prop::sample::select(vec!["string", "integer", "array"]).prop_map(Into::into)),
         (Just("cidr"), Just(json!("10.0.0.0/8"))),
         (Just("between"), Just(json!([-1, 1]))),
+        (Just("matches_schema"), schema()),
     ];
     let quantifier = prop::sample::select(vec!["any", "all"]);
     (path, test, quantifier).prop_map(|(path, (op, value), quantifier)| {

@@ -7,7 +7,9 @@ use crate::{
     domain::policy::{
         cases::Cases,
         document,
-        engine::{Call, Facts, Layer, LayerName, Outcome, Program, Tool, Verdict, decide},
+        engine::{
+            Call, Effect, Facts, Layer, LayerName, List, Outcome, Part, Program, Tool, Verdict, decide,
+        },
     },
     protocol::mcp::strict::{self, Limits},
 };
@@ -88,4 +90,106 @@ fn a_limit_that_cannot_count_is_named_by_its_counter() {
         r#"{"limits":[{"counter":"spent","window":"day","max":1,"scope":"org","increment_from":"args.a"}]}"#;
     let Outcome::Deny(by) = verdict("enforce", limit, r#"{"a":-1}"#).outcome else { panic!("not denied") };
     assert_eq!((by.name.as_deref(), by.layer), (Some("spent"), Some(LayerName::Team)));
+}
+
+/// A rule of so many conditions on one place.
+fn rule(count: usize, condition: &str) -> String {
+    format!(r#"{{"conditions":[{}]}}"#, vec![condition; count].join(","))
+}
+
+const TOO_LARGE: &str = "The arguments are too large for the rules to be judged.";
+
+#[test]
+fn a_call_whose_arguments_are_too_large_for_the_rules_is_denied_where_they_cannot_be_judged() {
+    let heavy = r#"{"path":"args.a","op":"regex","value":"[ab]*a[ab]{1000}c"}"#;
+    let large = format!(r#"{{"a":"{}"}}"#, "a".repeat(10_000));
+    for (list, part) in [
+        ("require", "/all_tools/require/0"),
+        ("deny_if", "/all_tools/deny_if/0"),
+        ("require_approval_if", "/all_tools/require_approval_if/0"),
+    ] {
+        let rules = format!(r#"{{"{list}":[{}]}}"#, rule(1, heavy));
+        let found = verdict("enforce", &rules, &large);
+        let Outcome::Deny(by) = &found.outcome else { panic!("{list}: {:?}", found.outcome) };
+        assert!(matches!(by.part, Part::Beyond(None, ..)), "{list}");
+        assert_eq!((by.part.to_string().as_str(), by.words.as_deref()), (part, Some(TOO_LARGE)));
+        assert_eq!(found.trace.outcome(), Effect::Deny, "the trace alone tells it");
+        let small = verdict("enforce", &rules, r#"{"a":"abc"}"#);
+        assert!(
+            !matches!(&small.outcome, Outcome::Deny(by) if matches!(by.part, Part::Beyond(..))),
+            "{list}"
+        );
+    }
+}
+
+#[test]
+fn what_only_observes_is_not_judged_either_and_stops_nothing() {
+    let heavy = rule(1, r#"{"path":"args.a","op":"regex","value":"[ab]*a[ab]{1000}c"}"#).replacen(
+        '{',
+        r#"{"mode":"observe","#,
+        1,
+    );
+    let light = rule(1, r#"{"path":"args.a","op":"starts_with","value":"b"}"#);
+    let large = format!(r#"{{"a":"{}"}}"#, "a".repeat(10_000));
+    let rules = format!(r#"{{"deny_if":[{heavy},{heavy},{light}]}}"#);
+    let found = verdict("enforce", &rules, &large);
+    assert_eq!(found.outcome, Outcome::Allow);
+    let told: Vec<_> =
+        found.trace.layers[0].reasons.iter().map(|one| (one.is_observed, one.part.clone())).collect();
+    assert_eq!(told, [(true, Part::Beyond(None, List::DenyIf, 0))], "it is told once");
+    let observed = verdict("observe", &rules.replace(r#""mode":"observe","#, ""), &large);
+    assert_eq!((observed.outcome, observed.trace.layers[0].effect()), (Outcome::Allow, Effect::Deny));
+}
+
+#[test]
+fn ordinary_calls_are_far_from_too_large() {
+    let text = "Lorem ipsum dolor sit amet. ".repeat(150);
+    let args = format!(r#"{{"title":"x","body":"{text}","labels":["a","b"],"amount":12.5,"owner":"acme"}}"#);
+    let each = [
+        r#"{"path":"args.owner","op":"neq","value":"other"}"#,
+        r#"{"path":"args.amount","op":"lt","value":500}"#,
+        r#"{"path":"args.labels[*]","op":"not_in","value":["secret","legal"]}"#,
+        r#"{"path":"args.owner","op":"regex","value":"^[a-z-]+$"}"#,
+    ];
+    let rules: Vec<String> = each.iter().map(|one| rule(250, one)).collect();
+    let found = verdict("enforce", &format!(r#"{{"require":[{}]}}"#, rules.join(",")), &args);
+    assert_eq!(found.outcome, Outcome::Allow, "a thousand conditions on four kilobytes");
+    let scans = ["password|secret|token", r"\\bAKIA[0-9A-Z]{16}\\b", r"[\\w.-]+@[\\w.-]+"]
+        .map(|pattern| rule(1, &format!(r#"{{"path":"args.body","op":"regex","value":"{pattern}"}}"#)));
+    let found = verdict("enforce", &format!(r#"{{"deny_if":[{}]}}"#, scans.join(",")), &args);
+    assert_eq!(found.outcome, Outcome::Allow);
+}
+
+#[test]
+fn many_names_and_many_values_are_looked_at_once() {
+    let names: Vec<String> =
+        (0..1_000).map(|at| format!(r#"{{"path":"args.name{at}","op":"exists","value":false}}"#)).collect();
+    let keys: Vec<String> = (0..8_000).map(|at| format!(r#""other{at}":{at}"#)).collect();
+    let args = format!("{{{}}}", keys.join(","));
+    let found =
+        verdict("enforce", &format!(r#"{{"deny_if":[{{"conditions":[{}]}}]}}"#, names.join(",")), &args);
+    let Outcome::Deny(by) = &found.outcome else { panic!("{:?}", found.outcome) };
+    assert!(matches!(by.part, Part::Beyond(None, List::DenyIf, 0)), "eight million looks are too many");
+    let values: Vec<String> = (0..10_000).map(|at| at.to_string()).collect();
+    let condition =
+        format!(r#"{{"path":"args.k[*]","op":"in","value":[{}],"quantifier":"all"}}"#, values.join(","));
+    let args = format!(r#"{{"k":[{}]}}"#, vec!["9999"; 20_000].join(","));
+    let found = verdict("enforce", &format!(r#"{{"require":[{}]}}"#, rule(1, &condition)), &args);
+    assert_eq!(found.outcome, Outcome::Allow, "each value is one look");
+}
+
+#[test]
+fn names_that_a_server_may_take_for_one_that_is_looked_at_are_denied() {
+    let rules = r#"{"deny_if":[{"conditions":[{"path":"args.straße","op":"eq","value":1}]},
+        {"conditions":[{"path":"args.café","op":"eq","value":1}]}]}"#;
+    for (args, part) in [
+        (r#"{"STRASSE":2}"#, "/all_tools/deny_if/0"),
+        (r#"{"cafe\u0301":2}"#, "/all_tools/deny_if/1"),
+        (r#"{"ＣＡＦÉ":2}"#, "/all_tools/deny_if/1"),
+    ] {
+        let found = verdict("enforce", rules, args);
+        let Outcome::Deny(by) = &found.outcome else { panic!("{args}: {:?}", found.outcome) };
+        assert_eq!(by.part.to_string(), part, "{args}");
+    }
+    assert_eq!(verdict("enforce", rules, r#"{"straße":2,"café":2,"cafe":2}"#).outcome, Outcome::Allow);
 }

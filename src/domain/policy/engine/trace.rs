@@ -73,6 +73,8 @@ pub enum Part {
     Action(String),
     /// A rule or limit: the key, none for all tools; the list; the place in it.
     Check(Option<String>, List, usize),
+    /// A rule or limit that was not judged, for the arguments are too large for it: the key, the list and the place.
+    Beyond(Option<String>, List, usize),
     /// How many calls of a key may be under way.
     Concurrency(String),
 }
@@ -111,8 +113,12 @@ impl fmt::Display for Part {
             Self::Hide(at) => write!(f, "/hide/{at}"),
             Self::Default => f.write_str("/default"),
             Self::Action(key) => write!(f, "/tools/{}/action", escaped(key)),
-            Self::Check(None, list, at) => write!(f, "/all_tools/{}/{at}", list.key()),
-            Self::Check(Some(key), list, at) => write!(f, "/tools/{}/{}/{at}", escaped(key), list.key()),
+            Self::Check(None, list, at) | Self::Beyond(None, list, at) => {
+                write!(f, "/all_tools/{}/{at}", list.key())
+            }
+            Self::Check(Some(key), list, at) | Self::Beyond(Some(key), list, at) => {
+                write!(f, "/tools/{}/{}/{at}", escaped(key), list.key())
+            }
             Self::Concurrency(key) => write!(f, "/tools/{}/concurrency", escaped(key)),
         }
     }

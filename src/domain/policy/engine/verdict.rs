@@ -64,6 +64,8 @@ pub struct Need {
     pub part: Part,
     /// The name of the rule.
     pub name: Option<String>,
+    /// What the document says of it: of the rule, else of the tool.
+    pub words: Option<String>,
     /// Who has to agree.
     pub ask: Ask,
 }

@@ -127,6 +127,12 @@ async fn rows(
             and ($4::text is null or strpos(lower(p.name), lower($4)) > 0 or strpos(p.slug, lower($4)) > 0)
             and ($5::uuid is null or p.server_id = $5)
             and ($6::text is null or (lower(p.name), p.id) > (lower($6), $7::uuid))
+            and ($9::boolean is null or $9 = (
+                exists (select from grants g join access_requests a on a.org_id = g.org_id and a.grant_id = g.id
+                    where g.org_id = p.org_id and g.policy_id = p.id)
+                and not exists (select from grants g where g.org_id = p.org_id and g.policy_id = p.id
+                    and g.revoked_at is null and (g.expires_at is null or g.expires_at > $10))
+                and not exists (select from policy_layers l where l.org_id = p.org_id and l.policy_id = p.id)))
         order by lower(p.name), p.id limit $8"#,
         tx.org().uuid(),
         only.and_then(PolicyRef::id).map(PolicyId::uuid),
@@ -135,7 +141,9 @@ async fn rows(
         filter.server.map(ServerId::uuid),
         after_name,
         after_id,
-        page.fetch()
+        page.fetch(),
+        filter.over.map(|(_, is_over)| is_over),
+        filter.over.map(|(at, _)| at)
     )
     .fetch_all(tx.conn())
     .await?;

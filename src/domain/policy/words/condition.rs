@@ -59,7 +59,7 @@ fn said(phrase: Phrase, test: &Test) -> Phrase {
     match test {
         Test::Exists(true) => phrase.say("is given"),
         Test::Exists(false) => phrase.say("is missing"),
-        Test::In(values) | Test::NotIn(values) => list(phrase.say(format!("{words} ")), values),
+        Test::In(choices) | Test::NotIn(choices) => list(phrase.say(format!("{words} ")), choices.values()),
         Test::Eq(value) | Test::Neq(value) | Test::Contains(value) => {
             phrase.say(format!("{words} ")).code(shown(value))
         }
@@ -81,7 +81,7 @@ fn said(phrase: Phrase, test: &Test) -> Phrase {
         }
         Test::Cidr(networks) => {
             let mut phrase = phrase.say(format!("{words} "));
-            for (at, network) in networks.iter().enumerate() {
+            for (at, network) in networks.networks().iter().enumerate() {
                 phrase = if at == 0 { phrase } else { phrase.say(", ") };
                 phrase = phrase.code(network.to_string());
             }

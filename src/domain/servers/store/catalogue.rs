@@ -11,7 +11,7 @@ use crate::{
     },
     domain::servers::{
         CatalogueChange, CatalogueItem, Fingerprint, ItemKind, SeenItem, SeenTool, Server, Snapshot,
-        ToolName, is_alike,
+        ToolName, is_alike, known_at,
         store::{
             digest,
             merge::{self, Kept, Merged},
@@ -39,7 +39,7 @@ pub async fn apply(
     let kept = kept(tx, server).await?;
     let tools = as_accepted(tx, server, &kept, &snapshot.tools).await?;
     let Merged { rows, mut change } = merge::merge(kept, &tools);
-    store_tools(tx, server, &rows, now).await?;
+    store_tools(tx, &before, &rows, now).await?;
     let gone: Vec<String> = change.gone.iter().map(|name| name.as_str().to_owned()).collect();
     sqlx::query!(
         "update tools set state = 'gone', version = version + 1
@@ -163,10 +163,11 @@ async fn as_accepted<'a>(
 /// for the rules of the schema are asked before it turns out that the row is there.
 async fn store_tools(
     tx: &mut OrgTx,
-    server: ServerId,
+    before: &Server,
     rows: &[merge::Row<'_>],
     now: OffsetDateTime,
 ) -> DbResult<()> {
+    let server = before.id;
     let (differ, same): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.differs);
     let seen: Vec<&str> = same.iter().map(|row| row.tool.name.as_str()).collect();
     sqlx::query!(
@@ -180,14 +181,19 @@ async fn store_tools(
     .await?;
     let of = |text: fn(&merge::Row<'_>) -> String| differ.iter().map(|row| text(row)).collect::<Vec<_>>();
     let titles: Vec<Option<String>> = differ.iter().map(|row| row.tool.title.clone()).collect();
+    // What is known of what a tool needs stands with it from the first; from then on people say it.
+    let known = known_at(&before.url, &before.slug);
+    let scopes = differ.iter().map(|row| known.map(|known| known.scopes_of(&row.tool.name).join(" ")));
+    let scopes: Vec<String> = scopes.map(Option::unwrap_or_default).collect();
     let digests: Vec<Vec<u8>> = differ.iter().map(|row| row.tool.fingerprint.0.to_vec()).collect();
     sqlx::query!(
         "insert into tools (org_id, server_id, name, title, definition, fingerprint, state, class, severity,
-            class_reason, class_by, first_seen_at, seen_at, accepted_definition, accepted_fingerprint)
+            class_reason, class_by, first_seen_at, seen_at, accepted_definition, accepted_fingerprint, required_scopes)
         select $1, $2, t.name, t.title, t.definition, t.fingerprint, t.state, t.class, t.severity, t.reason, t.by,
-            $12, $12, k.accepted_definition, k.accepted_fingerprint
+            $12, $12, k.accepted_definition, k.accepted_fingerprint, string_to_array(t.scopes, ' ')
         from unnest($3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::text[], $9::text[],
-            $10::text[], $11::text[]) as t (name, title, definition, fingerprint, state, class, severity, reason, by)
+            $10::text[], $11::text[], $13::text[])
+            as t (name, title, definition, fingerprint, state, class, severity, reason, by, scopes)
         left join tools k on k.org_id = $1 and k.server_id = $2 and k.name = t.name
         on conflict (org_id, server_id, name) do update set
             title = excluded.title, definition = excluded.definition, fingerprint = excluded.fingerprint,
@@ -207,7 +213,8 @@ async fn store_tools(
         &of(|row| row.tool.classified.severity.as_str().to_owned()),
         &of(|row| row.tool.classified.reason.clone()),
         &of(|row| row.tool.classified.by.as_str().to_owned()),
-        now
+        now,
+        &scopes
     )
     .execute(tx.conn())
     .await?;

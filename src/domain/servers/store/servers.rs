@@ -491,3 +491,14 @@ async fn found(tx: &mut OrgTx, before: Server) -> DbResult<Update<Change<Server>
         None => Update::NotFound,
     })
 }
+
+/// Whose a server is.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn org_of(tx: &mut SystemTx, server: ServerId) -> DbResult<Option<OrgId>> {
+    sqlx::query_scalar!(r#"select org_id as "org: OrgId" from servers where id = $1"#, server.uuid())
+        .fetch_optional(tx.conn())
+        .await
+        .map_err(Into::into)
+}

@@ -7,6 +7,7 @@ pub mod invitations;
 pub mod members;
 pub mod orgs;
 pub mod places;
+pub mod suspensions;
 pub mod teams;
 
 use std::str::FromStr;

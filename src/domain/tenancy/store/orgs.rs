@@ -46,8 +46,8 @@ pub async fn find(tx: &mut OrgTx) -> DbResult<Option<Org>> {
     let org = sqlx::query_as!(
         Org,
         r#"select id as "id: OrgId", slug as "slug: Stored<Slug>", name, epoch, require_second_factor,
-            invitation_hours, publishing_takes_two, created_at, updated_at, suspended_at, suspended_reason,
-            deletion_asked_at, deletion_asked_by as "deletion_asked_by: UserId", version
+            invitation_hours, publishing_takes_two, self_approval, created_at, updated_at, suspended_at,
+            suspended_reason, deletion_asked_at, deletion_asked_by as "deletion_asked_by: UserId", version
         from orgs where id = $1 and deleted_at is null"#,
         tx.org().uuid()
     )
@@ -79,10 +79,11 @@ async fn select_of_person(
 ) -> DbResult<Vec<PersonsOrg>> {
     let rows = sqlx::query!(
         r#"select o.id as "id: OrgId", o.slug as "slug: Stored<Slug>", o.name, o.epoch,
-            o.require_second_factor, o.invitation_hours, o.publishing_takes_two, o.created_at, o.updated_at, o.suspended_at,
-            o.suspended_reason, o.deletion_asked_at,
+            o.require_second_factor, o.invitation_hours, o.publishing_takes_two, o.self_approval, o.created_at,
+            o.updated_at, o.suspended_at, o.suspended_reason, o.deletion_asked_at,
             o.deletion_asked_by as "deletion_asked_by: UserId", o.version,
-            m.role as "role: Stored<Role>", m.last_seen_at
+            m.role as "role: Stored<Role>", m.last_seen_at,
+            case when m.suspended_at is not null then m.suspended_reason end as "kept_out?"
         from memberships m join orgs o on o.id = m.org_id
         where m.user_id = $1 and o.deleted_at is null
             and ($2::uuid is null or m.org_id = $2) and ($3::text is null or o.slug = $3)
@@ -102,6 +103,7 @@ async fn select_of_person(
             require_second_factor: row.require_second_factor,
             invitation_hours: row.invitation_hours,
             publishing_takes_two: row.publishing_takes_two,
+            self_approval: row.self_approval,
             created_at: row.created_at,
             updated_at: row.updated_at,
             suspended_at: row.suspended_at,
@@ -112,6 +114,7 @@ async fn select_of_person(
         },
         role: row.role.into(),
         last_seen_at: row.last_seen_at,
+        suspended: row.kept_out,
     });
     Ok(orgs.collect())
 }
@@ -128,7 +131,7 @@ pub async fn update(
 ) -> DbResult<Update<i64>> {
     let version = sqlx::query_scalar!(
         "update orgs set name = $3, slug = $4, require_second_factor = $5, invitation_hours = $6,
-            publishing_takes_two = $8, updated_at = $7, version = version + 1, epoch = epoch + 1
+            publishing_takes_two = $8, self_approval = $9, updated_at = $7, version = version + 1, epoch = epoch + 1
         where id = $1 and deleted_at is null and ($2::bigint is null or version = $2) returning version",
         tx.org().uuid(),
         expected,
@@ -137,7 +140,8 @@ pub async fn update(
         settings.require_second_factor,
         settings.invitation_hours,
         now,
-        settings.publishing_takes_two
+        settings.publishing_takes_two,
+        settings.self_approval
     )
     .fetch_optional(tx.conn())
     .await?;

@@ -8,12 +8,13 @@ use crate::{
     base::{ids::UserId, permission::Permission, unprinted::Unprinted, wording},
     domain::{
         approvals::{
-            self, Approval, ApprovalRefusal, ApprovalState, Judge, LONGEST_FOR, Outcome, Verdict, store,
+            self, Approval, ApprovalRefusal, ApprovalState, Judge, LONGEST_FOR, Outcome, Verdict,
+            store::{self, Said},
         },
         audit::{self, Entry},
     },
     flow::{
-        actions::approvals::{ApprovalSheet, judge, narrow, narrow::Narrowed, refused, sheet},
+        actions::approvals::{ApprovalSheet, Judges, narrow, narrow::Narrowed, refused, sheet},
         cx::OrgCx,
         fault::{ActionError, ActionResult},
     },
@@ -63,7 +64,18 @@ struct DecisionRecord<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     narrowed: Option<&'a [String]>,
     minutes: Option<u32>,
+    /// For how many minutes all agree together, where this settles it and it is for a while.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agreed_minutes: Option<u32>,
     reason: &'a str,
+}
+
+/// What the decisions come to, with those before.
+#[derive(Clone, Copy)]
+struct Came {
+    outcome: Outcome,
+    /// For how many minutes, where enough agreed; none for one call.
+    minutes: Option<u32>,
 }
 
 /// Decides about an approval.
@@ -79,7 +91,7 @@ pub async fn decide(cx: &OrgCx, id: &str, input: &DecisionInput) -> ActionResult
     let seen = sheet(cx, &mut tx, id).await?;
     tx.done().await?;
     if let Some(refusal) = seen.refusal {
-        return Err(refused(refusal));
+        return Err(refused(cx, refusal));
     }
     // What cannot be undone is agreed to by whoever proves that it is them.
     let is_grave = matches!(seen.approval.class.as_str(), "destructive" | "financial");
@@ -99,21 +111,18 @@ pub async fn decide(cx: &OrgCx, id: &str, input: &DecisionInput) -> ActionResult
     };
     let mut tx = cx.tx().await?;
     let approval = store::lock(&mut tx, seen.approval.id).await?.ok_or(ActionError::NotFound)?;
-    let me = judge(cx, &mut tx).await?.ok_or_else(|| refused(ApprovalRefusal::NotAmongApprovers))?;
-    approvals::may_decide(&approval, &me, cx.now()).map_err(refused)?;
+    let judges = Judges::of(cx, &mut tx).await?;
+    let me = judges.me().ok_or_else(|| refused(cx, ApprovalRefusal::NotAmongApprovers))?;
+    approvals::may_decide(&approval, me, cx.now()).map_err(|refusal| refused(cx, refusal))?;
     if let Some(narrowed) = &narrowed {
-        narrowed.check(&approval, &me, &store::votes(&mut tx, approval.id).await?)?;
+        narrowed.check(&approval, me, &store::votes(&mut tx, approval.id).await?)?;
     }
-    let outcome = voted(cx, &mut tx, &approval, &me, (verdict, &reason)).await?;
+    let said = Said { user: me.user, verdict, reason: &reason };
+    let came = voted(cx, &mut tx, &approval, &judges, &said).await?;
     if let Some(narrowed) = &narrowed {
         narrow::keep(cx, &mut tx, &seen, narrowed).await?;
     }
-    let action = match outcome {
-        Outcome::Approved => "approval.approved",
-        Outcome::Denied => "approval.denied",
-        Outcome::Open => "approval.voted",
-    };
-    let entry = entry(cx, action, &approval, verdict, &reason, narrowed.as_ref());
+    let entry = entry(cx, came, &approval, &said, narrowed.as_ref());
     let sheet = sheet(cx, &mut tx, id).await?;
     audit::commit(tx, cx.now(), vec![entry]).await?;
     Ok(sheet)
@@ -124,21 +133,30 @@ async fn voted(
     cx: &OrgCx,
     tx: &mut OrgTx,
     approval: &Approval,
-    me: &Judge,
-    (verdict, reason): (Verdict, &str),
-) -> ActionResult<Outcome> {
-    let judges = store::judges(tx).await?;
-    let is_approved = verdict != Verdict::Deny;
-    store::vote(tx, approval.id, me.user, is_approved, reason, cx.now()).await?;
+    judges: &Judges,
+    said: &Said<'_>,
+) -> ActionResult<Came> {
+    store::vote(tx, approval.id, said, cx.now()).await?;
     let votes = store::votes(tx, approval.id).await?;
-    // Whoever left the organization no longer counts.
-    let of = |user: UserId| judges.iter().find(|judge| judge.user == user).cloned();
-    let counted: Vec<_> = votes.iter().filter_map(|vote| Some((of(vote.user)?, vote.is_approved))).collect();
-    let outcome = approvals::outcome(&approval.needs, &counted);
-    if let Some(settled) = settled(outcome, verdict, reason, me.user, cx.now()) {
+    // Whoever left the organization no longer counts, nor does who asks once the organization lets them decide no longer.
+    let may = |judge: &&Judge| judge.decides_own || approval.user != Some(judge.user);
+    let of = |user: UserId| judges.all().iter().filter(may).find(|judge| judge.user == user).cloned();
+    let (mut counted, mut agreed) = (Vec::new(), Vec::new());
+    for vote in &votes {
+        let Some(judge) = of(vote.user) else { continue };
+        if vote.is_approved {
+            agreed.push((judge.clone(), vote.minutes));
+        }
+        counted.push((judge, vote.is_approved));
+    }
+    let came = Came {
+        outcome: approvals::outcome(&approval.needs, &counted),
+        minutes: approvals::narrowest(&approval.needs, &agreed),
+    };
+    if let Some(settled) = settled(came, said, cx.now()) {
         store::settle(tx, approval.id, &settled, cx.now()).await?;
     }
-    Ok(outcome)
+    Ok(came)
 }
 
 fn verdict(input: &DecisionInput) -> ActionResult<Verdict> {
@@ -153,38 +171,30 @@ fn verdict(input: &DecisionInput) -> ActionResult<Verdict> {
     }
 }
 
-fn settled(
-    outcome: Outcome,
-    verdict: Verdict,
-    reason: &str,
-    by: UserId,
-    now: OffsetDateTime,
-) -> Option<store::Settled<'_>> {
+fn settled<'a>(came: Came, said: &Said<'a>, now: OffsetDateTime) -> Option<store::Settled<'a>> {
     let to = |state, is_single, valid_until| {
-        Some(store::Settled { state, is_single, valid_until, reason, by: Some(by) })
+        Some(store::Settled { state, is_single, valid_until, reason: said.reason, by: Some(said.user) })
     };
-    match (outcome, verdict) {
+    match (came.outcome, came.minutes) {
         (Outcome::Open, _) => None,
         (Outcome::Denied, _) => to(ApprovalState::Denied, true, None),
-        // The last who agrees says for how long; those before agreed to one call at least.
-        (Outcome::Approved, Verdict::ApproveFor(minutes)) => {
+        // Nobody is taken to agree to more than they said, whoever says it last.
+        (Outcome::Approved, Some(minutes)) => {
             to(ApprovalState::Approved, false, Some(now + Duration::minutes(minutes.into())))
         }
-        (Outcome::Approved, _) => to(ApprovalState::Approved, true, Some(now + USABLE)),
+        (Outcome::Approved, None) => to(ApprovalState::Approved, true, Some(now + USABLE)),
     }
 }
 
-fn entry(
-    cx: &OrgCx,
-    action: &'static str,
-    approval: &Approval,
-    verdict: Verdict,
-    reason: &str,
-    narrowed: Option<&Narrowed>,
-) -> Entry {
+fn entry(cx: &OrgCx, came: Came, approval: &Approval, said: &Said<'_>, narrowed: Option<&Narrowed>) -> Entry {
+    let action = match came.outcome {
+        Outcome::Approved => "approval.approved",
+        Outcome::Denied => "approval.denied",
+        Outcome::Open => "approval.voted",
+    };
     let asked = HEXLOWER.encode(&approval.arguments.digest);
     let record = DecisionRecord {
-        state: match verdict {
+        state: match said.verdict {
             Verdict::ApproveOnce => "approve_once",
             Verdict::ApproveFor(_) => "approve_for",
             Verdict::Deny => "deny",
@@ -195,11 +205,9 @@ fn entry(
             .map_or_else(|| asked.clone(), |narrowed| HEXLOWER.encode(&narrowed.digest)),
         asked_digest: narrowed.is_some().then_some(asked),
         narrowed: narrowed.map(|narrowed| narrowed.changed.as_slice()),
-        minutes: match verdict {
-            Verdict::ApproveFor(minutes) => Some(minutes),
-            Verdict::ApproveOnce | Verdict::Deny => None,
-        },
-        reason,
+        minutes: said.verdict.minutes(),
+        agreed_minutes: came.minutes.filter(|_| came.outcome == Outcome::Approved),
+        reason: said.reason,
     };
     let entry =
         Entry::admin(action, &cx.who()).target("approval", approval.id, &approval.tool).after(&record);

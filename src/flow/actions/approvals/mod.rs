@@ -1,4 +1,4 @@
-//! Approvals: seeing what waits, deciding it, reminding of it, taking it back.
+//! Approvals: seeing what waits, deciding it, reminding of it, taking it back, before or after somebody agreed.
 //!
 //! Who may decide follows from the rules that ask, not from a role alone. Who may neither decide nor see all, sees what
 //! agents asked in their name.
@@ -7,6 +7,7 @@
 
 mod decide;
 mod narrow;
+mod revoke;
 mod similar;
 
 use time::{Duration, OffsetDateTime};
@@ -15,15 +16,15 @@ use crate::{
     base::{
         actor::{Actor, KeyOwner},
         crypto::digest,
-        ids::ApprovalId,
+        ids::{ApprovalId, UserId},
         page::{Page, PageRequest},
-        permission::Permission,
+        permission::{Permission, Role},
         secret::Secret,
     },
     domain::{
         approvals::{
-            self, Approval, ApprovalFilter, ApprovalRefusal, ApprovalState, Judge, Kept, NarrowRefusal, Vote,
-            store,
+            self, Approval, ApprovalFilter, ApprovalRefusal, ApprovalState, Judge, Kept, NarrowRefusal,
+            RevokeRefusal, Vote, WrittenNeed, store,
         },
         audit::{self, Entry},
         vault::{Cell, Sealed},
@@ -37,8 +38,11 @@ use crate::{
 };
 
 pub use decide::{DecisionInput, Terms, decide};
+pub use revoke::revoke;
 pub use similar::{DAYS, PastOutcome, Similar, SimilarCall, Tally};
 
+/// How many cards stand on one page.
+const MOST_CARDS: u16 = 20;
 /// How often whoever asks may remind of it.
 const NUDGES: Duration = Duration::minutes(5);
 
@@ -59,6 +63,14 @@ pub struct ApprovalSheet {
     pub votes: Vec<Vote>,
     /// Why the viewer may not decide; none where they may.
     pub refusal: Option<ApprovalRefusal>,
+    /// Whether an agent asks it in the viewer's name.
+    pub is_own: bool,
+    /// Whether the viewer may remind of it, and take it back while it waits.
+    pub can_withdraw: bool,
+    /// Why the viewer may not take back what was agreed to; none where they may.
+    pub irrevocable: Option<RevokeRefusal>,
+    /// Of whom too few are here to agree at present, in words; nobody where it does not wait.
+    pub unmet: Vec<String>,
     /// Why the viewer may not agree to other arguments, were they to decide.
     pub bound: Option<NarrowRefusal>,
     /// Calls of the same tool before; only where one approval of a tool is read.
@@ -76,13 +88,12 @@ pub async fn list(
     let sees_all = cx.may(Permission::ApprovalsRead);
     let mut tx = cx.tx().await?;
     if !sees_all {
-        let judges = store::judges(&mut tx).await?;
-        let judge = cx.user().and_then(|user| judges.into_iter().find(|judge| judge.user == user));
-        let judge = judge.ok_or(ActionError::Forbidden(Permission::ApprovalsRead))?;
+        let judges = Judges::of(cx, &mut tx).await?;
+        let judge = judges.me().ok_or(ActionError::Forbidden(Permission::ApprovalsRead))?;
         let found = store::list(&mut tx, filter, page, cx.now()).await?;
         tx.done().await?;
         let Page { items, next } = found;
-        let is_theirs = |approval: &Approval| approval.user == Some(judge.user) || is_judge(approval, &judge);
+        let is_theirs = |approval: &Approval| approval.user == Some(judge.user) || is_judge(approval, judge);
         return Ok(Page { items: items.into_iter().filter(is_theirs).collect(), next });
     }
     let found = store::list(&mut tx, filter, page, cx.now()).await?;
@@ -93,6 +104,37 @@ pub async fn list(
 fn is_judge(approval: &Approval, judge: &Judge) -> bool {
     approvals::may_decide(approval, judge, OffsetDateTime::UNIX_EPOCH)
         != Err(ApprovalRefusal::NotAmongApprovers)
+}
+
+/// What waits now, the newest first, each with all that its card shows: whoever may decide, decides there.
+///
+/// # Errors
+/// As [`list`].
+pub async fn inbox(cx: &OrgCx, page: &PageRequest<ApprovalId>) -> ActionResult<Page<ApprovalSheet>> {
+    let filter = ApprovalFilter { state: Some(ApprovalState::Pending), ..ApprovalFilter::default() };
+    let page = PageRequest { limit: page.limit.min(MOST_CARDS), after: page.after };
+    let found = list(cx, &filter, &page).await?;
+    let mut tx = cx.tx().await?;
+    let judges = Judges::of(cx, &mut tx).await?;
+    let mut items = Vec::with_capacity(found.items.len());
+    for approval in found.items {
+        let mut sheet = opened_sheet(cx, &mut tx, approval, &judges).await?;
+        sheet.similar = similar::of(cx, &mut tx, &sheet.approval, similar::FOR_EACH).await?;
+        items.push(sheet);
+    }
+    tx.done().await?;
+    Ok(Page { items, next: found.next })
+}
+
+/// How long calls usually waited in the last weeks; none where nobody decided about any, or for who may not see them all.
+pub async fn usual_wait(cx: &OrgCx) -> ActionResult<Option<Duration>> {
+    if !cx.may(Permission::ApprovalsRead) {
+        return Ok(None);
+    }
+    let mut tx = cx.tx().await?;
+    let wait = store::usual_wait(&mut tx, cx.now() - Duration::days(DAYS)).await?;
+    tx.done().await?;
+    Ok(wait)
 }
 
 /// How many calls wait; nothing for who may not see them all.
@@ -112,7 +154,7 @@ pub async fn find(cx: &OrgCx, id: &str) -> ActionResult<ApprovalSheet> {
     cx.require(Permission::ApprovalsDecide)?;
     let mut tx = cx.tx().await?;
     let mut sheet = sheet(cx, &mut tx, id).await?;
-    sheet.similar = similar::of(cx, &mut tx, &sheet.approval).await?;
+    sheet.similar = similar::of(cx, &mut tx, &sheet.approval, similar::FOR_ONE).await?;
     tx.done().await?;
     Ok(sheet)
 }
@@ -120,15 +162,27 @@ pub async fn find(cx: &OrgCx, id: &str) -> ActionResult<ApprovalSheet> {
 async fn sheet(cx: &OrgCx, tx: &mut OrgTx, id: &str) -> ActionResult<ApprovalSheet> {
     let id: ApprovalId = id.parse().map_err(|_| ActionError::NotFound)?;
     let approval = store::find(tx, id).await?.ok_or(ActionError::NotFound)?;
-    let judge = judge(cx, tx).await?;
-    let own = judge.as_ref().is_some_and(|judge| approval.user == Some(judge.user));
-    let refusal = match &judge {
+    let judges = Judges::of(cx, tx).await?;
+    let sheet = opened_sheet(cx, tx, approval, &judges).await?;
+    let is_judge = sheet.refusal != Some(ApprovalRefusal::NotAmongApprovers);
+    let may_see =
+        is_judge || sheet.is_own || sheet.irrevocable.is_none() || cx.may(Permission::ApprovalsRead);
+    if may_see { Ok(sheet) } else { Err(ActionError::NotFound) }
+}
+
+/// An approval that the caller may see, opened.
+async fn opened_sheet(
+    cx: &OrgCx,
+    tx: &mut OrgTx,
+    approval: Approval,
+    judges: &Judges,
+) -> ActionResult<ApprovalSheet> {
+    let id = approval.id;
+    let judge = judges.me();
+    let refusal = match judge {
         Some(judge) => approvals::may_decide(&approval, judge, cx.now()).err(),
         None => Some(ApprovalRefusal::NotAmongApprovers),
     };
-    if refusal == Some(ApprovalRefusal::NotAmongApprovers) && !own && !cx.may(Permission::ApprovalsRead) {
-        return Err(ActionError::NotFound);
-    }
     let is_narrowed = approval.asked.is_some();
     let column = if is_narrowed { store::SEALED_ASKED } else { store::SEALED_ARGUMENTS };
     let arguments = opened(cx, tx, column, (id, approval.as_asked())).await?;
@@ -139,9 +193,27 @@ async fn sheet(cx: &OrgCx, tx: &mut OrgTx, id: &str) -> ActionResult<ApprovalShe
     let votes = store::votes(tx, id).await?;
     // The digest is that of what the agent sent.
     let is_masked = digest::sha256(arguments.expose().as_bytes())[..] != approval.as_asked().digest[..];
-    let bound = judge.as_ref().and_then(|judge| narrow::refusal(&approval, is_masked, judge, &votes));
+    let bound = judge.and_then(|judge| narrow::refusal(&approval, is_masked, judge, &votes));
     let state = approval.state_at(cx.now());
-    Ok(ApprovalSheet { state, approval, arguments, is_masked, instead, votes, refusal, bound, similar: None })
+    let unmet = match state {
+        ApprovalState::Pending => approvals::unmet(&approval.needs, judges.all(), approval.user),
+        _ => Vec::new(),
+    };
+    Ok(ApprovalSheet {
+        state,
+        is_own: judge.is_some_and(|judge| approval.user == Some(judge.user)),
+        can_withdraw: state == ApprovalState::Pending && may_withdraw(cx, &approval),
+        irrevocable: revoke::check(cx, &approval, judge, &votes).err(),
+        unmet: unmet.into_iter().map(WrittenNeed::in_words).collect(),
+        approval,
+        arguments,
+        is_masked,
+        instead,
+        votes,
+        refusal,
+        bound,
+        similar: None,
+    })
 }
 
 /// Arguments of an approval, as JSON.
@@ -156,16 +228,33 @@ async fn opened(
     Ok(Secret::new(String::from_utf8_lossy(plain.expose()).into_owned()))
 }
 
-/// The person who asks, as far as deciding goes; a service account is none.
-async fn judge(cx: &OrgCx, tx: &mut OrgTx) -> ActionResult<Option<Judge>> {
-    let user = match cx.who().actor {
-        Actor::User { user, .. } | Actor::ApiKey { owner: KeyOwner::User(user), .. } => user,
-        _ => return Ok(None),
-    };
-    Ok(store::judges(tx).await?.into_iter().find(|judge| judge.user == user))
+/// Everybody by whom something can be decided.
+struct Judges {
+    all: Vec<Judge>,
+    /// The one who asks; a service account is none.
+    me: Option<UserId>,
 }
 
-/// Takes a request back, by whom it was asked for, or by who may decide it.
+impl Judges {
+    async fn of(cx: &OrgCx, tx: &mut OrgTx) -> ActionResult<Self> {
+        let me = match cx.who().actor {
+            Actor::User { user, .. } | Actor::ApiKey { owner: KeyOwner::User(user), .. } => Some(user),
+            _ => None,
+        };
+        Ok(Self { all: store::judges(tx).await?, me })
+    }
+
+    fn all(&self) -> &[Judge] {
+        &self.all
+    }
+
+    fn me(&self) -> Option<&Judge> {
+        self.all.iter().find(|judge| Some(judge.user) == self.me)
+    }
+}
+
+/// Takes a request back that nobody decided yet: by the person in whose name it is asked, or, where it is in no person's
+/// name, by who may revoke its grant.
 ///
 /// # Errors
 /// A refusal where it was decided already.
@@ -181,7 +270,7 @@ pub async fn withdraw(cx: &OrgCx, id: &str) -> ActionResult<ApprovalSheet> {
         by: cx.user(),
     };
     if !store::settle(&mut tx, seen.id, &to, cx.now()).await? {
-        return Err(refused(ApprovalRefusal::Decided));
+        return Err(refused(cx, ApprovalRefusal::Decided));
     }
     let entry = Entry::admin("approval.withdrawn", &cx.who()).target("approval", seen.id, &seen.tool);
     let sheet = sheet(cx, &mut tx, id).await?;
@@ -198,7 +287,7 @@ pub async fn nudge(cx: &OrgCx, id: &str) -> ActionResult<ApprovalSheet> {
     let mut tx = cx.tx().await?;
     let seen = own(cx, &mut tx, id).await?;
     if seen.state_at(cx.now()) != ApprovalState::Pending {
-        return Err(refused(ApprovalRefusal::Decided));
+        return Err(refused(cx, ApprovalRefusal::Decided));
     }
     if !store::nudge(&mut tx, seen.id, cx.now() - NUDGES, cx.now()).await? {
         return Err(ActionError::TooMany { retry_after: NUDGES });
@@ -216,12 +305,30 @@ pub async fn nudge(cx: &OrgCx, id: &str) -> ActionResult<ApprovalSheet> {
     Ok(sheet)
 }
 
-/// An approval that an agent asked in the caller's name; another's is unknown to them.
+/// An approval whose request is the caller's to take back; another's is unknown to them.
 async fn own(cx: &OrgCx, tx: &mut OrgTx, id: &str) -> ActionResult<Approval> {
     let seen = sheet(cx, tx, id).await?.approval;
-    if seen.user.is_some() && seen.user == cx.user() { Ok(seen) } else { Err(ActionError::NotFound) }
+    if may_withdraw(cx, &seen) { Ok(seen) } else { Err(ActionError::NotFound) }
 }
 
-fn refused(refusal: ApprovalRefusal) -> ActionError {
-    ActionError::refused(refusal.code(), refusal.to_string())
+/// Nobody speaks for a service account or a team but those who could end all that its agents ask.
+fn may_withdraw(cx: &OrgCx, approval: &Approval) -> bool {
+    match approval.user {
+        Some(user) => cx.user() == Some(user),
+        None => cx.may(Permission::GrantsWrite),
+    }
+}
+
+/// Why somebody may not decide, in words for them: owners are told what they could change.
+pub fn refusal_words(cx: &OrgCx, refusal: ApprovalRefusal) -> String {
+    match refusal {
+        ApprovalRefusal::Own if cx.role == Role::Owner => {
+            format!("{refusal} Under Settings, Policies you can let people decide about their own agents.")
+        }
+        _ => refusal.to_string(),
+    }
+}
+
+fn refused(cx: &OrgCx, refusal: ApprovalRefusal) -> ActionError {
+    ActionError::refused(refusal.code(), refusal_words(cx, refusal))
 }

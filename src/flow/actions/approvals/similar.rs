@@ -21,8 +21,9 @@ use crate::{
 
 /// How many days back calls are looked for.
 pub const DAYS: i64 = 30;
-/// How many events of a tool are looked through at the most.
-const MOST_EVENTS: i64 = 1000;
+/// How many events of a tool are looked through at the most, for one approval and for each of several.
+pub(super) const FOR_ONE: i64 = 1000;
+pub(super) const FOR_EACH: i64 = 200;
 /// How many calls are shown.
 const MOST_SHOWN: usize = 10;
 
@@ -35,8 +36,8 @@ pub struct Similar {
     pub by_agent: Tally,
     /// How many all others made.
     pub by_others: usize,
-    /// Whether there may be more than were looked through.
-    pub is_cut: bool,
+    /// How many events were looked through, where there may be more.
+    pub cut_at: Option<i64>,
     /// Whether calls of everybody are among them, or the viewer's own alone.
     pub is_of_everybody: bool,
 }
@@ -141,9 +142,8 @@ impl Similar {
             0 => words.push('.'),
             others => words.push_str(&format!(". Others called it {}.", times(others))),
         }
-        if self.is_cut {
-            words
-                .push_str(&format!(" Only the latest {MOST_EVENTS} events of the tool were looked through."));
+        if let Some(most) = self.cut_at {
+            words.push_str(&format!(" Only the latest {most} events of the tool were looked through."));
         }
         words
     }
@@ -154,20 +154,25 @@ fn times(count: usize) -> String {
 }
 
 /// Calls of the same tool before, as far as the viewer may know of them; none for what is no tool.
-pub(super) async fn of(cx: &OrgCx, tx: &mut OrgTx, approval: &Approval) -> ActionResult<Option<Similar>> {
+pub(super) async fn of(
+    cx: &OrgCx,
+    tx: &mut OrgTx,
+    approval: &Approval,
+    most: i64,
+) -> ActionResult<Option<Similar>> {
     if names::is_reserved(&approval.tool) {
         return Ok(None);
     }
     let is_of_everybody = cx.may(Permission::AuditRead);
     let target = format!("{}/{}", approval.server, approval.tool);
     let from = cx.now() - Duration::days(DAYS);
-    let mut events = audit::past_events(tx, &target, from, MOST_EVENTS).await?;
-    let is_cut = i64::try_from(events.len()).is_ok_and(|read| read >= MOST_EVENTS);
+    let mut events = audit::past_events(tx, &target, from, most).await?;
+    let is_cut = i64::try_from(events.len()).is_ok_and(|read| read >= most);
     let viewer = cx.user();
     events.retain(|event| is_of_everybody || event.user.is_some() && event.user == viewer);
     // A prompt may have the name of a tool.
     events.retain(|event| event.call.method.as_deref() == Some("tools/call"));
-    Ok(Some(Similar { is_cut, is_of_everybody, ..gathered(events, approval) }))
+    Ok(Some(Similar { cut_at: is_cut.then_some(most), is_of_everybody, ..gathered(events, approval) }))
 }
 
 /// What events come to as calls, the newest first in both.
@@ -221,7 +226,7 @@ fn gathered(events: Vec<PastEvent>, approval: &Approval) -> Similar {
     // A steady order: within a rank the newest stay first.
     ranked.sort_by_key(|(rank, _)| *rank);
     let calls = ranked.into_iter().map(|(_, call)| call).take(MOST_SHOWN).collect();
-    Similar { calls, by_agent, by_others, is_cut: false, is_of_everybody: true }
+    Similar { calls, by_agent, by_others, cut_at: None, is_of_everybody: true }
 }
 
 #[cfg(test)]
@@ -229,7 +234,7 @@ mod tests {
     use super::*;
 
     fn similar(by_agent: Tally, by_others: usize) -> Similar {
-        Similar { calls: Vec::new(), by_agent, by_others, is_cut: false, is_of_everybody: true }
+        Similar { calls: Vec::new(), by_agent, by_others, cut_at: None, is_of_everybody: true }
     }
 
     #[test]
@@ -246,7 +251,7 @@ mod tests {
                 "Called once in 30 days by this agent, none with these arguments. Others called it once.",
             ),
             (
-                Similar { is_cut: true, ..similar(tally(5, 5, 2), 3) },
+                Similar { cut_at: Some(FOR_ONE), ..similar(tally(5, 5, 2), 3) },
                 "Called 5 times in 30 days by this agent, 5 with these arguments; 2 were denied. Others called it \
                  3 times. Only the latest 1000 events of the tool were looked through.",
             ),

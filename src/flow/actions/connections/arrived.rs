@@ -101,7 +101,7 @@ impl Arrived<'_> {
             }
             let new =
                 NewConnection { id, provider: provider.id, owner: self.owner, label, tokens, by: self.by };
-            accounts::insert(&mut tx, &new, cx.now()).await.map_err(doubled)?;
+            accounts::insert(&mut tx, &new, cx.now()).await.map_err(|error| not_kept(provider, error))?;
             "connection.connected"
         };
         let connection = accounts::find(&mut tx, id).await?.ok_or(ActionError::Changed)?;
@@ -115,10 +115,21 @@ impl Arrived<'_> {
     }
 }
 
-/// Somebody else connected the same at the same moment: what they did stands.
-fn doubled(error: DbError) -> ActionError {
-    let is_double = accounts::IS_ONE.iter().any(|rule| error.broke(rule));
-    if is_double { ActionError::Changed } else { error.into() }
+fn not_kept(provider: &Provider, error: DbError) -> ActionError {
+    // Somebody else connected the same at the same moment: what they did stands.
+    if accounts::IS_ONE.iter().any(|rule| error.broke(rule)) {
+        return ActionError::Changed;
+    }
+    if error.broke(accounts::IS_OF_A_MEMBER) {
+        return ActionError::refused(
+            "connect_no_member",
+            format!(
+                "You ceased to be a member while you were at {}. Nothing was connected; ask an admin to invite you again.",
+                provider.name
+            ),
+        );
+    }
+    error.into()
 }
 
 fn too_many(provider: &Provider) -> ActionError {

@@ -8,6 +8,7 @@ use crate::{
         actions::connections::{
             arrived::Arrived,
             begin::{BeginInput, Offer, offer},
+            unkept::Unkept,
             words,
         },
         cx::OrgCx,
@@ -35,18 +36,22 @@ pub async fn connect_client(cx: &OrgCx, input: &BeginInput) -> ActionResult<Conn
     let answer = answer.map_err(|failure| words::failed(&name, &failure))?;
     // A client that can ask again has no use for a refresh token (RFC 6749, section 4.4.3).
     let tokens = Tokens { refresh: None, ..armed.tokens_of(&answer).clone() };
+    let label = AccountLabel { id: armed.client.id.clone(), ..AccountLabel::default() };
+    let facts = armed.template.facts(&answer.rest, &Facts::new());
+    let unkept = Unkept::of(&armed, &label, &tokens, &facts);
     let arrived = Arrived {
         provider: &armed.provider,
         provider_version: version,
         owner,
         renewed: connection.map(|connection| connection.id),
         asked: &scopes,
-        label: AccountLabel { id: armed.client.id.clone(), ..AccountLabel::default() },
+        label,
         tokens: &tokens,
-        facts: armed.template.facts(&answer.rest, &Facts::new()),
+        facts,
         by,
     };
-    Ok(arrived.keep(cx).await?.connection)
+    let kept = unkept.unless_kept(cx, arrived.keep(cx).await).await;
+    Ok(kept?.connection)
 }
 
 /// Keeps a key that somebody made at a provider.

@@ -10,7 +10,9 @@ use crate::{
         trace::Fixer,
     },
     domain::{
-        connections::{AccountOwner, Connection, ConnectionState, Obtaining, Provider},
+        connections::{
+            AccountOwner, Blocked, Connection, ConnectionState, Obtaining, Provider, SwitchedOffBy,
+        },
         servers::{ServerFilter, store as servers},
         tenancy::store as tenancy,
     },
@@ -68,7 +70,11 @@ pub async fn diagnose(cx: &OrgCx, id: &str) -> ActionResult<Diagnosis> {
 /// Where people mend what is found.
 struct Places {
     reconnect: String,
+    /// The account, as its owner sees it.
+    own: String,
     provider: String,
+    /// The account, as admins see it.
+    account: String,
     servers: String,
 }
 
@@ -77,7 +83,9 @@ impl Places {
         let (org, provider) = (&cx.org.slug, &connection.provider_slug);
         Self {
             reconnect: format!("/me/accounts/{org}/connect/{provider}?connection={}", connection.id),
+            own: format!("/me/accounts/{org}/{}", connection.id),
             provider: format!("/o/{org}/providers/{provider}"),
+            account: format!("/o/{org}/providers/{provider}/accounts/{}", connection.id),
             servers: format!("/o/{org}/servers"),
         }
     }
@@ -128,8 +136,25 @@ fn provider(sheet: &ConnectionSheet, at: &Places) -> Finding {
     let ConnectionSheet { connection, provider, .. } = sheet;
     let name = &provider.name;
     if let Some((found, fix)) = unusable(provider) {
-        // What is connected serves while it lives, and is not renewed.
+        // What is connected serves on: one that is only switched off renews it all the same.
         return Finding::of("provider", Stand::Look, (found, fix), Fixer::Admin, at.provider.clone());
+    }
+    match connection.blocked.filter(|_| connection.state == ConnectionState::ErrorBackoff) {
+        Some(Blocked::Client) => {
+            let told = (
+                format!("{name} refuses the client that is registered here."),
+                "Compare the client's id, secret and scopes with what is set there.",
+            );
+            return Finding::of("provider", Stand::Broken, told, Fixer::Admin, at.provider.clone());
+        }
+        Some(Blocked::Address) => {
+            let told = (
+                format!("The rules of this installation keep {name} from being called."),
+                "Have the operator allow its address.",
+            );
+            return Finding::of("provider", Stand::Broken, told, Fixer::Operator, "");
+        }
+        None => {}
     }
     let changed = match provider.updated_at > connection.created_at {
         true => format!(", and was changed last on {}", day(provider.updated_at)),
@@ -199,6 +224,10 @@ fn scopes(sheet: &ConnectionSheet, used: &[Used], shows_tools: bool, at: &Places
             "A key does not say what it may be used for; that was chosen where it was made.",
         );
     }
+    if provider.scopes.is_empty() && connection.scopes.is_empty() && connection.wanted.is_empty() {
+        let found = "It is asked for no scopes and has none: what its token may do is set at the provider.";
+        return Finding::fine("scopes", found);
+    }
     let asked = provider.scopes.iter().chain(&connection.wanted).map(|scope| (scope.as_str(), None));
     let needed =
         used.iter().flat_map(|one| &one.needs).map(|(scope, tool)| (scope.as_str(), Some(tool.as_str())));
@@ -255,8 +284,25 @@ fn token(connection: &Connection, at: &Places, now: OffsetDateTime) -> Finding {
         ConnectionState::NeedsReauth => again(format!("{name} gives no new token any more.{last}")),
         ConnectionState::Revoked => again("It was disconnected.".to_owned()),
         ConnectionState::Disabled => {
-            let told = ("An admin switched it off.", "An admin switches it on.");
-            Finding::of("token", Stand::Broken, told, Fixer::Admin, at.provider.clone())
+            let found = "It is switched off, and agents that would use it are answered so.";
+            if connection.switched_off_by() == Some(SwitchedOffBy::Owner) {
+                let told = (found, "Switch it on again.");
+                return Finding::of("token", Stand::Broken, told, owners(connection), at.own.clone());
+            }
+            let told = (format!("{found} An admin did that."), "An admin switches it on.");
+            Finding::of("token", Stand::Broken, told, Fixer::Admin, at.account.clone())
+        }
+        ConnectionState::ErrorBackoff if connection.blocked.is_some() => {
+            let found = format!(
+                "{name} gives no new token until that is mended; agents are answered so once the token has ended.{last}"
+            );
+            Finding::of(
+                "token",
+                Stand::Look,
+                (found, "Mend the provider first."),
+                Fixer::Admin,
+                at.provider.clone(),
+            )
         }
         ConnectionState::ErrorBackoff => {
             let told = (

@@ -14,6 +14,7 @@ use crate::{
             arrived::{Arrived, Kept, changed},
             begin,
             trial::{self, Trial},
+            unkept::Unkept,
             words,
         },
         cx::{OrgCx, PersonCx},
@@ -61,6 +62,10 @@ pub enum Returned {
 /// then. Whatever it is, the request cannot be finished a second time.
 pub async fn finish(person: &PersonCx, provider: &str, query: &str) -> ActionResult<Returned> {
     let id: ProviderId = provider.parse().map_err(|_| ActionError::NotFound)?;
+    // Whoever had to sign in on the way back comes without what the provider sent along.
+    if query.is_empty() {
+        return Err(unknown());
+    }
     let callback = Callback::read(query).map_err(|bad| words::bad("the provider", bad))?;
     let state = State::hash_of(callback.state.expose()).ok_or_else(unknown)?;
     let mut tx = person.tx().await?;
@@ -179,7 +184,7 @@ async fn lengthened(cx: &OrgCx, armed: &Armed, answer: TokenAnswer) -> TokenAnsw
     let Ok(Some(request)) = armed.template.lengthen(&account) else { return answer };
     match send(&cx.ports.egress, &request).await {
         // The short one works as well, for as long as it lives.
-        Ok((status, body)) => match armed.template.read(status, &body) {
+        Ok(reply) => match armed.template.read(reply.status, &reply.body) {
             Ok(long) => TokenAnswer { tokens: long.tokens, second: None, ..answer },
             Err(_) => answer,
         },
@@ -204,8 +209,8 @@ async fn label(
         Account { client: &armed.client, access: &tokens.access, refresh: tokens.refresh.as_ref(), facts };
     let mut documents = Vec::new();
     for request in armed.template.account(&account).unwrap_or_default() {
-        let Ok((200..=299, body)) = send(&cx.ports.egress, &request).await else { continue };
-        documents.extend(Document::read(&body).ok());
+        let Ok(reply) = send(&cx.ports.egress, &request).await else { continue };
+        documents.extend(Document::read(&reply.body).ok().filter(|_| reply.is_success()));
     }
     let label = armed.template.label(&documents, &answer.rest, claims, callback);
     let label = label.ok_or_else(|| words::nameless(&armed.provider.name))?;
@@ -223,6 +228,7 @@ async fn keep(
     request: ConnectRequest,
     Came { answer, label, facts }: Came,
 ) -> ActionResult<Finished> {
+    let unkept = Unkept::of(armed, &label, armed.tokens_of(&answer), &facts);
     let arrived = Arrived {
         provider: &armed.provider,
         provider_version: request.provider_version,
@@ -234,7 +240,8 @@ async fn keep(
         facts,
         by: request.user,
     };
-    let Kept { connection, is_renewed, is_somebodys } = arrived.keep(cx).await?;
+    let kept = unkept.unless_kept(cx, arrived.keep(cx).await).await;
+    let Kept { connection, is_renewed, is_somebodys } = kept?;
     Ok(Finished {
         org: cx.org.slug.to_string(),
         connection,

@@ -11,7 +11,9 @@ mod end;
 mod finish;
 mod probe;
 mod sharing;
+mod switch;
 mod trial;
+mod unkept;
 mod words;
 
 use serde::Serialize;
@@ -48,6 +50,7 @@ pub use end::{Ended, disconnect};
 pub use finish::{Finished, Returned, finish};
 pub use probe::{Probed, probe};
 pub use sharing::Sharing;
+pub use switch::{switch_off, switch_on};
 pub use trial::{Trial, begin_trial, try_client};
 
 /// How many places in arguments are offered.
@@ -64,6 +67,8 @@ pub struct ConnectionSheet {
     pub may_change: bool,
     /// Whether it is shared, and yet the account of one person: what agents of others do shows up there as theirs.
     pub is_somebodys: bool,
+    /// Whether the same account is connected here another time, so that ending one may end both.
+    pub is_elsewhere: bool,
 }
 
 /// A provider that a person can connect an account at, and those they have there.
@@ -183,7 +188,8 @@ async fn seen(cx: &OrgCx, tx: &mut OrgTx, id: &str) -> ActionResult<ConnectionSh
     }
     let provider = providers::find(tx, &Ref::Id(connection.provider)).await?.ok_or(ActionError::NotFound)?;
     let is_somebodys = connection.owner.user().is_none() && reach::is_somebodys(tx, connection.id).await?;
-    Ok(ConnectionSheet { connection, provider, may_change, is_somebodys })
+    let is_elsewhere = reach::is_elsewhere(tx, connection.id).await?;
+    Ok(ConnectionSheet { connection, provider, may_change, is_somebodys, is_elsewhere })
 }
 
 /// Whether the caller looks after the shared accounts of this owner.

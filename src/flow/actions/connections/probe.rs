@@ -79,6 +79,10 @@ fn words(provider: &str, none: &NoToken) -> String {
         NoToken::Broken => {
             format!("{provider} refuses the registered client: an admin checks it on the provider's page.")
         }
+        NoToken::Barred => format!(
+            "The rules of this installation keep {provider} from being called: its operator decides about addresses."
+        ),
+        NoToken::Off => "The account is switched off.".to_owned(),
         NoToken::Gone => "The account is not connected any more.".to_owned(),
     }
 }

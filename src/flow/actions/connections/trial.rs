@@ -4,13 +4,14 @@ use crate::{
     base::{permission::Permission, trace::Fixer},
     domain::{
         audit::{self, Entry},
-        connections::{AccountLabel, AccountOwner, Obtaining, Provider, store::reach},
+        connections::{AccountLabel, AccountOwner, Obtaining, Provider},
     },
     flow::{
         actions::{
             connections::{
                 begin::{Begun, SetOut, set_out},
                 finish::Came,
+                unkept::{Unkept, UnkeptEnd},
                 words,
             },
             findings::{Finding, Stand},
@@ -18,9 +19,9 @@ use crate::{
         },
         cx::OrgCx,
         fault::{ActionError, ActionResult, Refused},
-        tokens::{Armed, Pair, UpstreamEnd, end_upstream},
+        tokens::{Armed, UpstreamEnd},
     },
-    io::db::{OrgTx, Tx},
+    io::db::Tx,
     protocol::oauth::{answer::Tokens, document::Facts},
 };
 
@@ -192,22 +193,21 @@ fn account(armed: &Armed, label: &AccountLabel, is_client: bool) -> Finding {
 
 /// Ends what the trial brought, unless that would end somebody's account along with it, as some providers do.
 async fn ending(cx: &OrgCx, armed: &Armed, came: &Came, tokens: &Tokens) -> ActionResult<Finding> {
-    if !armed.template.can_revoke() {
-        let found = "Tokens cannot be ended there from outside. Those of this trial were not kept, and end by themselves.";
-        return Ok(Finding::fine("ending", found));
-    }
-    let mut tx: OrgTx = cx.tx().await?;
-    let is_connected = reach::is_connected(&mut tx, &armed.provider.client_id, &came.label.id).await?;
-    tx.done().await?;
-    if is_connected {
-        let found = "This account is connected here, and some providers end all its tokens at once: those of this trial were not \
-                     kept, and end by themselves.";
-        return Ok(Finding::fine("ending", found));
-    }
-    let pair = Pair::of(tokens, None);
-    Ok(match end_upstream(&cx.ports.egress, armed, &pair, &came.facts).await {
-        UpstreamEnd::Ended => Finding::fine("ending", "It ended the tokens of this trial when it was told."),
-        UpstreamEnd::ByHand | UpstreamEnd::Failed => {
+    let end = Unkept::of(armed, &came.label, tokens, &came.facts).end(cx).await?;
+    Ok(match end {
+        UnkeptEnd::ByThemselves => {
+            let found = "Tokens cannot be ended there from outside. Those of this trial were not kept, and end by themselves.";
+            Finding::fine("ending", found)
+        }
+        UnkeptEnd::Spared => {
+            let found = "This account is connected here, and some providers end all its tokens at once: those of this trial were \
+                         not kept, and end by themselves.";
+            Finding::fine("ending", found)
+        }
+        UnkeptEnd::Told(UpstreamEnd::Ended) => {
+            Finding::fine("ending", "It ended the tokens of this trial when it was told.")
+        }
+        UnkeptEnd::Told(UpstreamEnd::ByHand | UpstreamEnd::Failed) => {
             let told = (
                 "It did not end the tokens of this trial when it was told. They were not kept.",
                 "Whoever disconnects an account should look at the provider's own page for it.",

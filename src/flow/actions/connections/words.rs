@@ -1,6 +1,7 @@
 //! What a provider's refusal means, who can help, and what to do.
 
 use crate::{
+    domain::connections::ADDRESS_REFUSED,
     flow::fault::ActionError,
     protocol::oauth::{
         callback::{BadCallback, Refused},
@@ -16,6 +17,13 @@ pub(super) fn refused(provider: &str, refused: &Refused) -> ActionError {
             "connect_denied",
             format!(
                 "{provider} was not given leave. Nothing was connected; try again when you want to allow it."
+            ),
+        ),
+        "consent_required" | "interaction_required" => (
+            "connect_consent",
+            format!(
+                "{provider} wants leave that was not given there yet, and for some scopes an administrator there has to give it. \
+                 Ask them to allow the application, then connect again."
             ),
         ),
         "invalid_scope" => (
@@ -67,6 +75,13 @@ pub(super) fn failed(provider: &str, failure: &TokenFailure) -> ActionError {
                 "{provider} does not know one of the scopes that are asked for. An admin corrects them on the provider's page."
             ),
         ),
+        (FailureKind::BrokenClient, ADDRESS_REFUSED) => (
+            "connect_address",
+            format!(
+                "The rules of this installation keep {provider} from being called. Nothing was connected; its operator decides \
+                 about addresses."
+            ),
+        ),
         (FailureKind::BrokenClient, _) => (
             "connect_client",
             format!("{provider} refused the registered client. An admin checks it on the provider's page."),
@@ -89,7 +104,9 @@ pub(super) fn failed(provider: &str, failure: &TokenFailure) -> ActionError {
             format!("{provider} gave no answer that can be read. Nothing was connected; connect again."),
         ),
     };
-    said(code, sentence, failure.code.as_deref(), failure.words.as_deref())
+    // That one is ours.
+    let theirs = failure.code.as_deref().filter(|code| *code != ADDRESS_REFUSED);
+    said(code, sentence, theirs, failure.words.as_deref())
 }
 
 /// Of a callback that is none.
@@ -113,6 +130,15 @@ pub(super) fn nameless(provider: &str) -> ActionError {
 
 /// Of an id token that says something else than was asked.
 pub(super) fn bad_claims(provider: &str, bad: BadIdToken) -> ActionError {
+    if bad == BadIdToken::Time {
+        return ActionError::refused(
+            "connect_identity",
+            format!(
+                "{provider} says who signed in, but by this server's clock that is not valid yet or not any more: one of the two \
+                 clocks is wrong. Nothing was connected; the operator compares this server's clock with the right time."
+            ),
+        );
+    }
     ActionError::refused(
         "connect_identity",
         format!(
@@ -149,6 +175,7 @@ mod tests {
     fn each_refusal_says_who_can_help_and_repeats_the_provider() {
         for (code, ours, helper) in [
             ("access_denied", "connect_denied", "try again"),
+            ("consent_required", "connect_consent", "administrator there"),
             ("invalid_scope", "connect_scope", "An admin"),
             ("redirect_uri_mismatch", "connect_callback", "An admin"),
             ("invalid_client", "connect_client", "An admin"),
@@ -165,12 +192,17 @@ mod tests {
     #[test]
     fn a_code_that_brings_nothing_is_told_by_its_kind() {
         let of = |kind, code: Option<&str>| {
-            let failure =
-                TokenFailure { kind, status: Some(400), code: code.map(str::to_owned), words: None };
+            let failure = TokenFailure {
+                kind,
+                status: Some(400),
+                code: code.map(str::to_owned),
+                ..TokenFailure::lost()
+            };
             failed("Acme", &failure).code()
         };
         assert_eq!(of(FailureKind::DeadGrant, Some("invalid_grant")), "connect_code");
         assert_eq!(of(FailureKind::BrokenClient, Some("invalid_client")), "connect_client");
+        assert_eq!(of(FailureKind::BrokenClient, Some(ADDRESS_REFUSED)), "connect_address");
         assert_eq!(of(FailureKind::BrokenClient, Some("redirect_uri_mismatch")), "connect_callback");
         assert_eq!(of(FailureKind::Transient, None), "connect_away");
         assert_eq!(of(FailureKind::Unknown, None), "connect_lost");

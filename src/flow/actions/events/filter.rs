@@ -11,9 +11,12 @@ use time::{
 use crate::{
     base::{
         faults::Faults,
-        ids::{RequestId, UserId},
+        ids::{RequestId, ServerId, UserId},
     },
-    domain::audit::{self, Decision, EventFilter, EventKind, Except},
+    domain::{
+        audit::{self, Decision, EventFilter, EventKind, Except},
+        servers::{ServerRef, store as servers},
+    },
     flow::{
         actions::events::{EventInput, MAX_TEXT},
         cx::OrgCx,
@@ -35,6 +38,13 @@ pub(in crate::flow::actions) async fn filter_of(
     let from =
         read(&mut faults, "from", input.from.as_deref(), |text| When::parse(text, now, Side::From), WHEN);
     let to = read(&mut faults, "to", input.to.as_deref(), |text| When::parse(text, now, Side::To), WHEN);
+    let server = input.server.as_deref().filter(|text| !text.is_empty());
+    if let Some(server) = server {
+        filter.server = server_of(tx, server).await?;
+        if filter.server.is_none() {
+            faults.add("server", "is the id or the short name of a server of this organization");
+        }
+    }
     faults.into_result(())?;
     filter.from = resolve(cx, tx, from).await?;
     filter.to = resolve(cx, tx, to).await?;
@@ -42,14 +52,24 @@ pub(in crate::flow::actions) async fn filter_of(
 }
 
 const ACTION: &str = "is the beginning of an action's name, such as team. or member.removed";
-const DECISION: &str = "is done, refused or failed";
+const DECISION: &str = "is allowed, done, refused, failed or unknown";
 const NETWORK: &str = "is an address such as 203.0.113.7, or a network such as 203.0.113.0/24";
+
+/// A server by id or short name. One that was deleted is known by its id alone, for what the record holds of it.
+async fn server_of(tx: &mut OrgTx, text: &str) -> ActionResult<Option<ServerId>> {
+    let Some(named) = ServerRef::parse(text) else { return Ok(None) };
+    if let ServerRef::Id(id) = named {
+        return Ok(Some(id));
+    }
+    Ok(servers::servers::find(tx, &named).await?.map(|server| server.id))
+}
 
 /// What events must be, but for the time.
 fn side(faults: &mut Faults, input: &EventInput) -> EventFilter {
     let Actor { user, actor, actor_name } = Actor::read(faults, "person", input.person.as_deref());
     short(faults, "target", input.target.as_deref());
     let (target, target_name) = thing(input.target.as_deref());
+    short(faults, "tool", input.tool.as_deref());
     short(faults, "q", input.q.as_deref());
     let request = |text: &str| text.parse::<RequestId>().ok();
     EventFilter {
@@ -69,6 +89,7 @@ fn side(faults: &mut Faults, input: &EventInput) -> EventFilter {
         actor_name,
         target,
         target_name,
+        tool: input.tool.clone(),
         text: input.q.clone(),
         ..EventFilter::default()
     }

@@ -138,6 +138,19 @@ pub async fn probe(cx: &PersonCx, org: &str, id: &str) -> ActionResult<Probed> {
     connections::probe(&cx, id, false).await
 }
 
+/// Switches an account off, or on again.
+///
+/// # Errors
+/// As [`connections::switch_off`] and [`connections::switch_on`].
+pub async fn switch(cx: &PersonCx, org: &str, id: &str, is_on: bool) -> ActionResult<Connection> {
+    let cx = enter(cx, org).await?;
+    own(&cx, id).await?;
+    match is_on {
+        true => connections::switch_on(&cx, id).await,
+        false => connections::switch_off(&cx, id).await,
+    }
+}
+
 /// Ends an account.
 pub async fn disconnect(cx: &PersonCx, org: &str, id: &str) -> ActionResult<Ended> {
     let cx = enter(cx, org).await?;

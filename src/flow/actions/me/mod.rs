@@ -15,6 +15,7 @@ pub mod leave;
 pub mod passkeys;
 pub mod password;
 pub mod profile;
+pub mod requests;
 pub mod secrets;
 pub mod sessions;
 pub mod stop;

@@ -161,7 +161,7 @@ async fn draft_beside(cx: &OrgCx, mut tx: OrgTx, found: &Suggested) -> ActionRes
 
 /// A policy about this server that was never published and would say exactly this.
 async fn same_draft(tx: &mut OrgTx, found: &Suggested) -> ActionResult<Option<Policy>> {
-    let filter = PolicyFilter { q: None, server: Some(found.server.id) };
+    let filter = PolicyFilter { server: Some(found.server.id), ..PolicyFilter::default() };
     let all = policies::list(tx, &filter, &PageRequest { limit: MAX_LIMIT, after: None }).await?;
     let is_same = |policy: &Policy| {
         let draft = policy.draft.as_ref().map(|draft| draft.document.as_str());

@@ -119,7 +119,7 @@ pub async fn publish(
     let (tested, runs) = tests::run_tests(cx, name).await?;
     let failing = runs.iter().filter(|run| !run.holds()).count();
     if failing > 0 {
-        check_override(cx, failing, &in_spite)?;
+        check_override(cx, (failing, "this draft"), &in_spite)?;
     }
     // What was tried is what is published.
     let seen = seen.or(Some(tested.version));
@@ -131,26 +131,28 @@ pub async fn publish(
     let publication = Publication { note: &note, restores: None };
     let Change { before, after } = put_in_force(cx, &mut tx, policy.id, &document, publication, seen).await?;
     let entry = published(cx, &before, &after, &note, &document);
-    let entry = if failing > 0 {
-        entry.note(format!("In spite of {failing} failing tests: {in_spite}"))
-    } else {
-        entry
-    };
-    keep(cx, tx, entry, after).await
+    keep(cx, tx, overridden(entry, failing, &in_spite), after).await
+}
+
+/// The event with why it came into force although tests do not hold.
+fn overridden(entry: Entry, failing: usize, in_spite: &str) -> Entry {
+    match failing {
+        0 => entry,
+        failing => entry.note(format!("In spite of {failing} failing tests: {in_spite}")),
+    }
 }
 
 /// Tests stand in the way, unless an owner says why they should not.
-fn check_override(cx: &OrgCx, failing: usize, in_spite: &str) -> ActionResult<()> {
+fn check_override(cx: &OrgCx, (failing, what): (usize, &str), in_spite: &str) -> ActionResult<()> {
     let tests = if failing == 1 { "1 test does".to_owned() } else { format!("{failing} tests do") };
     if in_spite.is_empty() {
         let sentence = format!(
-            "{tests} not hold on this draft. Change the draft or the tests; an owner may publish in spite of them."
+            "{tests} not hold on {what}. Change it or the tests; an owner may publish it in spite of them."
         );
         return Err(ActionError::refused("tests_fail", sentence));
     }
     if cx.role != Role::Owner {
-        let sentence =
-            format!("{tests} not hold on this draft, and only an owner may publish in spite of that.");
+        let sentence = format!("{tests} not hold on {what}, and only an owner may publish in spite of that.");
         return Err(ActionError::refused("tests_fail", sentence));
     }
     Ok(())
@@ -160,17 +162,20 @@ fn check_override(cx: &OrgCx, failing: usize, in_spite: &str) -> ActionResult<()
 /// A draft that is being written stays.
 ///
 /// # Errors
-/// A fault of `version` where there is none; a refusal where it is in force already, or where a second person is wanted and
-/// something else is being written.
+/// A fault of `version` where there is none; a refusal where it is in force already, where a second person is wanted and
+/// something else is being written, or where a test does not hold and no owner says why it should come into force in spite of
+/// that.
 pub async fn rollback(
     cx: &OrgCx,
     name: &str,
     number: i32,
-    note: &str,
+    input: PublishInput<'_>,
     seen: Option<i64>,
 ) -> ActionResult<PolicySheet> {
     cx.require(Permission::PoliciesWrite)?;
-    let note = input::checked_note(note)?;
+    let note = input::checked_note(input.note)?;
+    let in_spite = input::checked_note(input.in_spite)?;
+    let failing = tests::failing_on(cx, name, number).await?;
     let mut tx = cx.tx().await?;
     let policy = named(&mut tx, name).await?;
     let Some((_, text)) = store::find(&mut tx, policy.id, number).await? else {
@@ -181,12 +186,16 @@ pub async fn rollback(
     }
     let document = read(&text)?;
     if second::takes_two(&mut tx).await? {
+        // As a draft it is held to the tests when somebody publishes it.
         return take_up(cx, tx, &policy, &document, note, seen).await;
+    }
+    if failing > 0 {
+        check_override(cx, (failing, "this version"), &in_spite)?;
     }
     let publication = Publication { note: &note, restores: Some(number) };
     let Change { before, after } = put_in_force(cx, &mut tx, policy.id, &document, publication, seen).await?;
     let entry = published(cx, &before, &after, &note, &document);
-    keep(cx, tx, entry, after).await
+    keep(cx, tx, overridden(entry, failing, &in_spite), after).await
 }
 
 /// Where a second person is wanted, going back is a draft that waits for one.

@@ -17,6 +17,7 @@ mod simulate;
 mod starters;
 mod suggested;
 mod tests;
+mod unanswered;
 
 use serde::Serialize;
 
@@ -67,7 +68,7 @@ pub use second::{propose, withdraw};
 pub use simulate::{Decided, Exception, RecordedCall, SimulatedCall, Simulation, recorded_call, simulate};
 pub use starters::{FROM_CLASSES, STARTERS, Starter, starter};
 pub use suggested::{Baseline, Suggested, SuggestedTool, begin, suggested};
-pub use tests::{TestInput, TestRun, VERDICTS, add_test, drop_test, run_tests};
+pub use tests::{TestInput, TestRun, VERDICTS, add_test, drop_test, failing_on, run_tests};
 
 /// The JSON Schema of documents, for editors.
 pub const DOCUMENT_SCHEMA: &str = crate::domain::policy::SCHEMA;
@@ -81,6 +82,8 @@ pub struct PolicySheet {
     pub server: Option<String>,
     /// The document in force, in its canonical form.
     pub document: Option<String>,
+    /// What nobody here could agree to at present, of what is written, else of what is in force: a sentence each.
+    pub warnings: Vec<String>,
 }
 
 /// What the record keeps of a policy.
@@ -238,7 +241,12 @@ async fn sheet(tx: &mut OrgTx, policy: Policy) -> ActionResult<PolicySheet> {
         Some(server) => servers::servers::find(tx, &ServerRef::from(server)).await?,
         None => None,
     };
-    Ok(PolicySheet { server: server.map(|server| server.slug.to_string()), document, policy })
+    let draft = policy.draft.as_ref().map(|draft| draft.document.as_str());
+    let warnings = match draft.or(document.as_deref()) {
+        Some(working) => unanswered::unanswered(tx, working).await?,
+        None => Vec::new(),
+    };
+    Ok(PolicySheet { server: server.map(|server| server.slug.to_string()), document, warnings, policy })
 }
 
 /// Records a change and keeps it, or drops what changed nothing.

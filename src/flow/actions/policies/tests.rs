@@ -7,8 +7,9 @@ use crate::{
     domain::{
         audit::{self, Entry},
         policy::{
+            document::Document,
             kept::{Policy, PolicyTest},
-            store::tests as store,
+            store::{tests as store, versions},
         },
     },
     flow::{
@@ -72,18 +73,41 @@ pub async fn run_tests(cx: &OrgCx, name: &str) -> ActionResult<(Policy, Vec<Test
     let policy = named(&mut tx, name).await?;
     let tests = store::list(&mut tx, policy.id).await?;
     tx.done().await?;
-    let runs = tried(cx, &policy, tests).await?;
+    let draft = policy.draft.as_ref().map(|draft| read(&draft.document)).transpose()?;
+    let runs = tried(cx, &policy, draft, tests).await?;
     Ok((policy, runs))
 }
 
-/// What comes of a policy's tests.
-pub(super) async fn tried(cx: &OrgCx, policy: &Policy, tests: Vec<PolicyTest>) -> ActionResult<Vec<TestRun>> {
+/// How many tests of a policy do not hold on one of its versions.
+///
+/// # Errors
+/// A fault of `version` where there is none.
+pub async fn failing_on(cx: &OrgCx, name: &str, number: i32) -> ActionResult<usize> {
+    cx.require(Permission::PoliciesRead)?;
+    let mut tx = cx.tx().await?;
+    let policy = named(&mut tx, name).await?;
+    let tests = store::list(&mut tx, policy.id).await?;
+    let found = versions::find(&mut tx, policy.id, number).await?;
+    tx.done().await?;
+    let Some((_, text)) = found else {
+        return Err(ActionError::field("version", "there is no such version of this policy"));
+    };
+    let runs = tried(cx, &policy, Some(read(&text)?), tests).await?;
+    Ok(runs.iter().filter(|run| !run.holds()).count())
+}
+
+/// What comes of a policy's tests on a document, else on what is in force.
+async fn tried(
+    cx: &OrgCx,
+    policy: &Policy,
+    document: Option<Document>,
+    tests: Vec<PolicyTest>,
+) -> ActionResult<Vec<TestRun>> {
     if tests.is_empty() {
         return Ok(Vec::new());
     }
-    let draft = policy.draft.as_ref().map(|draft| read(&draft.document)).transpose()?;
     let mut ground = Ground::of(cx, policy).await?;
-    let on = draft.map(|document| next_version(policy, document)).or_else(|| ground.live());
+    let on = document.map(|document| next_version(policy, document)).or_else(|| ground.live());
     let Some(on) = on else { return Ok(Vec::new()) };
     let on = [on];
     let mut runs = Vec::with_capacity(tests.len());

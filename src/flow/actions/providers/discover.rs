@@ -8,10 +8,11 @@ use url::Url;
 
 use crate::{
     base::faults::Faults,
-    domain::connections::{ClientParts, TemplateParts},
+    domain::connections::{ClientParts, Template, TemplateParts},
     flow::fault::{ActionError, ActionResult},
     io::net::client::{Egress, Request},
     protocol::oauth::{
+        authorize::is_reserved,
         document::LONGEST,
         metadata::{BadMetadata, ServerMetadata, openid_place, server_places},
     },
@@ -123,7 +124,22 @@ pub(super) fn check_addresses(egress: &Egress, parts: &TemplateParts) -> ActionR
         ("userinfo_url", parts.userinfo.as_ref()),
     ];
     // What the provider said of itself belongs to the one field that was filled in.
-    check(egress, all.map(|(field, url)| (if parts.is_openid { "issuer" } else { field }, url)))
+    let field_of = |field| if parts.is_openid { "issuer" } else { field };
+    check(egress, all.map(|(field, url)| (field_of(field), url)))?;
+    // It would stand there twice, and which of the two counts is the provider's choice (RFC 6749, section 3.1).
+    match parts.authorize.query_pairs().find(|(name, _)| is_reserved(name)) {
+        Some((name, _)) => Err(ActionError::field(
+            field_of("authorize_url"),
+            format!("leave {name} out of its query; it is added whenever somebody connects"),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The same of one whose addresses a preset says.
+pub(super) fn check_preset_addresses(egress: &Egress, template: &Template) -> ActionResult<()> {
+    let (authorize, token) = template.endpoints();
+    check(egress, [("preset", authorize), ("preset", Some(token))])
 }
 
 /// The same of one whose client asks for tokens in its own name.

@@ -300,8 +300,8 @@ async fn enrol(cx: &OrgCx, id: ProviderId, found: &Protection) -> ActionResult<E
             ),
         )
     };
-    let (status, body) = answer.map_err(|_| away())?;
-    let registered = Registered::read(status, &body).map_err(|error| {
+    let reply = answer.map_err(|_| away())?;
+    let registered = Registered::read(reply.status, &reply.body).map_err(|error| {
         ActionError::refused(
             "provider_registered_nothing",
             format!(

@@ -70,11 +70,17 @@ pub async fn register(cx: &OrgCx, input: &ProviderInput) -> ActionResult<Provide
         disabled_at: None,
         version: 1,
     };
-    if provider.template().is_none() && provider.obtaining() != Obtaining::Key {
-        return Err(ActionError::field(
-            "preset",
-            "the preset's addresses cannot be filled with these variables",
-        ));
+    match provider.template() {
+        None if provider.obtaining() != Obtaining::Key => {
+            return Err(ActionError::field(
+                "preset",
+                "the preset's addresses cannot be filled with these variables",
+            ));
+        }
+        Some(template) if provider.preset().is_some() => {
+            discover::check_preset_addresses(&cx.ports.egress, &template)?;
+        }
+        _ => {}
     }
     let mut tx = cx.tx().await?;
     let entry = insert(cx, &mut tx, &mut provider, secret).await?;

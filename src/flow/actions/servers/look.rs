@@ -11,6 +11,7 @@ use crate::{
         permission::Permission,
     },
     domain::{
+        connections::{ProviderRef, store as providers},
         grants::store as grants,
         policy::store::layers,
         servers::{
@@ -85,6 +86,8 @@ pub struct ToolSheet {
     pub lookalikes: Vec<(String, String)>,
     /// The name of who reviewed it last, while they are a member.
     pub reviewed_by: Option<String>,
+    /// What accounts that the server's requests carry are asked for, with the names of their providers.
+    pub offered: Vec<(String, Vec<String>)>,
 }
 
 /// Servers by slug.
@@ -213,7 +216,23 @@ pub(super) async fn sheet_of(tx: &mut OrgTx, server: Server, tool: Tool) -> Acti
     let others = lookalikes(&pairs).into_iter().find(is_this).map(|found| found.others).unwrap_or_default();
     let alike = offered_by(tx, others).await?;
     let drift = drift_of(&tool).unwrap_or_default();
-    Ok(ToolSheet { server, tool, drift, lookalikes: alike, reviewed_by })
+    let offered = offered_scopes(tx, server.id).await?;
+    Ok(ToolSheet { server, tool, drift, lookalikes: alike, reviewed_by, offered })
+}
+
+/// The scopes that the providers of a server's accounts are registered with.
+async fn offered_scopes(tx: &mut OrgTx, server: ServerId) -> ActionResult<Vec<(String, Vec<String>)>> {
+    let mut offered = Vec::new();
+    for carried in store::credentials::list(tx, server).await?.iter().filter_map(|one| one.provider.as_ref())
+    {
+        let Some(provider) = providers::find(tx, &ProviderRef::Id(carried.id)).await? else { continue };
+        let mut scopes = provider.scopes;
+        scopes.extend(provider.user_scopes);
+        if !scopes.is_empty() {
+            offered.push((provider.name, scopes));
+        }
+    }
+    Ok(offered)
 }
 
 /// Names with the short names of the servers that offer them.

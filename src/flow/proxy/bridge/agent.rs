@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -12,7 +12,7 @@ use crate::{
         bridge::desk::Desk,
         edit::Editor,
         handles::{Handles, Holder},
-        pieces::Piece,
+        pieces::{Challenged, Piece},
         record::{Ending, OpenCall},
         reply::{self, Failed},
         state::State,
@@ -113,6 +113,29 @@ impl Agent {
     /// Ends the call without an answer of the server.
     pub(super) async fn fail(&mut self, code: &'static str, sentence: &str, status: Option<u16>) {
         self.close(&Ending::Failed(code, sentence.to_owned()), status);
+        let (status, body) = self.failed(code, sentence);
+        let _ = self.mouth.pieces.send(Piece::Ended(status, body)).await;
+    }
+
+    /// The same where the server says what it wants beyond what it was sent: whoever waits for the answer looks at that.
+    pub(super) async fn challenged(
+        &mut self,
+        (code, sentence): (&'static str, String),
+        status: StatusCode,
+        headers: HeaderMap,
+    ) {
+        let answer = self.failed(code, &sentence);
+        let ending = Ending::Failed(code, sentence);
+        let open = self.mouth.open.take();
+        let challenged = Box::new(Challenged { headers, open, ending, status, answer });
+        if let Err(unheard) = self.mouth.pieces.send(Piece::Challenged(challenged)).await
+            && let Piece::Challenged(challenged) = unheard.0
+        {
+            challenged.failed();
+        }
+    }
+
+    fn failed(&self, code: &'static str, sentence: &str) -> (StatusCode, Vec<u8>) {
         let failed = Failed {
             id: Some(&self.mouth.id),
             is_tool_call: self.is_tool_call,
@@ -121,8 +144,7 @@ impl Agent {
             code,
             sentence,
         };
-        let (status, body) = reply::failed(&self.mouth.link, &failed);
-        let _ = self.mouth.pieces.send(Piece::Ended(status, body)).await;
+        reply::failed(&self.mouth.link, &failed)
     }
 
     /// Ends the record of a call whose agent is gone.

@@ -22,11 +22,12 @@ use crate::{
             to_legacy, to_modern,
         },
         credential::Credential,
+        demand,
         edit::Editor,
         gateway::Gateway,
         handles::Holder,
         judge::Permit,
-        pieces,
+        pieces::{self, Piece},
         record::OpenCall,
         reply,
         route::Call,
@@ -56,7 +57,7 @@ pub(super) async fn carry(
         return reply::no_stream();
     };
     let body = call.opened.body.clone().unwrap_or_else(|| ask.body.clone());
-    let (outlet, pieces) = pieces::channel();
+    let (outlet, mut pieces) = pieces::channel();
     let editor = Editor::of(gateway, admitted, permit, open.as_ref());
     let mouth = Mouth {
         id: request.id.raw().text().to_owned(),
@@ -78,7 +79,7 @@ pub(super) async fn carry(
             carried.insert(HeaderName::from_static(name), value.clone());
         }
     }
-    let account = credential.account().map(|account| account.id);
+    let account = credential.account();
     let target = credential.attach(&mut carried, target);
     let sender = sender(call, request);
     let agent = Agent {
@@ -102,12 +103,24 @@ pub(super) async fn carry(
         line,
         server: Arc::clone(&call.server),
         account,
+        tokens: gateway.tokens.clone(),
+        scope: admitted.snapshot.scope,
         sender,
         agent,
         off: CancellationToken::new(),
     };
     set_going(gateway, job, ask.names(&request.id.key()), way);
-    pieces::answer(pieces).await
+    match (pieces.recv().await, account) {
+        (Some(Piece::Challenged(mut challenged)), Some(used)) => {
+            let told = demand::told(gateway, admitted, permit, used, &challenged.headers).await;
+            let Some(refusal) = told else {
+                return pieces::begun_with(Some(Piece::Challenged(challenged)), pieces);
+            };
+            challenged.close(&demand::ending(&refusal));
+            reply::refusal(gateway, ask, &call.refused(admitted, refusal))
+        }
+        (first, _) => pieces::begun_with(first, pieces),
+    }
 }
 
 fn set_going(gateway: &Gateway, mut job: Job, id: String, way: Way) {

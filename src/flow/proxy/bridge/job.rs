@@ -3,18 +3,24 @@
 use std::{future::Future, sync::Arc};
 
 use bytes::Bytes;
+use http::StatusCode;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    base::ids::ConnectionId,
     flow::{
         decision::ServerFacts,
-        proxy::bridge::{
-            agent::{Agent, Gone},
-            dress::Sender,
-            talk::{Line, Silent},
+        proxy::{
+            again,
+            bridge::{
+                agent::{Agent, Gone},
+                dress::Sender,
+                talk::{Line, Silent},
+            },
+            credential::UsedAccount,
         },
+        tokens::Tokens,
     },
+    io::db::OrgScope,
     protocol::mcp::{
         message::{self, Message, Request},
         strict::Limits,
@@ -29,7 +35,10 @@ pub(super) struct Job {
     pub(super) line: Line,
     pub(super) server: Arc<ServerFacts>,
     /// The account whose token goes along.
-    pub(super) account: Option<ConnectionId>,
+    pub(super) account: Option<UsedAccount>,
+    /// Where a token is renewed that the server refuses.
+    pub(super) tokens: Tokens,
+    pub(super) scope: OrgScope,
     /// Who sends it.
     pub(super) sender: Sender,
     pub(super) agent: Agent,
@@ -77,8 +86,21 @@ impl Job {
         match came {
             Ok(()) => {}
             Err(Cut::Gone) => self.agent.abandon(),
-            Err(Cut::Silent(Silent { code, sentence, status })) => {
-                self.agent.fail(code, &sentence, status.map(|status| status.as_u16())).await;
+            Err(Cut::Silent(Silent { code, mut sentence, status, wanted })) => {
+                if status == Some(StatusCode::UNAUTHORIZED)
+                    && let Some(used) = self.account
+                    && self.tokens.refused(self.scope, used.id, used.version).await
+                {
+                    sentence = again::in_a_moment(&sentence);
+                }
+                match (status, wanted) {
+                    (Some(StatusCode::FORBIDDEN), Some(wanted)) => {
+                        self.agent.challenged((code, sentence), StatusCode::FORBIDDEN, *wanted).await;
+                    }
+                    (status, _) => {
+                        self.agent.fail(code, &sentence, status.map(|status| status.as_u16())).await;
+                    }
+                }
             }
         }
     }

@@ -232,7 +232,7 @@ async fn is_subscribed(session: &Session, line: &Line, address: &str) -> Result<
 /// There is no room for one more.
 pub(super) fn too_many() -> Silent {
     let sentence = "too many streams are open here; try again later".to_owned();
-    Silent { code: "bridge_full", sentence, status: None }
+    Silent::of("bridge_full", sentence)
 }
 
 async fn rest(milliseconds: u64) -> Result<(), Silent> {

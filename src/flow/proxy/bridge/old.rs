@@ -116,9 +116,9 @@ impl Stream {
     ) -> Result<Option<Ear>, Silent> {
         let Some(ear) = self.listen(id) else { return Ok(None) };
         match self.post(line, headers, body).await? {
-            StatusCode::NOT_FOUND => Ok(None),
-            status if status.is_success() => Ok(Some(ear)),
-            status => Err(refused(status)),
+            (StatusCode::NOT_FOUND, _) => Ok(None),
+            (status, _) if status.is_success() => Ok(Some(ear)),
+            (status, headers) => Err(refused(status, &headers)),
         }
     }
 
@@ -128,13 +128,13 @@ impl Stream {
         line: &Line,
         headers: &HeaderMap,
         body: Vec<u8>,
-    ) -> Result<StatusCode, Silent> {
+    ) -> Result<(StatusCode, HeaderMap), Silent> {
         let posting = async {
             let reply = line.post_to(&self.endpoint, headers, body).await?;
-            let status = reply.status;
+            let head = (reply.status, reply.headers.clone());
             // What stands in it is of no use, but the connection is.
             drop(reply.read(OPENING_CAP).await);
-            Ok::<_, EgressError>(status)
+            Ok::<_, EgressError>(head)
         };
         let mut posting = pin!(posting);
         // A server may say more than fits on its way before it takes the next message.
@@ -227,7 +227,7 @@ fn about(message: &[u8]) -> About {
 async fn open(line: &Line) -> Result<Arc<Stream>, Silent> {
     let reply = line.listen(&HeaderMap::new(), None).await?;
     if !reply.status.is_success() {
-        return Err(refused(reply.status));
+        return Err(refused(reply.status, &reply.headers));
     }
     if !dispatch::is_event_stream(&reply.headers) {
         return Err(no_stream("the server did not open a stream"));
@@ -252,10 +252,9 @@ async fn open(line: &Line) -> Result<Arc<Stream>, Silent> {
 
 /// The address for messages: on the same origin, or the server's credential would go to somebody else.
 fn endpoint(line: &Line, said: &str) -> Result<Target, Silent> {
-    let foreign = || Silent {
-        code: "upstream_address_refused",
-        sentence: "the server asks for messages to be sent to another host".to_owned(),
-        status: None,
+    let foreign = || {
+        let sentence = "the server asks for messages to be sent to another host".to_owned();
+        Silent::of("upstream_address_refused", sentence)
     };
     let base = line.target.url();
     let url = base.join(said).map_err(|_| foreign())?;
@@ -265,12 +264,11 @@ fn endpoint(line: &Line, said: &str) -> Result<Target, Silent> {
     Target::of(url, line.egress.policy()).map_err(|_| foreign())
 }
 
-fn refused(status: StatusCode) -> Silent {
+fn refused(status: StatusCode, headers: &HeaderMap) -> Silent {
     let failed = || ("upstream_failed", format!("the server answered with HTTP {}", status.as_u16()));
-    let (code, sentence) = dispatch::refused_by_server(status).unwrap_or_else(failed);
-    Silent { code, sentence, status: Some(status) }
+    Silent::by_status(dispatch::refused_by_server(status).unwrap_or_else(failed), status, headers)
 }
 
 fn no_stream(sentence: &str) -> Silent {
-    Silent { code: "upstream_answer_invalid", sentence: sentence.to_owned(), status: None }
+    Silent::of("upstream_answer_invalid", sentence.to_owned())
 }

@@ -238,5 +238,5 @@ async fn begin(line: &Line, body: Vec<u8>) -> Result<Begun, Silent> {
 
 fn no_session() -> Silent {
     let sentence = "the server did not open a session".to_owned();
-    Silent { code: "upstream_answer_invalid", sentence, status: None }
+    Silent::of("upstream_answer_invalid", sentence)
 }

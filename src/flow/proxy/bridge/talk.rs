@@ -42,12 +42,34 @@ pub(super) struct Silent {
     pub(super) code: &'static str,
     pub(super) sentence: String,
     pub(super) status: Option<StatusCode>,
+    /// What the server says that it wants instead of what it was sent.
+    pub(super) wanted: Option<Box<HeaderMap>>,
+}
+
+impl Silent {
+    /// Without an answer of HTTP.
+    pub(super) const fn of(code: &'static str, sentence: String) -> Self {
+        Self { code, sentence, status: None, wanted: None }
+    }
+
+    /// By the status of an answer, and what stood in its head.
+    pub(super) fn by_status(
+        (code, sentence): (&'static str, String),
+        status: StatusCode,
+        headers: &HeaderMap,
+    ) -> Self {
+        let wanted = headers.contains_key(header::WWW_AUTHENTICATE).then(|| {
+            let told = headers.get_all(header::WWW_AUTHENTICATE).iter();
+            Box::new(told.map(|value| (header::WWW_AUTHENTICATE, value.clone())).collect())
+        });
+        Self { code, sentence, status: Some(status), wanted }
+    }
 }
 
 impl From<EgressError> for Silent {
     fn from(error: EgressError) -> Self {
         let (code, sentence) = refusal::failure(&error);
-        Self { code, sentence, status: None }
+        Self::of(code, sentence)
     }
 }
 
@@ -124,8 +146,8 @@ impl Messages {
     /// # Errors
     /// Where the status says that there is nothing for an agent in it.
     pub(super) fn of(reply: Reply) -> Result<Self, Silent> {
-        if let Some((code, sentence)) = dispatch::refused_by_server(reply.status) {
-            return Err(Silent { code, sentence, status: Some(reply.status) });
+        if let Some(refused) = dispatch::refused_by_server(reply.status) {
+            return Err(Silent::by_status(refused, reply.status, &reply.headers));
         }
         let source = if dispatch::is_event_stream(&reply.headers) {
             Source::Events { body: reply.body, splitter: Splitter::new(MAX_MESSAGE), ready: VecDeque::new() }
@@ -177,12 +199,12 @@ async fn whole(reply: Reply) -> Result<Bytes, Silent> {
     if body.trim_ascii_start().starts_with(b"{") {
         return Ok(body);
     }
-    let (code, sentence) = if status.is_success() {
-        ("upstream_answer_invalid", "the server answered, but not as an MCP server does".to_owned())
+    let refused = if status.is_success() {
+        dispatch::invalid()
     } else {
         ("upstream_failed", format!("the server answered with HTTP {}", status.as_u16()))
     };
-    Err(Silent { code, sentence, status: Some(status) })
+    Err(Silent::by_status(refused, status, &HeaderMap::new()))
 }
 
 /// The data of all events of a stream that has ended.

@@ -36,7 +36,7 @@ pub(super) async fn carry(mut job: Job, sessions: Arc<Sessions>, now: OffsetDate
 async fn run(job: &mut Job, sessions: &Sessions, now: OffsetDateTime) -> Result<(), Cut> {
     let body = job.body.clone();
     let Some(request) = job::request(&body) else { return Err(Cut::Gone) };
-    let key = Key::of(job.agent.holder, job.account, &job.sender);
+    let key = Key::of(job.agent.holder, job.account.map(|used| used.id), &job.sender);
     let version = job.server.server.declared.protocol_version.clone();
     let mut is_first = true;
     loop {
@@ -127,7 +127,7 @@ async fn hear(
             Ok(Message::Response(_)) => {}
             Err(_) => {
                 let sentence = "the server sent something that is no message".to_owned();
-                return Err(Silent { code: "upstream_answer_invalid", sentence, status: None }.into());
+                return Err(Silent::of("upstream_answer_invalid", sentence).into());
             }
         }
     }
@@ -135,10 +135,9 @@ async fn hear(
 
 /// A server may close a stream and have it taken up later (2025-11-25, "Sending Messages to the Server").
 async fn take_up(job: &Job, session: &Session, broken: Messages, times: &mut usize) -> Result<Messages, Cut> {
-    let hung_up = || Silent {
-        code: "upstream_hung_up",
-        sentence: "the server ended its stream without an answer".to_owned(),
-        status: None,
+    let hung_up = || {
+        let sentence = "the server ended its stream without an answer".to_owned();
+        Silent::of("upstream_hung_up", sentence)
     };
     let Some(last) = broken.last.filter(|_| *times < TAKEN_UP) else { return Err(hung_up().into()) };
     *times += 1;
@@ -231,7 +230,7 @@ async fn visit(job: &mut Job, response: &Response<'_>) -> Result<Heard, Cut> {
     if questions.is_empty() || !questions.iter().all(|question| job.agent.can_answer(question)) {
         let sentence =
             "the server wants a person to visit an address, which this client cannot offer".to_owned();
-        return Err(Silent { code: "upstream_asks_for_visit", sentence, status: None }.into());
+        return Err(Silent::of("upstream_asks_for_visit", sentence).into());
     }
     job.agent.ask(&questions).await?;
     Ok(Heard::Again)
@@ -250,7 +249,7 @@ async fn call_off(job: &Job, session: &Session, id: u64) {
 
 fn forgotten() -> Silent {
     let sentence = "the server forgets the session that it has just opened".to_owned();
-    Silent { code: "upstream_answer_invalid", sentence, status: None }
+    Silent::of("upstream_answer_invalid", sentence)
 }
 
 fn is_ours(id: Option<Id<'_>>, ours: u64) -> bool {

@@ -53,7 +53,7 @@ async fn run(job: &mut Job) -> Result<(), Cut> {
         }
     }
     let sentence = "the server asks for more and more before it answers".to_owned();
-    Err(Silent { code: "upstream_answer_invalid", sentence, status: None }.into())
+    Err(Silent::of("upstream_answer_invalid", sentence).into())
 }
 
 /// Hears the server out; what it is to be told where it asked for something first.
@@ -67,7 +67,7 @@ async fn hear(job: &mut Job, mut messages: Messages, method: Method<'_>) -> Resu
         }
     }
     let sentence = "the server ended its stream without an answer".to_owned();
-    Err(Silent { code: "upstream_hung_up", sentence, status: None }.into())
+    Err(Silent::of("upstream_hung_up", sentence).into())
 }
 
 async fn end(
@@ -122,7 +122,7 @@ async fn ask(job: &mut Job, response: &Response<'_>) -> Result<Again, Cut> {
         .collect();
     if let Some(question) = questions.iter().find(|question| !job.agent.can_answer(question)) {
         let sentence = format!("the server asks by {}, which the client cannot answer", question.method);
-        return Err(Silent { code: "upstream_asks_too_much", sentence, status: None }.into());
+        return Err(Silent::of("upstream_asks_too_much", sentence).into());
     }
     let mut words = if questions.is_empty() { HashMap::new() } else { job.agent.ask(&questions).await? };
     let mut responses = Vec::new();
@@ -132,7 +132,7 @@ async fn ask(job: &mut Job, response: &Response<'_>) -> Result<Again, Cut> {
             _ if method == "elicitation/create" => r#"{"action":"cancel"}"#.to_owned(),
             _ => {
                 let sentence = format!("the client did not answer {method}");
-                return Err(Silent { code: "upstream_asks_too_much", sentence, status: None }.into());
+                return Err(Silent::of("upstream_asks_too_much", sentence).into());
             }
         };
         responses.push(format!("{}:{said}", json!(key)));

@@ -143,6 +143,9 @@ impl Refusal {
             }
             Self::Hidden(_) => ("a policy that does not hide it", Fixer::Admin),
             Self::Denied(denial) if denial.part.is_none() => ("a policy in some layer", Fixer::Admin),
+            Self::Denied(denial) if denial.is_beyond => {
+                ("arguments small enough for the rules to be judged", Fixer::Agent)
+            }
             Self::Denied(_) => (Denial::WANTED, Fixer::Admin),
             Self::Limit(_) => ("room in every limit", Fixer::Agent),
             Self::Approval(_) => ("an approval of exactly this call", Fixer::Person),

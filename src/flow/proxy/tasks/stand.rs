@@ -130,15 +130,16 @@ impl Poll {
                 tx.done().await?;
                 Ok(Found::Stands(Stand::Waits(task, Box::new(approval))))
             }
-            ApprovalState::Withdrawn => {
+            ApprovalState::Withdrawn if approval.revoked_at.is_none() => {
                 tasks::cancel(&mut tx, task.id, now).await?;
                 audit::commit_unrecorded(tx, Unrecorded::Task).await?;
                 Ok(Found::Stands(Stand::Canceled(task)))
             }
             // What nobody agreed to is told by the same way, and put on record there.
-            ApprovalState::Approved | ApprovalState::Denied | ApprovalState::Expired => {
-                self.claim(gateway, tx, task, None).await
-            }
+            ApprovalState::Approved
+            | ApprovalState::Denied
+            | ApprovalState::Expired
+            | ApprovalState::Withdrawn => self.claim(gateway, tx, task, None).await,
         }
     }
 

@@ -73,10 +73,21 @@ pub fn routes() -> Routes {
                 "withdrawApproval",
                 Effect::Records(&["approval.withdrawn"]),
             )
-            .about(TAG, "Take back what an agent asked in your name")
+            .about(TAG, "Take back what waits: in your own name, or, for who may revoke the grant, in that of a team or a service account")
             .needs(decide)
             .gives::<ApprovalSheetView>(StatusCode::OK),
             withdraw,
+        )
+        .api(
+            Operation::post(
+                "/orgs/{org}/approvals/{approval}/revoke",
+                "revokeApproval",
+                Effect::Records(&["approval.revoked"]),
+            )
+            .about(TAG, "Take back what was agreed to and is not used up; the agent has to ask anew from its next call on")
+            .needs(decide)
+            .gives::<ApprovalSheetView>(StatusCode::OK),
+            revoke,
         )
         .api(
             Operation::post(
@@ -104,7 +115,7 @@ enum State {
     Denied,
     /// Nobody decided in time.
     Expired,
-    /// Whoever asked no longer wants it.
+    /// Whoever asked no longer wants it; with `revoked_at`, what was agreed to was taken back.
     Withdrawn,
 }
 
@@ -193,6 +204,11 @@ struct ApprovalView {
     decided_at: Option<OffsetDateTime>,
     decided_by_name: Option<String>,
     reason: String,
+    /// When it was taken back after somebody had agreed.
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    revoked_at: Option<OffsetDateTime>,
+    revoked_by_name: Option<String>,
     /// Whether it is for one call only.
     single: bool,
     /// Until when it may be used.
@@ -232,6 +248,8 @@ impl ApprovalView {
             decided_at: approval.decided_at,
             decided_by_name: approval.decided_by_name,
             reason: approval.reason,
+            revoked_at: approval.revoked_at,
+            revoked_by_name: approval.revoked_by_name,
             single: approval.is_single,
             valid_until: approval.valid_until,
             uses: approval.uses,
@@ -248,6 +266,8 @@ struct VoteView {
     user: UserId,
     name: Option<String>,
     approved: bool,
+    /// For how many minutes they agreed; null for one call. Several agree to the least that one of them does.
+    minutes: Option<u32>,
     reason: String,
     #[serde(with = "time::serde::rfc3339")]
     #[schemars(with = "String", extend("format" = "date-time"))]
@@ -256,8 +276,8 @@ struct VoteView {
 
 impl From<Vote> for VoteView {
     fn from(vote: Vote) -> Self {
-        let Vote { user, name, is_approved, reason, at } = vote;
-        Self { user, name, approved: is_approved, reason, at }
+        let Vote { user, name, is_approved, minutes, reason, at } = vote;
+        Self { user, name, approved: is_approved, minutes, reason, at }
     }
 }
 
@@ -278,6 +298,10 @@ struct ApprovalSheetView {
     votes: Vec<VoteView>,
     /// Whether the caller may decide it now.
     decidable: bool,
+    /// Whether the caller may take back now what was agreed to.
+    revocable: bool,
+    /// Whom the rules name and of whom too few are here to agree at present, in words.
+    unmet: Vec<String>,
     /// Whether the caller may agree to other arguments now.
     narrowable: bool,
     /// Calls of the same tool before; where one approval is read.
@@ -295,6 +319,8 @@ impl From<ApprovalSheet> for ApprovalSheetView {
             approved_arguments: sheet.instead.as_ref().and_then(raw),
             votes: sheet.votes.into_iter().map(VoteView::from).collect(),
             decidable: sheet.refusal.is_none(),
+            revocable: sheet.irrevocable.is_none(),
+            unmet: sheet.unmet,
             narrowable: sheet.refusal.is_none() && sheet.bound.is_none(),
             similar: sheet.similar.map(SimilarView::from),
         }
@@ -373,6 +399,10 @@ async fn decide_one(
 
 async fn withdraw(cx: KeyAsk, Path((_, approval)): Path<(String, String)>) -> ApiResult {
     Ok(json::one(StatusCode::OK, &ApprovalSheetView::from(approvals::withdraw(&cx, &approval).await?)))
+}
+
+async fn revoke(cx: KeyAsk, Path((_, approval)): Path<(String, String)>) -> ApiResult {
+    Ok(json::one(StatusCode::OK, &ApprovalSheetView::from(approvals::revoke(&cx, &approval).await?)))
 }
 
 async fn nudge(cx: KeyAsk, Path((_, approval)): Path<(String, String)>) -> ApiResult {

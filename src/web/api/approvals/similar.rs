@@ -33,7 +33,7 @@ impl From<Similar> for SimilarView {
             days: DAYS,
             by_this_agent: similar.by_agent.into(),
             by_others: similar.by_others,
-            cut: similar.is_cut,
+            cut: similar.cut_at.is_some(),
             scope: if similar.is_of_everybody { "all" } else { "own" },
             calls: similar.calls.into_iter().map(SimilarCallView::from).collect(),
         }

@@ -120,4 +120,8 @@ pub(super) struct RollbackBody {
     #[serde(default)]
     #[schemars(length(max = 500))]
     pub(super) note: String,
+    /// Why it comes into force although a test does not hold; for owners.
+    #[serde(default)]
+    #[schemars(length(max = 500))]
+    pub(super) in_spite: String,
 }

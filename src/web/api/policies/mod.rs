@@ -211,7 +211,7 @@ struct VersionQuery {
 }
 
 async fn list(cx: KeyAsk, Params(query): Params<PolicyQuery>) -> ApiResult {
-    let filter = PolicyFilter { q: search(query.q)?, server: None };
+    let filter = PolicyFilter { q: search(query.q)?, ..PolicyFilter::default() };
     let page = policies::list(&cx, &filter, &query.page.parse()?).await?;
     Ok(json::listed::<Policy, PolicyEntryView>(page))
 }
@@ -302,7 +302,8 @@ async fn rollback(
     IfMatch(seen): IfMatch,
     Body(body): Body<RollbackBody>,
 ) -> ApiResult {
-    let sheet = policies::rollback(&cx, &policy, body.version, &body.note, seen).await?;
+    let input = PublishInput { note: &body.note, in_spite: &body.in_spite };
+    let sheet = policies::rollback(&cx, &policy, body.version, input, seen).await?;
     Ok(json::one(StatusCode::OK, &PolicyView::from(sheet)))
 }
 

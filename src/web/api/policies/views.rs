@@ -123,11 +123,13 @@ pub(super) struct PolicyView {
     draft: Option<DraftView>,
     /// Who asks that the draft be published; null where nobody does.
     proposal: Option<ProposalView>,
+    /// What nobody here could agree to at present, of the draft, else of what is in force: a sentence each.
+    warnings: Vec<String>,
 }
 
 impl From<PolicySheet> for PolicyView {
     fn from(sheet: PolicySheet) -> Self {
-        let PolicySheet { policy, server, document } = sheet;
+        let PolicySheet { policy, server, document, warnings } = sheet;
         let stale = policy.is_draft_stale();
         let draft = policy.draft.as_ref().and_then(|draft| {
             Some(DraftView {
@@ -139,7 +141,7 @@ impl From<PolicySheet> for PolicyView {
             })
         });
         let proposal = policy.proposal.clone().map(ProposalView::from);
-        Self { draft, proposal, server, document: document.and_then(raw), entry: policy.into() }
+        Self { draft, proposal, warnings, server, document: document.and_then(raw), entry: policy.into() }
     }
 }
 

@@ -15,18 +15,6 @@ use crate::{
 /// The word for choosing scopes one by one.
 const CHOSEN: &str = "chosen";
 
-/// The nouns of scopes, as a page groups them.
-const NOUNS: [(&str, &str); 8] = [
-    ("org", "Organization"),
-    ("owners", "Owners"),
-    ("members", "Members"),
-    ("teams", "Teams"),
-    ("service-accounts", "Service accounts"),
-    ("api-keys", "API keys"),
-    ("gate", "Gate"),
-    ("audit", "Audit log"),
-];
-
 /// What was typed. Several scopes share one name, so the form is read pair by pair.
 #[derive(Clone, Default)]
 pub(super) struct KeyForm {
@@ -42,7 +30,7 @@ pub(super) struct KeyForm {
 /// Scopes of one noun.
 pub(super) struct ScopeGroup {
     pub(super) id: String,
-    pub(super) title: &'static str,
+    pub(super) title: String,
     pub(super) choices: Vec<Choice>,
 }
 
@@ -128,17 +116,20 @@ impl KeyForm {
         choices.into_iter().map(choice).collect()
     }
 
-    /// The scopes to choose from, by noun.
+    /// The scopes to choose from, by noun in the order of the role matrix.
     pub(super) fn groups(&self, permissions: &[Permission]) -> Vec<ScopeGroup> {
-        let groups = NOUNS.into_iter().map(|(noun, title)| {
-            let of_noun = permissions.iter().filter(|p| p.scope().split(':').next() == Some(noun));
-            let choice = |p: &Permission| {
-                let chosen = self.scopes.iter().any(|scope| scope == p.scope());
-                Choice::new(p.scope(), p.label()).chosen(chosen)
-            };
-            ScopeGroup { id: format!("scopes-{noun}"), title, choices: of_noun.map(choice).collect() }
-        });
-        groups.filter(|group| !group.choices.is_empty()).collect()
+        let mut groups: Vec<ScopeGroup> = Vec::new();
+        for permission in permissions {
+            let noun = permission.scope().split(':').next().unwrap_or_default();
+            let id = format!("scopes-{noun}");
+            let chosen = self.scopes.iter().any(|scope| scope == permission.scope());
+            let choice = Choice::new(permission.scope(), permission.label()).chosen(chosen);
+            match groups.iter_mut().find(|group| group.id == id) {
+                Some(group) => group.choices.push(choice),
+                None => groups.push(ScopeGroup { id, title: title(noun), choices: vec![choice] }),
+            }
+        }
+        groups
     }
 
     /// When the key may end.
@@ -154,5 +145,45 @@ impl KeyForm {
             .into_iter()
             .map(|(value, label)| Choice::new(value, label).chosen_by(&self.expires_at))
             .collect()
+    }
+}
+
+/// A scope's noun, as the console calls what it is about.
+fn title(noun: &str) -> String {
+    let named = match noun {
+        "org" => "Organization",
+        "api-keys" => "API keys",
+        "providers" => "OAuth providers",
+        "connections" => "Connected accounts",
+        "access" => "Access requests",
+        "audit" => "Audit log",
+        _ => {
+            let mut letters = noun.chars();
+            let first = letters.next().map(|first| first.to_ascii_uppercase());
+            return first.into_iter().chain(letters.map(|c| if c == '-' { ' ' } else { c })).collect();
+        }
+    };
+    named.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scope_is_offered_once_and_beside_those_of_its_noun() {
+        let groups = KeyForm::default().groups(Permission::ALL);
+        let mut offered: Vec<&str> =
+            groups.iter().flat_map(|group| &group.choices).map(|choice| choice.value.as_str()).collect();
+        let mut all: Vec<&str> = Permission::ALL.iter().map(|permission| permission.scope()).collect();
+        offered.sort_unstable();
+        all.sort_unstable();
+        assert_eq!(offered, all);
+        let titles: Vec<&str> = groups.iter().map(|group| group.title.as_str()).collect();
+        assert!(titles.contains(&"Service accounts") && titles.contains(&"API keys"), "{titles:?}");
+        let mut ids: Vec<&str> = groups.iter().map(|group| group.id.as_str()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), groups.len());
     }
 }

@@ -8,71 +8,91 @@ use crate::{
 };
 
 /// A call that waits, or waited.
-pub(super) struct Card {
-    pub(super) href: String,
-    pub(super) tool: String,
-    pub(super) server: String,
+pub(in crate::web::console) struct Card {
+    pub(in crate::web::console) href: String,
+    pub(in crate::web::console) tool: String,
+    pub(in crate::web::console) server: String,
     /// What the tool does at worst.
-    pub(super) class: String,
+    pub(in crate::web::console) class: String,
     /// The same in words.
-    pub(super) effect: String,
+    pub(in crate::web::console) effect: String,
     /// Whether it cannot be undone.
-    pub(super) is_grave: bool,
-    pub(super) agent: String,
-    pub(super) person: String,
-    pub(super) client: String,
+    pub(in crate::web::console) is_grave: bool,
+    pub(in crate::web::console) agent: String,
+    pub(in crate::web::console) person: String,
+    pub(in crate::web::console) client: String,
     /// Why it is asked, and whom.
-    pub(super) needs: Vec<NeedLine>,
-    pub(super) tone: &'static str,
-    pub(super) glyph: &'static str,
-    pub(super) state: &'static str,
-    pub(super) is_open: bool,
-    pub(super) asked_at: OffsetDateTime,
-    pub(super) expires_at: OffsetDateTime,
-    pub(super) decided_at: Option<OffsetDateTime>,
-    pub(super) decided_by: String,
-    pub(super) reason: String,
+    pub(in crate::web::console) needs: Vec<NeedLine>,
+    pub(in crate::web::console) tone: &'static str,
+    pub(in crate::web::console) glyph: &'static str,
+    pub(in crate::web::console) state: &'static str,
+    pub(in crate::web::console) is_open: bool,
+    pub(in crate::web::console) asked_at: OffsetDateTime,
+    pub(in crate::web::console) expires_at: OffsetDateTime,
+    pub(in crate::web::console) decided_at: Option<OffsetDateTime>,
+    pub(in crate::web::console) decided_by: String,
+    pub(in crate::web::console) reason: String,
+    /// When it was taken back after somebody had agreed, and by whom.
+    pub(in crate::web::console) revoked_at: Option<OffsetDateTime>,
+    pub(in crate::web::console) revoked_by: String,
     /// Until when it may be used, where it was approved.
-    pub(super) valid_until: Option<OffsetDateTime>,
-    pub(super) is_single: bool,
-    pub(super) uses: i32,
+    pub(in crate::web::console) valid_until: Option<OffsetDateTime>,
+    pub(in crate::web::console) is_single: bool,
+    pub(in crate::web::console) uses: i32,
     /// The page that explains the call that asked.
-    pub(super) call: String,
+    pub(in crate::web::console) call: String,
 }
 
 /// Who has to agree, and which rule says so.
-pub(super) struct NeedLine {
-    pub(super) who: String,
+pub(in crate::web::console) struct NeedLine {
+    pub(in crate::web::console) who: String,
     /// The name of the rule, where it has one.
-    pub(super) name: String,
-    pub(super) policy: String,
+    pub(in crate::web::console) name: String,
+    pub(in crate::web::console) policy: String,
     /// Where the policy has its page; empty for who may not read it.
-    pub(super) policy_href: String,
+    pub(in crate::web::console) policy_href: String,
     /// Which version of it, and where in it.
-    pub(super) rule: String,
+    pub(in crate::web::console) rule: String,
 }
 
 /// What somebody said.
-pub(super) struct VoteLine {
-    pub(super) who: String,
-    pub(super) is_approved: bool,
-    pub(super) reason: String,
-    pub(super) at: OffsetDateTime,
+pub(in crate::web::console) struct VoteLine {
+    pub(in crate::web::console) who: String,
+    pub(in crate::web::console) is_approved: bool,
+    /// To how much they agreed; empty where they did not.
+    pub(in crate::web::console) span: String,
+    pub(in crate::web::console) reason: String,
+    pub(in crate::web::console) at: OffsetDateTime,
 }
 
 impl From<Vote> for VoteLine {
     fn from(vote: Vote) -> Self {
         let who = vote.name.unwrap_or_else(|| "Somebody who has left".to_owned());
-        Self { who, is_approved: vote.is_approved, reason: vote.reason, at: vote.at }
+        let span = match vote.minutes {
+            _ if !vote.is_approved => String::new(),
+            None => "once".to_owned(),
+            Some(1) => "for 1 minute".to_owned(),
+            Some(minutes) => format!("for {minutes} minutes"),
+        };
+        Self { who, is_approved: vote.is_approved, span, reason: vote.reason, at: vote.at }
     }
 }
 
 impl Card {
-    pub(super) fn of(base: &str, policies: &str, approval: Approval, now: OffsetDateTime) -> Self {
+    pub(in crate::web::console) fn of(
+        base: &str,
+        policies: &str,
+        approval: Approval,
+        now: OffsetDateTime,
+    ) -> Self {
         let state = approval.state_at(now);
         let (tone, glyph, word) = look(state);
         let is_narrowed = approval.asked.is_some();
-        let word = if is_narrowed { "Approved with other arguments" } else { word };
+        let word = match approval.revoked_at {
+            Some(_) => "Revoked",
+            None if is_narrowed => "Approved with other arguments",
+            None => word,
+        };
         let class = approval.class.parse::<Class>().ok();
         Self {
             href: format!("{base}/{}", approval.id),
@@ -95,6 +115,8 @@ impl Card {
             decided_at: approval.decided_at,
             decided_by: approval.decided_by_name.unwrap_or_default(),
             reason: approval.reason,
+            revoked_at: approval.revoked_at,
+            revoked_by: approval.revoked_by_name.unwrap_or_default(),
             valid_until: approval.valid_until,
             is_single: approval.is_single,
             uses: approval.uses,
@@ -118,8 +140,8 @@ impl NeedLine {
     fn of(policies: &str, need: WrittenNeed) -> Self {
         let count = need.quorum.max(1);
         let who = match need.approvers.split_once(':') {
-            Some(("role", role)) => format!("{count} with the role {role}"),
-            Some(("team", team)) => format!("{count} of the team {team}"),
+            Some(("role", role)) => format!("{} with the role {role}", people(count)),
+            Some(("team", team)) => format!("{} of the team {team}", people(count)),
             Some(("user", user)) => user.to_owned(),
             _ => "an admin".to_owned(),
         };
@@ -134,8 +156,12 @@ impl NeedLine {
     }
 }
 
+fn people(count: u32) -> String {
+    if count == 1 { "1 person".to_owned() } else { format!("{count} people") }
+}
+
 #[cfg(test)]
-pub(super) fn sample_card(text: &str, state: ApprovalState) -> Card {
+pub(in crate::web::console) fn sample_card(text: &str, state: ApprovalState) -> Card {
     use crate::web::kit::samples::AT;
     let (tone, glyph, word) = look(state);
     Card {
@@ -164,6 +190,8 @@ pub(super) fn sample_card(text: &str, state: ApprovalState) -> Card {
         decided_at: Some(AT),
         decided_by: text.into(),
         reason: text.into(),
+        revoked_at: Some(AT).filter(|_| state == ApprovalState::Withdrawn),
+        revoked_by: text.into(),
         valid_until: Some(AT),
         is_single: true,
         uses: 1,
@@ -172,6 +200,7 @@ pub(super) fn sample_card(text: &str, state: ApprovalState) -> Card {
 }
 
 #[cfg(test)]
-pub(super) fn sample_vote(text: &str) -> VoteLine {
-    VoteLine { who: text.into(), is_approved: true, reason: text.into(), at: crate::web::kit::samples::AT }
+pub(in crate::web::console) fn sample_vote(text: &str) -> VoteLine {
+    let at = crate::web::kit::samples::AT;
+    VoteLine { who: text.into(), is_approved: true, span: "once".into(), reason: text.into(), at }
 }

@@ -1,6 +1,7 @@
 //! Approvals: what waits for a human, one call with its arguments, and the decision.
 
 mod cards;
+mod inbox;
 mod past;
 
 use askama::Template;
@@ -16,10 +17,7 @@ use crate::{
     },
     web::{
         console::{
-            approvals::{
-                cards::{Card, VoteLine},
-                past::Past,
-            },
+            approvals::{cards::VoteLine, past::Past},
             policies::diff::{DiffLine, compared},
             shell_of,
         },
@@ -38,6 +36,10 @@ use crate::{
     },
 };
 
+pub(in crate::web::console) use cards::Card;
+#[cfg(test)]
+pub(in crate::web::console) use cards::sample_card;
+
 /// The routes.
 pub fn routes() -> Routes {
     let access = Access::Org(Permission::ApprovalsDecide);
@@ -53,6 +55,7 @@ pub fn routes() -> Routes {
         )
         .form(&format!("{one}/nudge"), access, Effect::Records(&["approval.nudged"]), nudge)
         .form(&format!("{one}/withdraw"), access, Effect::Records(&["approval.withdrawn"]), withdraw)
+        .form(&format!("{one}/revoke"), access, Effect::Records(&["approval.revoked"]), revoke)
 }
 
 /// The list.
@@ -61,7 +64,6 @@ pub fn routes() -> Routes {
 struct ApprovalsPage {
     shell: Shell,
     views: Vec<Tab>,
-    state: String,
     cards: Vec<Card>,
     list: Listing,
 }
@@ -86,6 +88,12 @@ struct ApprovalPage {
     refusal: String,
     /// Where whoever asks reminds of it or takes it back; empty for all others.
     own: String,
+    /// Where what was agreed to is revoked; empty for who may not, and where there is nothing to.
+    revoke: String,
+    /// Whether the viewer decides about an agent of their own.
+    is_own: bool,
+    /// Of whom too few are here to agree at present, as a sentence has it; empty where there are enough.
+    unmet: String,
     spans: Vec<Choice>,
     /// Whether agreeing asks for a proof.
     is_grave: bool,
@@ -145,21 +153,23 @@ const VIEWS: [(&str, &str, Option<ApprovalState>); 4] = [
 
 async fn list(ask: OrgPage, mut asked: Asked) -> PageResult {
     let (chosen, state) = asked.one_of("state", VIEWS.map(|(_, word, state)| (word, state)));
-    let state = if chosen.is_empty() { Some(ApprovalState::Pending) } else { state.flatten() };
-    let filter = ApprovalFilter { state, ..ApprovalFilter::default() };
-    let Page { items, next } = approvals::list(&ask.cx, &filter, &asked.page()).await?;
-    let list = asked.listing(next.as_deref());
     let base = base_of(&ask);
     let current = if chosen.is_empty() { "pending" } else { chosen.as_str() };
-    let views = VIEWS
+    let views: Vec<_> = VIEWS
         .iter()
         .map(|(label, word, _)| Tab::new(*label, format!("{base}?state={word}"), *word == current))
         .collect();
+    if current == "pending" {
+        return inbox::page_of(&ask, views, asked).await;
+    }
+    let state = state.flatten();
+    let filter = ApprovalFilter { state, ..ApprovalFilter::default() };
+    let Page { items, next } = approvals::list(&ask.cx, &filter, &asked.page()).await?;
+    let list = asked.listing(next.as_deref());
     let now = ask.cx.now();
     let page = ApprovalsPage {
         shell: shell_of::org(&ask, "Approvals").await?.with_faults(!list.faults.is_empty()),
         views,
-        state: current.to_owned(),
         cards: items.into_iter().map(|approval| Card::of(&base, "", approval, now)).collect(),
         list,
     };
@@ -188,7 +198,6 @@ async fn approval_page(
     faults: FormFaults,
 ) -> Result<ApprovalPage, PageError> {
     let base = base_of(ask);
-    let is_own = sheet.approval.user.is_some() && sheet.approval.user == ask.cx.user();
     let is_open = sheet.state == ApprovalState::Pending;
     let where_may = |permission, page: &str| match ask.cx.may(permission) {
         true => format!("/o/{}/{page}", ask.cx.org.slug),
@@ -213,8 +222,15 @@ async fn approval_page(
         is_masked: sheet.is_masked,
         votes: sheet.votes.into_iter().map(VoteLine::from).collect(),
         decide: if sheet.refusal.is_none() { format!("{}/decide", card.href) } else { String::new() },
-        refusal: sheet.refusal.filter(|_| is_open).map(|refusal| refusal.to_string()).unwrap_or_default(),
-        own: if is_own && is_open { card.href.clone() } else { String::new() },
+        refusal: sheet
+            .refusal
+            .filter(|_| is_open)
+            .map(|refusal| approvals::refusal_words(&ask.cx, refusal))
+            .unwrap_or_default(),
+        own: if sheet.can_withdraw { card.href.clone() } else { String::new() },
+        revoke: if sheet.irrevocable.is_none() { format!("{}/revoke", card.href) } else { String::new() },
+        is_own: sheet.is_own && sheet.refusal.is_none(),
+        unmet: sheet.unmet.join(" and "),
         spans: spans(&form.minutes),
         is_grave: card.is_grave,
         prove: String::new(),
@@ -260,7 +276,9 @@ async fn decide(
                 ApprovalState::Approved if sheet.instead.is_some() => {
                     "Approved with other arguments. The agent is told which, and let through when it calls with them."
                 }
-                ApprovalState::Approved => "Approved. The agent is let through when it calls again.",
+                ApprovalState::Approved => {
+                    "Approved. A call that still waits goes on; else the agent is let through when it calls again."
+                }
                 ApprovalState::Denied => "Denied. The agent is told so, with your reason.",
                 _ => "Noted. More people have to agree before the agent is let through.",
             };
@@ -333,6 +351,16 @@ async fn withdraw(
     Ok(go_saying(&base_of(&ask), Toast::say("Taken back. The agent may ask again.")))
 }
 
+async fn revoke(
+    ask: OrgPage,
+    Path((_, id)): Path<(String, String)>,
+    Form(Press {}): Form<Press>,
+) -> PageResult {
+    approvals::revoke(&ask.cx, &id).await?;
+    let said = "Revoked. From its next call on the agent has to ask anew.";
+    Ok(go_saying(&format!("{}/{id}", base_of(&ask)), Toast::say(said)))
+}
+
 fn base_of(ask: &OrgPage) -> String {
     format!("/o/{}/approvals", ask.cx.org.slug)
 }
@@ -346,8 +374,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
 
     let page = |cards: Vec<Card>| ApprovalsPage {
         shell: shell(Base::Organization, "Approvals"),
-        views: vec![Tab::new("Waiting", "/o/acme/approvals?state=pending", true)],
-        state: "pending".into(),
+        views: vec![Tab::new("All", "/o/acme/approvals?state=all", true)],
         cards,
         list: list(),
     };
@@ -361,6 +388,9 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         decide: decide.into(),
         refusal: if decide.is_empty() { text.into() } else { String::new() },
         own: own.into(),
+        revoke: if state == ApprovalState::Approved { "/r".into() } else { String::new() },
+        is_own: text == SHARP,
+        unmet: if own.is_empty() { String::new() } else { text.into() },
         spans: spans(""),
         is_grave: true,
         prove: String::new(),
@@ -377,7 +407,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         faults,
     };
     let (open, path) = (ApprovalState::Pending, "/o/acme/approvals/x");
-    vec![
+    let mut all = vec![
         sample("approvals: none", &page(Vec::new())),
         sample("approvals", &page(vec![cards::sample_card("create_issue", open)])),
         sample("approvals: many", &page((0..50).map(|_| cards::sample_card(LONG, open)).collect())),
@@ -387,10 +417,13 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         ),
         sample("approval: own", &one(SHARP, open, "", path, FormFaults::default())),
         sample("approval: narrowed", &one(SHARP, ApprovalState::Approved, "", "", FormFaults::default())),
+        sample("approval: revoked", &one(LONG, ApprovalState::Withdrawn, "", "", FormFaults::default())),
         sample("approval: denied", &one(LONG, ApprovalState::Denied, "", "", FormFaults::default())),
         sample(
             "approval: refused",
             &one(LONG, open, "/d", "", faults(&[("reason", "use fewer characters"), ("arguments", LONG)])),
         ),
-    ]
+    ];
+    all.extend(inbox::samples());
+    all
 }

@@ -3,15 +3,18 @@
 use time::OffsetDateTime;
 
 use crate::{
-    base::{faults::Faults, page::PageRequest, permission::Role},
+    base::{faults::Faults, page::PageRequest},
     domain::audit::EventRow,
     flow::actions::events::{Log, Turn},
     web::{
-        console::audit::{
-            outcome,
-            panel::Panel,
-            tokens::{Bad, Token, Tokens},
-            words,
+        console::{
+            audit::{
+                outcome,
+                panel::Panel,
+                tokens::{Bad, Token, Tokens},
+                words,
+            },
+            traces::Reader,
         },
         kit::{
             ask::OrgPage,
@@ -134,13 +137,22 @@ impl Asked {
     }
 
     pub(super) fn tabs(&self) -> Vec<Tab> {
+        const DENIED: &str = "decision:refused";
+
+        let is_denied = self.tokens.good.iter().any(|token| token.text() == DENIED);
+        let others = self.tokens.text_without("decision");
         let tab = |label: &str, kind: Option<&str>| {
-            let href = self.address("", kind, &self.tokens.text_without(""), &[]);
-            Tab::new(label, href, self.kind.as_deref() == kind)
+            let filters = if is_denied { &others } else { &self.tokens.text_without("") };
+            let is_current = self.kind.as_deref() == kind && !(is_denied && kind == Some("call"));
+            Tab::new(label, self.address("", kind, filters, &[]), is_current)
         };
+        let denied = format!("{others} {DENIED}");
+        let denied = self.address("", Some("call"), denied.trim_start(), &[]);
+        let is_current = is_denied && self.kind.as_deref() == Some("call");
         vec![
             tab("All", None),
             tab("Calls", Some("call")),
+            Tab::new("Denied", denied, is_current),
             tab("Admin changes", Some("admin")),
             tab("Sign-ins", Some("auth")),
         ]
@@ -207,11 +219,11 @@ impl Asked {
         }
     }
 
-    pub(super) fn panel(&self, log: &Log, org: (&str, Role)) -> Option<Panel> {
+    pub(super) fn panel(&self, log: &Log, reader: Reader<'_>) -> Option<Panel> {
         let seen = log.seen.as_ref()?;
         let at = log.rows.iter().position(|row| row.id == seen.detail.row.id);
         let beside = |row: Option<&EventRow>| row.map(|row| self.event(row.id)).unwrap_or_default();
-        let mut panel = Panel::of(seen, org, &self.base, |key, value| {
+        let mut panel = Panel::of(seen, reader, &self.base, |key, value| {
             let mut tokens = self.tokens.clone();
             tokens.set(Token { key, value });
             self.with(&tokens.text_without(""))

@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 
 use crate::{
     base::permission::Permission,
-    domain::audit::Decision,
+    domain::audit::{Decision, EventDetail},
     flow::actions::{
         events::{self, Log},
         export::{self, Format},
@@ -28,6 +28,7 @@ use crate::{
                 tokens::{Bad, Token},
             },
             shell_of,
+            traces::Reader,
         },
         kit::{
             ask::OrgPage,
@@ -101,9 +102,32 @@ pub(in crate::web::console) const fn outcome(
     match decision {
         Decision::Allowed => ("allow", "ok", "Allowed"),
         Decision::Done => ("quiet", "ok", "Done"),
-        Decision::Refused => ("deny", "deny", "Refused"),
+        Decision::Refused => ("deny", "deny", "Denied"),
         Decision::Failed => ("rule", "warn", "Failed"),
         Decision::Unknown => ("rule", "warn", "Unknown"),
+    }
+}
+
+/// The same of an event of which all is known: a call that waits for a human was asked about.
+pub(in crate::web::console) fn outcome_of(
+    detail: &EventDetail,
+) -> (&'static str, &'static str, &'static str) {
+    if is_asked(detail) { ("ask", "ask", "Asked") } else { outcome(detail.row.decision) }
+}
+
+/// Whether it is a call that waits for a human.
+pub(in crate::web::console) fn is_asked(detail: &EventDetail) -> bool {
+    let call = detail.record.as_ref().and_then(|record| record.call.as_deref());
+    call.is_some_and(|call| call.code.as_deref() == Some("approval_needed"))
+}
+
+/// Who reads an event.
+fn reader<'a>(ask: &'a OrgPage, detail: Option<&EventDetail>) -> Reader<'a> {
+    let user = detail.and_then(|detail| detail.row.user);
+    Reader {
+        slug: ask.cx.org.slug.as_str(),
+        role: ask.cx.role,
+        is_theirs: user.is_some() && user == ask.cx.user(),
     }
 }
 
@@ -140,7 +164,7 @@ async fn list_page(ask: &OrgPage, asked: Asked, log: &Log) -> Result<AuditPage, 
         bad: asked.tokens.bad.clone(),
         spans: asked.spans(),
         rows: log.rows.iter().map(|row| asked.row(row)).collect(),
-        panel: asked.panel(log, (ask.cx.org.slug.as_str(), ask.cx.role)),
+        panel: asked.panel(log, reader(ask, log.seen.as_ref().map(|seen| &seen.detail))),
         older: turned("cursor", &log.older),
         newer: turned("newer", &log.newer),
         reaches: log.reaches,
@@ -157,7 +181,7 @@ async fn list_page(ask: &OrgPage, asked: Asked, log: &Log) -> Result<AuditPage, 
 async fn show(ask: OrgPage, Path((_, event)): Path<(String, String)>) -> PageResult {
     let seen = events::find(&ask.cx, &event).await?;
     let base = format!("/o/{}/audit", ask.cx.org.slug);
-    let mut panel = Panel::of(&seen, (ask.cx.org.slug.as_str(), ask.cx.role), &base, |key, value| {
+    let mut panel = Panel::of(&seen, reader(&ask, Some(&seen.detail)), &base, |key, value| {
         let query = serde_urlencoded::to_string([("q", Token { key, value }.text())]).unwrap_or_default();
         format!("{base}?{query}")
     });
@@ -221,7 +245,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         note: SHARP.into(),
         tone: "deny",
         glyph: "deny",
-        outcome: "Refused",
+        outcome: "Denied",
         at: AT,
         changes: vec![Change { field: "Role".into(), before: Some(LONG.into()), after: None }],
         steps: crate::web::console::traces::sample_lines(),

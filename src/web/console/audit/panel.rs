@@ -4,12 +4,12 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::{
-    base::permission::{Permission, Role},
+    base::permission::Permission,
     domain::audit::{CallPart, Decision, EventDetail, Proof},
     flow::actions::events::Seen,
     web::console::{
-        audit::{outcome, words},
-        traces::{self, TraceLine},
+        audit::{outcome_of, words},
+        traces::{self, Reader, TraceLine},
     },
 };
 
@@ -68,12 +68,12 @@ impl Panel {
     /// `like` makes the address of the list with one more filter.
     pub(super) fn of(
         seen: &Seen,
-        org: (&str, Role),
+        reader: Reader<'_>,
         base: &str,
         like: impl Fn(&'static str, String) -> String,
     ) -> Self {
         let (row, record) = (&seen.detail.row, seen.detail.record.as_ref());
-        let (tone, glyph, outcome) = outcome(row.decision);
+        let (tone, glyph, outcome) = outcome_of(&seen.detail);
         Self {
             href: format!("{base}/{}", row.id),
             newer: String::new(),
@@ -91,7 +91,7 @@ impl Panel {
                 .unwrap_or_default(),
             steps: record
                 .and_then(|record| record.call.as_ref())
-                .map(|call| traces::lines(&call.trace, org.0, org.1))
+                .map(|call| traces::of_call(call, reader))
                 .unwrap_or_default(),
             facts: facts(&seen.detail, like),
             checks: checks(&seen.proof),
@@ -101,20 +101,20 @@ impl Panel {
                 Fact::code("Hash", seen.proof.hash.to_string()),
                 Fact::code("Follows", seen.proof.prev_hash.to_string()),
             ],
-            simulate: simulate(&seen.detail, org),
+            simulate: simulate(&seen.detail, reader),
             sealed_at: seen.proof.checkpoint.as_ref().map(|checkpoint| checkpoint.at),
         }
     }
 }
 
 /// Where a change of the policy that stopped a call can be tried with it; empty where none did, or for who may not.
-pub(in crate::web::console) fn simulate(detail: &EventDetail, org: (&str, Role)) -> String {
+pub(in crate::web::console) fn simulate(detail: &EventDetail, reader: Reader<'_>) -> String {
     let call = detail.record.as_ref().and_then(|record| record.call.as_deref());
     let call = call.filter(|call| call.method.as_deref() == Some("tools/call"));
     let is_stopped = detail.row.decision == Decision::Refused;
     match call.and_then(|call| call.decided.as_ref()) {
-        Some(part) if is_stopped && org.1.may(Permission::PoliciesRead) => {
-            format!("/o/{}/policies/{}/simulate?event={}", org.0, part.policy, detail.row.id)
+        Some(part) if is_stopped && reader.role.may(Permission::PoliciesRead) => {
+            format!("/o/{}/policies/{}/simulate?event={}", reader.slug, part.policy, detail.row.id)
         }
         _ => String::new(),
     }
@@ -149,12 +149,7 @@ fn facts(detail: &EventDetail, like: impl Fn(&'static str, String) -> String) ->
         add("To what", format!("{name} ({})", kind.replace('_', " ")), false, href);
     }
     add("Action", row.action.clone(), true, like("action", row.action.clone()));
-    add(
-        "Outcome",
-        outcome(row.decision).2.to_owned(),
-        false,
-        like("decision", row.decision.name().to_owned()),
-    );
+    add("Outcome", outcome_of(detail).2.to_owned(), false, like("decision", row.decision.name().to_owned()));
     if let Some(ip) = row.ip {
         add("From", ip.to_string(), true, like("ip", ip.to_string()));
     }

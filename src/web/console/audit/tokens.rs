@@ -3,10 +3,12 @@
 use crate::{base::faults::Faults, flow::actions::events::EventInput};
 
 /// Every filter as it is typed, and the field it fills.
-const KEYS: [(&str, &str); 13] = [
+const KEYS: [(&str, &str); 15] = [
     ("person", "person"),
     ("action", "action"),
     ("target", "target"),
+    ("server", "server"),
+    ("tool", "tool"),
     ("decision", "decision"),
     ("ip", "ip"),
     ("request", "request"),
@@ -19,7 +21,7 @@ const KEYS: [(&str, &str); 13] = [
     ("-ip", "not_ip"),
 ];
 /// How many of them are not negations of others.
-const PLAIN: usize = 8;
+const PLAIN: usize = 10;
 
 /// One filter.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ mod connect;
 mod rule;
 #[cfg(test)]
 mod samples;
+mod switch;
 mod words;
 
 use askama::Template;
@@ -37,6 +38,7 @@ use crate::{
     },
 };
 
+use switch::Switch;
 use words::Health;
 
 const LIST: &str = "/me/accounts";
@@ -49,6 +51,7 @@ pub(super) fn routes() -> Routes {
         Effect::Unrecorded("nothing of the account is changed; a token that is renewed is the same account");
     let connected = Effect::Records(&["connection.connected", "connection.renewed"]);
     let returned = Effect::Records(&["connection.connected", "connection.renewed", "provider.tried"]);
+    let switched = Effect::Records(&["connection.switched_off", "connection.switched_on"]);
     let ended = Effect::Records(&["connection.ended", "connection.ended_upstream"]);
     Routes::default()
         .page(LIST, me, list)
@@ -59,6 +62,7 @@ pub(super) fn routes() -> Routes {
         .form(&format!("{one}/rule"), me, Effect::Records(&["connection.rule_changed"]), rule::save)
         .page(&format!("{one}/check"), me, check::show)
         .form(&format!("{one}/test"), me, tried, probe)
+        .form(&format!("{one}/switch"), me, switched, switch::save)
         .form(&format!("{one}/disconnect"), me, ended, disconnect)
         .page(place, me, connect::offer)
         .form(place, me, begun, connect::begin)
@@ -139,6 +143,7 @@ struct AccountPage {
     /// Whether it is shared, and yet the account of one person.
     is_somebodys: bool,
     is_ended: bool,
+    switch: Switch,
     faults: FormFaults,
 }
 
@@ -273,9 +278,10 @@ async fn account_page(
         }),
         own_name: name.unwrap_or_else(|| connection.name.clone()),
         version: connection.version,
-        ends: words::ends(can_revoke),
+        ends: words::ends(can_revoke, sheet.is_elsewhere),
         is_somebodys: sheet.is_somebodys,
         is_ended: connection.state == ConnectionState::Revoked,
+        switch: Switch::of(&connection),
         scopes: connection.scopes,
         row,
         faults,

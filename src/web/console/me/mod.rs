@@ -9,6 +9,7 @@ mod orgs;
 mod passkeys;
 mod password;
 mod profile;
+mod requests;
 mod secrets;
 mod security;
 mod sessions;
@@ -47,6 +48,7 @@ pub fn routes() -> Routes {
         .and(passkeys::routes())
         .and(password::routes())
         .and(profile::routes())
+        .and(requests::routes())
         .and(secrets::routes())
         .and(security::routes())
         .and(sessions::routes())
@@ -55,7 +57,7 @@ pub fn routes() -> Routes {
 }
 
 async fn start(_: PersonPage) -> PageResult {
-    Ok(go("/me/profile"))
+    Ok(go("/me/agents"))
 }
 
 /// The answer, with the session's new token for the cookie.
@@ -94,6 +96,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         passkeys::samples,
         password::samples,
         profile::samples,
+        requests::samples,
         secrets::samples,
         security::samples,
         sessions::samples,

@@ -9,7 +9,7 @@ use crate::{
     },
     web::console::{
         policies::around::{CodeLine, around},
-        traces::{self, TraceLine},
+        traces::{self, Reader, TraceLine},
     },
 };
 
@@ -90,6 +90,7 @@ impl Answer {
             rule: decided.rule.clone(),
             lines: around(&policy.program.document().canonical(), &decided.rule),
         });
+        let policy_id = decided.policy.as_ref().map(|policy| policy.id);
         let counts = decided.claims.iter().map(|one| match &one.claim.counted {
             Counted::Amount { amount, .. } => format!(
                 "{amount} of {} in {}, for each {}, by {}",
@@ -106,7 +107,7 @@ impl Answer {
             glyph,
             word,
             message: decided.message.clone(),
-            lines: traces::lines(&decided.trace, slug, role),
+            lines: traces::lines(&decided.trace, policy_id, Reader { slug, role, is_theirs: false }),
             decider,
             clauses: decided.clauses.iter().map(ClauseLine::from).collect(),
             counts: counts.collect(),

@@ -15,6 +15,7 @@ use crate::{
             ask::OrgPage,
             listing::{Asked, Listing},
             page::{PageResult, page_with},
+            parts::Tab,
             shell::Shell,
         },
     },
@@ -27,12 +28,19 @@ struct PoliciesPage {
     shell: Shell,
     base: String,
     q: String,
+    views: Vec<Tab>,
+    /// Whether those are listed that were given for a time which is over.
+    is_over: bool,
     rows: Vec<PolicyRow>,
     list: Listing,
     /// What to begin with, for an organization that has none yet.
     starters: &'static [Starter],
     can_write: bool,
 }
+
+/// What was given with access for a time stands in nobody's way once that is over.
+const VIEWS: [(&str, &str, bool); 2] =
+    [("In use or kept", "kept", false), ("Given for a time, and over", "over", true)];
 
 struct PolicyRow {
     href: String,
@@ -65,13 +73,21 @@ impl PolicyRow {
 
 pub(super) async fn list(ask: OrgPage, mut asked: Asked) -> PageResult {
     let (q, sought) = asked.search();
-    let filter = PolicyFilter { q: sought, server: None };
+    let (chosen, is_over) = asked.one_of("view", VIEWS.map(|(_, word, is_over)| (word, is_over)));
+    let filter =
+        PolicyFilter { q: sought, server: None, over: Some((ask.cx.now(), is_over.unwrap_or_default())) };
     let Page { items, next } = policies::overview(&ask.cx, &filter, &asked.page()).await?;
     let base = list_href(&ask);
     let list = asked.listing(next.as_deref());
+    let current = if chosen.is_empty() { VIEWS[0].1 } else { chosen.as_str() };
+    let view = |(label, word, _): &(&str, &str, bool)| {
+        Tab::new(*label, format!("{base}?view={word}"), *word == current)
+    };
     let page = PoliciesPage {
         shell: shell_of::org(&ask, "Policies").await?.with_faults(!list.faults.is_empty()),
         q,
+        views: VIEWS.iter().map(view).collect(),
+        is_over: is_over.unwrap_or_default(),
         rows: items.into_iter().map(|entry| PolicyRow::of(&base, entry)).collect(),
         base,
         list,
@@ -102,6 +118,8 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         shell: shell(Base::Organization, "Policies"),
         base: "/o/acme/policies".into(),
         q: q.into(),
+        views: vec![Tab::new("In use or kept", "/o/acme/policies?view=kept", true)],
+        is_over: false,
         rows: (0..count).map(row).collect(),
         list,
         starters: &STARTERS[..3],

@@ -30,6 +30,7 @@ use crate::{
         kept::{Places, Policy},
         words::{Bit, Phrase},
     },
+    flow::actions::policies::PolicySheet,
     web::kit::{
         ask::OrgPage,
         parts::{Crumb, Tab},
@@ -124,6 +125,8 @@ pub(super) struct Head {
     /// Whether another version came into force since the draft was begun.
     pub(super) is_stale: bool,
     pub(super) can_write: bool,
+    /// What nobody here could agree to at present; only on the pages where it is written and published.
+    pub(super) warnings: Vec<String>,
     /// What the viewer saw, for forms.
     pub(super) version: i64,
     pub(super) crumbs: Vec<Crumb>,
@@ -142,11 +145,17 @@ impl Head {
             is_proposed: policy.proposal.is_some(),
             is_stale: policy.is_draft_stale(),
             can_write: ask.cx.may(Permission::PoliciesWrite),
+            warnings: Vec::new(),
             version: policy.version,
             crumbs: vec![crumb(ask)],
             tabs: TABS.map(|(label, rest)| Tab::new(label, format!("{href}{rest}"), rest == tab)).into(),
             href,
         }
+    }
+
+    /// The same with what has to be known before it is published.
+    pub(super) fn warning(ask: &OrgPage, sheet: &PolicySheet, tab: &str) -> Self {
+        Self { warnings: sheet.warnings.clone(), ..Self::of(ask, &sheet.policy, tab) }
     }
 
     /// The number that a publication would give.
@@ -232,6 +241,7 @@ fn sample_head(name: &str, has_draft: bool, can_write: bool) -> Head {
         is_proposed: false,
         is_stale: has_draft,
         can_write,
+        warnings: if can_write { vec![name.into()] } else { Vec::new() },
         version: 7,
         crumbs: vec![Crumb::to("Policies", "/o/acme/policies")],
         tabs: TABS.map(|(label, rest)| Tab::new(label, format!("{href}{rest}"), rest == "/json")).into(),

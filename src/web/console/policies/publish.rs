@@ -105,7 +105,11 @@ pub(super) async fn publish(
         Ok(sheet) => {
             let head = Head::of(&ask, &sheet.policy, "");
             let live = sheet.policy.live.unwrap_or_default();
-            let toast = Toast::say(format!("Version {live} is in force from the next call on."));
+            let mut said = format!("Version {live} is in force from the next call on.");
+            if !sheet.warnings.is_empty() {
+                said.push_str(" Nobody here can agree to some of what it asks.");
+            }
+            let toast = Toast::say(said);
             Ok(go_saying(&format!("{}/versions", head.href), toast))
         }
         Err(error) => {
@@ -143,7 +147,7 @@ pub(super) async fn render(
         shell: shell_of::org(ask, format!("Publish {}", sheet.policy.name))
             .await?
             .with_faults(!faults.is_empty()),
-        head: Head::of(ask, &sheet.policy, "/publish"),
+        head: Head::warning(ask, &sheet, "/publish"),
         changes: Changes::of(sheet.document.as_deref(), sheet.working()),
         places: place_words(sheet.policy.places),
         failing: runs.iter().filter(|run| !run.holds()).count(),

@@ -47,6 +47,8 @@ struct SimulatorPage {
     form: CallForm,
     offered: Offered,
     servers: Vec<Choice>,
+    /// Agents to choose from; none for who may not see them.
+    agents: Vec<Choice>,
     /// What has to be known of a real call that was taken over.
     note: String,
     answers: Vec<Answer>,
@@ -229,6 +231,7 @@ async fn shown(
     let named = offered.servers.iter().find(|server| server.id.to_string() == form.server);
     let chosen = named.map_or(form.server.as_str(), |server| server.slug.as_str());
     let servers = Choice::chosen_of(servers, chosen);
+    let agents = agent_choices(&offered, &form.grant);
     let verdicts = match &found {
         Some(found) if ask.cx.may(Permission::PoliciesWrite) => verdict_choices(found.tried.verdict),
         _ => Vec::new(),
@@ -244,12 +247,23 @@ async fn shown(
         form,
         offered,
         servers,
+        agents,
         note,
         answers: found.map(|found| answers(ask, &sheet, &found)).unwrap_or_default(),
         verdicts,
         faults,
     };
     page_with(status, &page)
+}
+
+/// Agents to choose from; none for who may not see them.
+pub(super) fn agent_choices(offered: &Offered, chosen: &str) -> Vec<Choice> {
+    if offered.grants.is_empty() {
+        return Vec::new();
+    }
+    let nobody = Choice::new("", "No agent in particular");
+    let grants = offered.grants.iter().map(|(id, label)| Choice::new(id, label));
+    Choice::chosen_of(std::iter::once(nobody).chain(grants), chosen)
 }
 
 /// Allow, ask, deny and hide, to choose from.
@@ -297,6 +311,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
             tools: vec![text.into()],
         },
         servers: vec![Choice::new("", text)],
+        agents: vec![Choice::new("", text)],
         note: text.into(),
         verdicts: if answers.is_empty() { Vec::new() } else { verdict_choices("deny") },
         answers,

@@ -12,7 +12,7 @@ use crate::{
             policies::{
                 Head,
                 answers::word_of,
-                simulator::{CallForm, href_of, verdict_choices},
+                simulator::{CallForm, agent_choices, href_of, verdict_choices},
             },
             shell_of,
         },
@@ -43,6 +43,7 @@ struct TestsPage {
     call: CallForm,
     offered: Offered,
     servers: Vec<Choice>,
+    agents: Vec<Choice>,
     verdicts: Vec<Choice>,
     faults: FormFaults,
 }
@@ -139,6 +140,7 @@ async fn shown(
         },
         failing: runs.iter().filter(|run| !run.holds()).count(),
         servers: Choice::chosen_of(servers, &form.call.server),
+        agents: agent_choices(&offered, &form.call.grant),
         rows: runs.into_iter().enumerate().map(|(at, run)| TestRow::of(&href, at, run)).collect(),
         href,
         can_write: ask.cx.may(Permission::PoliciesWrite),
@@ -220,6 +222,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         call: CallForm { tool: text.into(), ..CallForm::default() },
         offered: Offered::default(),
         servers: vec![Choice::new("", text)],
+        agents: Vec::new(),
         verdicts: verdict_choices("deny"),
         faults,
     };

@@ -134,7 +134,7 @@ struct Written {
 }
 
 async fn render(ask: &OrgPage, status: StatusCode, sheet: &PolicySheet, written: Written) -> PageResult {
-    let head = Head::of(ask, &sheet.policy, "/json");
+    let head = Head::warning(ask, sheet, "/json");
     let shell = shell_of::org(ask, sheet.policy.name.clone()).await?;
     page_with(status, &TextPage::of(shell, head, written))
 }

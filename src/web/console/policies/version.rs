@@ -6,8 +6,9 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use crate::{
+    base::permission::Role,
     flow::{
-        actions::policies::{self, Saved},
+        actions::policies::{self, PublishInput, Saved},
         fault::ActionError,
     },
     web::{
@@ -52,12 +53,18 @@ struct VersionPage {
     confirm_title: String,
     confirm_verb: String,
     roll_back: String,
+    /// How many tests do not hold on it, where going back would be held to them.
+    failing: usize,
+    /// Whether the viewer may go back in spite of that.
+    may_override: bool,
 }
 
 #[derive(Deserialize)]
 pub(super) struct BackForm {
     #[serde(default)]
     note: String,
+    #[serde(default)]
+    in_spite: String,
     #[serde(default)]
     version: String,
 }
@@ -77,9 +84,15 @@ pub(super) async fn show(ask: OrgPage, Path((_, name, asked)): Path<(String, Str
         None => format!("{}, version {number}", policy.name),
     };
     let href = format!("{versions}/{number}");
+    let is_live = policy.live == Some(number);
+    // Where a second person is wanted, what is gone back to is a draft, which is held to the tests later.
+    let is_tried = head.can_write && !is_live && !ask.cx.org.publishing_takes_two;
+    let failing = if is_tried { policies::failing_on(&ask.cx, &name, number).await? } else { 0 };
     page(&VersionPage {
         shell: shell_of::org(&ask, title).await?,
-        is_live: policy.live == Some(number),
+        is_live,
+        failing,
+        may_override: ask.cx.role == Role::Owner,
         head,
         number,
         from: before.as_ref().map(|(before, _)| *before),
@@ -131,7 +144,8 @@ pub(super) async fn rollback(
     Form(form): Form<BackForm>,
 ) -> PageResult {
     let (_, number) = numbers(&asked)?;
-    let sheet = policies::rollback(&ask.cx, &name, number, &form.note, form::version(&form.version)).await?;
+    let input = PublishInput { note: &form.note, in_spite: &form.in_spite };
+    let sheet = policies::rollback(&ask.cx, &name, number, input, form::version(&form.version)).await?;
     let head = Head::of(&ask, &sheet.policy, "");
     if sheet.policy.proposal.is_some() {
         let said =
@@ -170,6 +184,8 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         confirm_title: "Put version 3 in force again?".into(),
         confirm_verb: "Roll back to version 3".into(),
         roll_back: "/x".into(),
+        failing: usize::from(number > 9),
+        may_override: from.is_some(),
     };
     let tools: Vec<String> = (0..150).map(|n| format!(r#""tool_{n}":{{"action":"allow"}}"#)).collect();
     let long = format!(r#"{{"version":"1","default":"deny","tools":{{{}}}}}"#, tools.join(","));

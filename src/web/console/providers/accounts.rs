@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::extract::Path;
+use serde::Deserialize;
 use time::OffsetDateTime;
 
 use crate::{
@@ -73,6 +74,17 @@ struct AccountPage {
     rows: Vec<FindingRow>,
     /// Where its end is posted; empty where the one who looks may not, or it has ended.
     end: String,
+    /// Whether ending it may end another one here along with it.
+    is_elsewhere: bool,
+    /// Where it is switched, and to what; empty where nothing can be.
+    switch: String,
+    switch_to: &'static str,
+}
+
+#[derive(Deserialize)]
+pub(super) struct SwitchForm {
+    #[serde(default)]
+    to: String,
 }
 
 impl AccountRow {
@@ -85,7 +97,11 @@ impl AccountRow {
             whose: whose(connection),
             tone,
             glyph,
-            word: if stand == Stand::Fine { "Working" } else { word },
+            word: match connection.state {
+                ConnectionState::Disabled => "Switched off",
+                _ if stand == Stand::Fine => "Working",
+                _ => word,
+            },
             trouble: connection.last_error.as_ref().map(|error| error.code.clone()).unwrap_or_default(),
             last_ok_at: connection.last_ok_at,
         }
@@ -137,11 +153,18 @@ pub(super) async fn show(ask: OrgPage, Path((_, name, id)): Path<(String, String
     if found.sheet.connection.provider != provider.id {
         return Err(PageError::from(ActionError::NotFound));
     }
+    let is_elsewhere = found.sheet.is_elsewhere;
     let connection = found.sheet.connection;
     let own = href(&ask, &provider);
     let rows = found.links.into_iter().map(|link| FindingRow::from(for_admins(link)));
     let may_end = ask.cx.may(Permission::ConnectionsWrite) && connection.state != ConnectionState::Revoked;
-    let end = format!("{own}/accounts/{}/disconnect", connection.id);
+    let one = format!("{own}/accounts/{}", connection.id);
+    let switch_to = match connection.state {
+        ConnectionState::Active | ConnectionState::Refreshing | ConnectionState::ErrorBackoff => "off",
+        ConnectionState::Disabled => "on",
+        ConnectionState::NeedsReauth | ConnectionState::Revoked => "",
+    };
+    let only_if = |may: bool, href: String| if may { href } else { String::new() };
     page(&AccountPage {
         shell: shell_of::org(&ask, connection.title().to_owned()).await?,
         crumbs: vec![
@@ -152,8 +175,34 @@ pub(super) async fn show(ask: OrgPage, Path((_, name, id)): Path<(String, String
         whose: whose(&connection),
         provider: provider.name,
         rows: rows.collect(),
-        end: if may_end { end } else { String::new() },
+        end: only_if(may_end, format!("{one}/disconnect")),
+        is_elsewhere,
+        switch: only_if(may_end && !switch_to.is_empty(), format!("{one}/switch")),
+        switch_to,
     })
+}
+
+/// Switches somebody's account off, or on again.
+pub(super) async fn switch(
+    ask: OrgPage,
+    Path((_, name, id)): Path<(String, String, String)>,
+    Form(form): Form<SwitchForm>,
+) -> PageResult {
+    let provider = providers::find(&ask.cx, &name).await?;
+    let sheet = connections::find(&ask.cx, &id).await?;
+    if sheet.connection.provider != provider.id {
+        return Err(PageError::from(ActionError::NotFound));
+    }
+    let one = format!("{}/accounts/{id}", href(&ask, &provider));
+    let (said, back) = if form.to == "on" {
+        connections::switch_on(&ask.cx, &id).await?;
+        ("Switched on: agents can use it from now on.", "off")
+    } else {
+        connections::switch_off(&ask.cx, &id).await?;
+        ("Switched off: no call is made with it until an admin switches it on.", "on")
+    };
+    let toast = Toast::with_undo(said, format!("{one}/switch"), [("to", back.to_owned())]);
+    Ok(go_saying(&one, toast))
 }
 
 /// Ends somebody's account: no call is made with it any more, and the provider is told.
@@ -223,6 +272,9 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         provider: text.into(),
         whose: text.into(),
         end: "/o/acme/providers/github/accounts/con_1/disconnect".into(),
+        is_elsewhere: true,
+        switch: "/o/acme/providers/github/accounts/con_1/switch".into(),
+        switch_to: "off",
         rows: sample_rows(text),
     };
     vec![

@@ -59,6 +59,12 @@ pub fn routes() -> Routes {
             records(&["connection.ended", "connection.ended_upstream"]),
             accounts::disconnect,
         )
+        .form(
+            &format!("{one}/accounts/{{connection}}/switch"),
+            Access::Org(Permission::ConnectionsWrite),
+            records(&["connection.switched_off", "connection.switched_on"]),
+            accounts::switch,
+        )
         .page("/o/{org}/servers/{server}/provider", write, of_server::new)
         .form(
             "/o/{org}/servers/{server}/provider",

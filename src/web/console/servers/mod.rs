@@ -62,6 +62,7 @@ pub fn routes() -> Routes {
         .form(&format!("{one}/check"), write, records(&["server.refreshed"]), check::run)
         .page(&format!("{one}/tools/{{tool}}"), read, tool::show)
         .form(&format!("{one}/tools/{{tool}}/class"), write, records(&["server.tool_changed"]), tool::class)
+        .form(&format!("{one}/tools/{{tool}}/scopes"), write, records(&["server.tool_changed"]), tool::scopes)
         .form(&format!("{one}/tools/{{tool}}/switch"), write, records(&["server.tool_changed"]), tool::switch)
         .form(&format!("{one}/accept"), write, records(&["server.tools_accepted"]), tool::accept)
         .form(&format!("{one}/refuse"), write, records(&["server.tools_refused"]), tool::refuse)

@@ -1,13 +1,16 @@
 //! One tool: what it is, what changed, and what people decide about it.
 
 use askama::Template;
-use axum::extract::Path;
+use axum::{extract::Path, http::StatusCode};
 use serde::Deserialize;
 
 use crate::{
     base::{permission::Permission, risk::Class},
     domain::servers::{ClassBy, Tool},
-    flow::actions::servers::{self, ToolInput, ToolSheet, review_tag},
+    flow::{
+        actions::servers::{self, ToolInput, ToolSheet, review_tag},
+        fault::ActionError,
+    },
     web::{
         console::{
             servers::{
@@ -22,8 +25,8 @@ use crate::{
         kit::{
             ask::OrgPage,
             flash::Toast,
-            form::{self, Form},
-            page::{PageResult, go_saying, page},
+            form::{self, Form, FormFaults},
+            page::{PageResult, go_saying, page_with},
             parts::{Choice, Crumb},
             shell::Shell,
         },
@@ -56,7 +59,19 @@ struct ToolPage {
     reviewed_by: String,
     lines: Vec<String>,
     accepted_lines: Vec<String>,
+    /// What a connected account needs for it, as it is or as it was typed.
+    scopes: String,
+    scopes_hint: String,
     can_write: bool,
+    faults: FormFaults,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ScopesForm {
+    #[serde(default)]
+    required_scopes: String,
+    #[serde(default)]
+    version: String,
 }
 
 #[derive(Deserialize)]
@@ -89,14 +104,27 @@ pub(super) async fn show(
     ask: OrgPage,
     Path((_, server, tool)): Path<(String, String, String)>,
 ) -> PageResult {
-    let sheet = servers::tool(&ask.cx, &server, &tool).await?;
-    let server_href = href(&ask, sheet.server.slug.as_str());
-    let shell = shell_of::org(&ask, shown(sheet.tool.name.as_str())).await?;
-    let crumbs = vec![crumb(&ask), Crumb::to(sheet.server.name.clone(), server_href.clone())];
-    page(&of(sheet, shell, crumbs, server_href, ask.cx.may(Permission::ServersWrite)))
+    tool_page(&ask, StatusCode::OK, (&server, &tool), None, FormFaults::default()).await
+}
+
+async fn tool_page(
+    ask: &OrgPage,
+    status: StatusCode,
+    (server, tool): (&str, &str),
+    typed: Option<String>,
+    faults: FormFaults,
+) -> PageResult {
+    let sheet = servers::tool(&ask.cx, server, tool).await?;
+    let server_href = href(ask, sheet.server.slug.as_str());
+    let shell = shell_of::org(ask, shown(sheet.tool.name.as_str())).await?.with_faults(!faults.is_empty());
+    let crumbs = vec![crumb(ask), Crumb::to(sheet.server.name.clone(), server_href.clone())];
+    let view = of(sheet, shell, crumbs, server_href, ask.cx.may(Permission::ServersWrite));
+    let scopes = typed.unwrap_or_else(|| view.scopes.clone());
+    page_with(status, &ToolPage { scopes, faults, ..view })
 }
 
 fn of(sheet: ToolSheet, shell: Shell, crumbs: Vec<Crumb>, server_href: String, can_write: bool) -> ToolPage {
+    let scopes_hint = scopes_hint(&sheet.offered);
     let tool = sheet.tool;
     let definition: serde_json::Value = serde_json::from_str(&tool.definition).unwrap_or_default();
     let has_changed = tool.accepted_fingerprint.is_some_and(|accepted| accepted != tool.fingerprint);
@@ -135,9 +163,20 @@ fn of(sheet: ToolSheet, shell: Shell, crumbs: Vec<Crumb>, server_href: String, c
             .filter(|_| has_changed)
             .map(pretty)
             .unwrap_or_default(),
+        scopes: tool.required_scopes.join(" "),
+        scopes_hint,
         tool,
         can_write,
+        faults: FormFaults::default(),
     }
+}
+
+fn scopes_hint(offered: &[(String, Vec<String>)]) -> String {
+    let usual = "Scopes that a connected account has to have been granted, between spaces.";
+    let of = |(provider, scopes): &(String, Vec<String>)| {
+        format!(" {provider} is asked for: {}.", scopes.join(" "))
+    };
+    std::iter::once(usual.to_owned()).chain(offered.iter().map(of)).collect()
 }
 
 fn classes(tool: &Tool) -> Vec<Choice> {
@@ -158,6 +197,30 @@ pub(super) async fn class(
     let sheet = servers::change_tool(&ask.cx, &server, &tool, &input, seen).await?;
     let text = format!("{} now counts as {}.", shown(sheet.tool.name.as_str()), sheet.tool.class.label());
     Ok(go_saying(&tool_href(&ask, &sheet), Toast::say(text)))
+}
+
+pub(super) async fn scopes(
+    ask: OrgPage,
+    Path((_, server, tool)): Path<(String, String, String)>,
+    Form(form): Form<ScopesForm>,
+) -> PageResult {
+    let scopes = form.required_scopes.split_whitespace().map(str::to_owned).collect();
+    let input = ToolInput { required_scopes: Some(scopes), ..ToolInput::default() };
+    match servers::change_tool(&ask.cx, &server, &tool, &input, form::version(&form.version)).await {
+        Ok(sheet) => {
+            let name = shown(sheet.tool.name.as_str());
+            let text = match sheet.tool.required_scopes.as_slice() {
+                [] => format!("{name} needs no scopes."),
+                scopes => format!("{name} needs an account that was granted {}.", scopes.join(", ")),
+            };
+            Ok(go_saying(&tool_href(&ask, &sheet), Toast::say(text)))
+        }
+        Err(error @ ActionError::Fields(_)) => {
+            let (faults, status) = (form::faults_of(error)?, StatusCode::UNPROCESSABLE_ENTITY);
+            tool_page(&ask, status, (&server, &tool), Some(form.required_scopes), faults).await
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 pub(super) async fn switch(
@@ -241,6 +304,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
             drift: accepted.map(|accepted| drift(accepted, &tool.definition)).unwrap_or_default(),
             lookalikes: vec![(SHARP.to_owned(), LONG.to_owned()); alike],
             reviewed_by: Some(LONG.into()).filter(|_| alike > 0),
+            offered: vec![(LONG.to_owned(), vec![SHARP.to_owned(), "repo".to_owned()]); alike],
             tool,
         };
         let crumbs = vec![Crumb::to("Servers", "/o/acme/servers"), Crumb::to(LONG, "/o/acme/servers/github")];

@@ -80,14 +80,30 @@ async fn a_nobody_accepts_only_after_signing_in() {
     let mut nobody = scene.app.visitor();
     let page = nobody.get(&path).await.expect(StatusCode::OK);
     assert!(page.says("Sign in as bea.guest@example.com"));
+    let token = issue.token.text().expose().clone();
+    let sign_in = "/login?return_to=%2Freturn";
+    assert!(page.body.contains(&format!("href=\"{sign_in}\"")), "{}", page.body);
     let csrf = nobody.get("/login").await.form("/login").pairs()[0].1.to_owned();
     let id = issue.id.to_string();
     let page = nobody.post(&path, &[("csrf", &csrf), ("invitation", &id)]).await;
-    assert!(page.location().unwrap().starts_with("/login?return_to=%2Finvite%2F"));
+    assert_eq!(page.location().as_deref(), Some(sign_in));
+    let kept = page.headers["set-cookie"].to_str().unwrap();
+    assert!(kept.starts_with("portreeve_return=") && !kept.contains(&token), "{kept}");
     let fields = [("csrf", csrf.as_str()), ("invitation", &id), ("name", "B"), ("password", PASSWORD)];
     let page = nobody.post(&format!("{path}/join"), &fields).await.expect(StatusCode::CONFLICT);
     assert!(page.says("Sign in, or sign up with the invited address"));
     assert!(scene.app.recorded(&scene.org).await.is_empty());
+
+    // Signed in, the person is back at the link, once.
+    let name = nobody.get(sign_in).await.expect(StatusCode::OK);
+    let asked = nobody.submit(&name, "/login", &[("email", &bea.email)]).await.expect(StatusCode::OK);
+    let signed_in = nobody.submit(&asked, "/login/password", &[("password", PASSWORD)]).await;
+    assert_eq!(signed_in.location().as_deref(), Some("/return"));
+    let back = nobody.get("/return").await;
+    assert_eq!(back.location().as_deref(), Some(path.as_str()));
+    assert_eq!(nobody.get("/return").await.location().as_deref(), Some("/"));
+    let page = nobody.get(&path).await.expect(StatusCode::OK);
+    nobody.submit(&page, &path, &[]).await.expect(StatusCode::SEE_OTHER);
 }
 
 #[tokio::test]

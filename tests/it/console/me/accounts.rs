@@ -83,7 +83,15 @@ async fn a_way_back_is_for_the_browser_that_set_out_and_once_and_in_time() {
     // Nobody is signed in.
     let back = way_back(&mut bob.browser, CONNECT).await;
     let sign_in = app.visitor().get(&back).await.expect(StatusCode::SEE_OTHER);
-    assert!(sign_in.location().unwrap().starts_with("/login"));
+    let (path, _) = back.split_once('?').unwrap();
+    let returning = serde_urlencoded::to_string([("return_to", path)]).unwrap();
+    assert_eq!(
+        sign_in.location().unwrap(),
+        format!("/login?{returning}"),
+        "neither code nor state goes along"
+    );
+    let returned = bob.browser.get(path).await.expect(StatusCode::CONFLICT);
+    assert!(returned.says("Start again from your accounts"), "{}", returned.body);
     app.clock.advance(Duration::minutes(10));
     nothing(&bob.browser.get(&back).await.expect(StatusCode::CONFLICT), "older than ten minutes");
     // The provider was changed meanwhile, or it is another provider's callback.
@@ -187,7 +195,7 @@ async fn a_rule_is_typed_mended_changed_and_removed_without_script() {
     assert!(more.expect(StatusCode::OK).body.contains("name=\"path-1\""));
     let typed = [("act", "save"), ("path-0", "args.owner"), ("op-0", "in"), ("operand-0", "")];
     let refused = bob.browser.submit(&page, &rule, &typed).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(refused.says("Condition 1, op: This comparison needs a value."), "{}", refused.body);
+    assert!(refused.says("Condition 1, value: This key is missing: in needs a value."), "{}", refused.body);
     assert!(refused.body.contains("value=\"args.owner\""), "what was typed is still there");
     let nothing = bob.browser.submit(&page, &rule, &[("act", "save")]).await;
     assert!(nothing.expect(StatusCode::UNPROCESSABLE_ENTITY).says("Say by at least one condition"));
@@ -238,6 +246,7 @@ async fn connecting_again_keeps_the_account_and_another_account_changes_nothing(
     hub.sign_in_as("eve");
     let back = way_back(&mut bob.browser, &again).await;
     nothing(&bob.browser.get(&back).await.expect(StatusCode::CONFLICT), "another account (eve@hub.example)");
+    assert_eq!(hub.revoked().len(), 1, "what was not kept is ended where it came from");
     hub.sign_in_as("ada");
     let back = way_back(&mut bob.browser, &again).await;
     let done = bob.browser.get(&back).await.expect(StatusCode::SEE_OTHER);
@@ -270,7 +279,7 @@ async fn a_disconnected_account_is_ended_at_the_provider_and_its_tokens_are_gone
     let id = app.connected(&org, &mut bob, "hub").await;
     let one = format!("{LIST}/acme/{id}");
     eve.browser.get(&one).await.expect(StatusCode::NOT_FOUND);
-    for step in ["rename", "prefer", "test", "disconnect"] {
+    for step in ["rename", "prefer", "test", "switch", "disconnect"] {
         let csrf = eve.browser.csrf();
         eve.browser.post(&format!("{one}/{step}"), &[("csrf", &csrf)]).await.expect(StatusCode::NOT_FOUND);
     }
@@ -446,6 +455,53 @@ async fn a_provider_that_becomes_another_while_a_code_is_traded_keeps_nothing() 
     let (page, ()) = tokio::join!(bob.browser.get(&back), moved);
     nothing(&page.expect(StatusCode::CONFLICT), "was changed while you were there");
     assert_eq!(app.number("select count(*) from connections").await, 0);
+}
+
+#[tokio::test]
+async fn who_is_removed_while_a_code_is_traded_is_told_so_and_nothing_stays_at_the_provider() {
+    let Stage { app, hub, mut bob, .. } = stage().await;
+    let back = way_back(&mut bob.browser, CONNECT).await;
+    hub.next(Mishap::Slow(std::time::Duration::from_secs(2)));
+    let removed = async {
+        while app.number("select count(*) from connect_requests").await > 0 {
+            tokio::task::yield_now().await;
+        }
+        app.change(&format!("delete from memberships where user_id = '{}'", bob.id.uuid())).await;
+    };
+    let (page, ()) = tokio::join!(bob.browser.get(&back), removed);
+    nothing(&page.expect(StatusCode::CONFLICT), "You ceased to be a member");
+    assert_eq!(app.number("select count(*) from connections").await, 0);
+    assert_eq!(hub.revoked().len(), 1);
+}
+
+#[tokio::test]
+async fn who_disconnects_an_account_that_is_connected_twice_is_told_that_both_may_end() {
+    let Stage { app, org, hub, mut bob } = stage().await;
+    let mut eve = app.member(&org, "Eve", Role::Member).await;
+    let id = app.connected(&org, &mut bob, "hub").await;
+    let one = format!("{LIST}/acme/{id}");
+    let both = "the provider may end both";
+    assert!(!bob.browser.get(&one).await.expect(StatusCode::OK).says(both));
+    app.connected(&org, &mut eve, "hub").await;
+    assert!(bob.browser.get(&one).await.expect(StatusCode::OK).says(both));
+    drop(hub);
+}
+
+#[tokio::test]
+async fn a_refused_client_is_an_admins_matter_on_the_page_and_in_the_check() {
+    let Stage { app, org, hub, mut bob } = stage().await;
+    hub.live_for(Some(60));
+    let id = app.connected(&org, &mut bob, "hub").await;
+    app.clock.advance(Duration::minutes(2));
+    hub.next(Mishap::Answer(401, json!({ "error": "invalid_client" })));
+    let one = format!("{LIST}/acme/{id}");
+    let page = bob.browser.get(&one).await.expect(StatusCode::OK);
+    bob.browser.submit(&page, &format!("{one}/test"), &[]).await.expect(StatusCode::SEE_OTHER);
+    let page = bob.browser.get(&one).await.expect(StatusCode::OK);
+    assert!(page.says("An admin mends it") && !page.says("tried again by itself"), "{}", page.body);
+    let check = bob.browser.get(&format!("{one}/check")).await.expect(StatusCode::OK);
+    assert!(check.says("refuses the client that is registered here"), "{}", check.body);
+    assert!(!check.says("registered with its client and switched on"), "{}", check.body);
 }
 
 #[tokio::test]

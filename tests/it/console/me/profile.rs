@@ -12,8 +12,9 @@ const PROFILE: &str = "/me/profile";
 async fn a_person_changes_name_zone_and_shortcuts() {
     let app = TestApp::start().await;
     let mut ada = app.person("Ada Lovelace").await;
-    let page = ada.browser.visit("/me").await.expect(StatusCode::OK);
-    assert_eq!(page.path, PROFILE);
+    let start = ada.browser.visit("/me").await.expect(StatusCode::OK);
+    assert_eq!(start.path, "/me/agents");
+    let page = ada.browser.visit(PROFILE).await.expect(StatusCode::OK);
     let fields = [("name", "Ada King"), ("time_zone", "Europe/Berlin"), ("shortcuts", "")];
     let page = ada.browser.submit(&page, PROFILE, &fields).await.expect(StatusCode::SEE_OTHER);
     let page = ada.browser.follow(page).await.expect(StatusCode::OK);

@@ -47,6 +47,7 @@ pub(super) const PHRASES: &[Phrase] = &[
     phrase("approval.approved", "Call approved", "approve", "approved", "a call of {target}"),
     phrase("approval.denied", "Call not approved", "deny", "denied", "a call of {target}"),
     phrase("approval.nudged", "Approvers reminded", "remind", "reminded approvers", "of a call of {target}"),
+    phrase("approval.revoked", "Approval revoked", "revoke", "revoked", "the approval of a call of {target}"),
     phrase(
         "approval.voted",
         "Call approved in part",
@@ -105,6 +106,20 @@ pub(super) const PHRASES: &[Phrase] = &[
         "change",
         "changed",
         "for which calls the account {target} is used",
+    ),
+    phrase(
+        "connection.switched_off",
+        "Account switched off",
+        "switch off",
+        "switched off",
+        "the account {target}",
+    ),
+    phrase(
+        "connection.switched_on",
+        "Account switched on",
+        "switch on",
+        "switched on",
+        "the account {target}",
     ),
     phrase(
         "email.change_asked",
@@ -179,6 +194,7 @@ pub(super) const PHRASES: &[Phrase] = &[
     phrase("member.added", "Member added", "add", "added", "{target} to the organization[ as {after.role}]"),
     phrase("member.left", "Member left", "leave", "left", "the organization"),
     phrase("member.offboarded", "Member off-boarded", "off-board", "off-boarded", "{target}"),
+    phrase("member.resumed", "Member resumed", "resume", "resumed", "the membership of {target}"),
     phrase(
         "member.role_changed",
         "Role changed",
@@ -193,6 +209,7 @@ pub(super) const PHRASES: &[Phrase] = &[
         "stopped",
         "everything of theirs in this organization",
     ),
+    phrase("member.suspended", "Member suspended", "suspend", "suspended", "the membership of {target}"),
     phrase("operator.named", "Operator named", "make", "made", "{target} an operator of this installation"),
     phrase("operator.removed", "Operator removed", "take", "took", "the rank of an operator from {target}"),
     phrase("org.changed", "Settings changed", "change", "changed", "the settings of {target}"),
@@ -279,6 +296,13 @@ pub(super) const PHRASES: &[Phrase] = &[
         "replace",
         "replaced",
         "the client's secret of the provider {target}",
+    ),
+    phrase(
+        "provider.silent",
+        "Provider gives no new tokens",
+        "renew tokens at",
+        "got no new token for long from",
+        "the provider {target}",
     ),
     phrase("provider.tried", "Provider tested", "test", "tested", "the sign-in at {target}"),
     phrase("recovery_codes.made", "Recovery codes made", "make", "made", "new recovery codes"),

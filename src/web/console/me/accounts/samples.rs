@@ -3,8 +3,8 @@
 use time::OffsetDateTime;
 
 use super::{
-    AccountPage, AccountRow, AccountsPage, ErrorLine, FailedPage, LIST, Place, Tile, check, connect, rule,
-    words, words::Health,
+    AccountPage, AccountRow, AccountsPage, ErrorLine, FailedPage, LIST, Place, Switch, Tile, check, connect,
+    rule, words, words::Health,
 };
 use crate::web::kit::{
     form::FormFaults,
@@ -61,9 +61,10 @@ pub(super) fn all() -> Vec<Sample> {
         }),
         own_name: text.into(),
         version: 1,
-        ends: words::ends(!is_broken),
+        ends: words::ends(!is_broken, is_broken),
         is_somebodys: is_broken,
         is_ended: false,
+        switch: if is_broken { Switch::OnByAdmin } else { Switch::Off },
         faults,
     };
     let mut all = vec![

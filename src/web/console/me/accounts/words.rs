@@ -4,7 +4,9 @@ use time::OffsetDateTime;
 
 use crate::{
     domain::{
-        connections::{AccountOwner, Connection, ConnectionState, Obtaining, Provider},
+        connections::{
+            AccountOwner, Blocked, Connection, ConnectionState, Obtaining, Provider, SwitchedOffBy,
+        },
         policy::selector::Selector,
     },
     flow::actions::{connections::Offer, led_teams::LedTeam},
@@ -67,6 +69,22 @@ impl Health {
                 told: "",
                 is_broken: false,
             },
+            ConnectionState::ErrorBackoff if connection.blocked.is_some() => Self {
+                tone: "ask",
+                glyph: "warn",
+                word: "No new tokens",
+                meaning: match connection.blocked {
+                    Some(Blocked::Address) => format!(
+                        "The rules of this installation keep {provider} from being called. Its operator decides about addresses; \
+                         you need not do anything."
+                    ),
+                    _ => format!(
+                        "{provider} refuses the client that is registered here. An admin mends it; you need not do anything."
+                    ),
+                },
+                told: "nothing while the token lives; then who can mend it",
+                is_broken: false,
+            },
             ConnectionState::ErrorBackoff => Self {
                 tone: "ask",
                 glyph: "warn",
@@ -93,8 +111,13 @@ impl Health {
                 tone: "quiet",
                 glyph: "dash",
                 word: "Switched off",
-                meaning: "An admin switched it off.".to_owned(),
-                told: "that an admin switched it off",
+                meaning: match connection.switched_off_by() {
+                    Some(SwitchedOffBy::Owner) => {
+                        "No call is made with it until it is switched on again.".to_owned()
+                    }
+                    _ => "An admin switched it off, and an admin switches it on again.".to_owned(),
+                },
+                told: "that it is switched off, and who can switch it on",
                 is_broken: false,
             },
         }
@@ -121,10 +144,14 @@ impl Health {
 }
 
 /// What becomes of an account at its provider when it is disconnected.
-pub(super) const fn ends(can_revoke: bool) -> &'static str {
-    match can_revoke {
-        true => "Its tokens are destroyed here, and the provider is told to end them.",
-        false => {
+pub(super) const fn ends(can_revoke: bool, is_elsewhere: bool) -> &'static str {
+    match (can_revoke, is_elsewhere) {
+        (true, true) => {
+            "Its tokens are destroyed here, and the provider is told to end them. The same account is connected here another time, \
+             and the provider may end both: that one may have to be connected again."
+        }
+        (true, false) => "Its tokens are destroyed here, and the provider is told to end them.",
+        (false, _) => {
             "Its tokens are destroyed here. The provider lets nobody else end them: remove Portreeve under connected apps in \
              your settings there."
         }

@@ -29,6 +29,9 @@ pub(super) struct Client {
     pub(super) id: String,
     /// Its name.
     pub(super) label: String,
+    /// How the names begin by which it calls itself when it calls.
+    #[serde(default)]
+    called: Vec<String>,
     /// When the steps were last tried.
     pub(super) checked_on: String,
     /// With what.
@@ -84,6 +87,12 @@ enum Kind {
     Toml,
     /// Words.
     Text,
+}
+
+/// The client that calls itself so.
+pub(super) fn calling_itself(name: &str) -> Option<&'static Client> {
+    let name = name.to_lowercase();
+    CLIENTS.iter().find(|client| client.called.iter().any(|called| name.starts_with(called.as_str())))
 }
 
 /// All clients, in the order of the tabs.
@@ -157,6 +166,19 @@ mod tests {
             steps.chain(check).map(move |(kind, code)| (id.clone(), kind, code)).collect::<Vec<_>>()
         };
         all().iter().flat_map(of).collect()
+    }
+
+    #[test]
+    fn a_client_is_known_by_the_name_that_it_gives_itself() {
+        for (name, id) in [
+            ("claude-code", Some("claude-code")),
+            ("cursor-vscode", Some("cursor")),
+            ("Visual Studio Code", Some("vs-code")),
+            ("codex-mcp-client", Some("codex")),
+            ("curl", None),
+        ] {
+            assert_eq!(calling_itself(name).map(|client| client.id.as_str()), id, "{name}");
+        }
     }
 
     #[test]

@@ -131,6 +131,17 @@ pub(super) fn address(grant: &str, made: &str, client: &str) -> String {
     with_query(HERE, [("grant", grant), ("made", made), ("client", client)])
 }
 
+/// The client that was asked for; else the one that last called by the grant, for whoever connects again does so with that.
+fn client_of(connecting: &Connecting, typed: &str) -> &'static Client {
+    let last = || connecting.chosen.as_ref()?.found.entry.last_use.as_ref()?.client.as_ref();
+    match typed {
+        "" => {
+            last().and_then(|seen| clients::calling_itself(&seen.name)).unwrap_or_else(|| clients::find(""))
+        }
+        typed => clients::find(typed),
+    }
+}
+
 async fn show(ask: PersonPage, Query(query): Query<ConnectQuery>) -> PageResult {
     let connecting = grants::connecting(&ask.cx, &query.grant, &query.made).await?;
     let wait = wait(connecting.chosen.as_ref(), ask.cx.now());
@@ -138,7 +149,7 @@ async fn show(ask: PersonPage, Query(query): Query<ConnectQuery>) -> PageResult 
         // Nothing new: the page stays as it is, and nobody hears the same words again.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let client = clients::find(&query.client);
+    let client = client_of(&connecting, &query.client);
     let form = MintFields::fresh(&client.label);
     let built = build(&ask, connecting, &query, form, FormFaults::default(), None).await?;
     page(&built)
@@ -184,7 +195,7 @@ async fn build(
     let chosen = connecting.chosen.as_ref().map(|chosen| chosen_grant(ask, chosen));
     let grant = chosen.as_ref().map(|chosen| chosen.id.clone()).unwrap_or_default();
     let url = chosen.as_ref().map_or_else(|| example(ask, &connecting), |chosen| chosen.url.clone());
-    let client = clients::find(&query.client);
+    let client = client_of(&connecting, &query.client);
     let again = address(&grant, &query.made, &query.client);
     let tab = |one: &Client| Tab::new(&one.label, address(&grant, &query.made, &one.id), one.id == client.id);
     let (makers, askers) = who_makes(ask, &connecting);

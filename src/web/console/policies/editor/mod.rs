@@ -137,7 +137,7 @@ pub(super) async fn show(
     let after = asked.text("after");
     let shown = Shown { q: sought.unwrap_or_default(), view: view.unwrap_or_default(), after };
     let bench = policies::workbench(&ask.cx, &name).await?;
-    let head = Head::of(&ask, &bench.sheet.policy, "");
+    let head = Head::warning(&ask, &bench.sheet, "");
     let mut editor = Editor::of(&ask, &head, &bench, &shown, asked)?;
     editor.q = q;
     let shell = shell_of::org(&ask, bench.sheet.policy.name.clone()).await?;
@@ -231,7 +231,7 @@ async fn again(
     form: &EditForm,
 ) -> Result<(Head, Editor), PageError> {
     let bench = policies::workbench(&ask.cx, name).await?;
-    let head = Head::of(ask, &bench.sheet.policy, "");
+    let head = Head::warning(ask, &bench.sheet, "");
     let shown = Shown { q: form.q.clone(), view: View::of(&form.view), after: String::new() };
     let editor = Editor::of(ask, &head, &bench, &shown, asked)?;
     Ok((head, editor))
