@@ -3,20 +3,21 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
-    base::ids::{ConnectionId, OrgId},
+    base::ids::ConnectionId,
     domain::{
         audit::{self, Entry, Unrecorded, Who},
         connections::{Account, TokenEnding, store::endings, until_told_again},
-        jobs::{NewJob, store as jobs},
     },
     flow::{
         cx::Ports,
         fault::ActionResult,
         jobs::JobError,
-        tokens::{Armed, Pair, send},
+        tokens::{
+            Armed, Pair,
+            due::{self, DueAccount, MOST},
+            send,
+        },
     },
     io::{
         db::{OrgScope, OrgTx, SystemTx, Tx},
@@ -32,8 +33,6 @@ pub const END_TOKEN: &str = "end_token";
 
 /// How long a provider may take.
 const WITHIN: Duration = Duration::from_secs(5);
-/// How many accounts one round takes; the next round takes the rest.
-const MOST: i64 = 500;
 /// What ends them by itself, in the record.
 const WHO: &str = "account ending";
 
@@ -70,13 +69,6 @@ pub async fn end_upstream(egress: &Egress, armed: &Armed, pair: &Pair, facts: &F
     }
 }
 
-/// Which account.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct DueEnding {
-    org: OrgId,
-    connection: ConnectionId,
-}
-
 /// Leaves a job for every account that is due.
 ///
 /// # Errors
@@ -84,25 +76,15 @@ pub struct DueEnding {
 pub async fn end_due(ports: &Ports) -> Result<(), JobError> {
     let now = ports.clock.now();
     let mut tx = SystemTx::begin(&ports.db).await?;
-    for (org, connection) in endings::due(&mut tx, now, MOST).await? {
-        let job = NewJob {
-            kind: END_TOKEN,
-            payload: DueEnding { org, connection },
-            dedup_key: Some(connection.to_string()),
-            run_at: now,
-        };
-        jobs::enqueue(&mut tx, now, job).await?;
-    }
-    audit::commit_unrecorded(tx, Unrecorded::JobQueue).await?;
-    ports.waker.wake();
-    Ok(())
+    let found = endings::due(&mut tx, now, MOST).await?;
+    due::enqueue(ports, tx, END_TOKEN, found).await
 }
 
 /// Tells one provider of one account. One that does not listen is no failed job: it is told again later.
 ///
 /// # Errors
 /// When the database or the vault is away.
-pub async fn end_one(ports: &Ports, due: DueEnding) -> Result<(), JobError> {
+pub async fn end_one(ports: &Ports, due: DueAccount) -> Result<(), JobError> {
     told(ports, OrgScope::proven(due.org), due.connection).await.map_err(JobError::again)
 }
 

@@ -1,19 +1,17 @@
 //! Renewing what is due before anybody asks for it, so that no call waits and no refresh token lapses.
 
-use serde::{Deserialize, Serialize};
 use time::Duration;
 
 use crate::{
-    base::ids::{ConnectionId, OrgId},
-    domain::{
-        audit::{self, Unrecorded},
-        connections::{
-            KEEP_ALIVE,
-            store::{held, leases},
-        },
-        jobs::{NewJob, store as jobs},
+    domain::connections::{
+        KEEP_ALIVE,
+        store::{held, leases},
     },
-    flow::{cx::Ports, jobs::JobError},
+    flow::{
+        cx::Ports,
+        jobs::JobError,
+        tokens::due::{self, DueAccount, MOST},
+    },
     io::db::{OrgScope, OrgTx, SystemTx, Tx},
 };
 
@@ -24,15 +22,6 @@ pub const RENEW_TOKEN: &str = "renew_token";
 
 /// How long before its end a token is renewed by itself: as long as the greatest margin, and a round of this job.
 const AHEAD: Duration = Duration::minutes(6);
-/// How many connections one round takes; the next round takes the rest.
-const MOST: i64 = 500;
-
-/// Which connection.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct DueToken {
-    org: OrgId,
-    connection: ConnectionId,
-}
 
 /// Leaves a job for every connection that is due.
 ///
@@ -41,25 +30,15 @@ pub struct DueToken {
 pub async fn renew_due(ports: &Ports) -> Result<(), JobError> {
     let now = ports.clock.now();
     let mut tx = SystemTx::begin(&ports.db).await?;
-    for (org, connection) in leases::due(&mut tx, now + AHEAD, now - KEEP_ALIVE, now, MOST).await? {
-        let job = NewJob {
-            kind: RENEW_TOKEN,
-            payload: DueToken { org, connection },
-            dedup_key: Some(connection.to_string()),
-            run_at: now,
-        };
-        jobs::enqueue(&mut tx, now, job).await?;
-    }
-    audit::commit_unrecorded(tx, Unrecorded::JobQueue).await?;
-    ports.waker.wake();
-    Ok(())
+    let found = leases::due(&mut tx, now + AHEAD, now - KEEP_ALIVE, now, MOST).await?;
+    due::enqueue(ports, tx, RENEW_TOKEN, found).await
 }
 
 /// Renews one connection's token. An account that has to be connected again is no failed job.
 ///
 /// # Errors
 /// When the database or the vault is away.
-pub async fn renew_one(ports: &Ports, due: DueToken) -> Result<(), JobError> {
+pub async fn renew_one(ports: &Ports, due: DueAccount) -> Result<(), JobError> {
     let scope = OrgScope::proven(due.org);
     let now = ports.clock.now();
     let mut tx = OrgTx::begin(&ports.db, scope).await?;

@@ -1,25 +1,27 @@
 //! Accounts whose tokens end and cannot be renewed without their owners: told some days before, and given up once they have
 //! ended, so that nobody learns of it from an agent first.
 
-use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::{
-    base::ids::{ConnectionId, OrgId},
+    base::ids::ConnectionId,
     domain::{
         audit::{self, Unrecorded},
         connections::{
             Aftermath, HeldAccount,
             store::{accounts, held, lapses},
         },
-        jobs::{NewJob, store as jobs},
     },
     flow::{
         cx::Ports,
         fault::ActionResult,
         jobs::JobError,
         letters::{AccountEnds, Letter, Line},
-        tokens::{Tokens, trouble::Told},
+        tokens::{
+            Tokens,
+            due::{self, DueAccount, MOST},
+            trouble::Told,
+        },
     },
     io::db::{OrgScope, OrgTx, SystemTx, Tx},
     protocol::oauth::failure::{FailureKind, TokenFailure},
@@ -30,17 +32,8 @@ pub const LAPSE_TOKENS: &str = "lapse_tokens";
 /// The kind of job that sees to one account.
 pub const LAPSE_TOKEN: &str = "lapse_token";
 
-/// How many accounts one round takes; the next round takes the rest.
-const MOST: i64 = 500;
 /// Why an account has to be connected again whose token has ended by itself.
 const ENDED: &str = "token_ended";
-
-/// Which account.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct DueLapse {
-    org: OrgId,
-    connection: ConnectionId,
-}
 
 /// Leaves a job for every account that is due.
 ///
@@ -49,25 +42,15 @@ pub struct DueLapse {
 pub async fn lapse_due(ports: &Ports) -> Result<(), JobError> {
     let now = ports.clock.now();
     let mut tx = SystemTx::begin(&ports.db).await?;
-    for (org, connection) in lapses::due(&mut tx, now, MOST).await? {
-        let job = NewJob {
-            kind: LAPSE_TOKEN,
-            payload: DueLapse { org, connection },
-            dedup_key: Some(connection.to_string()),
-            run_at: now,
-        };
-        jobs::enqueue(&mut tx, now, job).await?;
-    }
-    audit::commit_unrecorded(tx, Unrecorded::JobQueue).await?;
-    ports.waker.wake();
-    Ok(())
+    let found = lapses::due(&mut tx, now, MOST).await?;
+    due::enqueue(ports, tx, LAPSE_TOKEN, found).await
 }
 
 /// Gives one account up whose token has ended, or writes about an end that is near.
 ///
 /// # Errors
 /// When the database or the vault is away.
-pub async fn lapse_one(ports: &Ports, due: DueLapse) -> Result<(), JobError> {
+pub async fn lapse_one(ports: &Ports, due: DueAccount) -> Result<(), JobError> {
     let scope = OrgScope::proven(due.org);
     let now = ports.clock.now();
     let mut tx = OrgTx::begin(&ports.db, scope).await?;

@@ -9,6 +9,7 @@
 //! Invariant: a token leaves this room for one request only; no error and no record holds one.
 
 mod armed;
+mod due;
 mod end;
 mod farewell;
 mod keep;
