@@ -220,7 +220,7 @@ impl AccountLack {
         format!("{}/me/accounts/{}/connect/{}", at.base_url, at.org, self.provider.slug)
     }
 
-    /// Where the person connects it, or switches it on, and sees which of their agents asks. Whoever looks after a shared account is asked by nobody's.
+    /// Where the person connects it, or switches it on, and sees which of their agents asks; for a shared account none is named.
     fn page(&self, at: Places<'_>, grant: Option<GrantId>) -> String {
         if let Why::Off(held) = &self.why {
             return format!("{}/me/accounts/{}/{}", at.base_url, at.org, held.id);
