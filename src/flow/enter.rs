@@ -72,6 +72,26 @@ pub async fn org(person: PersonCx, name: &str) -> ActionResult<OrgCx> {
     Ok(OrgCx { cx: (*person).clone(), scope, org, role, who, scopes: None, person: Some(person) })
 }
 
+/// The person inside one of the organizations that they are listed in; none where it does not let them in.
+///
+/// For what shows all of them at once: one that is suspended, keeps the person out, or asks for a second factor, says nothing
+/// there; its own pages say why.
+///
+/// # Errors
+/// When the database is away.
+pub async fn if_let_in(person: &PersonCx, found: &PersonsOrg) -> ActionResult<Option<OrgCx>> {
+    let_in(org(person.clone(), found.org.slug.as_str()).await)
+}
+
+/// A door that stays shut is no failure; not to know whether it is shut is one.
+fn let_in<T>(entered: ActionResult<T>) -> ActionResult<Option<T>> {
+    match entered {
+        Ok(inside) => Ok(Some(inside)),
+        Err(ActionError::NotFound | ActionError::Refused(_) | ActionError::NeedsSecondFactor) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Notes that a member was here and which organization to open next time.
 async fn touch(person: &PersonCx, scope: OrgScope) -> ActionResult<()> {
     let now = person.now();
@@ -155,4 +175,27 @@ pub fn operator(person: PersonCx) -> ActionResult<OperatorCx> {
         return Err(ActionError::NeedsProof);
     }
     Ok(OperatorCx { person })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_leaves_out_what_is_shut_and_nothing_else() {
+        assert_eq!(let_in(Ok(1)).expect("inside"), Some(1));
+        let shut = [
+            ActionError::NotFound,
+            ActionError::NeedsSecondFactor,
+            suspended(None),
+            member_suspended("Acme", "on leave"),
+        ];
+        for error in shut {
+            assert!(matches!(let_in::<()>(Err(error)), Ok(None)));
+        }
+        for error in [ActionError::Busy, ActionError::NotSignedIn, ActionError::Changed] {
+            let code = error.code();
+            assert_eq!(let_in::<()>(Err(error)).expect_err("a failure").code(), code);
+        }
+    }
 }

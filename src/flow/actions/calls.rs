@@ -11,6 +11,7 @@ use crate::{
         servers::{ServerRef, store as servers},
     },
     flow::{
+        actions::frame,
         cx::{OrgCx, PersonCx},
         enter,
         fault::{ActionError, ActionResult},
@@ -44,12 +45,8 @@ pub struct Explained {
 /// # Errors
 /// `NotFound` where no organization of the person knows of it, or it is somebody else's and the log is not theirs to read.
 pub async fn explain(cx: &PersonCx, request: RequestId) -> ActionResult<Explained> {
-    let mut tx = cx.tx().await?;
-    let orgs = crate::domain::tenancy::store::orgs::list_of_person(&mut tx).await?;
-    tx.done().await?;
-    for place in orgs {
-        // One that is suspended, or asks for a second factor, says nothing here; its own pages say why.
-        let Ok(org) = enter::org(cx.clone(), place.org.slug.as_str()).await else { continue };
+    for place in frame::of_person(cx).await? {
+        let Some(org) = enter::if_let_in(cx, &place).await? else { continue };
         if let Some(explained) = within(&org, request).await? {
             return Ok(explained);
         }

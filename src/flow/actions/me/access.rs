@@ -10,7 +10,7 @@ use crate::{
     flow::{
         actions::{
             access_requests::{self, AccessInput},
-            grants,
+            frame, grants,
         },
         cx::PersonCx,
         enter,
@@ -41,8 +41,7 @@ pub struct Askable {
 pub async fn list(cx: &PersonCx) -> ActionResult<Vec<MyAccess>> {
     let mut mine = Vec::new();
     for found in orgs(cx).await? {
-        // One that is suspended, or asks for a second factor, says nothing here; its own pages say why.
-        let Ok(org) = enter::org(cx.clone(), found.org.slug.as_str()).await else { continue };
+        let Some(org) = enter::if_let_in(cx, &found).await? else { continue };
         let filter = AccessFilter { user: Some(cx.id()), ..AccessFilter::default() };
         let page = PageRequest { limit: MAX_LIMIT, after: None };
         let requests = access_requests::listed(&org, filter, &page).await?.items;
@@ -64,9 +63,7 @@ pub async fn askable(cx: &PersonCx, org: &str) -> ActionResult<Askable> {
 }
 
 async fn orgs(cx: &PersonCx) -> ActionResult<Vec<PersonsOrg>> {
-    let mut tx = cx.tx().await?;
-    let orgs = tenancy::store::orgs::list_of_person(&mut tx).await?;
-    tx.done().await?;
+    let orgs = frame::of_person(cx).await?;
     Ok(orgs.into_iter().filter(|found| found.org.state() == OrgState::Active).collect())
 }
 

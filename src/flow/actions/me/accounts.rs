@@ -9,15 +9,17 @@ use crate::{
         tenancy::{self, PersonsOrg},
     },
     flow::{
-        actions::connections::{
-            self, BeginInput, Begun, Connectable, ConnectionChange, ConnectionSheet, Diagnosis, Ended, Offer,
-            Probed, Returned,
+        actions::{
+            connections::{
+                self, BeginInput, Begun, Connectable, ConnectionChange, ConnectionSheet, Diagnosis, Ended,
+                Offer, Probed, Returned,
+            },
+            frame,
         },
         cx::{OrgCx, PersonCx},
         enter,
         fault::{ActionError, ActionResult},
     },
-    io::db::Tx,
 };
 
 /// A person's accounts in one organization.
@@ -31,13 +33,9 @@ pub struct MyAccounts {
 
 /// Everything that is connected in the person's name, and what could be.
 pub async fn list(cx: &PersonCx) -> ActionResult<Vec<MyAccounts>> {
-    let mut tx = cx.tx().await?;
-    let orgs = tenancy::store::orgs::list_of_person(&mut tx).await?;
-    tx.done().await?;
     let mut mine = Vec::new();
-    for found in orgs {
-        // One that is suspended, or asks for a second factor, says nothing here; its own pages say why.
-        let Ok(org) = enter::org(cx.clone(), found.org.slug.as_str()).await else { continue };
+    for found in frame::of_person(cx).await? {
+        let Some(org) = enter::if_let_in(cx, &found).await? else { continue };
         let providers = connections::mine(&org).await?;
         mine.push(MyAccounts { found, providers });
     }

@@ -13,9 +13,12 @@ use crate::{
         tenancy::{self, OrgState, PersonsOrg},
     },
     flow::{
-        actions::grants::{
-            self, GrantFound, GrantSheet,
-            tokens::{self, MadeToken, TokenInput},
+        actions::{
+            frame,
+            grants::{
+                self, GrantFound, GrantSheet,
+                tokens::{self, MadeToken, TokenInput},
+            },
         },
         cx::{OrgCx, PersonCx},
         enter,
@@ -60,13 +63,10 @@ pub struct MyMadeToken {
 
 /// Everything that acts in the person's name.
 pub async fn list(cx: &PersonCx) -> ActionResult<Vec<MyGrants>> {
-    let mut tx = cx.tx().await?;
-    let orgs = tenancy::store::orgs::list_of_person(&mut tx).await?;
-    tx.done().await?;
     let filter = GrantFilter { principal: Some(Principal::User(cx.id())), ..GrantFilter::default() };
     let page = PageRequest { limit: MAX_LIMIT, after: None };
     let mut mine = Vec::new();
-    for found in orgs {
+    for found in frame::of_person(cx).await? {
         let mut tx = cx.tx_of(OrgScope::proven(found.org.id)).await?;
         let grants = grants::listed(&mut tx, &filter, &page, cx.now()).await?.items;
         tx.done().await?;

@@ -12,15 +12,13 @@ use crate::{
             store as identity,
             strength::{Known, NewPassword},
         },
-        tenancy,
     },
     flow::{
-        actions::me,
+        actions::{frame, me},
         cx::PersonCx,
         fault::{ActionError, ActionResult},
         letters::{Letter, PasswordChanged},
     },
-    io::db::Tx,
 };
 
 /// A password that was set.
@@ -86,9 +84,7 @@ pub async fn set(cx: &PersonCx, input: PasswordInput) -> ActionResult<Set> {
 }
 
 async fn known(cx: &PersonCx) -> ActionResult<Known> {
-    let mut tx = cx.tx().await?;
-    let orgs = tenancy::store::orgs::list_of_person(&mut tx).await?;
-    tx.done().await?;
+    let orgs = frame::of_person(cx).await?;
     let names: Vec<&str> = orgs.iter().map(|found| found.org.name.as_str()).collect();
     Ok(Known::about(&cx.user.email, cx.user.name.as_str(), &names))
 }

@@ -4,15 +4,17 @@ use crate::{
     base::page::PageRequest,
     domain::{
         approvals::{Approval, ApprovalFilter},
-        tenancy::{self, PersonsOrg},
+        tenancy::PersonsOrg,
     },
     flow::{
-        actions::approvals::{self, ApprovalSheet},
+        actions::{
+            approvals::{self, ApprovalSheet},
+            frame,
+        },
         cx::PersonCx,
         enter,
         fault::ActionResult,
     },
-    io::db::Tx,
 };
 
 /// How many of each organization are shown, the newest first; its inbox has all.
@@ -29,13 +31,9 @@ pub struct MyRequests {
 
 /// Everything that agents asked in the person's name.
 pub async fn list(cx: &PersonCx) -> ActionResult<Vec<MyRequests>> {
-    let mut tx = cx.tx().await?;
-    let orgs = tenancy::store::orgs::list_of_person(&mut tx).await?;
-    tx.done().await?;
     let mut mine = Vec::new();
-    for found in orgs {
-        // One that is suspended, or asks for a second factor, says nothing here; its own pages say why.
-        let Ok(org) = enter::org(cx.clone(), found.org.slug.as_str()).await else { continue };
+    for found in frame::of_person(cx).await? {
+        let Some(org) = enter::if_let_in(cx, &found).await? else { continue };
         let filter = ApprovalFilter { user: Some(cx.id()), ..ApprovalFilter::default() };
         let page = PageRequest { limit: MOST, after: None };
         let approvals = approvals::list(&org, &filter, &page).await?.items;

@@ -7,10 +7,13 @@ use crate::{
     },
     domain::{
         secrets::{Scope, SecretFilter, StoredSecret, Wanted, store::served},
-        tenancy::{self, Org, OrgState, PersonsOrg},
+        tenancy::{Org, OrgState, PersonsOrg},
     },
     flow::{
-        actions::secrets::{self, Confirmed, SecretChange, SecretInput, SecretSheet, Whose},
+        actions::{
+            frame,
+            secrets::{self, Confirmed, SecretChange, SecretInput, SecretSheet, Whose},
+        },
         cx::PersonCx,
         enter,
         fault::ActionResult,
@@ -31,13 +34,10 @@ pub struct MySecrets {
 
 /// Everything that the person keeps for themselves, and what is asked of them.
 pub async fn list(cx: &PersonCx) -> ActionResult<Vec<MySecrets>> {
-    let mut tx = cx.tx().await?;
-    let orgs = tenancy::store::orgs::list_of_person(&mut tx).await?;
-    tx.done().await?;
+    let orgs = frame::of_person(cx).await?;
     let mut mine = Vec::new();
     for found in orgs.into_iter().filter(|found| found.org.state() == OrgState::Active) {
-        // One that is suspended, or asks for a second factor, says nothing here; its own pages say why.
-        let Ok(org) = enter::org(cx.clone(), found.org.slug.as_str()).await else { continue };
+        let Some(org) = enter::if_let_in(cx, &found).await? else { continue };
         let page = PageRequest { limit: MAX_LIMIT, after: None };
         let secrets = secrets::list(&org, Whose::Own, &SecretFilter::default(), None, &page).await?.items;
         let mut tx = org.tx().await?;

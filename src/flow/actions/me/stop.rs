@@ -9,9 +9,10 @@ use crate::{
     domain::{
         audit::{self, Entry, Unrecorded},
         identity::store as identity,
-        tenancy::{self, PersonsOrg},
+        tenancy::PersonsOrg,
     },
     flow::{
+        actions::frame,
         cx::PersonCx,
         fault::ActionResult,
         leaver::{self, Ending, Leaver, Occasion},
@@ -49,7 +50,7 @@ pub enum Sessions {
 /// What would end.
 pub async fn preview(cx: &PersonCx) -> ActionResult<Stopping> {
     let (mut orgs, leaver) = (Vec::new(), leaver(cx));
-    for found in memberships(cx).await? {
+    for found in frame::of_person(cx).await? {
         let mut tx = cx.tx_of(OrgScope::proven(found.org.id)).await?;
         let endings = leaver::preview(&mut tx, &leaver, Occasion::Stop).await?;
         tx.done().await?;
@@ -65,7 +66,7 @@ pub async fn preview(cx: &PersonCx) -> ActionResult<Stopping> {
 /// Ends everything. Needs no proof: whoever holds the session may always do less harm than is being done.
 pub async fn stop(cx: &PersonCx, which: Sessions) -> ActionResult<Stopping> {
     let (mut orgs, leaver) = (Vec::new(), leaver(cx));
-    for found in memberships(cx).await? {
+    for found in frame::of_person(cx).await? {
         orgs.push(stop_in(cx, &leaver, found).await?);
     }
     let mut tx = cx.tx().await?;
@@ -93,13 +94,6 @@ async fn stop_in(cx: &PersonCx, leaver: &Leaver, found: PersonsOrg) -> ActionRes
         audit::commit_unrecorded(tx, Unrecorded::NothingChanged).await?;
     }
     Ok(OrgEndings { org: found.org.name, endings })
-}
-
-async fn memberships(cx: &PersonCx) -> ActionResult<Vec<PersonsOrg>> {
-    let mut tx = cx.tx().await?;
-    let orgs = tenancy::store::orgs::list_of_person(&mut tx).await?;
-    tx.done().await?;
-    Ok(orgs)
 }
 
 fn leaver(cx: &PersonCx) -> Leaver {
