@@ -43,6 +43,7 @@
     if (as === "clock") return second.format(date);
     if (as === "day") return far.format(date);
     if (as === "exact") return `${far.format(date)}, ${minute.format(date)}`;
+    if (as === "second") return `${far.format(date)}, ${second.format(date)}`;
     if (distance < 45) return seconds > 0 ? "in a moment" : "just now";
     if (distance < 3600) return ago.format(Math.round(seconds / 60), "minute");
     if (distance < 86400) return ago.format(Math.round(seconds / 3600), "hour");

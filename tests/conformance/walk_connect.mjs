@@ -40,7 +40,7 @@ export async function connect(house) {
       await owner.fill('#f-client_secret', client.secret);
       await owner.fill('#f-name', 'Postbox');
       await owner.shoot('connect-2-new');
-      await owner.click('button', 'Add provider');
+      await owner.click('button', 'Add a provider');
       await owner.see('h1', 'Postbox');
       await owner.shoot('connect-3-provider');
     }],

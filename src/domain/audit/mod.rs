@@ -40,7 +40,8 @@ pub use store::{
     retire_signing_key,
 };
 pub use store::{
-    PastCall, PastEvent, Searched, SigningKeyRow, list_signing_keys, past_events, search, search_newer,
+    PastCall, PastEvent, Searched, SigningKeyRow, Traffic, list_signing_keys, past_events, search,
+    search_newer, traffic,
 };
 pub use verify::{
     Anchors, BadAnchors, ChainReport, Fault, LaterAnchors, Report, Tampering, Verifier, VerifyError, verify,

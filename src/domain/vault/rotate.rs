@@ -1,5 +1,6 @@
 //! Moving every data key onto the sealing master key, while the service runs.
 
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
@@ -38,6 +39,10 @@ pub struct MasterStatus {
     pub data_keys: i64,
     /// How many chains those keys belong to: organizations, and the instance itself.
     pub chains: i64,
+    /// How many of these are organizations.
+    pub orgs: i64,
+    /// Since when it wraps keys: since they were first moved onto it, or else since the oldest of them was made.
+    pub since: Option<OffsetDateTime>,
 }
 
 impl MasterStatus {
@@ -78,12 +83,16 @@ impl RingStatus {
                 state: if id == ring.active() { MasterState::Active } else { MasterState::Standby },
                 data_keys: 0,
                 chains: 0,
+                orgs: 0,
+                since: None,
             })
             .collect();
-        for MasterCount { master, data_keys, chains } in counts {
-            match masters.iter_mut().find(|m| m.master == master) {
-                Some(known) => (known.data_keys, known.chains) = (data_keys, chains),
-                None => masters.push(MasterStatus { master, state: MasterState::Missing, data_keys, chains }),
+        for MasterCount { master, data_keys, chains, orgs, since } in counts {
+            let state = masters.iter().find(|m| m.master == master).map_or(MasterState::Missing, |m| m.state);
+            let counted = MasterStatus { master, state, data_keys, chains, orgs, since };
+            match masters.iter_mut().find(|m| m.master == counted.master) {
+                Some(known) => *known = counted,
+                None => masters.push(counted),
             }
         }
         Self { masters }
@@ -155,7 +164,13 @@ mod tests {
     #[test]
     fn only_an_emptied_standby_key_is_removable() {
         let ring = MasterRing::generate("k1".parse().expect("a name")).grown().grown();
-        let count = |master: &str, data_keys| MasterCount { master: master.to_owned(), data_keys, chains: 1 };
+        let count = |master: &str, data_keys| MasterCount {
+            master: master.to_owned(),
+            data_keys,
+            chains: 1,
+            orgs: 1,
+            since: None,
+        };
         let status = RingStatus::of(&ring, vec![count("k0", 2), count("k2", 3), count("k3", 5)]);
         let seen: Vec<_> = status.masters.iter().map(|m| (&*m.master, m.state, m.is_removable())).collect();
         assert_eq!(

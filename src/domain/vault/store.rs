@@ -34,6 +34,8 @@ pub(super) struct MasterCount {
     pub(super) master: String,
     pub(super) data_keys: i64,
     pub(super) chains: i64,
+    pub(super) orgs: i64,
+    pub(super) since: Option<OffsetDateTime>,
 }
 
 pub(super) async fn find_active(conn: &mut PgConnection, org: Uuid) -> DbResult<Option<ActiveRow>> {
@@ -214,8 +216,12 @@ pub(super) async fn update_wrapped(
 pub(super) async fn count_by_master(conn: &mut PgConnection) -> DbResult<Vec<MasterCount>> {
     Ok(sqlx::query_as!(
         MasterCount,
-        r#"select master_key_id as master, count(*) as "data_keys!", count(distinct org_id) as "chains!"
-        from data_keys where wrapped is not null group by master_key_id order by master_key_id"#
+        r#"select d.master_key_id as master, count(*) as "data_keys!", count(distinct d.org_id) as "chains!",
+            count(distinct d.org_id) filter (where d.org_id <> instance_scope()) as "orgs!",
+            coalesce((select min(e.at) from events e where e.org_id = instance_scope()
+                and e.action in ('keys.rotation_started', 'keys.rotated') and e.target_id = d.master_key_id),
+                min(d.created_at)) as since
+        from data_keys d where d.wrapped is not null group by d.master_key_id order by d.master_key_id"#
     )
     .fetch_all(conn)
     .await?)

@@ -10,6 +10,7 @@ use crate::{
     domain::{
         access::store as access,
         approvals::store as approvals,
+        audit::{self, Traffic},
         gate::{self, Gate},
         tenancy::{MemberFilter, PersonsOrg, rules::deletion, store},
     },
@@ -27,6 +28,8 @@ pub struct OrgFrame {
     pub orgs: Vec<PersonsOrg>,
     /// The emergency stop.
     pub gate: Gate,
+    /// What passes the gate, for who may see it; nothing while it is closed.
+    pub traffic: Option<Traffic>,
     /// When the organization goes by itself, where its only owner asked for that.
     pub deletes_at: Option<OffsetDateTime>,
     /// How many requests for access wait, for who sees them all.
@@ -45,6 +48,11 @@ pub async fn of_org(cx: &OrgCx) -> ActionResult<OrgFrame> {
     };
     let mut tx = cx.tx().await?;
     let gate = gate::find(&mut tx).await?;
+    let traffic = if gate.is_open() && cx.may(Permission::GateRead) {
+        Some(audit::traffic(&mut tx, cx.now()).await?)
+    } else {
+        None
+    };
     let mut deletes_at = None;
     if let Some(asked_at) = cx.org.deletion_asked_at {
         let owners = MemberFilter { role: Some(Role::Owner), ..MemberFilter::default() };
@@ -70,7 +78,7 @@ pub async fn of_org(cx: &OrgCx) -> ActionResult<OrgFrame> {
         0
     };
     tx.done().await?;
-    Ok(OrgFrame { orgs, gate, deletes_at, waiting_access, waiting_approvals, is_in_team })
+    Ok(OrgFrame { orgs, gate, traffic, deletes_at, waiting_access, waiting_approvals, is_in_team })
 }
 
 /// The organizations a person can switch to, by name.

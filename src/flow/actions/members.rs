@@ -11,6 +11,8 @@ use crate::{
     domain::{
         audit::{self, Entry, EventFilter, EventRow},
         automation::{ApiKeyEntry, KeyFilter, store as automation},
+        connections::store::reach as connections,
+        grants::store as grants,
         identity::store as identity,
         tenancy::{
             Member, MemberFilter, PersonsTeam, PlaceInTeam, Reach, Suspension, TenancyRefusal, rules::people,
@@ -35,6 +37,10 @@ pub struct MemberEntry {
     pub member: Member,
     /// Their teams, by name.
     pub teams: Vec<PlaceInTeam>,
+    /// How many agents act in their name.
+    pub agents: i64,
+    /// How many accounts of theirs are connected.
+    pub accounts: i64,
     /// Whether they have a passkey or an authenticator app.
     pub has_second_factor: bool,
     /// That an admin keeps them out, where one does.
@@ -298,7 +304,12 @@ async fn dressed(cx: &OrgCx, mut tx: OrgTx, members: Vec<Member>) -> ActionResul
     let users: Vec<UserId> = members.iter().map(|member| member.user).collect();
     let places = store::places::list(&mut tx, &users).await?;
     let mut suspended = store::suspensions::list(&mut tx, &users).await?;
+    let agents = grants::grants::count_of_users(&mut tx, &users, cx.now()).await?;
+    let accounts = connections::count_of_users(&mut tx, &users).await?;
     tx.done().await?;
+    let counted = |counts: &[(UserId, i64)], user| {
+        counts.iter().find(|(of, _)| *of == user).map_or(0, |(_, count)| *count)
+    };
     let mut tx = cx.system_tx().await?;
     let secured = identity::factors::holders(&mut tx, &users).await?;
     tx.done().await?;
@@ -309,6 +320,8 @@ async fn dressed(cx: &OrgCx, mut tx: OrgTx, members: Vec<Member>) -> ActionResul
     let entry = |member: Member| MemberEntry {
         suspension: suspension(member.user),
         teams: places.iter().filter(|place| place.user == member.user).cloned().collect(),
+        agents: counted(&agents, member.user),
+        accounts: counted(&accounts, member.user),
         has_second_factor: secured.contains(&member.user),
         member,
     };

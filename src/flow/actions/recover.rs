@@ -88,7 +88,7 @@ pub async fn reset(cx: &Cx, token: &str, password: Secret<String>, others: Other
     });
     cx.ports.post.queue(&mut tx, &user.email, &letter).await.map_err(sign_in::post)?;
     let event = AuthEvent::new(AuthAction::PasswordReset, &cx.nobody("nobody"))
-        .about(Some(user.id))
+        .about(Some(&user))
         .note(format!("{ended} sessions ended"));
     Ok(event.commit(tx, &cx.ports, now).await?)
 }

@@ -297,8 +297,9 @@ pub async fn out(person: &PersonCx) -> ActionResult<()> {
 
 /// Records that somebody was not let in; the same work whether the person exists or not.
 pub(super) async fn refuse(cx: &Cx, action: AuthAction, user: Option<UserId>, why: &str) -> ActionResult<()> {
-    let tx = cx.system_tx().await?;
-    let event = AuthEvent::new(action, &cx.nobody("nobody")).about(user).note(why);
+    let mut tx = cx.system_tx().await?;
+    let user = identity::users::find(&mut tx, user.unwrap_or_else(UserId::fresh)).await?;
+    let event = AuthEvent::new(action, &cx.nobody("nobody")).about(user.as_ref()).note(why);
     Ok(event.commit(tx, &cx.ports, cx.now()).await?)
 }
 

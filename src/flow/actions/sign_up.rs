@@ -81,7 +81,7 @@ pub async fn ask(cx: &Cx, input: &SignUpInput) -> ActionResult<()> {
         });
         cx.ports.post.queue(&mut tx, &user.email, &letter).await.map_err(sign_in::post)?;
     }
-    let event = AuthEvent::new(AuthAction::SignUpAsked, &cx.nobody("nobody")).about(Some(user.id));
+    let event = AuthEvent::new(AuthAction::SignUpAsked, &cx.nobody("nobody")).about(Some(&user));
     Ok(event.commit(tx, &cx.ports, now).await?)
 }
 
@@ -155,7 +155,7 @@ pub async fn verify(
     if redeemed.is_none() || !identity::users::mark_verified(&mut tx, user.id, &found.email, now).await? {
         return Err(dead_link());
     }
-    let event = AuthEvent::new(AuthAction::AccountVerified, &cx.nobody("nobody")).about(Some(user.id));
+    let event = AuthEvent::new(AuthAction::AccountVerified, &cx.nobody("nobody")).about(Some(&user));
     event.commit(tx, &cx.ports, now).await?;
     let tx = cx.system_tx().await?;
     sign_in::start(cx, tx, &user, vec![Method::Password], before).await

@@ -88,7 +88,7 @@ pub(super) async fn send(ports: Arc<Ports>, run: JobRun) -> Result<(), JobError>
     match wish.asked_for {
         AskedFor::Reset => {
             reset(&mut tx, &ports, &user, wish.ip, now).await.map_err(JobError::again)?;
-            let event = AuthEvent::new(AuthAction::PasswordResetAsked, &wish.who()).about(Some(user.id));
+            let event = AuthEvent::new(AuthAction::PasswordResetAsked, &wish.who()).about(Some(&user));
             event.commit(tx, &ports, now).await?;
         }
         AskedFor::Verification => {

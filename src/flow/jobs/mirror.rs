@@ -19,6 +19,7 @@ use crate::{
     },
     domain::{
         audit::{self, Entry, EventFilter, Who},
+        identity::users::User,
         jobs::{NewJob, store as jobs},
         tenancy::store as tenancy,
     },
@@ -92,6 +93,9 @@ pub struct AuthEvent {
     name: String,
     /// Whom it is about; nobody, where the address is unknown here.
     user: Option<UserId>,
+    /// Their name, where they are not the one who acts.
+    #[serde(default)]
+    person: Option<String>,
     session: Option<(SessionId, String)>,
     note: Option<String>,
     request: Option<RequestId>,
@@ -111,6 +115,7 @@ impl AuthEvent {
             actor,
             name: who.name.clone(),
             user: who.actor.user(),
+            person: None,
             session: None,
             note: None,
             request: who.origin.as_ref().map(|origin| origin.request),
@@ -121,8 +126,9 @@ impl AuthEvent {
 
     /// The person it is about, where there is one.
     #[must_use]
-    pub const fn about(mut self, user: Option<UserId>) -> Self {
-        self.user = user;
+    pub fn about(mut self, user: Option<&User>) -> Self {
+        self.user = user.map(|user| user.id);
+        self.person = user.map(|user| user.name.as_str().to_owned());
         self
     }
 
@@ -148,6 +154,9 @@ impl AuthEvent {
         let mut entry = Entry::auth(self.action.name(), &who);
         if let Some(user) = self.user {
             entry = entry.about(user);
+            if let Some(person) = &self.person {
+                entry = entry.target("user", user, person);
+            }
         }
         if let Some((session, device)) = &self.session {
             entry = entry.target("session", session, device);

@@ -5,11 +5,15 @@ use serde::Deserialize;
 
 use crate::{
     base::permission::Permission,
-    flow::actions::jump::{self, Found},
+    domain::tenancy::PersonsOrg,
+    flow::actions::{
+        frame,
+        jump::{self, Found},
+    },
     web::{
         console::shell_of,
         kit::{
-            ask::OrgPage,
+            ask::{OrgPage, PersonPage},
             page::{PageResult, page},
             palette::{self, Hit, Hits, JumpPage},
             query::Query,
@@ -21,7 +25,7 @@ use crate::{
 
 /// The routes.
 pub fn routes() -> Routes {
-    Routes::default().page("/o/{org}/jump", Access::Member, find)
+    Routes::default().page("/o/{org}/jump", Access::Member, find).page("/me/jump", Access::Person, find_own)
 }
 
 #[derive(Deserialize)]
@@ -39,6 +43,61 @@ async fn find(ask: OrgPage, headers: HeaderMap, Query(query): Query<JumpQuery>) 
         return page(&Hits { query: query.q, hits });
     }
     page(&JumpPage { shell: shell_of::org(&ask, "Find or jump to").await?, query: query.q, hits })
+}
+
+/// From a person's own pages, and an operator's.
+async fn find_own(ask: PersonPage, headers: HeaderMap, Query(query): Query<JumpQuery>) -> PageResult {
+    let orgs = frame::of_person(&ask.cx).await?;
+    let mut hits = own_places(&query.q);
+    hits.extend(organizations(orgs, &query.q));
+    if ask.cx.user.is_operator {
+        hits.extend(operators_places(&query.q));
+    }
+    hits.truncate(palette::MOST);
+    if headers.contains_key("hx-request") {
+        return page(&Hits { query: query.q, hits });
+    }
+    page(&JumpPage { shell: shell_of::person(&ask, "Find or jump to").await?, query: query.q, hits })
+}
+
+/// The person's own pages, and what needs no organization.
+fn own_places(words: &str) -> Vec<Hit> {
+    let mut hits = palette::pages(&rail::account(""), words);
+    let wanted = words.trim().to_lowercase();
+    let also = [
+        ("Connect an agent", "/me/agents/connect", "plug"),
+        ("Stop everything of mine", "/me/stop", "shield"),
+        ("API reference", "/api/docs", "code"),
+    ];
+    let also = also.into_iter().filter(|(label, ..)| label.to_lowercase().contains(&wanted));
+    hits.extend(also.map(|(label, href, icon)| Hit {
+        kind: "Pages".to_owned(),
+        label: label.to_owned(),
+        hint: String::new(),
+        href: href.to_owned(),
+        icon,
+    }));
+    hits
+}
+
+fn organizations(orgs: Vec<PersonsOrg>, words: &str) -> impl Iterator<Item = Hit> {
+    let wanted = words.trim().to_lowercase();
+    let is_sought = move |name: &str| name.to_lowercase().contains(&wanted);
+    orgs.into_iter()
+        .filter(move |found| is_sought(&found.org.name) || is_sought(found.org.slug.as_str()))
+        .map(|found| Hit {
+            kind: "Organizations".to_owned(),
+            hint: found.role.label().to_owned(),
+            href: format!("/o/{}", found.org.slug),
+            label: found.org.name,
+            icon: "org",
+        })
+}
+
+fn operators_places(words: &str) -> impl Iterator<Item = Hit> {
+    palette::pages(&rail::operator(""), words)
+        .into_iter()
+        .map(|hit| Hit { hint: "Operator".to_owned(), ..hit })
 }
 
 /// Pages that this person may open.
@@ -80,8 +139,7 @@ fn places(ask: &OrgPage, words: &str) -> Vec<Hit> {
             .map(|hit| Hit { hint: "You".to_owned(), ..hit }),
     );
     if cx.person.as_ref().is_some_and(|person| person.user.is_operator) {
-        let ops = palette::pages(&rail::operator(""), words);
-        hits.extend(ops.into_iter().map(|hit| Hit { hint: "Operator".to_owned(), ..hit }));
+        hits.extend(operators_places(words));
     }
     hits
 }

@@ -334,6 +334,8 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
     let entry = |name: &str, teams: usize| MemberEntry {
         member: member(name),
         teams: (0..teams).map(|_| place()).collect(),
+        agents: 12,
+        accounts: 3,
         has_second_factor: teams == 0,
         suspension: (teams == 0).then(|| Suspension { at: AT, by: Some(LONG.into()), reason: name.into() }),
     };

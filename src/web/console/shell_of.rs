@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use crate::{
     base::permission::Permission,
     domain::{
+        audit::Traffic,
         gate::Gate,
         identity::users,
         tenancy::{OrgState, PersonsOrg},
@@ -21,6 +22,9 @@ use crate::{
         shell::{Banner, Base, GateCard, OrgCard, PersonCard, Shell, Theme, Toast, Tone, Undo},
     },
 };
+
+/// Where find-or-jump asks outside of organizations.
+const FIND_OWN: &str = "/me/jump";
 
 /// Around a page before sign-in.
 pub fn open(visitor: &Visitor, title: &str) -> Shell {
@@ -49,7 +53,7 @@ pub async fn org(page: &OrgPage, title: impl Into<String>) -> Result<Shell, Page
             item.waiting = u32::try_from(waiting).unwrap_or_default();
         }
     }
-    shell.gate = Some(gate_card(cx, &frame.gate));
+    shell.gate = Some(gate_card(cx, &frame));
     shell.banners = banners(cx, &frame);
     shell.find = format!("/o/{slug}/jump");
     Ok(with_browser(shell, &page.browser, &cx.origin.request.to_string()))
@@ -61,6 +65,7 @@ pub async fn person(page: &PersonPage, title: impl Into<String>) -> Result<Shell
     let mut shell = with_person(Shell::new(Base::Account, title), cx, "");
     shell.orgs = cards(&frame::of_person(cx).await?);
     shell.rail = rail::account(&page.path);
+    shell.find = FIND_OWN.to_owned();
     Ok(with_browser(shell, &page.browser, &cx.origin.request.to_string()))
 }
 
@@ -70,6 +75,7 @@ pub async fn operator(page: &OperatorPage, title: impl Into<String>) -> Result<S
     let mut shell = with_person(Shell::new(Base::Operator, title), cx, "Operator");
     shell.orgs = cards(&frame::of_person(cx).await?);
     shell.rail = rail::operator(&page.path);
+    shell.find = FIND_OWN.to_owned();
     shell.banners = mail_banner(&cx.ports.site);
     Ok(with_browser(shell, &page.browser, &cx.origin.request.to_string()))
 }
@@ -115,14 +121,38 @@ fn cards(orgs: &[PersonsOrg]) -> Vec<OrgCard> {
     orgs.iter().map(|found| card(&found.org.name, found.org.slug.as_str(), note(found))).collect()
 }
 
-fn gate_card(cx: &OrgCx, gate: &Gate) -> GateCard {
+fn gate_card(cx: &OrgCx, frame: &OrgFrame) -> GateCard {
     let can_see = cx.may(Permission::GateRead);
+    let gate = &frame.gate;
+    let passing = frame.traffic.as_ref().map(traffic_words).unwrap_or_default();
     GateCard {
         is_open: gate.is_open(),
-        note: if gate.is_open() { String::new() } else { closed_words(gate) },
+        note: if gate.is_open() { passing } else { closed_words(gate) },
+        spark: frame.traffic.as_ref().map(spark).unwrap_or_default(),
         href: if can_see { format!("/o/{}/gate", cx.org.slug) } else { String::new() },
         can_move: cx.may(Permission::GateWrite),
     }
+}
+
+/// How much passes the gate.
+fn traffic_words(traffic: &Traffic) -> String {
+    match traffic.calls {
+        0 if !traffic.has_calls => "No calls in the last hour".to_owned(),
+        0 => "No calls in the last minute".to_owned(),
+        1 => "1 call in the last minute".to_owned(),
+        most if traffic.is_more => format!("Over {most} calls in the last minute"),
+        calls => format!("{calls} calls in the last minute"),
+    }
+}
+
+/// What was recorded in each minute of the last hour, as a line in a box of 177 by 22; none for an hour without calls.
+fn spark(traffic: &Traffic) -> String {
+    if !traffic.has_calls {
+        return String::new();
+    }
+    let most = traffic.minutes.iter().copied().max().unwrap_or_default().max(1);
+    let point = |(at, count): (usize, &i64)| format!("{},{}", at * 3, 21 - count * 20 / most);
+    traffic.minutes.iter().enumerate().map(point).collect::<Vec<_>>().join(" ")
 }
 
 /// By whom the gate was closed, and why.
@@ -175,4 +205,31 @@ fn mail_banner(site: &Site) -> Vec<Banner> {
         href: "/ops/outbox".to_owned(),
         verb: "Open the outbox".to_owned(),
     }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gates_card_tells_the_traffic() {
+        let traffic = |calls, minutes: &[i64]| Traffic {
+            calls,
+            is_more: calls == 1_000,
+            has_calls: true,
+            minutes: minutes.to_vec(),
+        };
+        let quiet = Traffic { minutes: vec![0, 3], ..Traffic::default() };
+        assert_eq!(
+            (traffic_words(&quiet).as_str(), spark(&quiet).as_str()),
+            ("No calls in the last hour", "")
+        );
+        let said = |calls| traffic_words(&traffic(calls, &[]));
+        assert_eq!(said(0), "No calls in the last minute");
+        assert_eq!(said(1), "1 call in the last minute");
+        assert_eq!(said(41), "41 calls in the last minute");
+        assert_eq!(said(1_000), "Over 1000 calls in the last minute");
+        assert_eq!(spark(&traffic(4, &[0, 5, 10])), "0,21 3,11 6,1");
+        assert_eq!(spark(&traffic(4, &[0, 0])), "0,21 3,21");
+    }
 }

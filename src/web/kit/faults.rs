@@ -21,7 +21,7 @@ use crate::{
         kit::{
             carried,
             error_pages::{Away, BadAddress, Failed, Forbidden, NotDone, NotFound},
-            page, problem,
+            form, page, problem,
             shell::{Base, Shell},
         },
     },
@@ -328,7 +328,7 @@ fn rendered(fault: &Fault, path: &str, id: Option<RequestId>) -> Response {
             },
         ),
         _ => {
-            let faults = fault.fields().into_iter().map(|(_, message)| message).collect();
+            let faults = fault.fields().iter().map(|(_, message)| form::sentence(message)).collect();
             page::page_with(
                 fault.status(),
                 &NotDone { shell: framed("This was not done"), why: fault.detail(), faults, home },

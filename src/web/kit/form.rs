@@ -117,8 +117,9 @@ pub struct FormFaults(Vec<parts::Fault>);
 
 impl FormFaults {
     /// Faults whose fields are known only where they are found, such as those of a list of rows.
-    pub const fn from_list(faults: Vec<parts::Fault>) -> Self {
-        Self(faults)
+    pub fn from_list(faults: Vec<parts::Fault>) -> Self {
+        let said = |fault: parts::Fault| parts::Fault { message: sentence(&fault.message), ..fault };
+        Self(faults.into_iter().map(said).collect())
     }
 
     /// For the summary above the form.
@@ -140,7 +141,7 @@ impl FormFaults {
     pub(super) fn shown(faults: &Faults, has_control: impl Fn(&Fault) -> bool) -> Self {
         let shown = |fault: &Fault| parts::Fault {
             field: if has_control(fault) { fault.field.to_owned() } else { String::new() },
-            message: fault.message.clone(),
+            message: sentence(&fault.message),
         };
         Self(faults.iter().map(shown).collect())
     }
@@ -150,6 +151,23 @@ impl From<Faults> for FormFaults {
     fn from(faults: Faults) -> Self {
         Self::shown(&faults, |_| true)
     }
+}
+
+/// What is wrong with a field as a sentence for people: the API says it as the end of one, without a capital or a full stop.
+///
+/// A beginning that is typed in small letters, such as `args.` or a scope, keeps them.
+pub(super) fn sentence(message: &str) -> String {
+    let first = message.split(char::is_whitespace).next().unwrap_or_default();
+    let is_word = first.trim_end_matches([',', ';', ':']).chars().all(|c| c.is_alphabetic() || c == '-');
+    let mut letters = message.chars();
+    let mut said = match letters.next() {
+        Some(letter) if is_word => letter.to_uppercase().chain(letters).collect(),
+        _ => message.to_owned(),
+    };
+    if !said.is_empty() && !said.ends_with(['.', '!', '?', '…']) {
+        said.push('.');
+    }
+    said
 }
 
 /// Takes the field faults out of a failure, so that the page can be shown again; passes on everything else.
@@ -164,5 +182,23 @@ pub fn faults_of(error: ActionError) -> Result<FormFaults, PageError> {
             Ok(FormFaults(vec![parts::Fault { field: String::new(), message: message.to_owned() }]))
         }
         other => Err(other.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_said_in_a_sentence() {
+        assert_eq!(sentence("use at least 12 characters; words do"), "Use at least 12 characters; words do.");
+        assert_eq!(sentence("Choose another. It is taken."), "Choose another. It is taken.");
+        assert_eq!(sentence("args.x is no path"), "args.x is no path.");
+        assert_eq!(sentence("* already means everything"), "* already means everything.");
+        assert_eq!(sentence("teams:raed is not a scope"), "teams:raed is not a scope.");
+        assert_eq!(sentence(""), "");
+        let mut faults = Faults::default();
+        faults.add("name", "enter a name");
+        assert_eq!(FormFaults::from(faults).of("name"), "Enter a name.");
     }
 }

@@ -173,6 +173,7 @@ pub fn nothing() -> Response {
 
 /// A page of a list, as the API writes it.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "{T}List")]
 pub struct Listed<T> {
     /// The items.
     pub items: Vec<T>,

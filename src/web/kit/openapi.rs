@@ -268,7 +268,8 @@ pub fn document(operations: &[Operation]) -> Value {
             "title": "Portreeve",
             "version": env!("CARGO_PKG_VERSION"),
             "description": format!(
-                "Everything the console can do. Errors are problem documents with a stable `code`; lists are paged by \
+                "What the console does in an organization. Creating, leaving and deleting one, its first steps, a person's \
+                 own account and the operator's pages stay in the console. Errors are problem documents with a stable `code`; lists are paged by \
                  `limit` and `cursor`.\n\nScopes of a key:\n- {}", scopes.join("\n- ")),
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },

@@ -54,6 +54,7 @@ pub fn shell(base: Base, title: &str) -> Shell {
     if base == Base::Open {
         return shell;
     }
+    shell.find = if base == Base::Organization { "/o/acme/jump" } else { "/me/jump" }.into();
     shell.person =
         Some(PersonCard { name: "Mara Lindqvist".into(), role: "Admin".into(), is_operator: true });
     shell.orgs = vec![org("Acme", "acme", "Admin"), org("Lindqvist Consulting", "lindqvist", "Owner")];
@@ -65,9 +66,9 @@ pub fn shell(base: Base, title: &str) -> Shell {
     };
     if base == Base::Organization {
         shell.org = Some(org("Acme", "acme", "portreeve.acme.example"));
-        shell.find = "/o/acme/jump".into();
         let href = "/o/acme/gate".into();
-        shell.gate = Some(GateCard { is_open: true, note: String::new(), href, can_move: true });
+        let (note, spark) = ("41 calls in the last minute".into(), "0,6 3,10 6,4 177,5".into());
+        shell.gate = Some(GateCard { is_open: true, note, spark, href, can_move: true });
     }
     shell
 }

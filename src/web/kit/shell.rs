@@ -76,6 +76,8 @@ pub struct GateCard {
     pub is_open: bool,
     /// While closed: by whom and why. While open: a word about the traffic, or nothing.
     pub note: String,
+    /// How much was recorded in each minute of the last hour, as the points of a line; empty for nothing to draw.
+    pub spark: String,
     /// Where the gate's page is; empty for people who may not see it.
     pub href: String,
     /// Whether this person may move it.
@@ -246,6 +248,14 @@ impl Shell {
     /// Whether an organization of the switcher is the one that is shown.
     pub fn is_here(&self, other: &OrgCard) -> bool {
         self.org.as_ref().is_some_and(|org| org.slug == other.slug)
+    }
+
+    /// What find-or-jump finds here.
+    pub fn find_hint(&self) -> &'static str {
+        match self.base {
+            Base::Organization => "A page, a person, a team, a key",
+            _ => "A page or an organization",
+        }
     }
 
     /// What the rail is about: the organization, the person's own account, the operator's pages.

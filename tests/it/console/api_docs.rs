@@ -22,6 +22,13 @@ async fn the_reference_shows_every_operation_to_anyone_and_needs_no_script() {
     for part in ["id=\"shape-Team\"", "id=\"shape-NewTeam\"", "1 to 100"] {
         assert!(shapes.body.contains(part), "{part}");
     }
+    for said in [&page.body, &shapes.body] {
+        assert!(
+            !said.contains('`') && !said.contains(".:"),
+            "marks of the document are shown as what they mean"
+        );
+        assert!(said.contains("MemberList") && !said.contains("Listed"), "a list is called by what is in it");
+    }
     assert!(page.headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
     assert!(!page.body.contains("<script>") && !page.body.contains("style="));
 }

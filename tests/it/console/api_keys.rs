@@ -93,7 +93,7 @@ async fn chosen_scopes_and_the_date_are_what_the_key_has() {
     }
     form.set("expires_at", "date");
     let unsaid = ada.post(NEW, &form.pairs()).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(unsaid.says("enter a day such as"));
+    assert!(unsaid.says("Enter a day such as"));
     let mut form = unsaid.forms(NEW).into_iter().find(|form| form.method == "post").unwrap();
     form.set("expires_on", "2026-12-24");
     ada.post(NEW, &form.pairs()).await.expect(StatusCode::OK);

@@ -1,7 +1,14 @@
 //! The gate on its page and around every other.
 
 use http::StatusCode;
-use portreeve::base::permission::Role;
+use portreeve::{
+    base::{
+        permission::Role,
+        trace::{Step, Trace},
+    },
+    domain::audit::{self, CallPart, Decision, Entry, Who},
+};
+use time::Duration;
 
 use crate::kit::app::TestApp;
 
@@ -30,6 +37,38 @@ async fn a_closed_gate_is_seen_by_everybody_at_the_next_request() {
     assert!(page.says("The gate is open. Policies decide again."));
     assert!(!ada.get("/o/acme/teams").await.says("The gate was closed"));
     assert_eq!(app.recorded(&org).await, ["gate.closed", "gate.opened"]);
+}
+
+#[tokio::test]
+async fn the_rail_tells_the_traffic_to_who_may_see_the_gate() {
+    let app = TestApp::start().await;
+    let org = app.org("acme").await;
+    let mut ada = app.member(&org, "Ada Admin", Role::Admin).await.browser;
+    let mut mia = app.member(&org, "Mia Member", Role::Member).await.browser;
+    let quiet = ada.get("/o/acme/teams").await.expect(StatusCode::OK);
+    assert!(
+        quiet.says("No calls in the last hour") && !quiet.body.contains("class=\"spark\""),
+        "{}",
+        quiet.body
+    );
+    let call = |action| {
+        let part = CallPart::new(Trace::passed(Step::Record));
+        Entry::call(action, &Who::system("test"), part)
+    };
+    let calls = vec![
+        call("call.allowed").ended(Decision::Allowed),
+        call("call.answered"),
+        call("call.refused").refused(),
+    ];
+    audit::commit(app.org_tx(org.id).await, app.clock.now(), calls).await.unwrap();
+    let busy = ada.get("/o/acme/teams").await;
+    assert!(busy.says("2 calls in the last minute"), "an answer is no call of its own: {}", busy.body);
+    assert!(busy.body.contains("points=\"0,21 3,21 ") && busy.body.contains(" 177,1\""), "{}", busy.body);
+    assert!(!mia.get("/o/acme/roles").await.says("calls in the last"));
+    app.clock.advance(Duration::minutes(2));
+    assert!(ada.get("/o/acme/teams").await.says("No calls in the last minute"));
+    app.clock.advance(Duration::hours(1));
+    assert!(ada.get("/o/acme/teams").await.says("No calls in the last hour"));
 }
 
 async fn epoch(app: &TestApp, org: &crate::kit::people::PlantedOrg) -> i64 {

@@ -86,8 +86,8 @@ async fn faults_stand_beside_their_fields_and_what_was_typed_stays() {
     ];
     let page = ada.browser.submit(&page, NEW, &fields).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
     assert!(page.body.contains("<title>Error: New grant"));
-    assert!(page.says("nobody here has this name or address"));
-    assert!(page.says("write 10.0.0.0/8 or 10.0.0.1/32") && page.says("choose at least one server"));
+    assert!(page.says("Nobody here has this name or address"));
+    assert!(page.says("write 10.0.0.0/8 or 10.0.0.1/32") && page.says("Choose at least one server"));
     let kept = page.form(NEW);
     assert!(kept.pairs().contains(&("label", "Claude Code")));
     assert!(kept.pairs().contains(&("bindings.cidrs", "10.0.0.1/8")));
@@ -114,7 +114,7 @@ async fn a_team_and_a_service_account_are_named_by_what_the_list_offers() {
     let page = ada.browser.get(NEW).await;
     let both = [("label", "CI"), ("principal", "robot")];
     let page = ada.browser.submit(&page, NEW, &both).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(page.says("a team and a service account have this name"));
+    assert!(page.says("A team and a service account have this name"));
 }
 
 #[tokio::test]

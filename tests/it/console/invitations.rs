@@ -99,12 +99,12 @@ async fn one_bad_address_is_named_and_nobody_is_invited() {
     let emails = "good@example.com\nnot an address";
     let page = invite(&mut ada, &[("emails", emails), ("role", "approver")]).await;
     let page = page.expect(StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(page.says("this is no e-mail address: not an address"));
+    assert!(page.says("This is no e-mail address: not an address"));
     assert!(page.body.contains("good@example.com") && page.body.contains("<title>Error: Invite people"));
     let kept = page.form(INVITE);
     assert!(kept.pairs().contains(&("role", "approver")));
     let page = invite(&mut ada, &[("emails", " \n"), ("role", "member")]).await;
-    assert!(page.expect(StatusCode::UNPROCESSABLE_ENTITY).says("enter at least one e-mail address"));
+    assert!(page.expect(StatusCode::UNPROCESSABLE_ENTITY).says("Enter at least one e-mail address"));
     assert!(app.recorded(&org).await.is_empty());
 }
 
@@ -191,7 +191,7 @@ async fn an_invitation_may_lead_into_a_team() {
     let gone =
         [("csrf", csrf.as_str()), ("emails", "b@example.com"), ("role", "member"), ("team", "nowhere")];
     let page = ada.post(INVITE, &gone).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(page.says("choose one of the teams"));
+    assert!(page.says("Choose one of the teams"));
 }
 
 #[tokio::test]

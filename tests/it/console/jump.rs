@@ -68,6 +68,26 @@ async fn what_a_person_may_not_open_is_not_found() {
 }
 
 #[tokio::test]
+async fn a_persons_own_pages_find_their_places_and_organizations_and_an_operators_find_those_too() {
+    let app = TestApp::start().await;
+    let (org, other) = (app.org("acme").await, app.org("other").await);
+    let mut mia = app.member(&org, "Mia Member", Role::Member).await.browser;
+    app.member(&other, "Tess Elsewhere", Role::Owner).await;
+    let page = mia.get("/me/profile").await.expect(StatusCode::OK);
+    assert!(page.body.contains("class=\"find\" href=\"/me/jump\""), "{}", page.body);
+    let page = mia.get("/me/jump?q=s").await.expect(StatusCode::OK);
+    assert!(page.body.contains("href=\"/me/sessions\"") && !page.body.contains("href=\"/ops"));
+    let page = mia.get("/me/jump?q=ACM").await.expect(StatusCode::OK);
+    assert!(page.body.contains("href=\"/o/acme\"") && page.says("1 found"), "{}", page.body);
+    assert!(mia.get("/me/jump?q=other").await.says("Nothing here is called"));
+
+    let mut olga = app.operator("Olga Operator").await.browser;
+    assert!(olga.get("/ops").await.body.contains("class=\"find\" href=\"/me/jump\""));
+    let page = olga.get("/me/jump?q=outbox").await.expect(StatusCode::OK);
+    assert!(page.body.contains("href=\"/ops/outbox\""), "{}", page.body);
+}
+
+#[tokio::test]
 async fn the_palette_gets_the_list_alone() {
     let app = TestApp::start().await;
     let org = app.org("acme").await;

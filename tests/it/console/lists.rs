@@ -34,15 +34,15 @@ async fn what_a_list_cannot_use_is_named_on_the_list_itself() {
     for ((path, filter), is_ops) in lists {
         let browser = if is_ops { &mut olga } else { &mut ada };
         for (query, words) in [
-            ("limit=x", "limit is a number from 1 to 200; 50 rows are shown."),
-            ("limit=0", "limit is a number from 1 to 200; 50 rows are shown."),
+            ("limit=x", "Limit is a number from 1 to 200; 50 rows are shown."),
+            ("limit=0", "Limit is a number from 1 to 200; 50 rows are shown."),
             (
                 "cursor=nonsense",
-                "cursor is not one that this list gave; start again without it. This is its start.",
+                "Cursor is not one that this list gave; start again without it. This is its start.",
             ),
             (
                 "cursor=a&cursor=b",
-                "cursor stands in the address more than once; leave one of them; the first counts.",
+                "Cursor stands in the address more than once; leave one of them; the first counts.",
             ),
         ] {
             let page = browser.get(&format!("{path}?{query}")).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
@@ -76,7 +76,7 @@ async fn what_was_typed_stays_and_what_can_be_used_is() {
     let page = ada.get(&format!("/o/acme/members?q={long}")).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
     assert!(page.says("Search for 100 characters at the most.") && page.says(&long));
     let page = ada.get("/o/acme/api-keys?owner=ghost").await.expect(StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(page.says("name a member's id or a service account"));
+    assert!(page.says("Name a member's id or a service account"));
     assert_eq!(page.form("").pairs(), [("state", ""), ("owner", "ghost")]);
     let page = ada.get("/me/activity?cursor=nonsense").await.expect(StatusCode::UNPROCESSABLE_ENTITY);
     assert!(page.says("This is its start."));

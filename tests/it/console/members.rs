@@ -1,7 +1,10 @@
 //! Members on their pages.
 
 use http::StatusCode;
-use portreeve::{base::permission::Role, domain::audit};
+use portreeve::{
+    base::{actor::Principal, permission::Role, risk::Class},
+    domain::audit,
+};
 use serde_json::{Value, json};
 use time::Duration;
 
@@ -35,9 +38,12 @@ async fn an_admin_sees_who_is_here_and_filters() {
     let app = TestApp::start().await;
     let org = app.org("acme").await;
     app.member(&org, "Olga Owner", Role::Owner).await;
-    app.member(&org, "Mia Member", Role::Member).await;
+    let mia = app.member(&org, "Mia Member", Role::Member).await;
+    app.grant(&org, Principal::User(mia.id), Class::Read).await;
     let mut ada = app.member(&org, "Ada Admin", Role::Admin).await.browser;
     let page = ada.get("/o/acme/members").await.expect(StatusCode::OK);
+    assert_eq!(page.body.matches("data-label=\"Agents\">1<").count(), 1, "{}", page.body);
+    assert_eq!(page.body.matches("data-label=\"Accounts\">0<").count(), 3, "{}", page.body);
     for words in ["Olga Owner", "mia.member@example.com", "None", "never"] {
         assert!(page.says(words), "{words}");
     }
@@ -158,7 +164,7 @@ async fn ownership_passes_on_with_a_typed_name_and_a_proof() {
     let page = olga.get(&action).await.expect(StatusCode::OK);
     let refused = olga.submit(&page, &action, &[("confirm", "mia")]).await;
     let refused = refused.expect(StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(refused.says("type mia.member@example.com exactly"));
+    assert!(refused.says("Type mia.member@example.com exactly"));
     let page = olga.submit(&refused, &action, &[("confirm", "mia.member@example.com")]).await;
     let page = olga.follow(page).await.expect(StatusCode::OK);
     assert!(page.says("Mia Member is now an owner of acme. You are an admin."));

@@ -61,7 +61,7 @@ async fn off_boarding_ends_everything_at_once_and_says_so() {
     }
     let refused =
         ada.submit(&page, &action, &[("confirm", "bob")]).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(refused.says("type bob.leaver@example.com exactly"));
+    assert!(refused.says("Type bob.leaver@example.com exactly"));
     key.get(KEYED).await.expect(StatusCode::OK);
 
     let page = ada.submit(&refused, &action, &[("confirm", "bob.leaver@example.com")]).await;

@@ -10,6 +10,7 @@ use portreeve::{
     },
     io::db::{SystemTx, Tx},
 };
+use serde_json::json;
 use time::Duration;
 
 use crate::kit::{
@@ -113,7 +114,7 @@ async fn an_organization_is_suspended_with_a_reason_and_resumed_and_both_records
 
     let page = olga.get(&href).await.expect(StatusCode::OK);
     let refused = olga.submit(&page, &suspend, &[("reason", " ")]).await;
-    assert!(refused.expect(StatusCode::UNPROCESSABLE_ENTITY).says("give a reason in 1 to 500"));
+    assert!(refused.expect(StatusCode::UNPROCESSABLE_ENTITY).says("Give a reason in 1 to 500"));
     let done = olga.submit(&page, &suspend, &[("reason", "The bill is open")]).await;
     let done = olga.follow(done).await.expect(StatusCode::OK);
     assert!(done.says("acme is suspended."));
@@ -188,6 +189,7 @@ async fn a_held_letter_is_opened_under_record_and_sent_again() {
 
     let list = olga.get("/ops/outbox?state=held").await.expect(StatusCode::OK);
     assert!(list.says("olga.operator@example.com") && !list.says("Mail from Portreeve arrives"));
+    assert!(list.says(">Test letter<") && !list.says("test_letter"), "{}", list.body);
     let at = list.body.find("/ops/outbox/ltr_").expect("a link to the letter");
     let href: String = list.body[at..].chars().take_while(|c| *c != '"').collect();
     let letter = olga.get(&href).await.expect(StatusCode::OK);
@@ -245,7 +247,7 @@ async fn sign_up_is_changed_and_the_second_of_two_operators_is_told() {
     let page = olga.get("/ops/settings").await;
     let csrf = csrf(&page, action);
     let wrong = olga.post(action, &[("csrf", &csrf), ("sign_up", "sometimes")]).await;
-    assert!(wrong.expect(StatusCode::UNPROCESSABLE_ENTITY).says("choose closed, invitation or open"));
+    assert!(wrong.expect(StatusCode::UNPROCESSABLE_ENTITY).says("Choose closed, invitation or open"));
     assert_eq!(recorded(&app).await, ["instance.sign_up_changed"]);
 }
 
@@ -258,7 +260,7 @@ async fn operators_are_named_and_removed_but_never_the_last() {
     let page = olga.browser.get("/ops/settings").await.expect(StatusCode::OK);
     assert!(page.says("The last operator stays"));
     let unknown = olga.browser.submit(&page, action, &[("email", "nobody@example.com")]).await;
-    assert!(unknown.expect(StatusCode::UNPROCESSABLE_ENTITY).says("nobody here has confirmed this address"));
+    assert!(unknown.expect(StatusCode::UNPROCESSABLE_ENTITY).says("Nobody here has confirmed this address"));
     let remove_self = format!("{action}/{}/remove", olga.id);
     let csrf = csrf(&page, action);
     let last = olga.browser.post(&remove_self, &[("csrf", &csrf)]).await;
@@ -312,4 +314,39 @@ async fn nothing_to_rotate_is_said_and_the_audit_pages_show_the_events() {
     let event = olga.get(&href).await.expect(StatusCode::OK);
     assert!(event.says("The record is as it was written") && event.says("\"sign_up\": \"open\""));
     assert!(olga.get("/ops/audit?q=nobody.at_all").await.says("No event matches"));
+}
+
+#[tokio::test]
+async fn a_refused_sign_in_names_the_account_on_the_record() {
+    let app = TestApp::start().await;
+    let ada = app.person("Ada Admin").await;
+    let mut browser = app.visitor();
+    let page = browser.get("/login").await.expect(StatusCode::OK);
+    let page = browser.submit(&page, "/login", &[("email", ada.email.as_str())]).await;
+    let refused = browser.submit(&page, "/login/password", &[("password", "not her password")]).await;
+    refused.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    let mut olga = olga(&app).await.browser;
+    let list = olga.get("/ops/audit?kind=auth").await.expect(StatusCode::OK);
+    assert!(list.says("Somebody not signed in") && list.says(">Ada Admin<"), "{}", list.body);
+    assert!(!list.says(">nobody<") && !list.body.contains("st-allow"), "{}", list.body);
+}
+
+#[tokio::test]
+async fn master_keys_tell_the_organizations_they_serve_and_since_when() {
+    let app = TestApp::start().await;
+    let org = app.org("acme").await;
+    app.org("without-secrets").await;
+    let ada = app.member(&org, "Ada Admin", Role::Admin).await;
+    let key = app.key_of(&org, ada.id, Role::Admin, &["*"]).await;
+    let secret = json!({ "name": "weather-key", "scope": "org", "value": "s3cret" });
+    key.post("/api/v1/orgs/acme/secrets", secret).await.expect(StatusCode::CREATED);
+    let mut olga = olga(&app).await.browser;
+    let page = olga.get("/ops/outbox").await;
+    press(&mut olga, &page, "/ops/outbox/test").await.expect(StatusCode::SEE_OTHER);
+    let page = olga.get("/ops/keys").await.expect(StatusCode::OK);
+    assert!(page.says("data-label=\"Data keys\">2<"), "one of acme, one of the installation: {}", page.body);
+    assert!(page.says("data-label=\"Organizations\">1<") && !page.says("not yet"), "{}", page.body);
+    app.clock.advance(Duration::minutes(5));
+    let page = olga.get("/ops").await.expect(StatusCode::OK);
+    assert!(page.says("5 min in use; wraps 2 of 2 data keys"), "{}", page.body);
 }

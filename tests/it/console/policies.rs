@@ -238,7 +238,7 @@ async fn a_new_policy_says_what_is_missing_and_keeps_what_was_typed() {
     begin(&mut ada, "locked").await;
     let again = ada.get(NEW).await;
     let again = ada.submit(&again, NEW, &[("name", "Crew")]).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(again.says("another policy has this short name"));
+    assert!(again.says("Another policy has this short name"));
 }
 
 #[tokio::test]

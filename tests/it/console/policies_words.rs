@@ -110,7 +110,7 @@ async fn decisions_are_made_per_tool_class_and_name_and_taken_back() {
     let twice = ada.post(EDIT, &[("csrf", &csrf), ("key", "list_*"), ("decision", "deny")]).await;
     assert!(ada.follow(twice).await.says("It was not replaced"));
     let bad = ada.post(EDIT, &[("csrf", &csrf), ("key", "class:reed"), ("decision", "deny")]).await;
-    assert!(bad.expect(StatusCode::UNPROCESSABLE_ENTITY).says("there is no class reed"));
+    assert!(bad.expect(StatusCode::UNPROCESSABLE_ENTITY).says("There is no class reed"));
     let page = ada.get(&format!("{ONE}?q=list_")).await;
     let forget = page
         .body

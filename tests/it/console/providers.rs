@@ -83,8 +83,8 @@ async fn what_cannot_be_accepted_is_said_beside_the_field_and_kept_but_for_the_s
         ("slug", "Not a slug!"),
     ];
     let page = ada.submit(&page, NEW, &fields).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(page.says("this is not a value for account that the provider uses"));
-    assert!(page.says("use only a to z, 0 to 9 and hyphens"));
+    assert!(page.says("This is not a value for account that the provider uses"));
+    assert!(page.says("Use only a to z, 0 to 9 and hyphens"));
     assert!(page.body.contains("kept-id") && page.body.contains("evil.example/x"));
     assert!(!page.body.contains("s3cret"));
     assert!(app.recorded(&org).await.is_empty());
@@ -92,7 +92,7 @@ async fn what_cannot_be_accepted_is_said_beside_the_field_and_kept_but_for_the_s
     let page = ada.get(&format!("{NEW}?of=custom")).await.expect(StatusCode::OK);
     let fields = [("authorize_url", "ftp://x"), ("token_url", "https://10.1.2.3/token"), ("client_id", "c")];
     let page = ada.submit(&page, NEW, &fields).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(page.says("write a full address such as"));
+    assert!(page.says("Write a full address such as"));
     // What could never be called, and what would stand in an address twice.
     let typed = |authorize: &'static str, token: &'static str| {
         [
@@ -104,8 +104,8 @@ async fn what_cannot_be_accepted_is_said_beside_the_field_and_kept_but_for_the_s
         ]
     };
     for (authorize, token, words) in [
-        ("https://a.example/authorize", "http://192.0.2.7/token", "the address may not be called"),
-        ("https://a.example/authorize?scope=all", "https://a.example/token", "leave scope out of its query"),
+        ("https://a.example/authorize", "http://192.0.2.7/token", "The address may not be called"),
+        ("https://a.example/authorize?scope=all", "https://a.example/token", "Leave scope out of its query"),
     ] {
         let refused = ada.submit(&page, NEW, &typed(authorize, token)).await;
         let refused = refused.expect(StatusCode::UNPROCESSABLE_ENTITY);

@@ -43,8 +43,8 @@ async fn an_admin_adds_rotates_changes_and_destroys_one_and_never_sees_the_value
     let typed = [("name", "Bad Name"), ("scope", "org"), ("value", VALUE), ("rotate_after_days", "soon")];
     let page = ada.submit(&page, &new, &typed).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
     assert!(
-        page.says("use only a to z")
-            && page.says("choose 1 to 3650 days")
+        page.says("Use only a to z")
+            && page.says("Choose 1 to 3650 days")
             && page.says("2 things need a change")
     );
     assert!(page.body.contains("Bad Name") && !page.body.contains(VALUE), "the value is not sent back");
@@ -58,7 +58,7 @@ async fn an_admin_adds_rotates_changes_and_destroys_one_and_never_sees_the_value
     let rotate = format!("{one}/rotate");
     let refused =
         ada.submit(&page, &rotate, &[("value", "a b ")]).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(refused.says("leave out the spaces"));
+    assert!(refused.says("Leave out the spaces"));
     let page = ada.submit(&refused, &rotate, &[("value", VALUE)]).await;
     let page = ada.follow(page).await.expect(StatusCode::OK);
     assert!(page.says("github_token has a new value."));
@@ -177,7 +177,7 @@ async fn the_credentials_of_a_server_name_secrets_and_say_whom_they_would_lack()
     let typed = [("source", "org_secret"), ("which", "shared"), ("name", "X-Shared"), ("template", "")];
     let refused = ada.browser.submit(&shown, page, &typed).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
     assert!(
-        refused.says("the organization keeps no secret shared") && refused.body.contains("href=\"#f-which\"")
+        refused.says("The organization keeps no secret shared") && refused.body.contains("href=\"#f-which\"")
     );
     app.secret(&org, SecretOwner::Org, "shared", VALUE).await;
     let saved = ada.browser.submit(&refused, page, &[]).await;

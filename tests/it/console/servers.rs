@@ -129,7 +129,7 @@ async fn a_value_is_typed_once_tried_kept_sealed_and_never_shown() {
     stolen.set("url", &upstream.url());
     stolen.set("draft", &draft);
     let refused = bob.post(NEW, &stolen.pairs()).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(refused.says("enter the value once more"));
+    assert!(refused.says("Enter the value once more"));
 
     let page = ada.submit(&page, NEW, &[("name", "Fake")]).await.expect(StatusCode::SEE_OTHER);
     let page = ada.follow(page).await.expect(StatusCode::OK);
@@ -268,7 +268,7 @@ async fn a_well_known_server_fills_the_form_and_faults_stand_beside_their_fields
     assert!(page.says("belongs to the exchange itself"));
     let page = ada.submit(&page, NEW, &[("credential_name", "X-Key"), ("credential_value", "")]).await;
     let page = page.expect(StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(page.says("an address begins with https://") && page.says("use only a to z, 0 to 9 and hyphens"));
+    assert!(page.says("An address begins with https://") && page.says("Use only a to z, 0 to 9 and hyphens"));
     assert!(page.body.contains("<title>Error:"));
     assert!(app.recorded(&org).await.is_empty());
 }
@@ -382,7 +382,7 @@ async fn steps_appear_one_after_the_other_in_a_browser() {
     browser.goto(&format!("{}{NEW}", app.origin())).await;
     browser.fill("[name=url]", "ftp://example.com/").await;
     browser.click("#check-it").await;
-    browser.see(".summary", "an address begins with https://").await;
+    browser.see(".summary", "An address begins with https://").await;
     browser.fill("[name=url]", &upstream.url("/mcp")).await;
     browser.click("#check-it").await;
     browser.see("#run .now", "Catalogue").await;

@@ -70,7 +70,7 @@ async fn what_cannot_be_accepted_is_said_beside_the_field_and_kept() {
     let page = ada.get(&new).await;
     let fields = [("name", "Robot"), ("slug", "Not a slug!"), ("role", "approver")];
     let page = ada.submit(&page, &new, &fields).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(page.says("use only a to z, 0 to 9 and hyphens") && page.body.contains("Not a slug!"));
+    assert!(page.says("Use only a to z, 0 to 9 and hyphens") && page.body.contains("Not a slug!"));
     assert!(page.body.contains("value=\"approver\" checked"));
     assert!(app.recorded(&org).await.is_empty());
 }

@@ -69,7 +69,7 @@ async fn a_short_name_that_is_taken_or_malformed_is_refused_beside_its_field() {
     let org = app.org("acme").await;
     app.org("taken").await;
     let mut ada = app.member(&org, "Ada Admin", Role::Admin).await.browser;
-    for (slug, says) in [("taken", "another organization has this short name"), ("A b", "use only a to z")] {
+    for (slug, says) in [("taken", "Another organization has this short name"), ("A b", "Use only a to z")] {
         let page = ada.get(SETTINGS).await;
         let page = ada.submit(&page, GENERAL, &[("name", "Kept words"), ("slug", slug)]).await;
         let page = page.expect(StatusCode::UNPROCESSABLE_ENTITY);
@@ -111,7 +111,7 @@ async fn nobody_can_require_of_all_what_they_have_not_shown_themselves() {
     assert!(page.says("Ada Admin, Mia Member"));
     let page = browser.submit(&page, SIGN_IN, &[("require_second_factor", "on")]).await;
     let page = page.expect(StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(page.says("set up a second factor of your own first"));
+    assert!(page.says("Set up a second factor of your own first"));
 
     let mut secured = with_second_factor(&app, ada.id).await;
     let page = browser.submit(&page, SIGN_IN, &[("require_second_factor", "on")]).await;

@@ -121,5 +121,5 @@ async fn who_is_no_member_of_the_organization_is_not_added() {
     let page = ada.get(&new).await;
     let page = ada.submit(&page, &new, &[("person", "eve@example.com")]).await;
     let page = page.expect(StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(page.says("nobody in acme has this address") && page.body.contains("eve@example.com"));
+    assert!(page.says("Nobody in acme has this address") && page.body.contains("eve@example.com"));
 }

@@ -44,7 +44,7 @@ async fn what_cannot_be_accepted_is_said_beside_the_field_and_kept() {
     let page = ada.get("/o/acme/teams/new").await;
     let fields = [("name", "Crew"), ("slug", "Not a slug!"), ("description", "kept words")];
     let page = ada.submit(&page, "/o/acme/teams/new", &fields).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(page.says("use only a to z, 0 to 9 and hyphens"));
+    assert!(page.says("Use only a to z, 0 to 9 and hyphens"));
     assert!(page.body.contains("<title>Error: New team"));
     assert!(page.body.contains("kept words") && page.body.contains("Not a slug!"));
     assert!(app.recorded(&org).await.is_empty());

@@ -338,7 +338,7 @@ async fn an_approver_edits_the_arguments_on_the_page_without_script() {
     let edited = "{\r\n  \"title\": \"less\"\r\n}";
     let missed = [("decision", "approve_once"), ("arguments", edited)];
     let missed = ann.browser.submit(&page, &decide, &missed).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(missed.says("you changed these") && missed.says("less"), "{}", missed.body);
+    assert!(missed.says("You changed these") && missed.says("less"), "{}", missed.body);
     let bad = [("decision", "narrow_once"), ("arguments", "{\"title\": \"bad\"}")];
     let bad = ann.browser.submit(&missed, &decide, &bad).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
     assert!(bad.says("/tools/create_issue/deny_if/0"), "{}", bad.body);

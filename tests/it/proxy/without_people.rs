@@ -194,7 +194,7 @@ async fn a_key_is_entered_by_each_person_carried_as_it_is_and_shown_to_nobody() 
     assert!(page.body.contains("https://hub.example/settings/keys"), "{}", page.body);
     let connect = format!("{CONNECT}/key");
     let empty = at.person.browser.submit(&page, &connect, &[("key", " ")]).await;
-    assert!(empty.expect(StatusCode::UNPROCESSABLE_ENTITY).says("enter the key"));
+    assert!(empty.expect(StatusCode::UNPROCESSABLE_ENTITY).says("Enter the key"));
     let typed = [("key", "hub_live_0123456789"), ("name", "Mine")];
     let done = at.person.browser.submit(&page, &connect, &typed).await.expect(StatusCode::SEE_OTHER);
     let id = id_of(&done);

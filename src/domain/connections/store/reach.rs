@@ -40,6 +40,23 @@ pub async fn count_of(tx: &mut OrgTx, user: UserId) -> DbResult<i64> {
     Ok(count)
 }
 
+/// How many connections each of these people has; those without any are left out.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn count_of_users(tx: &mut OrgTx, users: &[UserId]) -> DbResult<Vec<(UserId, i64)>> {
+    let users: Vec<_> = users.iter().map(|user| user.uuid()).collect();
+    let counts = sqlx::query!(
+        r#"select user_id as "user!: UserId", count(*) as "count!" from connections
+        where org_id = $1 and user_id = any($2) and state <> 'revoked' group by user_id"#,
+        tx.org().uuid(),
+        &users
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(counts.into_iter().map(|row| (row.user, row.count)).collect())
+}
+
 /// How many accounts are connected at a provider.
 ///
 /// # Errors

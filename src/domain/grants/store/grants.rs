@@ -284,6 +284,30 @@ pub async fn count_of(tx: &mut OrgTx, principal: Principal, now: OffsetDateTime)
     Ok(count)
 }
 
+/// How many grants in the name of each of these people are neither revoked nor expired; those without any are left out.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn count_of_users(
+    tx: &mut OrgTx,
+    users: &[UserId],
+    now: OffsetDateTime,
+) -> DbResult<Vec<(UserId, i64)>> {
+    let users: Vec<_> = users.iter().map(|user| user.uuid()).collect();
+    let counts = sqlx::query!(
+        r#"select user_id as "user!: UserId", count(*) as "count!" from grants
+        where org_id = $1 and user_id = any($2) and revoked_at is null
+            and (expires_at is null or expires_at > $3)
+        group by user_id"#,
+        tx.org().uuid(),
+        &users,
+        now
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(counts.into_iter().map(|row| (row.user, row.count)).collect())
+}
+
 /// A grant that waits to be changed, or why it cannot be.
 pub(super) type Locked = Result<Box<Grant>, Box<Update<Change<Grant>>>>;
 

@@ -39,14 +39,14 @@ pub(super) struct Call {
 /// One answer of an operation.
 pub(super) struct Answer {
     pub(super) status: String,
-    pub(super) about: String,
+    pub(super) about: Prose,
     pub(super) kind: Option<Kind>,
 }
 
 /// A shape of a body or an answer.
 pub(super) struct Shape {
     pub(super) name: String,
-    pub(super) about: String,
+    pub(super) about: Prose,
     pub(super) fields: Vec<Field>,
 }
 
@@ -57,7 +57,37 @@ pub(super) struct Field {
     pub(super) place: String,
     pub(super) kind: Kind,
     pub(super) is_required: bool,
-    pub(super) about: String,
+    pub(super) about: Prose,
+}
+
+/// A sentence in which backticks set off what is typed, as in the document.
+pub(super) struct Prose(pub(super) Vec<Piece>);
+
+/// A stretch of a sentence.
+pub(super) struct Piece {
+    pub(super) text: String,
+    pub(super) is_code: bool,
+}
+
+impl Prose {
+    fn of(value: &Value) -> Self {
+        let pieces = value.as_str().unwrap_or_default().split('`').enumerate();
+        let piece = |(at, text): (usize, &str)| Piece { text: text.to_owned(), is_code: at % 2 == 1 };
+        Self(pieces.map(piece).filter(|piece| !piece.text.is_empty()).collect())
+    }
+
+    /// The same as the beginning of something longer: without its full stop.
+    fn open(mut self) -> Self {
+        if let Some(last) = self.0.last_mut() {
+            last.text.truncate(last.text.trim_end_matches('.').len());
+        }
+        self
+    }
+
+    /// Whether nothing is said.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 /// A type in words, with the shape it names, if any.
@@ -102,12 +132,12 @@ impl Call {
             place: text(&parameter["in"]),
             kind: Kind::of(&parameter["schema"]),
             is_required: parameter["required"] == true,
-            about: text(&parameter["description"]),
+            about: Prose::of(&parameter["description"]),
         });
         let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
         let answers = object(&operation["responses"]).map(|(status, answer)| Answer {
             status: status.clone(),
-            about: text(&answer["description"]),
+            about: Prose::of(&answer["description"]).open(),
             kind: object(&answer["content"]).next().map(|(_, content)| Kind::of(&content["schema"])),
         });
         Self {
@@ -139,9 +169,9 @@ impl Shape {
             place: String::new(),
             kind: Kind::of(property),
             is_required: required.contains(&name.as_str()),
-            about: text(&property["description"]),
+            about: Prose::of(&property["description"]),
         });
-        Self { name: name.to_owned(), about: text(&schema["description"]), fields: fields.collect() }
+        Self { name: name.to_owned(), about: Prose::of(&schema["description"]), fields: fields.collect() }
     }
 }
 
@@ -289,6 +319,15 @@ mod tests {
         let maybe =
             Kind::of(&json!({ "anyOf": [{ "$ref": "#/components/schemas/Team" }, { "type": "null" }] }));
         assert_eq!((maybe.words.as_str(), maybe.shape.as_str()), ("Team or null", "Team"));
+    }
+
+    #[test]
+    fn backticks_set_off_what_is_typed() {
+        let prose = Prose::of(&json!("What to send as `cursor` for the next page."));
+        let read: Vec<_> = prose.0.iter().map(|piece| (piece.text.as_str(), piece.is_code)).collect();
+        assert_eq!(read, [("What to send as ", false), ("cursor", true), (" for the next page.", false)]);
+        assert_eq!(Prose::of(&json!("A problem document.")).open().0[0].text, "A problem document");
+        assert!(Prose::of(&Value::Null).is_empty());
     }
 
     #[test]

@@ -69,22 +69,24 @@ pub(in crate::web::console) fn actor(row: &EventRow) -> String {
     match row.actor_kind.as_str() {
         "api_key" => format!("The API key {}", row.actor_name),
         "system" => "Portreeve".to_owned(),
-        "nobody" if row.actor_name == "nobody" || row.actor_name.is_empty() => {
-            "Somebody not signed in".to_owned()
-        }
+        "nobody" if is_nameless(row) => "Somebody not signed in".to_owned(),
         _ => row.actor_name.clone(),
     }
 }
 
-/// What stands beside the name of who did it, where that is no person.
+/// What stands beside the name of who did it, where that is no person and [`actor`] does not say so already.
 pub(in crate::web::console) fn actor_note(row: &EventRow) -> &'static str {
     match row.actor_kind.as_str() {
-        "api_key" => "API key",
         "grant" => "agent",
         "system" => "by itself",
-        "nobody" => "not signed in",
+        "nobody" if !is_nameless(row) => "not signed in",
         _ => "",
     }
+}
+
+/// Whether nobody knows the name of who did it.
+fn is_nameless(row: &EventRow) -> bool {
+    row.actor_kind == "nobody" && matches!(row.actor_name.as_str(), "" | "nobody")
 }
 
 /// The name of a field, as people write it.
@@ -229,6 +231,43 @@ mod tests {
             "Mara Lindqvist tried to make Tomás Ferreira an operator of this installation; this was refused."
         );
         assert_eq!(say("never.heard_of", Decision::Done), "Mara Lindqvist: never heard of: Tomás Ferreira.");
+    }
+
+    #[test]
+    fn every_phrase_reads_well_in_a_list_where_before_and_after_are_not_known() {
+        for phrase in PHRASES {
+            let text = deed(&row(phrase.action, Decision::Done), None);
+            assert!(!text.contains("something"), "put what may be missing in brackets: {text}");
+            assert!(!text.contains("  ") && !text.contains(" ,") && !text.ends_with(' '), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn who_did_it_is_said_once() {
+        let by = |kind: &str, name: &str| {
+            let row = EventRow {
+                actor_kind: kind.to_owned(),
+                actor_name: name.to_owned(),
+                ..row("session.refused", Decision::Refused)
+            };
+            (actor(&row), actor_note(&row))
+        };
+        assert_eq!(by("nobody", "nobody"), ("Somebody not signed in".to_owned(), ""));
+        assert_eq!(by("nobody", "Ada"), ("Ada".to_owned(), "not signed in"));
+        assert_eq!(by("api_key", "nightly export"), ("The API key nightly export".to_owned(), ""));
+        assert_eq!(by("grant", "Claude Code"), ("Claude Code".to_owned(), "agent"));
+        assert_eq!(by("user", "Ada"), ("Ada".to_owned(), ""));
+    }
+
+    #[test]
+    fn a_refused_sign_in_names_the_account() {
+        let mut refused = row("session.refused", Decision::Refused);
+        assert_eq!(
+            deed(&refused, None),
+            "tried to sign in to the account of Tomás Ferreira; this was refused"
+        );
+        refused.target_name = None;
+        assert_eq!(deed(&refused, None), "tried to sign in; this was refused");
     }
 
     #[test]

@@ -7,7 +7,10 @@ use crate::{
     domain::audit::{Decision, EventRow},
     flow::actions::me::activity,
     web::{
-        console::{audit::words, shell_of},
+        console::{
+            audit::{outcome, words},
+            shell_of,
+        },
         kit::{
             ask::PersonPage,
             listing::{Asked, Listing},
@@ -35,7 +38,8 @@ struct EventLine {
     title: String,
     by: String,
     place: String,
-    is_done: bool,
+    /// Tone and word, where it did not end well.
+    ended: Option<(&'static str, &'static str)>,
 }
 
 async fn list(ask: PersonPage, mut asked: Asked) -> PageResult {
@@ -48,13 +52,14 @@ async fn list(ask: PersonPage, mut asked: Asked) -> PageResult {
 }
 
 fn line(event: EventRow, me: &str) -> EventLine {
+    let (tone, _, word) = outcome(event.decision);
     let is_mine = event.actor_id.as_deref() == Some(me);
     EventLine {
         at: event.at,
         title: words::title(&event.action).into_owned(),
-        by: if is_mine { "You".to_owned() } else { event.actor_name },
+        by: if is_mine { "You".to_owned() } else { words::actor(&event) },
         place: event.ip.map_or_else(String::new, |ip| ip.to_string()),
-        is_done: event.decision == Decision::Done,
+        ended: (event.decision != Decision::Done).then_some((tone, word)),
     }
 }
 
@@ -70,7 +75,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         title: "Password changed".into(),
         by: if n == 0 { "You".into() } else { LONG.into() },
         place: "203.0.113.7".into(),
-        is_done: n != 2,
+        ended: (n == 2).then_some(("deny", "Denied")),
     };
     let page = |count: usize, list| ActivityPage {
         shell: shell(Base::Account, "Activity"),

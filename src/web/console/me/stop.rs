@@ -10,7 +10,7 @@ use crate::{
         leaver::Ending,
     },
     web::{
-        console::shell_of,
+        console::{audit::words, shell_of},
         kit::{
             ask::PersonPage,
             cookies::{self, CookieName},
@@ -35,11 +35,16 @@ pub(super) fn routes() -> Routes {
 #[template(path = "console/me/stop.html")]
 struct StopPage {
     shell: Shell,
-    other_sessions: u64,
-    /// What else, in words with its count.
-    lines: Vec<(String, i64)>,
+    lines: Vec<Line>,
     /// Whether it has been done, and this is what ended.
     is_done: bool,
+}
+
+/// One kind of thing that ends.
+struct Line {
+    icon: &'static str,
+    words: String,
+    count: i64,
 }
 
 #[derive(Deserialize)]
@@ -68,25 +73,25 @@ async fn carry_out(ask: PersonPage, Form(form): Form<StopForm>) -> PageResult {
 }
 
 async fn stop_page(ask: &PersonPage, title: &str, stopping: &Stopping, is_done: bool) -> PageResult {
-    let of_org = |found: &OrgEndings| {
-        let org = found.org.clone();
-        found.endings.iter().map(move |ending| (words(ending, &org), ending.count)).collect::<Vec<_>>()
-    };
-    page(&StopPage {
-        shell: shell_of::person(ask, title).await?,
-        other_sessions: stopping.other_sessions,
-        lines: stopping.orgs.iter().flat_map(of_org).collect(),
-        is_done,
-    })
+    let sessions = i64::try_from(stopping.other_sessions).unwrap_or(i64::MAX);
+    let mut lines =
+        vec![Line { icon: "laptop", words: "Other sessions of yours".to_owned(), count: sessions }];
+    for OrgEndings { org, endings } in &stopping.orgs {
+        lines.extend(endings.iter().map(|ending| line(ending, org)));
+    }
+    page(&StopPage { shell: shell_of::person(ask, title).await?, lines, is_done })
 }
 
-/// What ends in an organization, said to the person whose it is.
-fn words(ending: &Ending, org: &str) -> String {
-    match ending.key {
-        "api_keys" => format!("Your API keys in {org}"),
-        "grants" => format!("Your agents in {org}"),
-        _ => format!("{} in {org}", ending.noun),
-    }
+/// What ends in an organization.
+fn line(ending: &Ending, org: &str) -> Line {
+    let icon = match ending.key {
+        "api_keys" => "key",
+        "grants" => "bot",
+        "connections" => "plug",
+        "approvals" => "inbox",
+        _ => "log",
+    };
+    Line { icon, words: format!("{} in {org}", words::label(ending.noun)), count: ending.count }
 }
 
 #[cfg(test)]
@@ -96,15 +101,15 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         shell::Base,
     };
 
-    let page = |other_sessions, lines: usize, is_done| StopPage {
+    let line = |n: usize| Line { icon: "key", words: LONG.to_owned(), count: n as i64 };
+    let page = |lines: usize, is_done| StopPage {
         shell: shell(Base::Account, "Stop everything"),
-        other_sessions,
-        lines: (0..lines).map(|n| (LONG.to_owned(), n as i64)).collect(),
+        lines: (0..lines).map(line).collect(),
         is_done,
     };
     vec![
-        sample("stop: nothing", &page(0, 0, false)),
-        sample("stop: much", &page(120, 20, false)),
-        sample("stop: done", &page(3, 2, true)),
+        sample("stop: nothing", &page(0, false)),
+        sample("stop: much", &page(20, false)),
+        sample("stop: done", &page(2, true)),
     ]
 }

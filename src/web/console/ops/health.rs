@@ -10,7 +10,7 @@ use crate::{
         outbox::LetterState,
         vault::MasterState,
     },
-    flow::actions::ops::health::{self, Health},
+    flow::actions::ops::health::{self, Figures, Health},
     web::{
         console::{ops::words, shell_of},
         kit::{
@@ -79,11 +79,7 @@ fn of(shell: Shell, health: Health) -> HealthPage {
         letters: figures.letters_in(LetterState::Queued) + figures.letters_in(LetterState::Held),
         letters_hint: if sends_mail { "sent by SMTP".to_owned() } else { "outbox; no SMTP set".to_owned() },
         master: active.map(|master| master.master.clone()).unwrap_or_default(),
-        master_hint: format!(
-            "wraps {} of {}",
-            figures.ring.done(),
-            words::count(figures.ring.total(), "data key")
-        ),
+        master_hint: master_hint(&figures, active.and_then(|master| master.since)),
         size: words::size(database.bytes.unsigned_abs()),
         pool: format!("{} of this replica, {idle} idle", words::count(i64::from(open), "connection")),
         disk: disk_free.map(words::size).unwrap_or_default(),
@@ -97,6 +93,13 @@ fn of(shell: Shell, health: Health) -> HealthPage {
         replicas: figures.replicas,
         sends_mail,
     }
+}
+
+/// How old the sealing master key is, and what hangs on it.
+fn master_hint(figures: &Figures, since: Option<OffsetDateTime>) -> String {
+    let age = since.map(|since| format!("{} in use; ", words::span(figures.at - since))).unwrap_or_default();
+    let all = words::count(figures.ring.total(), "data key");
+    format!("{age}wraps {} of {all}", figures.ring.done())
 }
 
 fn attention(health: &Health) -> Vec<Attention> {

@@ -82,7 +82,7 @@ fn row(job: JobRow) -> Row {
         JobState::Waiting => ("quiet", "clock"),
         JobState::Running => ("rule", "pulse"),
         JobState::Failed => ("deny", "deny"),
-        JobState::Finished => ("allow", "ok"),
+        JobState::Finished => ("quiet", "ok"),
     };
     Row {
         tone,

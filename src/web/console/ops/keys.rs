@@ -110,6 +110,8 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
             state: MasterState::Standby,
             data_keys: 1_200,
             chains: 14,
+            orgs: 13,
+            since: Some(AT).filter(|_| n < 2),
         },
         is_active: n == 0,
         is_missing: n == 1,

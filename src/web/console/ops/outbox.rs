@@ -1,5 +1,7 @@
 //! Letters that wait, and what they say while they are kept.
 
+use std::borrow::Cow;
+
 use askama::Template;
 use axum::{
     extract::Path,
@@ -13,7 +15,7 @@ use crate::{
     domain::outbox::{LetterRow, LetterState},
     flow::{actions::ops::outbox, fault::ActionError},
     web::{
-        console::shell_of,
+        console::{ops::words, shell_of},
         kit::{
             ask::OperatorPage,
             flash::Toast,
@@ -56,6 +58,7 @@ struct OutboxPage {
 /// One letter in the list.
 struct Row {
     letter: LetterRow,
+    about: Cow<'static, str>,
     tone: &'static str,
     glyph: &'static str,
     error: String,
@@ -117,10 +120,11 @@ fn row(letter: LetterRow) -> Row {
     let (tone, glyph) = match letter.state {
         LetterState::Queued => ("quiet", "clock"),
         LetterState::Held => ("ask", "inbox"),
-        LetterState::Sent => ("allow", "ok"),
+        LetterState::Sent => ("quiet", "ok"),
         LetterState::Failed => ("deny", "deny"),
     };
-    Row { tone, glyph, error: letter.last_error.clone().unwrap_or_default(), letter }
+    let about = words::letter(&letter.kind);
+    Row { about, tone, glyph, error: letter.last_error.clone().unwrap_or_default(), letter }
 }
 
 async fn show(ask: OperatorPage, Path(letter): Path<String>) -> PageResult {

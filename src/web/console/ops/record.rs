@@ -1,14 +1,20 @@
 //! The instance's own record: what was done to the installation.
 
+use std::borrow::Cow;
+
 use askama::Template;
 use axum::extract::Path;
+use time::OffsetDateTime;
 
 use crate::{
     base::{ids::EventId, page::Page},
-    domain::audit::{Decision, EventFilter, EventKind, EventRow, Proof},
+    domain::audit::{EventFilter, EventKind, EventRow, Proof},
     flow::{actions::ops::record, fault::ActionError},
     web::{
-        console::{audit::words, shell_of},
+        console::{
+            audit::{outcome, words},
+            shell_of,
+        },
         kit::{
             ask::OperatorPage,
             listing::{Asked, Listing},
@@ -36,9 +42,39 @@ struct RecordPage {
     tabs: Vec<Tab>,
     q: String,
     kind: String,
-    events: Vec<EventRow>,
+    events: Vec<Line>,
     is_filtered: bool,
     list: Listing,
+}
+
+/// One event in the list.
+struct Line {
+    id: EventId,
+    at: OffsetDateTime,
+    title: Cow<'static, str>,
+    action: String,
+    who: String,
+    note: &'static str,
+    whom: String,
+    ended: Ended,
+}
+
+/// How an event ended: tone, glyph, word.
+type Ended = (&'static str, &'static str, &'static str);
+
+impl From<EventRow> for Line {
+    fn from(row: EventRow) -> Self {
+        Self {
+            id: row.id,
+            at: row.at,
+            title: words::title(&row.action),
+            who: words::actor(&row),
+            note: words::actor_note(&row),
+            ended: outcome(row.decision),
+            whom: row.target_name.unwrap_or_default(),
+            action: row.action,
+        }
+    }
 }
 
 /// One event.
@@ -48,6 +84,8 @@ struct EventPage {
     shell: Shell,
     crumbs: Vec<Crumb>,
     row: EventRow,
+    who: String,
+    ended: Ended,
     note: String,
     before: String,
     after: String,
@@ -76,7 +114,7 @@ async fn list(ask: OperatorPage, mut asked: Asked) -> PageResult {
         is_filtered: filter.action.is_some() || filter.text.is_some() || kind.is_some(),
         kind: word.to_owned(),
         q,
-        events: items,
+        events: items.into_iter().map(Line::from).collect(),
         list,
     };
     page_with(page.list.status(), &page)
@@ -96,6 +134,8 @@ async fn show(ask: OperatorPage, Path(event): Path<String>) -> PageResult {
         before: pretty(kept.and_then(|kept| kept.before.as_ref())),
         after: pretty(kept.and_then(|kept| kept.after.as_ref())),
         holds: proof.as_ref().is_some_and(|proof| proof.recomputes && proof.follows && proof.columns_agree),
+        who: words::actor(&found.row),
+        ended: outcome(found.row.decision),
         row: found.row,
         proof,
     })
@@ -103,6 +143,7 @@ async fn show(ask: OperatorPage, Path(event): Path<String>) -> PageResult {
 
 #[cfg(test)]
 pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::domain::audit::Decision;
     use crate::web::console::samples::event;
     use crate::web::kit::{
         samples::{LONG, SHARP, list, refused_list, sample, shell},
@@ -114,7 +155,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         tabs: vec![Tab::new("All", "/a", true)],
         q: SHARP.into(),
         kind: String::new(),
-        events: (0..count).map(|_| event(LONG, Decision::Failed)).collect(),
+        events: (0..count).map(|_| event(LONG, Decision::Failed).into()).collect(),
         is_filtered: true,
         list,
     };
@@ -122,6 +163,8 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         shell: shell(Base::Operator, "Role changed"),
         crumbs: vec![Crumb::to("Audit log", "/ops/audit")],
         row: event(LONG, Decision::Refused),
+        who: LONG.into(),
+        ended: outcome(Decision::Refused),
         note: SHARP.into(),
         before: LONG.repeat(40),
         after: String::new(),

@@ -1,6 +1,41 @@
-//! Sizes and spans in words.
+//! Sizes, spans and letters in words.
+
+use std::borrow::Cow;
 
 use time::Duration;
+
+use crate::web::console::audit::words::label;
+
+/// Every kind of letter there is, in words.
+const LETTERS: [(&str, &str); 21] = [
+    ("access_asked", "Access asked for"),
+    ("access_decided", "Access decided"),
+    ("account_reconnect", "Account to be connected again"),
+    ("api_key_created", "API key created"),
+    ("approval_asked", "Approval asked for"),
+    ("email_changed", "E-mail address changed"),
+    ("invitation", "Invitation"),
+    ("invitation_existing_account", "Invitation of somebody with an account"),
+    ("new_sign_in", "Sign-in from a new place"),
+    ("org_deletion_asked", "Deletion of an organization asked for"),
+    ("ownership_transferred", "Ownership handed over"),
+    ("passkey_added", "Passkey added"),
+    ("password_changed", "Password changed"),
+    ("policy_proposed", "Policy to be published"),
+    ("provider_refused", "Registered client refused"),
+    ("removed_from_org", "Removed from an organization"),
+    ("reset_password", "Link to choose a new password"),
+    ("second_factor_changed", "Second factor changed"),
+    ("sign_up_existing", "Sign-up with a known address"),
+    ("test_letter", "Test letter"),
+    ("verify_email", "Link to confirm an address"),
+];
+
+/// What a letter is about.
+pub(super) fn letter(kind: &str) -> Cow<'static, str> {
+    let known = LETTERS.iter().find(|(name, _)| *name == kind);
+    known.map_or_else(|| Cow::Owned(label(kind)), |(_, words)| Cow::Borrowed(*words))
+}
 
 /// A size, such as `12.3 MB`.
 pub(super) fn size(bytes: u64) -> String {
@@ -36,7 +71,20 @@ pub(super) fn count(number: i64, noun: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
     use super::*;
+
+    #[test]
+    fn every_letter_has_its_words() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/mail");
+        let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry"));
+        let folders = entries.filter(|entry| entry.path().is_dir());
+        let kinds: BTreeSet<String> =
+            folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        assert_eq!(kinds, LETTERS.iter().map(|(kind, _)| (*kind).to_owned()).collect());
+        assert_eq!(letter("never_heard_of"), "Never heard of");
+    }
 
     #[test]
     fn sizes_and_spans_are_told_in_their_largest_unit() {

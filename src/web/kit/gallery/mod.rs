@@ -115,6 +115,7 @@ fn busy() -> Shell {
     busy.gate = Some(GateCard {
         is_open: false,
         note: "By Ines Duarte, 30 minutes ago: leaked laptop".into(),
+        spark: String::new(),
         href: "#".into(),
         can_move: true,
     });

@@ -12,7 +12,7 @@ async fn an_owner_founds_another_organization_and_owns_it() {
     let mut ada = app.member(&org, "Ada Owner", Role::Owner).await.browser;
     let page = ada.get("/orgs/new").await.expect(StatusCode::OK);
     let taken = ada.submit(&page, "/orgs/new", &[("name", "Acme")]).await;
-    assert!(taken.expect(StatusCode::UNPROCESSABLE_ENTITY).says("another organization has this short name"));
+    assert!(taken.expect(StatusCode::UNPROCESSABLE_ENTITY).says("Another organization has this short name"));
     let bad = ada.submit(&page, "/orgs/new", &[("name", " "), ("slug", "No!")]).await;
     assert!(bad.expect(StatusCode::UNPROCESSABLE_ENTITY).says("2 things need a change"));
     let page = ada.submit(&page, "/orgs/new", &[("name", "Acme Labs")]).await;

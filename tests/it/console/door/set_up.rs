@@ -73,12 +73,12 @@ async fn what_cannot_be_accepted_is_said_beside_the_field_and_the_organization_i
     let page = mara.get(&link).await;
     let fields = [("email", "mara@big-corp.example"), ("password", "short")];
     let page = mara.submit(&page, &link, &fields).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(page.says("use at least 12 characters") && page.says("Error: Set up Portreeve"));
+    assert!(page.says("Use at least 12 characters") && page.says("Error: Set up Portreeve"));
     let form = page.form(&link);
     assert!(form.pairs().contains(&("org", "Big Corp")) && form.pairs().contains(&("password", "")));
     assert!(!page.body.contains("short\""), "a password is never sent back");
     let page = mara.submit(&page, &link, &[("email", "nonsense"), ("password", PASSWORD)]).await;
-    assert!(page.expect(StatusCode::UNPROCESSABLE_ENTITY).says("enter an e-mail address"));
+    assert!(page.expect(StatusCode::UNPROCESSABLE_ENTITY).says("Enter an e-mail address"));
     assert!(app.instance_actions().await.is_empty());
 }
 

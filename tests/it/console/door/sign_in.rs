@@ -41,8 +41,13 @@ async fn a_wrong_password_is_refused_recorded_and_told_to_the_organization() {
     let events = app.instance_events().await;
     assert_eq!((events[0].action.as_str(), events[0].user), ("session.refused", Some(ada.id)));
     assert_eq!(events[0].decision.name(), "refused");
+    assert_eq!(events[0].target_name.as_deref(), Some("Ada Admin"), "whose account it was");
     app.run_jobs().await;
     assert_eq!(app.recorded(&org).await, ["session.refused"]);
+    let mut ada = ada.browser;
+    let log = ada.get("/o/acme/audit").await.expect(StatusCode::OK);
+    assert!(log.says("tried to sign in to the account of Ada Admin; this was refused"), "{}", log.body);
+    assert!(!log.body.contains("<em>not signed in</em>"), "{}", log.body);
 }
 
 #[tokio::test]
@@ -51,7 +56,7 @@ async fn a_text_that_is_no_address_is_said_at_once() {
     let mut browser = app.visitor();
     let page = browser.get("/login").await;
     let page = browser.submit(&page, "/login", &[("email", "nonsense")]).await;
-    assert!(page.expect(StatusCode::UNPROCESSABLE_ENTITY).says("enter an e-mail address such as"));
+    assert!(page.expect(StatusCode::UNPROCESSABLE_ENTITY).says("Enter an e-mail address such as"));
 }
 
 #[tokio::test]

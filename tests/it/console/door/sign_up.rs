@@ -100,7 +100,7 @@ async fn bad_fields_are_all_named_and_kept_but_for_the_password() {
     let page = browser.get("/signup").await;
     let fields = [("email", "nonsense"), ("name", " "), ("password", "password1234")];
     let page = browser.submit(&page, "/signup", &fields).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(page.says("3 things need a change") && page.says("enter a name"));
+    assert!(page.says("3 things need a change") && page.says("Enter a name"));
     assert!(page.body.contains("nonsense") && !page.body.contains("password1234"));
 }
 

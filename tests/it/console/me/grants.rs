@@ -241,7 +241,7 @@ async fn stopping_everything_and_leaving_end_the_agents_too() {
     let app = TestApp::start().await;
     let (org, _, mut bob, grant, _) = acme(&app).await;
     let page = bob.browser.get("/me/stop").await.expect(StatusCode::OK);
-    assert!(page.says("Your agents in acme"));
+    assert!(page.says("Grants of agents in acme"));
     bob.browser.submit(&page, "/me/stop", &[]).await.expect(StatusCode::OK);
     let page = bob.browser.get(&format!("{LIST}/acme/{grant}")).await.expect(StatusCode::OK);
     assert!(page.says("This grant is revoked") && page.says("Everything of this person was ended"));

@@ -101,7 +101,7 @@ async fn an_answer_without_its_ceremony_adds_nothing_and_other_peoples_passkeys_
     let refused = ada.browser.submit(&page, NEW, &answer).await.expect(StatusCode::CONFLICT);
     assert!(refused.says("Start again under Security."));
     let unnamed = ada.browser.submit(&page, NEW, &[("name", " ")]).await;
-    assert!(unnamed.expect(StatusCode::UNPROCESSABLE_ENTITY).says("enter a name"));
+    assert!(unnamed.expect(StatusCode::UNPROCESSABLE_ENTITY).says("Enter a name"));
 
     let csrf = page.form("/logout");
     let options =

@@ -49,7 +49,7 @@ async fn what_cannot_be_accepted_is_said_beside_the_field_and_kept() {
     form.extend(offered.pairs().into_iter().filter(|(name, _)| matches!(*name, "csrf" | "version")));
     form.extend(fields);
     let page = ada.browser.post(PROFILE, &form).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(page.says("enter a name") && page.says("choose a time zone such as Europe/Berlin"));
+    assert!(page.says("Enter a name") && page.says("Choose a time zone such as Europe/Berlin"));
     assert!(page.body.contains("<title>Error: Profile"));
     assert!(actions(&app, ada.id).await.is_empty());
 }
@@ -80,7 +80,7 @@ async fn a_theme_is_kept_at_once_and_on_every_page() {
     let csrf = page.form("/logout");
     let pink: Vec<_> = csrf.pairs().into_iter().chain([("theme", "pink")]).collect();
     let refused = ada.browser.post("/me/profile/theme", &pink).await;
-    assert!(refused.expect(StatusCode::UNPROCESSABLE_ENTITY).says("choose system, light or dark"));
+    assert!(refused.expect(StatusCode::UNPROCESSABLE_ENTITY).says("Choose system, light or dark"));
     let page = ada.browser.submit(&page, "/me/profile/theme", &[("theme", "system")]).await;
     let page = ada.browser.follow(page).await;
     assert!(!page.body.contains("<html lang=\"en\" data-theme"));
@@ -170,7 +170,7 @@ async fn an_address_is_changed_only_with_a_fresh_proof_and_to_another_one() {
     let mut ada = app.person("Ada Lovelace").await.browser;
     let page = ada.get("/me/email").await.expect(StatusCode::OK);
     for (typed, said) in
-        [("ADA.lovelace@example.com", "this is your address already"), ("nonsense", "address")]
+        [("ADA.lovelace@example.com", "This is your address already"), ("nonsense", "address")]
     {
         let refused = ada.submit(&page, "/me/email", &[("email", typed)]).await;
         assert!(refused.expect(StatusCode::UNPROCESSABLE_ENTITY).says(said));

@@ -81,7 +81,7 @@ async fn a_wrong_or_old_code_turns_nothing_on() {
     for code in [wrong, "", "12345", "abcdef"] {
         let refused = ada.browser.submit(&page, ENROLL, &[("code", code)]).await;
         let refused = refused.expect(StatusCode::UNPROCESSABLE_ENTITY);
-        assert!(refused.says("this is not the code of this moment"), "{code}");
+        assert!(refused.says("This is not the code of this moment"), "{code}");
         assert!(refused.body.contains("<svg class=\"qr\""));
     }
     app.clock.advance(time::Duration::minutes(2));

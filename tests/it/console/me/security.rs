@@ -71,11 +71,11 @@ async fn a_weak_or_mistyped_password_is_refused_beside_its_field() {
     let mut ada = app.member(&org, "Ada Lovelace", Role::Member).await;
     let page = ada.browser.get(PAGE).await.expect(StatusCode::OK);
     for (password, again, said) in [
-        ("short", "short", "use at least 12 characters"),
+        ("short", "short", "Use at least 12 characters"),
         ("password1234", "password1234", "among the first that are tried"),
         ("lovelace tangled orbit", "lovelace tangled orbit", "names and addresses are tried first"),
         ("zanzibar tangled orbit", "zanzibar tangled orbit", "names and addresses are tried first"),
-        (NEW, "tangled orbit mulbery", "this is not the same password"),
+        (NEW, "tangled orbit mulbery", "This is not the same password"),
     ] {
         let refused = ada.browser.submit(&page, PAGE, &[("password", password), ("again", again)]).await;
         let refused = refused.expect(StatusCode::UNPROCESSABLE_ENTITY);

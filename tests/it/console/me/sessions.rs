@@ -79,8 +79,8 @@ async fn stopping_everything_ends_other_sessions_and_keys_everywhere() {
     let mut elsewhere = app.signed_in(ada.id).await;
 
     let page = ada.browser.get("/me/stop").await.expect(StatusCode::OK);
-    assert!(page.says("Other sessions of yours") && page.says("Your API keys in acme"));
-    assert!(page.says("Your API keys in mill"));
+    assert!(page.says("Other sessions of yours") && page.says("API keys in acme"));
+    assert!(page.says("API keys in mill"));
     let page = ada.browser.submit(&page, "/me/stop", &[]).await.expect(StatusCode::OK);
     assert!(page.says("All of this has ended.") && page.says("Change your password next"));
     for key in &keys {
