@@ -38,7 +38,7 @@ async fn the_api_keeps_to_its_document() {
     let examples = env::var("SCHEMATHESIS_EXAMPLES").unwrap_or_else(|_| EXAMPLES.to_owned());
     let output = Command::new(program)
         .args(["--config-file", "schemathesis.toml", "run", "openapi.json", "--url", app.origin()])
-        .args(["--header", &format!("Authorization: Bearer {}", world.secret("key_full"))])
+        .args(["--header", &format!("Authorization: Bearer {}", world.key("owner"))])
         .args(["--checks", "all", "--max-examples", &examples, "--seed", "1", "--no-color"])
         .args(["--request-timeout", "20", "--suppress-health-check", "all", "--workers", "1"])
         .current_dir(&folder)
@@ -51,7 +51,7 @@ async fn the_api_keeps_to_its_document() {
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     eprintln!("{said}");
     // A run that lost its key would find nothing wrong.
-    let answer = app.script(Some(world.secret("key_full"))).get("/api/v1/me").await;
+    let answer = app.script(Some(world.key("owner"))).get("/api/v1/me").await;
     assert_eq!(answer.status, http::StatusCode::OK, "the run lost its key: {:#}", answer.body);
     fs::remove_dir_all(folder).ok();
 }

@@ -1,5 +1,6 @@
 //! What must hold for every route there is, walked from the list that mounts them.
 
+mod bodies;
 pub(crate) mod canary;
 mod contract;
 mod corpora;

@@ -58,7 +58,8 @@ async fn walk(world: &'static World, routes: impl Iterator<Item = &Route>) -> Ve
     rows
 }
 
-fn differences(expected: &str, found: &str) -> Vec<String> {
+/// The lines that only one of two tables has.
+pub(super) fn differences(expected: &str, found: &str) -> Vec<String> {
     let lost = expected
         .lines()
         .filter(|line| !found.lines().any(|other| other == *line))

@@ -144,6 +144,8 @@ pub(super) async fn rollback(
     Form(form): Form<BackForm>,
 ) -> PageResult {
     let (_, number) = numbers(&asked)?;
+    // A version that is not there is an address that leads nowhere, not a field that somebody filled in wrongly.
+    policies::version(&ask.cx, &name, number).await?;
     let input = PublishInput { note: &form.note, in_spite: &form.in_spite };
     let sheet = policies::rollback(&ask.cx, &name, number, input, form::version(&form.version)).await?;
     let head = Head::of(&ask, &sheet.policy, "");
