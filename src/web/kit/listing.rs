@@ -275,7 +275,7 @@ mod tests {
         assert_eq!(list.status(), StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(list.next, "/o/a/teams?q=a&cursor=c");
         assert_eq!(list.faults.of("role"), "There is no role “wizard”. Choose one of: member, admin.");
-        assert!(list.faults.of("q").starts_with("q stands in the address more than once"));
+        assert!(list.faults.of("q").starts_with("“q” stands in the address more than once"));
         let fields: Vec<_> = list.faults.list().iter().map(|fault| fault.field.as_str()).collect();
         assert_eq!(fields, ["q", "role", "", ""], "no control of the page is for paging");
     }

@@ -36,7 +36,7 @@ pub(super) fn pairs(uri: &Uri) -> Vec<(String, String)> {
 
 /// What to say of a parameter that stands in the address more than once.
 pub(super) fn repeated(name: &str) -> String {
-    format!("{name} stands in the address more than once; leave one of them")
+    format!("“{name}” stands in the address more than once; leave one of them")
 }
 
 /// Reads the query of an address.

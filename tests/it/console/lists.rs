@@ -42,7 +42,7 @@ async fn what_a_list_cannot_use_is_named_on_the_list_itself() {
             ),
             (
                 "cursor=a&cursor=b",
-                "Cursor stands in the address more than once; leave one of them; the first counts.",
+                "“cursor” stands in the address more than once; leave one of them; the first counts.",
             ),
         ] {
             let page = browser.get(&format!("{path}?{query}")).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
@@ -87,7 +87,11 @@ async fn an_address_that_cannot_be_read_says_which_part_and_what_to_do() {
     let app = TestApp::start().await;
     let page = app.visitor().get("/login?return_to=%2F&return_to=%2Fme").await;
     let page = page.expect(StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(page.says("return_to stands in the address more than once; leave one of them"), "{}", page.body);
+    assert!(
+        page.says("“return_to” stands in the address more than once; leave one of them"),
+        "{}",
+        page.body
+    );
     assert!(page.body.contains("href=\"/login\""), "the way to the page without it");
 
     let org = app.org("acme").await;

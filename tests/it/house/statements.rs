@@ -23,8 +23,7 @@ const UNCHECKED: [(&str, &str); 3] = [
 ];
 
 /// Statements on tables with `org_id` that may go without naming it: how they begin, and why.
-const ACROSS_ORGS: [(&str, &str); 8] = [
-    ("select master_key_id as master, count(*)", "how many keys of the installation each master key wraps"),
+const ACROSS_ORGS: [(&str, &str); 7] = [
     (
         "(select distinct on (master_key_id) org_id",
         "one key per master key is opened to see that the ring is whole",

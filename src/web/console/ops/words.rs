@@ -7,9 +7,10 @@ use time::Duration;
 use crate::web::console::audit::words::label;
 
 /// Every kind of letter there is, in words.
-const LETTERS: [(&str, &str); 21] = [
+const LETTERS: [(&str, &str); 23] = [
     ("access_asked", "Access asked for"),
     ("access_decided", "Access decided"),
+    ("account_ends", "Account that is about to end, or has"),
     ("account_reconnect", "Account to be connected again"),
     ("api_key_created", "API key created"),
     ("approval_asked", "Approval asked for"),
@@ -23,6 +24,7 @@ const LETTERS: [(&str, &str); 21] = [
     ("password_changed", "Password changed"),
     ("policy_proposed", "Policy to be published"),
     ("provider_refused", "Registered client refused"),
+    ("provider_silent", "Provider that gives no new tokens"),
     ("removed_from_org", "Removed from an organization"),
     ("reset_password", "Link to choose a new password"),
     ("second_factor_changed", "Second factor changed"),
