@@ -112,9 +112,12 @@ pub(in crate::web::console) fn call_row(event: &EventRow, reach: &[ServerReach])
     }
 }
 
-/// What was called, as `server/tool`; a refused call is on record under the tool's name alone.
+/// What was called, as `server/tool`; a refused call is on record under the tool's name alone, and one that was refused before
+/// it was read under none.
 fn called(event: &EventRow, reach: &[ServerReach]) -> String {
-    let name = event.target_name.clone().unwrap_or_default();
+    let Some(name) = event.target_name.clone().filter(|name| !name.is_empty()) else {
+        return "a call".to_owned();
+    };
     let server = event.target_id.as_deref().and_then(|id| id.split('/').next());
     match reach.iter().find(|one| Some(one.server.id.to_string().as_str()) == server) {
         Some(one) if !name.starts_with(&format!("{}/", one.server.slug)) => {
