@@ -127,8 +127,7 @@ try:
     org = psql("select id from orgs")
     head = psql("select max(seq) from events where org_id = (select id from orgs)")
     began = time.time()
-    indexes = psql("select indexdef from pg_indexes where tablename = 'events' and indexname like 'events_by_%'"
-                   " or indexname = 'events_newest'").splitlines()
+    indexes = psql("select indexdef from pg_indexes where tablename = 'events' and indexname like 'events_by_%'").splitlines()
     for index in indexes:
         psql("drop index " + index.split(" ")[2])
     psql(SEED.format(org=org, head=head, events=events))

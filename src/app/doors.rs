@@ -46,7 +46,7 @@ use crate::{
             tls::Authorities,
         },
     },
-    web::{Doors, router},
+    web::{Doors, mcp::Agents, router},
 };
 
 /// How many jobs one replica runs at once.
@@ -61,6 +61,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(20);
 pub struct Opened {
     /// All routes but those of the probes.
     pub router: Router,
+    /// The door of agents, past the router.
+    pub agents: Option<Agents>,
     /// What readiness depends on, besides the database and its migrations.
     pub checks: Vec<(&'static str, Check)>,
     /// A one-time link to be shown at the terminal instead of the plain address.
@@ -84,7 +86,9 @@ pub async fn open(app: Arc<App>) -> Result<Opened, Fault> {
     let gateway = Arc::new(gateway(&app, &ports));
     app.metrics.watch_strangers(gateway.throttle.gauges());
     let doors = Doors::new(Arc::clone(&ports), gateway, app.config.web.trusted_proxies.clone());
-    Ok(Opened { router: router(Arc::new(doors)), checks: vec![("keys", keys_check(app, vault))], first_run })
+    let doors = Arc::new(doors);
+    let agents = Some(Agents::over(Arc::clone(&doors)));
+    Ok(Opened { router: router(doors), agents, checks: vec![("keys", keys_check(app, vault))], first_run })
 }
 
 fn gateway(app: &App, ports: &Ports) -> Gateway {

@@ -7,8 +7,8 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use http::{HeaderName, HeaderValue};
-use tracing::Instrument;
+use http::{HeaderName, HeaderValue, Method};
+use tracing::{Instrument, Span};
 
 use crate::{app::metrics::Metrics, base::ids::RequestId};
 
@@ -19,27 +19,58 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 ///
 /// A caller's own id is not taken over: it could be anything. The path is never logged, only its template,
 /// because a path may carry a one-time link.
-pub async fn observe(State(metrics): State<Arc<Metrics>>, mut request: Request, next: Next) -> Response {
+pub async fn observe(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
+    let route =
+        request.extensions().get::<MatchedPath>().map_or("none".to_owned(), |m| m.as_str().to_owned());
+    watch(&metrics, Spans::Whole, &route, request, |request| next.run(request)).await
+}
+
+/// What the span of a request says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spans {
+    /// Its id, method, route and status.
+    Whole,
+    /// Its id, as log lines repeat it. The rest costs an agent's call more than its judgment, and stands on record.
+    Brief,
+}
+
+impl Spans {
+    fn of(self, id: RequestId, method: &Method, route: &str) -> Span {
+        match self {
+            Self::Whole => tracing::info_span!(
+                "request",
+                request_id = %id,
+                %method,
+                route,
+                status = tracing::field::Empty,
+                otel.name = format!("{method} {route}"),
+                otel.kind = "server",
+            ),
+            Self::Brief => tracing::info_span!("request", request_id = %id),
+        }
+    }
+}
+
+/// The same for a request that is answered by this.
+pub async fn watch<F: Future<Output = Response>>(
+    metrics: &Arc<Metrics>,
+    spans: Spans,
+    route: &str,
+    mut request: Request,
+    answer: impl FnOnce(Request) -> F,
+) -> Response {
     let id = RequestId::fresh();
     request.extensions_mut().insert(id);
     let method = request.method().clone();
-    let route =
-        request.extensions().get::<MatchedPath>().map_or("none".to_owned(), |m| m.as_str().to_owned());
-    let span = tracing::info_span!(
-        "request",
-        request_id = %id,
-        %method,
-        route,
-        status = tracing::field::Empty,
-        otel.name = format!("{method} {route}"),
-        otel.kind = "server",
-    );
+    let span = spans.of(id, &method, route);
     let _running = metrics.request_began();
     let began = Instant::now();
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut response = answer(request).instrument(span.clone()).await;
     let (took, status) = (began.elapsed(), response.status());
-    span.record("status", status.as_u16());
-    metrics.request_answered(&route, &method, status, took);
+    if spans == Spans::Whole {
+        span.record("status", status.as_u16());
+    }
+    metrics.request_answered(route, &method, status, took);
     span.in_scope(|| {
         let millis = took.as_secs_f64() * 1_000.0;
         // Probes, files and calls of agents, each of which is on record, would drown the rest.

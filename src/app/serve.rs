@@ -25,9 +25,10 @@ use crate::{
         health::{self, Check, Readiness},
         keyring,
         metrics::Metrics,
-        observe,
+        observe::{self, Spans},
         postgres::{self, Postgres},
-        replica, server,
+        replica,
+        server::{self, Behind, Watched},
         telemetry::Telemetry,
     },
     base::{
@@ -217,7 +218,7 @@ where
     open(Arc::clone(app)).await
 }
 
-fn routers(app: &Arc<App>, postgres: &Postgres, doors: Opened) -> (Router, Router) {
+fn routers(app: &Arc<App>, postgres: &Postgres, doors: Opened) -> (Behind, Behind) {
     let mut checks = vec![("database", database_check(app)), ("migrations", migrations_check(postgres))];
     checks.extend(doors.checks);
     let readiness = Readiness::new(checks, app.stopping.clone());
@@ -236,7 +237,11 @@ fn routers(app: &Arc<App>, postgres: &Postgres, doors: Opened) -> (Router, Route
             )
         }),
     );
-    (main, metrics)
+    let is_asked_for =
+        app.config.telemetry.otlp_endpoint.is_some() || tracing::enabled!(tracing::Level::DEBUG);
+    let spans = if is_asked_for { Spans::Whole } else { Spans::Brief };
+    let agents = doors.agents.map(|agents| Watched { agents, metrics: Arc::clone(&app.metrics), spans });
+    (Behind { router: main, agents }, Behind { router: metrics, agents: None })
 }
 
 fn database_check(app: &Arc<App>) -> Check {

@@ -5,10 +5,11 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     pin::pin,
+    sync::Arc,
     time::Duration,
 };
 
-use axum::{Router, extract::ConnectInfo};
+use axum::{Router, body::Body, extract::ConnectInfo, response::Response};
 use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -18,9 +19,51 @@ use tokio::net::TcpStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
+use crate::{
+    app::{
+        metrics::Metrics,
+        observe::{self, Spans},
+    },
+    web::mcp::Agents,
+};
+
 /// A client that has not sent its head by then is hung up on.
 const HEAD_PATIENCE: Duration = Duration::from_secs(15);
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// What is behind a listener.
+#[derive(Clone)]
+pub struct Behind {
+    /// All routes.
+    pub router: Router,
+    /// The door of agents, past the router.
+    pub agents: Option<Watched>,
+}
+
+/// The door of agents, and how its requests are watched.
+#[derive(Clone)]
+pub struct Watched {
+    /// The door.
+    pub agents: Agents,
+    /// What its requests are counted in.
+    pub metrics: Arc<Metrics>,
+    /// What the spans of its requests say.
+    pub spans: Spans,
+}
+
+impl Behind {
+    async fn answer(self, request: Request<Incoming>) -> Result<Response, Infallible> {
+        let request = request.map(Body::new);
+        if let Some(Watched { agents, metrics, spans }) = &self.agents
+            && let Some(place) = Agents::place(request.uri().path())
+        {
+            let route = place.route;
+            let serve = |request| agents.serve(place, request);
+            return Ok(observe::watch(metrics, *spans, route, request, serve).await);
+        }
+        self.router.oneshot(request).await
+    }
+}
 
 /// Serves on a listener until `stopping`; then each connection ends after the request it is at.
 ///
@@ -28,7 +71,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// When the listener cannot be handed to the runtime.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    behind: Behind,
     connections: TaskTracker,
     stopping: CancellationToken,
 ) -> io::Result<()> {
@@ -41,7 +84,7 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let connection = serve_connection(stream, peer, router.clone(), stopping.clone());
+                let connection = serve_connection(stream, peer, behind.clone(), stopping.clone());
                 connections.spawn(connection);
             }
             Err(error) => {
@@ -61,15 +104,11 @@ pub async fn serve(
     }
 }
 
-async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, stopping: CancellationToken) {
+async fn serve_connection(stream: TcpStream, peer: SocketAddr, behind: Behind, stopping: CancellationToken) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        let router = router.clone();
-        async move {
-            let answer: Result<_, Infallible> = router.oneshot(request.map(axum::body::Body::new)).await;
-            answer
-        }
+        behind.clone().answer(request)
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE).max_buf_size(64 * 1024);

@@ -43,9 +43,12 @@ const RECORDS: Effect = Effect::Records(&[
     "call.unknown",
 ]);
 
+const ONE: &str = "/mcp/{endpoint}";
+const TWO: &str = "/mcp/{endpoint}/{server}";
+
 /// The routes.
 pub fn routes() -> Routes {
-    Routes::default().agent("/mcp/{endpoint}", RECORDS, one).agent("/mcp/{endpoint}/{server}", RECORDS, two)
+    Routes::default().agent(ONE, RECORDS, one).agent(TWO, RECORDS, two)
 }
 
 /// The router. It has no layers: each would cost an agent's call more than all that is done for it here.
@@ -54,10 +57,7 @@ pub fn router() -> Router<Arc<Doors>> {
 }
 
 async fn one(State(doors): State<Arc<Doors>>, Path(named): Path<String>, request: Request) -> Response {
-    let is_server = named.parse::<ServerId>().is_ok();
-    let endpoint =
-        if is_server { Endpoint::ServerById { server: named } } else { Endpoint::All { org: named } };
-    serve(&doors, endpoint, request).await
+    serve(&doors, only(named), request).await
 }
 
 async fn two(
@@ -66,6 +66,54 @@ async fn two(
     request: Request,
 ) -> Response {
     serve(&doors, Endpoint::Server { org, server }, request).await
+}
+
+fn only(named: String) -> Endpoint {
+    if named.parse::<ServerId>().is_ok() {
+        Endpoint::ServerById { server: named }
+    } else {
+        Endpoint::All { org: named }
+    }
+}
+
+/// The same door without the router, which costs an agent's call about as much as all that is done for it here.
+#[derive(Clone)]
+pub struct Agents(Arc<Doors>);
+
+/// A place behind the door, and the route that it is counted under.
+pub struct Place {
+    /// The template of the route.
+    pub route: &'static str,
+    endpoint: Endpoint,
+}
+
+impl Agents {
+    /// The door.
+    pub const fn over(doors: Arc<Doors>) -> Self {
+        Self(doors)
+    }
+
+    /// The place that a path leads to; none where it is not one of this door, or is written in a way that takes the
+    /// router to read.
+    pub fn place(path: &str) -> Option<Place> {
+        let is_plain = |name: &str| {
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        };
+        let named = path.strip_prefix("/mcp/")?;
+        match named.split_once('/') {
+            None if is_plain(named) => Some(Place { route: ONE, endpoint: only(named.to_owned()) }),
+            Some((org, server)) if is_plain(org) && is_plain(server) => {
+                let endpoint = Endpoint::Server { org: org.to_owned(), server: server.to_owned() };
+                Some(Place { route: TWO, endpoint })
+            }
+            _ => None,
+        }
+    }
+
+    /// Serves a request for a place.
+    pub async fn serve(&self, place: Place, request: Request) -> Response {
+        serve(&self.0, place.endpoint, request).await
+    }
 }
 
 async fn serve(doors: &Doors, endpoint: Endpoint, request: Request) -> Response {
@@ -161,4 +209,39 @@ fn respond(answer: Answer) -> Response {
     *response.headers_mut() = answer.headers;
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, http::HeaderValue::from_static("nosniff"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_paths_lead_to_the_place_that_the_router_would_find() {
+        let place = |path| Agents::place(path).map(|place| (place.route, format!("{:?}", place.endpoint)));
+        let all = Endpoint::All { org: "acme".to_owned() };
+        assert_eq!(place("/mcp/acme"), Some((ONE, format!("{all:?}"))));
+        let server = Endpoint::Server { org: "acme".to_owned(), server: "git_hub-2".to_owned() };
+        assert_eq!(place("/mcp/acme/git_hub-2"), Some((TWO, format!("{server:?}"))));
+        let id = ServerId::from_uuid(uuid::Uuid::from_u128(7)).to_string();
+        let by_id = Endpoint::ServerById { server: id.clone() };
+        assert_eq!(place(&format!("/mcp/{id}")), Some((ONE, format!("{by_id:?}"))));
+    }
+
+    #[test]
+    fn other_paths_are_left_to_the_router() {
+        for path in [
+            "/",
+            "/mcp",
+            "/mcp/",
+            "/mcp/acme/",
+            "/mcp//x",
+            "/mcp/a/b/c",
+            "/mcp/a%2fb",
+            "/mcp/\u{e9}",
+            "/mcpx/a",
+            "/healthz",
+        ] {
+            assert!(Agents::place(path).is_none(), "{path}");
+        }
+    }
 }

@@ -159,17 +159,15 @@ impl CallPart {
     /// The same with everything that came from outside cut to what the record takes.
     pub(super) fn plain(mut self) -> Self {
         for text in [&mut self.method, &mut self.subject, &mut self.traceparent].into_iter().flatten() {
-            *text = change::plain_text(text);
+            change::make_plain(text);
         }
         if let Some(client) = &mut self.client {
-            client.name = change::plain_text(&client.name);
-            client.version = client.version.as_deref().map(change::plain_text);
+            change::make_plain(&mut client.name);
+            client.version.iter_mut().for_each(change::make_plain);
         }
         if let Some(arguments) = &mut self.arguments {
             arguments.keys.truncate(MAX_KEYS);
-            for key in &mut arguments.keys {
-                *key = change::plain_text(key);
-            }
+            arguments.keys.iter_mut().for_each(change::make_plain);
         }
         self
     }

@@ -51,8 +51,22 @@ pub(super) fn difference(before: Option<Value>, after: Option<Value>) -> (Option
 
 /// A text without secrets of ours and without the zero byte that Postgres refuses, of bounded length.
 pub(super) fn plain_text(text: &str) -> String {
+    if is_plain(text) {
+        return text.to_owned();
+    }
     let text = hide_tokens(text);
     text.chars().take(MAX_TEXT).map(|c| if c == '\0' { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// Makes a text one that [`plain_text`] leaves as it is.
+pub(super) fn make_plain(text: &mut String) {
+    if !is_plain(text) {
+        *text = plain_text(text);
+    }
+}
+
+fn is_plain(text: &str) -> bool {
+    text.len() <= MAX_TEXT && !text.contains('\0') && !looks_like_token(text)
 }
 
 /// The canonical form of a value: secrets dropped, members ordered, numbers whole, depth bounded.
@@ -145,7 +159,7 @@ fn snake_case(name: &str) -> String {
 /// Replaces everything that has the form of a secret we hand out (see `base::crypto::token`), also inside a
 /// URL.
 fn hide_tokens(text: &str) -> String {
-    if !text.contains("pr") {
+    if !looks_like_token(text) {
         return text.to_owned();
     }
     let in_token = |c: char| c.is_ascii_alphanumeric() || c == '_';

@@ -183,11 +183,9 @@ impl Entry {
 
     /// What it was done to: its noun, its outside id and its name at this moment.
     pub fn target(mut self, kind: &'static str, id: impl Display, name: impl AsRef<str>) -> Self {
-        self.target = Some(TargetPart {
-            id: change::plain_text(&id.to_string()),
-            kind: kind.to_owned(),
-            name: change::plain_text(name.as_ref()),
-        });
+        let (mut id, kind) = (id.to_string(), kind.to_owned());
+        change::make_plain(&mut id);
+        self.target = Some(TargetPart { id, kind, name: change::plain_text(name.as_ref()) });
         self
     }
 

@@ -129,9 +129,24 @@ impl Claim {
         matches!(self.counted, Counted::Place | Counted::Amount { gives_back: true, .. })
     }
 
-    fn written(&self) -> Written<'_> {
+    const fn is_observed(&self) -> bool {
+        matches!(self.counted, Counted::Amount { is_observed: true, .. })
+    }
+
+    /// Whether it is an amount and no more: nothing is held for the call, and no values are told apart.
+    fn is_plain(&self) -> bool {
+        matches!(self.counted, Counted::Amount { value: None, gives_back: false, .. })
+            && self.whole_amount().is_some()
+    }
+
+    fn whole_amount(&self) -> Option<u128> {
+        let Counted::Amount { amount, .. } = &self.counted else { return None };
+        amount.parse().ok()
+    }
+
+    fn written(&self, key: &digest::Digest) -> Written<'_> {
         let mut written = Written {
-            k: HEXLOWER.encode(&self.key()),
+            k: HEXLOWER.encode(key),
             m: &self.most,
             a: None,
             v: None,
@@ -178,17 +193,83 @@ enum Taken<'a> {
     Round(WrittenRound),
 }
 
-/// All claims of a call, and the round that it goes on from, for the statement that takes them; nothing where there are
-/// none.
+/// What a call counts, written for the statement that takes it.
+#[derive(Clone, Debug)]
+pub struct Taking {
+    /// All claims, in their order, and the round that the call goes on from.
+    pub text: String,
+    /// The claims with their keys, where they can be summed up with those of other calls.
+    plain: Option<Vec<(digest::Digest, Claim)>>,
+}
+
+/// Writes all claims of a call, and the round that it goes on from; nothing where there are none.
 ///
 /// Their places in the text are those in the slice.
-pub fn write(claims: &[Claim], round: Option<EventId>) -> Option<String> {
+pub fn write(claims: Vec<Claim>, round: Option<EventId>) -> Option<Taking> {
     if claims.is_empty() && round.is_none() {
         return None;
     }
+    let is_plain = round.is_none() && claims.iter().all(Claim::is_plain);
     let round = round.map(|round| Taken::Round(WrittenRound { r: round.uuid() }));
-    let written: Vec<_> = claims.iter().map(|one| Taken::Claim(one.written())).chain(round).collect();
-    serde_json::to_string(&written).ok()
+    let keyed: Vec<_> = claims.into_iter().map(|one| (one.key(), one)).collect();
+    let written: Vec<_> =
+        keyed.iter().map(|(key, one)| Taken::Claim(one.written(key))).chain(round).collect();
+    let text = serde_json::to_string(&written).ok()?;
+    drop(written);
+    Some(Taking { text, plain: is_plain.then_some(keyed) })
+}
+
+/// What several calls count altogether: where that has room, each of them has. Nothing where none counts anything.
+///
+/// # Errors
+/// [`NoSum`] where each has to be looked at by itself.
+pub fn sum<'a>(takings: impl IntoIterator<Item = &'a Taking>) -> Result<Option<String>, NoSum> {
+    let mut sums: Vec<Summed<'a>> = Vec::new();
+    for taking in takings {
+        for (key, claim) in taking.plain.as_ref().ok_or(NoSum)? {
+            match sums.iter_mut().find(|one| one.key == key) {
+                Some(same) => same.add(claim)?,
+                None => sums.push(Summed::of(key, claim)?),
+            }
+        }
+    }
+    if sums.is_empty() {
+        return Ok(None);
+    }
+    let amounts: Vec<_> = sums.iter().map(|one| one.amount.to_string()).collect();
+    let written: Vec<_> = sums
+        .iter()
+        .zip(&amounts)
+        .map(|(one, amount)| Written { a: Some(amount), ..one.claim.written(one.key) })
+        .collect();
+    serde_json::to_string(&written).map(Some).map_err(|_| NoSum)
+}
+
+/// What calls count cannot be summed up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoSum;
+
+/// What several calls count in one place.
+struct Summed<'a> {
+    key: &'a digest::Digest,
+    claim: &'a Claim,
+    amount: u128,
+}
+
+impl<'a> Summed<'a> {
+    fn of(key: &'a digest::Digest, claim: &'a Claim) -> Result<Self, NoSum> {
+        Ok(Self { key, claim, amount: claim.whole_amount().ok_or(NoSum)? })
+    }
+
+    /// Only what differs in nothing but the amount has one sum.
+    fn add(&mut self, claim: &Claim) -> Result<(), NoSum> {
+        if self.claim.most != claim.most || self.claim.is_observed() != claim.is_observed() {
+            return Err(NoSum);
+        }
+        let amount = claim.whole_amount().ok_or(NoSum)?;
+        self.amount = self.amount.checked_add(amount).ok_or(NoSum)?;
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -233,8 +314,56 @@ mod tests {
         if let Counted::Amount { value, .. } = &mut one.counted {
             *value = Some([0xab; 32]);
         }
-        let text = write(&[one], None).expect("claims");
+        let text = write(vec![one], None).expect("claims").text;
         assert!(text.contains(&format!(r#""v":"{}""#, "ab".repeat(32))), "{text}");
-        assert_eq!(write(&[], None), None);
+        assert!(write(Vec::new(), None).is_none());
+    }
+
+    #[test]
+    fn plain_amounts_have_a_sum() {
+        let taking = |claims| write(claims, None).expect("claims");
+        let three = Claim { most: "20".to_owned(), ..claim("merges", "grt_1") };
+        let calls = [
+            taking(vec![claim("merges", "grt_1"), claim("merges", "grt_2")]),
+            taking(vec![three.clone()]),
+            taking(vec![claim("merges", "grt_1")]),
+        ];
+        let text = sum(&calls).expect("a sum").expect("something");
+        let sums: Vec<serde_json::Value> = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(sums.iter().map(|one| one["a"].as_str()).collect::<Vec<_>>(), [Some("3"), Some("1")]);
+        assert_eq!(sums[0]["k"], HEXLOWER.encode(&three.key()));
+        assert_eq!(sum(&[]), Ok(None));
+    }
+
+    #[test]
+    fn what_is_more_than_an_amount_has_none() {
+        let amount = |change: &dyn Fn(&mut Claim)| {
+            let mut one = claim("merges", "grt_1");
+            change(&mut one);
+            sum(&[
+                write(vec![claim("merges", "grt_1")], None).expect("one"),
+                write(vec![one], None).expect("one"),
+            ])
+        };
+        assert!(amount(&|_| {}).is_ok());
+        assert_eq!(amount(&|one| one.most = "7".to_owned()), Err(NoSum), "another most");
+        assert_eq!(amount(&|one| one.counted = Counted::Place), Err(NoSum), "a place");
+        type Change = fn(&mut String, &mut Option<digest::Digest>, &mut bool, &mut bool);
+        let changes: [Change; 4] = [
+            |amount, _, _, _| *amount = "1.5".to_owned(),
+            |_, value, _, _| *value = Some([1; 32]),
+            |_, _, gives_back, _| *gives_back = true,
+            |_, _, _, is_observed| *is_observed = true,
+        ];
+        for change in changes {
+            let changed = amount(&|one| {
+                if let Counted::Amount { amount, value, gives_back, is_observed, .. } = &mut one.counted {
+                    change(amount, value, gives_back, is_observed);
+                }
+            });
+            assert_eq!(changed, Err(NoSum));
+        }
+        let round = write(Vec::new(), Some(EventId::fresh())).expect("a round");
+        assert_eq!(sum([&round]), Err(NoSum), "a round");
     }
 }

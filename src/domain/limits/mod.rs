@@ -12,5 +12,5 @@ mod claim;
 pub mod store;
 mod usage;
 
-pub use claim::{Claim, Counted, Owner, Span, write};
+pub use claim::{Claim, Counted, NoSum, Owner, Span, Taking, sum, write};
 pub use usage::{Usage, UsageFilter};

@@ -36,7 +36,8 @@ use crate::{
 /// A call that may be made. Only [`judge`] makes one.
 #[derive(Debug)]
 pub struct Permit<'a> {
-    call: Call<'a>,
+    /// Boxed, for a permit is handed on from step to step.
+    call: Box<Call<'a>>,
     name: Option<String>,
     class: Option<Class>,
     fingerprint: Option<Fingerprint>,
@@ -51,7 +52,7 @@ pub struct Permit<'a> {
 
 impl<'a> Permit<'a> {
     /// The call.
-    pub const fn call(&self) -> &Call<'a> {
+    pub fn call(&self) -> &Call<'a> {
         &self.call
     }
 
@@ -175,7 +176,7 @@ pub fn judge<'a>(admitted: &Admitted, ask: &Ask, call: Call<'a>) -> Result<Permi
     match weigh(admitted, ask, &call) {
         Ok(Weight { name, class, fingerprint, ruling }) => {
             let permit = Permit {
-                call,
+                call: Box::new(call),
                 name,
                 class,
                 fingerprint,

@@ -64,6 +64,7 @@ pub struct OpenCall {
     scope: OrgScope,
     intent: EventId,
     who: Who,
+    /// What the record of its outcome repeats, and what tells it from other calls.
     part: CallPart,
     target: Target,
     sent: usize,
@@ -120,16 +121,16 @@ pub async fn admit<'a>(
     if !is_recorded(permit.call()) {
         return unrecorded(gateway, admitted, permit).await;
     }
-    let open = OpenCall::of(gateway, ask, admitted, &permit);
-    let intent = open.entry("call.allowed", open.part.clone()).ended(Decision::Allowed);
+    let (open, part) = OpenCall::of(gateway, ask, admitted, &permit);
+    let intent = open.entry("call.allowed", part).ended(Decision::Allowed);
     let entry = CallEntry {
         epoch: Some(admitted.snapshot.epoch),
         opens: true,
-        limits: limits::write(&permit.claims(), permit.goes_on().map(|round| round.intent)),
         approval: permit.approval(),
         ..CallEntry::new(open.intent, open.at, intent)
     };
-    match gateway.recorder.record(admitted.snapshot.scope, entry).await {
+    let taking = limits::write(permit.claims(), permit.goes_on().map(|round| round.intent));
+    match gateway.recorder.record(admitted.snapshot.scope, entry, taking).await {
         Ok(Stand::Kept) => {
             gateway.seen.note(admitted, ask.origin.ip, permit.call().client.as_ref());
             Ok(Admission::Pass(Pass { permit, open: Some(open) }))
@@ -200,7 +201,7 @@ pub async fn answered(
         epoch: Some(admitted.snapshot.epoch),
         ..CallEntry::new(EventId::fresh(), gateway.clock.now(), entry)
     };
-    match gateway.recorder.record(known.scope, call).await {
+    match gateway.recorder.record(known.scope, call, None).await {
         Ok(Stand::Kept) => {
             gateway.seen.note(admitted, ask.origin.ip, client);
             Ok(None)
@@ -240,7 +241,7 @@ pub async fn refuse(gateway: &Gateway, ask: &Ask, mut refused: Refused) -> Recor
         gateway.recorder.record_soon(known.scope, call);
         return Recorded::Answer(Box::new(reply::refusal(gateway, ask, &refused)));
     }
-    match gateway.recorder.record(known.scope, call).await {
+    match gateway.recorder.record(known.scope, call, None).await {
         Ok(Stand::Stale(epoch)) => Recorded::Stale(epoch),
         Ok(Stand::Kept) => Recorded::Answer(Box::new(reply::refusal(gateway, ask, &refused))),
         Ok(Stand::Lacks(_)) | Err(Away) => {
@@ -270,7 +271,8 @@ impl Target {
 }
 
 impl OpenCall {
-    fn of(gateway: &Gateway, ask: &Ask, admitted: &Admitted, permit: &Permit<'_>) -> Self {
+    /// The call, and what of it stands in the record of its intent.
+    fn of(gateway: &Gateway, ask: &Ask, admitted: &Admitted, permit: &Permit<'_>) -> (Self, CallPart) {
         let call = permit.call();
         let request = call.request();
         let known = admitted.known();
@@ -297,12 +299,12 @@ impl OpenCall {
             ..CallPart::new(Trace::passed(Step::Record))
         };
         let target = Target::of(&part, Some(call.server.server.slug.as_str()));
-        Self {
+        let open = Self {
             recorder: Arc::clone(&gateway.recorder),
             scope: known.scope,
             intent: EventId::fresh(),
             who: known.who,
-            part,
+            part: repeated(&part),
             target,
             sent: ask.body.len(),
             began: Instant::now(),
@@ -310,7 +312,8 @@ impl OpenCall {
             holds: permit.ruling().claims.iter().any(|one| one.claim.is_held()),
             policies: permit.ruling().policies,
             is_agreed: permit.is_agreed(),
-        }
+        };
+        (open, part)
     }
 
     /// What a state in the answer stands for; none where no answer can have one.
@@ -362,6 +365,18 @@ impl OpenCall {
             ..CallEntry::new(EventId::fresh(), self.at + elapsed, self.entry(action, part).ended(decision))
         };
         self.recorder.record_soon(self.scope, call);
+    }
+}
+
+fn repeated(part: &CallPart) -> CallPart {
+    CallPart {
+        arguments: part.arguments.as_ref().map(|one| ArgumentsPart { digest: one.digest, keys: Vec::new() }),
+        fingerprint: part.fingerprint,
+        grant: part.grant,
+        method: part.method.clone(),
+        server: part.server,
+        subject: part.subject.clone(),
+        ..CallPart::new(Trace::passed(Step::Record))
     }
 }
 

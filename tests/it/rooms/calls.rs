@@ -3,12 +3,16 @@
 use portreeve::{
     base::{
         actor::{Actor, Principal},
-        ids::{EventId, GrantId, OrgId, ReplicaId, UserId},
+        ids::{EventId, GrantId, OrgId, PolicyId, ReplicaId, UserId},
         page::PageRequest,
         trace::{Finding, Fixer, Step, Trace},
     },
-    domain::audit::{
-        self, Anchors, CallEntry, CallPart, Decision, Entry, EventFilter, EventKind, LaterAnchors, Who,
+    domain::{
+        audit::{
+            self, Anchors, CallEntry, CallKeeper, CallPart, ChainHead, Decision, Entry, EventFilter,
+            EventKind, Kept, Lack, LaterAnchors, Sum, Who,
+        },
+        limits::{self, Claim, Counted, Owner, Span},
     },
     flow::actions::export,
     io::db::{Db, OrgScope, OrgTx, Tx},
@@ -43,6 +47,109 @@ fn outcome(intent: EventId) -> CallEntry {
 
 async fn record(db: &Db, org: OrgId, calls: Vec<CallEntry>) -> audit::Kept {
     audit::record_calls(db, OrgScope::proven(org), ReplicaId::fresh(), calls).await.unwrap()
+}
+
+/// Hands records in as a replica does that believes to know the end of the chain, and what they count.
+async fn keep(db: &Db, org: OrgId, calls: Vec<CallEntry>, behind: Option<ChainHead>, sum: Sum) -> Kept {
+    let mut rows: Vec<_> = calls.into_iter().map(|call| call.written(org)).collect();
+    let mut keeper = CallKeeper::begin(db, OrgScope::proven(org)).await.unwrap();
+    keeper.keep(ReplicaId::fresh(), &mut rows, behind, sum).await.unwrap()
+}
+
+#[tokio::test]
+async fn records_stand_in_one_verifiable_chain_whether_its_end_was_guessed_right_or_wrong() {
+    let app = TestApp::start().await;
+    let org = app.org("acme").await;
+    let (db, plain) = (app.db(), || Sum::Known(None));
+    let first = intent(1);
+    let first_id = first.id;
+    let nothing = keep(db, org.id, vec![first, refusal()], None, plain()).await;
+    let right = keep(db, org.id, vec![outcome(first_id), intent(1)], Some(nothing.head), plain()).await;
+    assert_eq!((right.head.seq, right.stands), (nothing.head.seq + 2, vec![true, true]));
+    // Somebody else wrote meanwhile.
+    let entry = Entry::admin("team.created", &Who::system("test"));
+    let tx = OrgTx::begin(app.db(), OrgScope::proven(org.id)).await.unwrap();
+    audit::commit(tx, app.clock.now(), vec![entry]).await.unwrap();
+    let wrong = keep(db, org.id, vec![intent(1), refusal()], Some(right.head), plain()).await;
+    assert_eq!((wrong.head.seq, wrong.stands), (right.head.seq + 3, vec![true, true]));
+    // Another chain may have come to the same number.
+    let other = ChainHead { head: nothing.head.head, ..wrong.head };
+    let last = keep(db, org.id, vec![refusal()], Some(other), plain()).await;
+    assert_eq!((last.head.seq, last.stands), (wrong.head.seq + 1, vec![true]));
+    let mut file = Vec::new();
+    export::export(&app.ports, &org.slug, &mut file).await.unwrap();
+    let report = audit::verify(file.as_slice(), Anchors::none(), LaterAnchors::PassOver).unwrap();
+    assert_eq!(report.chains[0].records, last.head.seq + 1, "and the event of the export");
+}
+
+#[tokio::test]
+async fn a_right_guess_lets_nothing_stand_that_was_judged_at_another_epoch() {
+    let world = World::fresh().await;
+    let org = world.org().await;
+    let before = keep(&world.db, org, vec![intent(1)], None, Sum::Known(None)).await;
+    let stale = keep(&world.db, org, vec![intent(2), refusal()], Some(before.head), Sum::Known(None)).await;
+    assert_eq!((stale.epoch, stale.stands), (Some(1), vec![false, true]));
+    assert_eq!(stale.head.seq, before.head.seq + 1);
+    let mixed = vec![intent(1), intent(2)];
+    let mixed = keep(&world.db, org, mixed, Some(stale.head), Sum::Known(None)).await;
+    assert_eq!(mixed.stands, [true, false]);
+    assert_eq!(world.number("select count(*) from open_calls").await, 2);
+}
+
+#[tokio::test]
+async fn calls_that_are_counted_in_one_sum_stand_as_far_as_there_is_room() {
+    let world = World::fresh().await;
+    let org = world.org().await;
+    let counted = Counted::Amount {
+        span: Span::Calendar("month"),
+        slides: false,
+        amount: "2".to_owned(),
+        value: None,
+        gives_back: false,
+        is_observed: false,
+    };
+    let owner = Owner { scope: "org", id: org.to_string() };
+    let (policy, counter, most) = (PolicyId::fresh(), "calls".to_owned(), "9".to_owned());
+    let taking = limits::write(vec![Claim { policy, counter, owner, most, counted }], None).unwrap();
+    let call = || CallEntry { limits: Some(taking.text.clone()), ..intent(1) };
+    let sum = |calls| Sum::Known(limits::sum(vec![&taking; calls]).unwrap());
+    let first = keep(&world.db, org, vec![call(), refusal(), call()], None, sum(2)).await;
+    assert_eq!((first.stands, first.lacks), (vec![true; 3], vec![None; 3]));
+    assert_eq!(world.number("select used::bigint from limit_counts").await, 4);
+    let batch = vec![call(), intent(1), call(), call()];
+    let beyond = keep(&world.db, org, batch, Some(first.head), sum(3)).await;
+    assert_eq!(beyond.stands, [true, true, true, false]);
+    assert!(matches!(&beyond.lacks[3], Some(Lack::Limit { at: 0, used, .. }) if used == "8"), "{beyond:?}");
+    assert_eq!(world.number("select used::bigint from limit_counts").await, 8);
+    assert_eq!(world.number("select count(*) from events").await, 6);
+}
+
+#[tokio::test]
+async fn a_moment_is_found_in_a_chain_by_halving_it() {
+    let app = TestApp::start().await;
+    let org = app.org("acme").await;
+    let mut conn = connect(&app.database.superuser()).await;
+    // One event an hour, and a gap in the numbers.
+    let planted = format!(
+        "insert into events (org_id, seq, id, at, kind, action, actor_kind, actor_name, decision, record, prev_hash, hash)
+        select '{}', 1000 + n + n / 700, gen_random_uuid(), timestamptz '2030-01-01' + make_interval(hours => n), 'call',
+            'call.allowed', 'grant', 'Agent', 'allowed', '{{}}', '', ''
+        from generate_series(0, 999) n",
+        org.id.uuid()
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(planted)).execute(&mut conn).await.unwrap();
+    let agrees = format!(
+        "select bool_and(events_before(e.org_id, e.at) = (select coalesce(max(b.seq), 0) from events b
+            where b.org_id = e.org_id and b.at < e.at)) from events e where e.org_id = '{0}' and e.seq >= 1000",
+        org.id.uuid()
+    );
+    let agrees: bool = sqlx::query_scalar(sqlx::AssertSqlSafe(agrees)).fetch_one(&mut conn).await.unwrap();
+    assert!(agrees);
+    let none: i64 = sqlx::query_scalar("select events_before(gen_random_uuid(), now())")
+        .fetch_one(&mut conn)
+        .await
+        .unwrap();
+    assert_eq!(none, 0);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::{net::TcpListener, sync::Arc};
 
 use axum::{Router, routing::get};
-use portreeve::app::server;
+use portreeve::app::server::{self, Behind};
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -22,7 +22,12 @@ async fn a_running_request_is_answered_after_the_order_to_stop() {
     let (connections, stopping) = (TaskTracker::new(), CancellationToken::new());
     let router = Router::new().route("/slow", get(slow));
     let accepting = TaskTracker::new();
-    accepting.spawn(server::serve(listener, router, connections.clone(), stopping.clone()));
+    accepting.spawn(server::serve(
+        listener,
+        Behind { router, agents: None },
+        connections.clone(),
+        stopping.clone(),
+    ));
 
     let client = reqwest::Client::builder().no_proxy().build().expect("a client");
     let request = accepting.spawn({

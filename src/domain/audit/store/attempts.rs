@@ -81,9 +81,7 @@ pub async fn reach(tx: &mut OrgTx, from: OffsetDateTime) -> DbResult<Reach> {
     let org = tx.chain();
     let row = sqlx::query!(
         r#"select
-            coalesce((select b.seq from events b
-                where b.org_id = $1 and b.at < $2::timestamptz - interval '1 day'
-                order by b.at desc, b.seq desc limit 1), 0) as "above!",
+            coalesce(events_before($1, $2::timestamptz - interval '1 day'), 0) as "above!",
             coalesce((select e.seq + 1 from events e where e.org_id = $1 order by e.seq desc limit 1), 1) as "below!""#,
         org,
         from

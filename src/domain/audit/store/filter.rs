@@ -65,3 +65,13 @@ pub struct Except {
     /// Something from an address of this network.
     pub ip: Option<IpNet>,
 }
+
+/// The actions of a call that went well, which nearly all events are of.
+const USUAL: [&str; 2] = ["call.allowed", "call.answered"];
+
+impl EventFilter {
+    /// Whether it lets through what nearly all events are.
+    pub(super) fn may_be_usual(&self) -> bool {
+        self.action.as_deref().is_none_or(|prefix| USUAL.iter().any(|usual| usual.starts_with(prefix)))
+    }
+}

@@ -17,7 +17,10 @@ mod traffic;
 pub use append::{Appended, Unrecorded, append, commit, commit_appended, commit_unrecorded};
 pub use attempts::{Attempt, AttemptedCall, Reach, attempts, reach};
 pub use batches::{Batch, StoredEvent, head, read_batch};
-pub use calls::{CallEntry, Kept, Lack, list_abandoned_calls, orgs_with_abandoned_calls, record_calls};
+pub use calls::{
+    CallEntry, CallKeeper, CallRow, Kept, Lack, Sum, list_abandoned_calls, orgs_with_abandoned_calls,
+    record_calls,
+};
 pub use checkpoints::{CheckpointRow, chains, due_chains};
 pub(super) use checkpoints::{
     Sealing, all_heads, insert_checkpoint, last_checkpoint, last_global_at, lock_head,

@@ -101,12 +101,8 @@ async fn span(tx: &mut impl Tx, filter: &EventFilter) -> DbResult<Between> {
     let org = tx.chain();
     let row = sqlx::query!(
         r#"select
-            coalesce((select b.seq from events b
-                where b.org_id = $1 and b.at < $2::timestamptz - interval '1 day'
-                order by b.at desc, b.seq desc limit 1), 0) as "above!",
-            coalesce((select a.seq from events a
-                where a.org_id = $1 and a.at >= $3::timestamptz + interval '1 day'
-                order by a.at, a.seq limit 1),
+            coalesce(events_before($1, $2::timestamptz - interval '1 day'), 0) as "above!",
+            coalesce(events_before($1, $3::timestamptz + interval '1 day') + 1,
                 (select e.seq + 1 from events e where e.org_id = $1 order by e.seq desc limit 1), 1) as "below!""#,
         org,
         filter.from,

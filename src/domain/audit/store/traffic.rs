@@ -31,9 +31,7 @@ pub async fn traffic(tx: &mut OrgTx, now: OffsetDateTime) -> DbResult<Traffic> {
     let org = tx.chain();
     let row = sqlx::query!(
         r#"with m as materialized (
-            select n, coalesce((select e.seq from events e
-                where e.org_id = $1 and e.at <= $2::timestamptz - n * interval '1 minute'
-                order by e.at desc, e.seq desc limit 1), 0) as seq
+            select n, events_before($1, $2::timestamptz - n * interval '1 minute' + interval '1 microsecond') as seq
             from generate_series(0, 60) n)
         select array(select m.seq from m order by m.n desc) as "places!",
             (select count(*) from (select from events c
