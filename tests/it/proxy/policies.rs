@@ -190,6 +190,52 @@ async fn an_observed_policy_stops_nothing_and_what_it_would_have_done_is_on_reco
 }
 
 #[tokio::test]
+async fn what_observed_rules_would_have_done_is_counted_by_rule_and_leads_to_its_calls() {
+    let tried = |key: &str| json!({ key: [{ "mode": "observe", "conditions": [] }] });
+    let (stage, key) = under(json!({ "version": "1", "default": "allow", "tools": {
+        "get_issue": tried("deny_if"), "create_issue": tried("require_approval_if"),
+    } }))
+    .await;
+    for tool in ["get_issue", "get_issue", "create_issue", "delete_repository"] {
+        assert_eq!(stage.agent.call(tool).await.words(), "done");
+    }
+    stage.calls_once(8).await;
+    let path = "/api/v1/orgs/acme/policies/crew/observed";
+    let all = key.get(path).await.expect(StatusCode::OK);
+    assert_eq!((&all.body["calls"], &all.body["ended"]), (&json!(4), &Value::Null));
+    let (get, create) = ("/tools/get_issue/deny_if/0", "/tools/create_issue/require_approval_if/0");
+    assert_eq!(
+        all.body["rules"],
+        json!([
+            { "rule": get, "version": 1, "denied": 2, "asked": 0 },
+            { "rule": create, "version": 1, "denied": 0, "asked": 1 },
+        ])
+    );
+    assert_eq!(all.body["items"].as_array().map(Vec::len), Some(3));
+    let first = key.get(&format!("{path}?limit=1&rule={get}&version=1")).await.expect(StatusCode::OK);
+    assert_eq!((first.text("/items/0/tool"), first.text("/items/0/server")), ("get_issue", "github"));
+    let cursor = first.text("/next_cursor");
+    let rest = key.get(&format!("{path}?limit=1&rule={get}&version=1&cursor={cursor}")).await;
+    let rest = rest.expect(StatusCode::OK);
+    assert_ne!(rest.body["items"][0]["event"], first.body["items"][0]["event"]);
+    assert_eq!(rest.body["next_cursor"], Value::Null);
+    let none = key.get(&format!("{path}?version=2")).await.expect(StatusCode::OK);
+    assert_eq!(none.body["items"], json!([]));
+
+    let mut una = stage.app.member(&stage.org, "Una Auditor", Role::Auditor).await.browser;
+    let page = una.get("/o/acme/policies/crew/observed").await.expect(StatusCode::OK);
+    assert!(page.says("Would have been denied") && page.says("Would have been asked"), "{}", page.body);
+    let event = first.text("/items/0/event");
+    assert!(page.body.contains(&format!("/o/acme/audit/{event}")), "{}", page.body);
+    let event = una.get(&format!("/o/acme/audit/{event}")).await.expect(StatusCode::OK);
+    assert!(event.says("which is only tried there") && event.body.contains(get), "{}", event.body);
+    let editor = una.get("/o/acme/policies/crew").await.expect(StatusCode::OK);
+    assert!(editor.body.contains("/o/acme/policies/crew/observed"), "{}", editor.body);
+    let wrong = una.get("/o/acme/policies/crew/observed?version=one").await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
 async fn prompts_and_resources_fall_under_policies_by_names_of_their_own() {
     let (stage, _) = under(json!({
         "version": "1", "default": "deny", "tools": { "prompt:review*": {}, "resource:file:///public/*": {} }

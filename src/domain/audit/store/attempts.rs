@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use crate::{
     base::ids::{ApprovalId, EventId, GrantId, ServerId, UserId},
     domain::audit::{
-        call::{ArgumentsPart, ClientPart},
+        call::{ArgumentsPart, ClientPart, PolicyPart},
         store::unreadable,
     },
     io::db::{DbResult, OrgTx, Tx},
@@ -48,6 +48,9 @@ pub struct AttemptedCall {
     pub grant: Option<GrantId>,
     /// The method of the protocol.
     pub method: Option<String>,
+    /// What parts of policies that are only observed would have done with it.
+    #[serde(default)]
+    pub observed: Vec<PolicyPart>,
     /// The server.
     pub server: Option<ServerId>,
     /// The tool, prompt or resource.

@@ -380,6 +380,19 @@ impl Document {
     pub fn canonical(&self) -> String {
         canonical::write(self)
     }
+
+    /// Whether any of it only says what it would decide. Limits do not: they count, and say nothing of a call.
+    pub fn observes(&self) -> bool {
+        let own = self.tools.iter().map(|(_, rules)| &rules.checks);
+        self.mode == Mode::Observe || own.chain([&self.all_tools]).any(Checks::observes)
+    }
+}
+
+impl Checks {
+    fn observes(&self) -> bool {
+        let asking = self.ask_if.iter().map(|one| &one.rule);
+        self.require.iter().chain(&self.deny_if).chain(asking).any(|rule| rule.mode == Mode::Observe)
+    }
 }
 
 /// An address as arguments and facts write it.

@@ -5,10 +5,12 @@
 mod condition;
 mod difference;
 mod exception;
+mod part;
 
 pub use condition::{OPERATOR_WORDS, conditions};
 pub use difference::{Difference, Effect, differences};
 pub use exception::{Exception, ExceptionKind, duration, duration_code, exceptions, of_checks};
+pub use part::part;
 
 /// A piece of a phrase.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,6 +10,7 @@ mod input;
 mod layers;
 mod life;
 mod look;
+mod observed;
 mod offer;
 mod replay;
 mod second;
@@ -59,6 +60,7 @@ pub use life::{
 pub use look::{
     PolicyEntry, ServerChoice, ToolLine, Workbench, argument_paths, overview, server_choices, workbench,
 };
+pub use observed::{Observed, ObservedCall, ObservedInput, ObservedRule, observed};
 pub use offer::{LayerChoices, Offered, layer_choices, offer};
 pub use replay::{
     Affected, Counts as ReplayCounts, Ended as ReplayEnded, LeftOut, LimitNote, Noticed,

@@ -3,6 +3,7 @@
 mod bodies;
 mod effective;
 mod layers;
+mod observed;
 mod replay;
 mod simulation;
 mod suggested;
@@ -186,6 +187,7 @@ pub fn routes() -> Routes {
         .and(effective::routes())
         .and(simulation::routes())
         .and(replay::routes())
+        .and(observed::routes())
         .and(tests::routes())
         .and(layers::routes())
         .and(suggested::routes())

@@ -285,10 +285,7 @@ impl From<Replay> for ReplayView {
             from: replay.from,
             to: replay.to,
             calls: replay.calls,
-            ended: replay.ended.map(|ended| match ended {
-                ReplayEnded::Time => "time",
-                ReplayEnded::Calls => "calls",
-            }),
+            ended: replay.ended.map(ReplayEnded::as_str),
             reaches: replay.reaches,
             in_force: !replay.policy.places.is_none(),
             left_out: left_out

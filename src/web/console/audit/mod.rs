@@ -211,7 +211,7 @@ async fn save(ask: OrgPage, Query(pairs): Query<Vec<(String, String)>>) -> Resul
 pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
     use crate::domain::audit::Decision;
     use crate::web::console::{
-        audit::panel::{Change, Check, Fact},
+        audit::panel::{Change, Check, Fact, Would},
         samples::event,
     };
     use crate::web::kit::{
@@ -249,6 +249,14 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         at: AT,
         changes: vec![Change { field: "Role".into(), before: Some(LONG.into()), after: None }],
         steps: crate::web::console::traces::sample_lines(),
+        observed: vec![Would {
+            tone: "ask",
+            glyph: "ask",
+            word: "Would have been asked",
+            says: LONG.into(),
+            rule: SHARP.into(),
+            href: "/x".into(),
+        }],
         facts: vec![Fact { name: "Who", text: LONG.into(), is_code: true, href: "/x".into() }],
         checks: vec![Check { class: "ok", glyph: "ok", says: LONG.into() }],
         proof: Vec::new(),

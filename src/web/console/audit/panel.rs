@@ -5,10 +5,11 @@ use time::OffsetDateTime;
 
 use crate::{
     base::permission::Permission,
-    domain::audit::{CallPart, Decision, EventDetail, Proof},
+    domain::audit::{CallPart, Decision, EventDetail, PolicyPart, Proof},
     flow::actions::events::Seen,
     web::console::{
         audit::{outcome_of, words},
+        policies::observed::would,
         traces::{self, Reader, TraceLine},
     },
 };
@@ -34,6 +35,8 @@ pub(super) struct Panel {
     pub(super) facts: Vec<Fact>,
     pub(super) checks: Vec<Check>,
     pub(super) proof: Vec<Fact>,
+    /// What parts of policies that are only tried would have done with a call.
+    pub(super) observed: Vec<Would>,
     /// The call in the simulator of the policy that stopped it; empty for all other events.
     pub(super) simulate: String,
     /// When the checkpoint that covers it was made.
@@ -47,6 +50,18 @@ pub(super) struct Change {
     pub(super) before: Option<String>,
     /// What is there now; nothing where the event took it away.
     pub(super) after: Option<String>,
+}
+
+/// What a part of a policy that is only tried would have done.
+pub(super) struct Would {
+    pub(super) tone: &'static str,
+    pub(super) glyph: &'static str,
+    pub(super) word: &'static str,
+    /// Whose policy it is.
+    pub(super) says: String,
+    pub(super) rule: String,
+    /// The policy; empty for who may not read it.
+    pub(super) href: String,
 }
 
 /// A fact, and where the events are that share it.
@@ -93,6 +108,7 @@ impl Panel {
                 .and_then(|record| record.call.as_ref())
                 .map(|call| traces::of_call(call, reader))
                 .unwrap_or_default(),
+            observed: observed(&seen.detail, reader),
             facts: facts(&seen.detail, like),
             checks: checks(&seen.proof),
             proof: vec![
@@ -118,6 +134,29 @@ pub(in crate::web::console) fn simulate(detail: &EventDetail, reader: Reader<'_>
         }
         _ => String::new(),
     }
+}
+
+fn observed(detail: &EventDetail, reader: Reader<'_>) -> Vec<Would> {
+    let call = detail.record.as_ref().and_then(|record| record.call.as_deref());
+    let parts = call.map(|call| call.observed.as_slice()).unwrap_or_default();
+    let one = |part: &PolicyPart| {
+        let (tone, glyph, word) = would(&part.effect);
+        let of = if part.layer == "org" { "organization" } else { &*part.layer };
+        let may_look = reader.role.may(Permission::PoliciesRead);
+        Would {
+            tone,
+            glyph,
+            word,
+            says: format!("by the policy of the {of}, version {}, which is only tried there", part.version),
+            rule: part.rule.clone(),
+            href: if may_look {
+                format!("/o/{}/policies/{}", reader.slug, part.policy)
+            } else {
+                String::new()
+            },
+        }
+    };
+    parts.iter().map(one).collect()
 }
 
 impl Fact {

@@ -183,7 +183,7 @@ fn notes(replay: &Replay) -> Vec<String> {
 }
 
 /// A number with a comma between thousands.
-fn grouped(number: u32) -> String {
+pub(super) fn grouped(number: u32) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + 3);
     for (at, digit) in digits.chars().enumerate() {

@@ -13,6 +13,7 @@ mod layers;
 mod list;
 mod merge;
 mod new;
+pub(super) mod observed;
 mod publish;
 mod replay;
 mod second;
@@ -108,6 +109,7 @@ pub fn routes() -> Routes {
         .form(&at("/tests"), write, Effect::Records(&["policy_test.created"]), tests::add)
         .form(&at("/tests/{test}/delete"), write, Effect::Records(&["policy_test.deleted"]), tests::remove)
         .and(replay::routes())
+        .and(observed::routes())
         .and(suggested::routes())
 }
 
@@ -215,6 +217,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         merge::samples(),
         publish::samples(),
         replay::samples(),
+        observed::samples(),
         versions::samples(),
         version::samples(),
         settings::samples(),

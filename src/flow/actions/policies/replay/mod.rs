@@ -23,7 +23,7 @@ use crate::{
         permission::Permission,
     },
     domain::{
-        audit::{self, Reach},
+        audit::{self, Attempt, Reach},
         policy::kept::Policy,
     },
     flow::{
@@ -43,11 +43,11 @@ pub use bench::Side;
 pub use tally::{Affected, Counts, Noticed, Replayed};
 
 /// How far back calls are tried.
-const SPAN: time::Duration = time::Duration::days(7);
+pub(super) const SPAN: time::Duration = time::Duration::days(7);
 /// How long a replay takes at the most.
-const MOST_TIME: Duration = Duration::from_secs(3);
+pub(super) const MOST_TIME: Duration = Duration::from_secs(3);
 /// How many calls it tries at the most.
-const MOST_CALLS: u32 = 50_000;
+pub(super) const MOST_CALLS: u32 = 50_000;
 /// How many calls are read at once: judging them takes a few thousandths of a second.
 const STRETCH: i64 = 1_000;
 
@@ -104,6 +104,16 @@ pub enum Ended {
     Time,
     /// It had tried as many calls as it may.
     Calls,
+}
+
+impl Ended {
+    /// The name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Time => "time",
+            Self::Calls => "calls",
+        }
+    }
 }
 
 /// Limits of the document that is tried: they are not counted.
@@ -223,11 +233,7 @@ async fn run(
         if began.elapsed() >= MOST_TIME {
             return Ok(Some(Ended::Time));
         }
-        let mut tx = cx.tx().await?;
-        let attempts = audit::attempts(&mut tx, reach, STRETCH).await?;
-        tx.done().await?;
-        let Some(last) = attempts.last() else { return Ok(None) };
-        reach.below = last.seq;
+        let Some(attempts) = stretch(cx, reach).await? else { return Ok(None) };
         let wanted = bench.weigh(&attempts);
         if may_open && !wanted.is_empty() {
             let kept = kept::open(cx, &wanted).await?;
@@ -244,4 +250,14 @@ async fn run(
         // Judging does not wait for anything, and others want to go on.
         tokio::task::yield_now().await;
     }
+}
+
+/// The next calls, the newest first, behind which it then goes on; nothing where there are no more.
+pub(super) async fn stretch(cx: &OrgCx, reach: &mut Reach) -> ActionResult<Option<Vec<Attempt>>> {
+    let mut tx = cx.tx().await?;
+    let attempts = audit::attempts(&mut tx, reach, STRETCH).await?;
+    tx.done().await?;
+    let Some(last) = attempts.last() else { return Ok(None) };
+    reach.below = last.seq;
+    Ok(Some(attempts))
 }

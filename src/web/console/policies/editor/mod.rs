@@ -97,6 +97,8 @@ struct Editor {
     /// Whether the policy is about a server that has tools.
     has_tools: bool,
     has_server: bool,
+    /// Whether what is in force only tries some of what it says.
+    observes: bool,
 }
 
 #[derive(Clone, Default, Deserialize)]
@@ -286,7 +288,7 @@ fn decided(word: &str) -> Result<Decision, ActionError> {
 }
 
 /// A document that is kept, which can always be read.
-fn kept(text: &str) -> Result<Document, ActionError> {
+pub(super) fn kept(text: &str) -> Result<Document, ActionError> {
     document::read(text.as_bytes()).map_err(ActionError::Document)
 }
 
@@ -335,6 +337,7 @@ impl Editor {
             faults: FormFaults::default(),
             has_tools: !bench.tools.is_empty(),
             has_server: bench.sheet.server.is_some(),
+            observes: live.as_ref().is_some_and(Document::observes),
         })
     }
 }
@@ -368,6 +371,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         faults,
         has_tools: count > 0,
         has_server: true,
+        observes: count > 4,
     };
     let page = |name: &str, count, can_write, faults| EditorPage {
         shell: shell(Base::Organization, name),
