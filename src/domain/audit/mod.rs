@@ -40,8 +40,8 @@ pub use store::{
     record_calls, reseal_signing_key, retire_signing_key,
 };
 pub use store::{
-    PastCall, PastEvent, Searched, SigningKeyRow, Traffic, list_signing_keys, past_events, search,
-    search_newer, traffic,
+    MOST_COUNTED, PastCall, PastEvent, Searched, SigningKeyRow, Traffic, calls_of, list_signing_keys,
+    past_events, search, search_newer, traffic,
 };
 pub use verify::{
     Anchors, BadAnchors, ChainReport, Fault, LaterAnchors, Report, Tampering, Verifier, VerifyError, verify,

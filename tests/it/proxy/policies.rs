@@ -236,6 +236,27 @@ async fn what_observed_rules_would_have_done_is_counted_by_rule_and_leads_to_its
 }
 
 #[tokio::test]
+async fn the_editor_tells_how_often_each_tool_was_called_and_leads_to_the_calls() {
+    let (stage, key) = under(json!({ "version": "1", "default": "allow" })).await;
+    for tool in ["create_issue", "create_issue", "get_issue"] {
+        stage.agent.call(tool).await;
+    }
+    stage.calls_once(6).await;
+    let new =
+        json!({ "name": "Writing", "server": "github", "document": { "version": "1", "default": "deny" } });
+    key.post("/api/v1/orgs/acme/policies", new).await.expect(StatusCode::CREATED);
+    let mut una = stage.app.member(&stage.org, "Una Auditor", Role::Auditor).await.browser;
+    let page = una.get("/o/acme/policies/writing").await.expect(StatusCode::OK);
+    let cells: Vec<_> =
+        page.body.split("num t-use\">").skip(1).map(|rest| rest.split("</td>").next().unwrap()).collect();
+    let called = |count: &str| cells.iter().filter(|cell| cell.contains(&format!("\">{count}</a>"))).count();
+    assert_eq!((called("2"), called("1")), (1, 1), "{cells:?}");
+    let path = "/o/acme/audit?kind=call&q=tool%3A%22create_issue%22+server%3Agithub+from%3A7d";
+    let path = path.replace('&', "&#38;");
+    assert!(page.body.contains(&path), "{}", page.body);
+}
+
+#[tokio::test]
 async fn prompts_and_resources_fall_under_policies_by_names_of_their_own() {
     let (stage, _) = under(json!({
         "version": "1", "default": "deny", "tools": { "prompt:review*": {}, "resource:file:///public/*": {} }

@@ -12,6 +12,7 @@ mod past;
 mod proof;
 mod read;
 mod search;
+mod tools;
 mod traffic;
 
 pub use append::{Appended, Unrecorded, append, commit, commit_appended, commit_unrecorded};
@@ -35,6 +36,7 @@ pub use past::{PastCall, PastEvent, past_events};
 pub use proof::{Proof, proof};
 pub use read::{EventDetail, EventRow, Neighbors, find, find_by_seq, moment_in_zone, neighbors};
 pub use search::{Searched, search, search_newer};
+pub use tools::{MOST_COUNTED, calls_of};
 pub use traffic::{Traffic, traffic};
 
 use crate::io::db::DbError;

@@ -10,6 +10,7 @@ use crate::{
         risk::Class,
     },
     domain::{
+        audit,
         policy::{
             kept::{Policy, PolicyFilter},
             path::argument_paths as argument_paths_of,
@@ -18,7 +19,7 @@ use crate::{
         servers::{ServerFilter, ServerRef, Tool, ToolFilter, ToolName, ToolState, store as servers},
     },
     flow::{
-        actions::policies::{PolicySheet, named, sheet},
+        actions::policies::{PolicySheet, named, replay::SPAN, sheet},
         cx::OrgCx,
         fault::ActionResult,
     },
@@ -107,6 +108,30 @@ fn line(tool: Tool) -> ToolLine {
         class: tool.class,
         waits: tool.state.waits(),
     }
+}
+
+/// How often a tool was called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallCount {
+    /// So often.
+    pub calls: i64,
+    /// Whether there may have been more calls than were counted.
+    pub is_more: bool,
+}
+
+/// How often agents called, or tried to call, these tools of the policy's server in the last week.
+pub async fn calls_lately(
+    cx: &OrgCx,
+    policy: &Policy,
+    tools: &[String],
+) -> ActionResult<BTreeMap<String, CallCount>> {
+    cx.require(Permission::PoliciesRead)?;
+    let Some(server) = policy.server.filter(|_| !tools.is_empty()) else { return Ok(BTreeMap::new()) };
+    let mut tx = cx.tx().await?;
+    let counted = audit::calls_of(&mut tx, server, tools, cx.now() - SPAN).await?;
+    tx.done().await?;
+    let count = |(name, calls)| (name, CallCount { calls, is_more: calls >= audit::MOST_COUNTED });
+    Ok(counted.into_iter().map(count).collect())
 }
 
 /// The places in the arguments of a tool of the policy's server that its definition names; nothing for what is no tool.

@@ -58,7 +58,8 @@ pub use life::{
     versions as list_versions,
 };
 pub use look::{
-    PolicyEntry, ServerChoice, ToolLine, Workbench, argument_paths, overview, server_choices, workbench,
+    CallCount, PolicyEntry, ServerChoice, ToolLine, Workbench, argument_paths, calls_lately, overview,
+    server_choices, workbench,
 };
 pub use observed::{Observed, ObservedCall, ObservedInput, ObservedRule, observed};
 pub use offer::{LayerChoices, Offered, layer_choices, offer};

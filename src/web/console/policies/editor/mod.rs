@@ -22,7 +22,7 @@ use crate::{
         pattern::Pattern,
     },
     flow::{
-        actions::policies::{self, PolicySheet, Saved, Workbench},
+        actions::policies::{self, CallCount, PolicySheet, Saved, Workbench},
         fault::ActionError,
     },
     web::{
@@ -32,8 +32,9 @@ use crate::{
                 diff::{DiffLine, numbered},
                 editor::{
                     fields::{actions, modes, unreviewed},
-                    rows::{Group, Shown, View},
+                    rows::{Group, Row, Shown, View},
                 },
+                impact::grouped,
             },
             shell_of,
         },
@@ -140,7 +141,7 @@ pub(super) async fn show(
     let shown = Shown { q: sought.unwrap_or_default(), view: view.unwrap_or_default(), after };
     let bench = policies::workbench(&ask.cx, &name).await?;
     let head = Head::warning(&ask, &bench.sheet, "");
-    let mut editor = Editor::of(&ask, &head, &bench, &shown, asked)?;
+    let mut editor = Editor::of(&ask, &head, &bench, &shown, asked)?.with_calls(&ask, &bench).await?;
     editor.q = q;
     let shell = shell_of::org(&ask, bench.sheet.policy.name.clone()).await?;
     let status = editor.list.status();
@@ -235,7 +236,7 @@ async fn again(
     let bench = policies::workbench(&ask.cx, name).await?;
     let head = Head::warning(ask, &bench.sheet, "");
     let shown = Shown { q: form.q.clone(), view: View::of(&form.view), after: String::new() };
-    let editor = Editor::of(ask, &head, &bench, &shown, asked)?;
+    let editor = Editor::of(ask, &head, &bench, &shown, asked)?.with_calls(ask, &bench).await?;
     Ok((head, editor))
 }
 
@@ -339,6 +340,27 @@ impl Editor {
             has_server: bench.sheet.server.is_some(),
             observes: live.as_ref().is_some_and(Document::observes),
         })
+    }
+
+    /// With how often each tool that is shown was called lately.
+    async fn with_calls(mut self, ask: &OrgPage, bench: &Workbench) -> Result<Self, ActionError> {
+        let rows = self.groups.iter_mut().flat_map(|group| &mut group.rows);
+        // Only tools that are known have a class.
+        let mut rows: Vec<&mut Row> = rows.filter(|row| !row.class.is_empty()).collect();
+        let names: Vec<String> = rows.iter().map(|row| row.key.clone()).collect();
+        let counted = policies::calls_lately(&ask.cx, &bench.sheet.policy, &names).await?;
+        let server = bench.sheet.server.as_deref().filter(|_| ask.cx.may(Permission::AuditRead));
+        for row in &mut rows {
+            let CallCount { calls, is_more } = counted.get(&row.key).copied().unwrap_or_default();
+            let beyond = if is_more { "+" } else { "" };
+            row.calls = format!("{}{beyond}", grouped(u32::try_from(calls).unwrap_or(u32::MAX)));
+            if let Some(server) = server.filter(|_| calls > 0) {
+                let q = format!("tool:\"{}\" server:{server} from:7d", row.key.replace('"', ""));
+                let audit = format!("/o/{}/audit", ask.cx.org.slug);
+                row.log = with_query(&audit, [("kind", "call"), ("q", q.as_str())]);
+            }
+        }
+        Ok(self)
     }
 }
 

@@ -95,6 +95,10 @@ pub(super) struct Row {
     pub(super) chips: Vec<Chip>,
     /// Where an exception is added, but for its kind.
     pub(super) add: String,
+    /// How often a tool was called in the last week; empty for what is no tool.
+    pub(super) calls: String,
+    /// These calls in the log; empty for who does not read it.
+    pub(super) log: String,
 }
 
 /// One exception.
@@ -245,6 +249,8 @@ impl Ground<'_> {
             is_changed: self.is_changed(one),
             chips: Vec::new(),
             add,
+            calls: String::new(),
+            log: String::new(),
             key,
         };
         match (&one.key, one.tool) {
@@ -336,6 +342,8 @@ pub(super) fn sample_groups(count: usize, text: &str) -> Vec<Group> {
             })
             .collect(),
         add: "/x?key=a".into(),
+        calls: if n == 0 { String::new() } else { "1,000+".into() },
+        log: if n.is_multiple_of(2) { String::new() } else { "/o/acme/audit?q=tool".into() },
     };
     if count == 0 {
         return Vec::new();
