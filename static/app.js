@@ -239,6 +239,36 @@
     area.previousElementSibling.children[line - 1]?.scrollIntoView({ block: "center" });
   });
 
+  // ------------------------------------------------------------ a call beside the rules
+  // The call of a form with data-keep stays in this tab, which signing out empties. It is decided anew when it is found
+  // again and when the rules changed, but not before its arguments are filled in where they are not known (data-hold).
+  const place = (form) => `call ${form.dataset.keep}`;
+  const keep = (form) => {
+    const call = Object.fromEntries([...new FormData(form)].filter(([name]) => name !== "csrf"));
+    try { sessionStorage.setItem(place(form), JSON.stringify(call)); } catch { /* It is kept as long as the page. */ }
+  };
+  const decide = (form) => {
+    if (form.dataset.hold === undefined && form.checkValidity()) form.requestSubmit();
+  };
+  const takeUp = (form) => {
+    if (form.dataset.taken) return;
+    form.dataset.taken = "yes";
+    if (form.elements.tool.value) return keep(form);
+    let call = {};
+    try { call = JSON.parse(sessionStorage.getItem(place(form))) ?? {}; } catch { /* Then there is none. */ }
+    for (const [name, value] of Object.entries(call)) {
+      if (form.elements[name]) form.elements[name].value = value;
+    }
+    if (call.tool) decide(form);
+  };
+  on("input", (event) => {
+    const form = event.target.closest("form[data-keep]");
+    if (!form) return;
+    delete form.dataset.hold;
+    keep(form);
+  });
+  on("edited", () => all("form[data-keep]").forEach(decide));
+
   // ------------------------------------------------------- after load and swaps
   const dress = (from = document) => {
     tellTimes(from);
@@ -247,6 +277,7 @@
     all("[data-script]", from).forEach((element) => { element.hidden = false; });
     all("[data-noscript]", from).forEach((element) => { element.hidden = true; });
     all("[data-lines]", from).forEach(number);
+    all("form[data-keep]", from).forEach(takeUp);
   };
   on("htmx:after:swap", () => {
     dress();
@@ -255,7 +286,9 @@
       summary.dataset.seen = "yes";
       summary.focus();
     }
-    announce(one("[data-announce]")?.dataset.announce);
+    const news = all("[data-announce]:not([data-told])");
+    for (const element of news) element.dataset.told = "yes";
+    announce(news.map((element) => element.dataset.announce).join(" "));
   });
   // ----------------------------------------------------------- told piece by piece
   // A button with data-live has its form answered in pieces. Where a page comes instead, as when the person was signed

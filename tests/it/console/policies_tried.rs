@@ -79,6 +79,39 @@ async fn a_call_without_arguments_has_an_address_and_arguments_never_stand_in_on
 }
 
 #[tokio::test]
+async fn the_simulator_stands_beside_the_rules_with_the_call_of_the_address() {
+    let app = TestApp::start().await;
+    let (_, mut ada, _) = acme(&app).await;
+    let simulate = format!("{CREW}/simulate");
+    let editor = ada.get(&format!("{CREW}?tool=merge&ip=192.0.2.7")).await.expect(StatusCode::OK);
+    assert!(
+        editor.body.contains("/o/acme/policies/crew/simulate?tool=merge&#38;ip=192.0.2.7"),
+        "{}",
+        editor.body
+    );
+    assert!(editor.body.contains("/o/acme/policies/crew/replay"), "{}", editor.body);
+    let csrf = ada.csrf();
+    let call = [("csrf", csrf.as_str()), ("tool", "merge"), ("arguments", r#"{"base":"main"}"#)];
+    let answer = ada.begin(&simulate, &call).await.text().await.unwrap();
+    assert!(!answer.contains("<!doctype") && answer.contains("With the draft: Deny"), "{answer}");
+    assert!(answer.contains("In force, version 1: Allow") && answer.contains(MERGE), "{answer}");
+    let call = [("csrf", csrf.as_str()), ("tool", "merge")];
+    let answer = ada.begin(&simulate, &call).await;
+    assert_eq!(answer.status(), StatusCode::OK, "without arguments too it is answered at once");
+    let call = [("csrf", csrf.as_str()), ("tool", "merge"), ("arguments", "{")];
+    let answer = ada.begin(&simulate, &call).await;
+    assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let page = ada.get(&format!("{simulate}?tool=merge")).await.expect(StatusCode::OK);
+    assert!(page.body.contains("/o/acme/policies/crew?tool=merge"), "{}", page.body);
+    let edit = [("csrf", csrf.as_str()), ("key", "other"), ("decision", "deny")];
+    let edited = ada.begin(&format!("{CREW}/edit"), &edit).await;
+    assert_eq!(edited.status(), StatusCode::OK);
+    assert_eq!(edited.headers()["hx-trigger"], "edited");
+    let edited = edited.text().await.unwrap();
+    assert!(edited.contains("id=\"editor\"") && edited.contains("hx-swap-oob"), "{edited}");
+}
+
+#[tokio::test]
 async fn tests_that_fail_stand_first_and_are_deleted() {
     let app = TestApp::start().await;
     let (org, mut ada, key) = acme(&app).await;

@@ -291,6 +291,17 @@ async fn with_script_each_step_is_saved_and_shown_at_once_and_the_focus_stays() 
     browser.eval("const s = document.querySelector('[name=default]'); s.value = 'allow'; s.dispatchEvent(new Event('change', {bubbles: true}))").await;
     browser.see(".json .code", "\"default\": \"allow\"").await;
 
+    browser.see(".impact", "If you publish this draft").await;
+    browser.wait_for("document.querySelector('#draft-acts a[href$=\"/publish\"]')").await;
+    browser.wait_for("document.querySelector('.sim [name=tool]')").await;
+    browser.fill(".sim [name=tool]", "get_issue").await;
+    browser.click(".sim form button").await;
+    browser.see("#tried", "With the draft: Ask").await;
+    browser.click("button[value$=\" get_issue\"].deny").await;
+    browser.see("#tried", "With the draft: Deny").await;
+    browser.click("button[value$=\" get_issue\"].ask").await;
+    browser.see("#tried", "With the draft: Ask").await;
+
     browser.goto(&format!("{}{EXCEPTION}?key=get_issue&kind=deny_if", app.origin())).await;
     browser.fill("[name=path-0]", "args.env").await;
     browser.see("#saved", "needs a value").await;
@@ -305,6 +316,10 @@ async fn with_script_each_step_is_saved_and_shown_at_once_and_the_focus_stays() 
         rules,
         "one rule is kept, not one for each letter"
     );
+
+    browser.goto(&format!("{}{ONE}", app.origin())).await;
+    browser.wait_for("document.querySelector('.sim [name=tool]')?.value == 'get_issue'").await;
+    browser.see("#tried", "With the draft: Ask").await;
 
     browser.goto(&format!("{}{ONE}/json", app.origin())).await;
     browser.fill("[name=text]", "{\"version\": \"1\",\n\"default\": \"deni\"}").await;

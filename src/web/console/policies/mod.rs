@@ -4,6 +4,7 @@
 
 mod answers;
 mod around;
+mod beside;
 pub(super) mod diff;
 mod drafts;
 mod editor;

@@ -1,7 +1,11 @@
 //! The simulator: what would become of a call, under what is in force and under the draft, without making it.
 
 use askama::Template;
-use axum::{extract::Path, http::StatusCode, response::Response};
+use axum::{
+    extract::Path,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
 use serde::Deserialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -16,6 +20,7 @@ use crate::{
             policies::{
                 Head,
                 answers::{Answer, word_of},
+                beside::{BesidePiece, Shape, Taken, Tried, TriedPiece},
             },
             shell_of,
         },
@@ -44,13 +49,14 @@ struct SimulatorPage {
     href: String,
     /// Whether there is a document at all.
     is_blank: bool,
+    /// The rules with the same call beside them, without its arguments.
+    edit: String,
     form: CallForm,
     offered: Offered,
     servers: Vec<Choice>,
     /// Agents to choose from; none for who may not see them.
     agents: Vec<Choice>,
-    /// What has to be known of a real call that was taken over.
-    note: String,
+    taken: Taken,
     answers: Vec<Answer>,
     /// What the call may be kept as a test with; empty where it was not tried, or the viewer writes no policies.
     verdicts: Vec<Choice>,
@@ -81,6 +87,10 @@ pub(super) struct CallForm {
 }
 
 impl CallForm {
+    /// What of a call may stand in an address.
+    pub(super) const ADDRESSED: [&str; 8] =
+        ["event", "grant", "user", "client", "server", "tool", "ip", "at"];
+
     pub(super) fn of(call: SimulatedCall) -> Self {
         let text = |text: Option<String>| text.unwrap_or_default();
         Self {
@@ -137,15 +147,17 @@ impl CallForm {
 pub(super) async fn show(
     ask: OrgPage,
     Path((_, policy)): Path<(String, String)>,
+    headers: HeaderMap,
     Query(mut form): Query<CallForm>,
 ) -> PageResult {
+    let shape = Shape::of(&headers, Shape::Beside);
     // What stands in an address is kept in logs and histories.
     form.arguments.clear();
-    let mut note = String::new();
+    let mut taken = Taken::default();
     if !form.event.is_empty() {
         match policies::recorded_call(&ask.cx, &form.event).await {
             Ok(found) => {
-                note = match (&found.call.arguments, found.keys.as_slice()) {
+                taken.note = match (&found.call.arguments, found.keys.as_slice()) {
                     (Some(_), _) => {
                         "It was asked about, so its arguments are kept and stand below.".to_owned()
                     }
@@ -155,21 +167,23 @@ pub(super) async fn show(
                         keys.join(", ")
                     ),
                 };
-                let is_open = found.call.arguments.is_none() && !found.keys.is_empty();
+                taken.is_open = found.call.arguments.is_none() && !found.keys.is_empty();
                 form = CallForm { event: form.event, ..CallForm::of(found.call) };
-                if is_open {
+                if taken.is_open {
                     // Without them the answer would be about another call, and might be another one.
                     form.arguments = blank(&found.keys);
-                    return shown(&ask, &policy, form, note, None, FormFaults::default()).await;
+                    let sheet = policies::find(&ask.cx, &policy).await?;
+                    return shown(&ask, &sheet, shape, form, taken, None, FormFaults::default()).await;
                 }
             }
             Err(error) => {
                 let faults = faults_of(error)?;
-                return shown(&ask, &policy, form, note, None, faults).await;
+                let sheet = policies::find(&ask.cx, &policy).await?;
+                return shown(&ask, &sheet, shape, form, taken, None, faults).await;
             }
         }
     }
-    tried(&ask, &policy, form, note).await
+    tried(&ask, &policy, shape, form, taken).await
 }
 
 /// Arguments of these names, for somebody to fill in.
@@ -183,47 +197,69 @@ fn blank(keys: &[String]) -> String {
 pub(super) async fn try_it(
     ask: OrgPage,
     Path((_, policy)): Path<(String, String)>,
+    headers: HeaderMap,
     Form(form): Form<CallForm>,
 ) -> Result<Response, PageError> {
-    if form.arguments.trim().is_empty() {
+    let shape = Shape::of(&headers, Shape::Answer);
+    if matches!(shape, Shape::Page) && form.arguments.trim().is_empty() {
         let sheet = policies::find(&ask.cx, &policy).await?;
         return Ok(go(&form.query(&format!("{}/simulate", href_of(&ask, &sheet)))));
     }
-    tried(&ask, &policy, form, String::new()).await
+    tried(&ask, &policy, shape, form, Taken::default()).await
 }
 
-async fn tried(ask: &OrgPage, policy: &str, form: CallForm, note: String) -> PageResult {
+async fn tried(ask: &OrgPage, policy: &str, shape: Shape, form: CallForm, taken: Taken) -> PageResult {
+    let sheet = policies::find(&ask.cx, policy).await?;
+    let mut faults = FormFaults::default();
     if form.tool.trim().is_empty() {
-        let mut faults = FormFaults::default();
         if !form.arguments.trim().is_empty() {
             faults = faults_of(ActionError::field("tool", "name a tool"))?;
         }
-        return shown(ask, policy, form, note, None, faults).await;
+        return shown(ask, &sheet, shape, form, taken, None, faults).await;
+    }
+    if is_blank(&sheet) {
+        return shown(ask, &sheet, shape, form, taken, None, faults).await;
     }
     let simulated = match form.call() {
         Ok(call) => policies::simulate(&ask.cx, policy, None, &call).await.map_err(without_call),
         Err(error) => Err(error),
     };
     match simulated {
-        Ok(found) => shown(ask, policy, form, note, Some(found), FormFaults::default()).await,
+        Ok(found) => shown(ask, &sheet, shape, form, taken, Some(found), faults).await,
         Err(error) => {
             let faults = faults_of(error)?;
-            shown(ask, policy, form, note, None, faults).await
+            shown(ask, &sheet, shape, form, taken, None, faults).await
         }
     }
 }
 
+/// Whether there is no document to try a call on.
+fn is_blank(sheet: &PolicySheet) -> bool {
+    sheet.policy.live.is_none() && sheet.policy.draft.is_none()
+}
+
 async fn shown(
     ask: &OrgPage,
-    policy: &str,
+    sheet: &PolicySheet,
+    shape: Shape,
     form: CallForm,
-    note: String,
+    taken: Taken,
     found: Option<Simulation>,
     faults: FormFaults,
 ) -> PageResult {
-    let sheet = policies::find(&ask.cx, policy).await?;
-    let offered = policies::offer(&ask.cx, &form.server).await?;
-    let href = href_of(ask, &sheet);
+    let status = if faults.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let href = href_of(ask, sheet);
+    let verdicts = match &found {
+        Some(found) if ask.cx.may(Permission::PoliciesWrite) => verdict_choices(found.tried.verdict),
+        _ => Vec::new(),
+    };
+    let answers = found.map(|found| answers(ask, sheet, &found)).unwrap_or_default();
+    let is_blank = is_blank(sheet);
+    if matches!(shape, Shape::Answer) {
+        let tried = Tried::of(ask, href, is_blank, form, answers, verdicts, faults);
+        return page_with(status, &TriedPiece { tried });
+    }
+    let offered = policies::offer(&ask.cx, offered_for(&form, sheet)).await?;
     let own = sheet.server.clone().map_or("The only one that has the tool", |_| "The policy’s own");
     let servers = std::iter::once(Choice::new("", own))
         .chain(offered.servers.iter().map(|server| Choice::new(&server.slug, &server.name)));
@@ -232,28 +268,39 @@ async fn shown(
     let chosen = named.map_or(form.server.as_str(), |server| server.slug.as_str());
     let servers = Choice::chosen_of(servers, chosen);
     let agents = agent_choices(&offered, &form.grant);
-    let verdicts = match &found {
-        Some(found) if ask.cx.may(Permission::PoliciesWrite) => verdict_choices(found.tried.verdict),
-        _ => Vec::new(),
+    if matches!(shape, Shape::Beside) {
+        let reads_log = ask.cx.may(Permission::AuditRead);
+        let calls = if reads_log { format!("/o/{}/audit?kind=call", ask.cx.org.slug) } else { String::new() };
+        let tried = Tried::of(ask, href, is_blank, form, answers, verdicts, faults);
+        return page_with(status, &BesidePiece { tried, taken, offered, servers, agents, calls });
+    }
+    let edit = match form.event.as_str() {
+        "" => form.query(&href),
+        event => with_query(&href, [("event", event)]),
     };
-    let status = if faults.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let page = SimulatorPage {
         shell: shell_of::org(ask, format!("Try a call with {}", sheet.policy.name))
             .await?
             .with_faults(!faults.is_empty()),
         head: Head::of(ask, &sheet.policy, "/simulate"),
-        is_blank: sheet.policy.live.is_none() && sheet.policy.draft.is_none(),
+        is_blank,
         href,
+        edit,
         form,
         offered,
         servers,
         agents,
-        note,
-        answers: found.map(|found| answers(ask, &sheet, &found)).unwrap_or_default(),
+        taken,
+        answers,
         verdicts,
         faults,
     };
     page_with(status, &page)
+}
+
+/// The server whose tools are offered: that of the call, else the policy's.
+fn offered_for<'a>(form: &'a CallForm, sheet: &'a PolicySheet) -> &'a str {
+    if form.server.is_empty() { sheet.server.as_deref().unwrap_or_default() } else { &form.server }
 }
 
 /// Agents to choose from; none for who may not see them.
@@ -303,6 +350,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         head: super::sample_head("GitHub", true, true),
         href: "/o/acme/policies/crew".into(),
         is_blank: false,
+        edit: "/o/acme/policies/crew?tool=x".into(),
         form: CallForm { tool: text.into(), arguments: text.into(), ..CallForm::default() },
         offered: Offered {
             grants: vec![("grt_x".into(), text.into())],
@@ -312,7 +360,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         },
         servers: vec![Choice::new("", text)],
         agents: vec![Choice::new("", text)],
-        note: text.into(),
+        taken: Taken { note: text.into(), is_open: false },
         verdicts: if answers.is_empty() { Vec::new() } else { verdict_choices("deny") },
         answers,
         faults,

@@ -8,7 +8,7 @@ mod typed;
 use askama::Template;
 use axum::{
     extract::Path,
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, HeaderValue, StatusCode},
 };
 use serde::Deserialize;
 
@@ -35,6 +35,7 @@ use crate::{
                     rows::{Group, Row, Shown, View},
                 },
                 impact::grouped,
+                simulator::CallForm,
             },
             shell_of,
         },
@@ -66,7 +67,7 @@ struct EditorPage {
 
 /// What changes with each step, for a page that is there already.
 #[derive(Template)]
-#[template(path = "console/policies/rules.html")]
+#[template(path = "console/policies/edited.html")]
 struct EditorPiece {
     head: Head,
     editor: Editor,
@@ -98,6 +99,8 @@ struct Editor {
     /// Whether the policy is about a server that has tools.
     has_tools: bool,
     has_server: bool,
+    /// The simulator that stands beside the rules, with the call that the address asks for.
+    simulate: String,
     /// Whether what is in force only tries some of what it says.
     observes: bool,
 }
@@ -139,10 +142,12 @@ pub(super) async fn show(
     let (_, view) = asked.one_of("view", View::ALL.map(|view| (view.word(), view)).into_iter().skip(1));
     let after = asked.text("after");
     let shown = Shown { q: sought.unwrap_or_default(), view: view.unwrap_or_default(), after };
+    let call = CallForm::ADDRESSED.map(|name| (name, asked.text(name)));
     let bench = policies::workbench(&ask.cx, &name).await?;
     let head = Head::warning(&ask, &bench.sheet, "");
     let mut editor = Editor::of(&ask, &head, &bench, &shown, asked)?.with_calls(&ask, &bench).await?;
     editor.q = q;
+    editor.simulate = with_query(&editor.simulate, call.iter().map(|(name, value)| (*name, value.as_str())));
     let shell = shell_of::org(&ask, bench.sheet.policy.name.clone()).await?;
     let status = editor.list.status();
     page_with(status, &EditorPage { shell: shell.with_faults(!editor.list.faults.is_empty()), head, editor })
@@ -202,7 +207,10 @@ async fn piece(
 ) -> PageResult {
     let (head, mut editor) = again(ask, &sheet.policy.slug, asked, form).await?;
     editor.said = said;
-    page_with(StatusCode::OK, &EditorPiece { head, editor })
+    let mut response = page_with(StatusCode::OK, &EditorPiece { head, editor })?;
+    // What else of the page depends on the draft asks anew for what it shows.
+    response.headers_mut().insert("hx-trigger", HeaderValue::from_static("edited"));
+    Ok(response)
 }
 
 async fn refused(
@@ -338,6 +346,7 @@ impl Editor {
             faults: FormFaults::default(),
             has_tools: !bench.tools.is_empty(),
             has_server: bench.sheet.server.is_some(),
+            simulate: format!("{}/simulate", head.href),
             observes: live.as_ref().is_some_and(Document::observes),
         })
     }
@@ -393,6 +402,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         faults,
         has_tools: count > 0,
         has_server: true,
+        simulate: "/o/acme/policies/github/simulate".into(),
         observes: count > 4,
     };
     let page = |name: &str, count, can_write, faults| EditorPage {
