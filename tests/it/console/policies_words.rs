@@ -191,6 +191,41 @@ async fn every_kind_of_exception_is_added_changed_and_removed() {
 }
 
 #[tokio::test]
+async fn why_is_said_of_a_decision_and_taken_back() {
+    let app = TestApp::start().await;
+    let (mut ada, key) = crew(
+        &app,
+        json!({"version": "1", "default": "allow", "tools": {"get_*": {"action": "deny", "reason": "Ask first."}}}),
+    )
+    .await;
+    let there = "/o/acme/policies/crew/reason";
+    let page = ada.get(ONE).await.expect(StatusCode::OK);
+    assert!(page.says("reason: Ask first."), "{}", page.body);
+    let page = ada.get(&format!("{there}?key=get_issue")).await.expect(StatusCode::OK);
+    assert!(page.body.contains("value=\"Ask first.\""), "what it is under stands there: {}", page.body);
+    let stale = page;
+    let saved = ada.submit(&stale, there, &[("reason", " Use the mirror. ")]).await;
+    let page = ada.follow(saved).await.expect(StatusCode::OK);
+    assert!(page.says("Saved in the draft.") && page.says("reason: Use the mirror."), "{}", page.body);
+    let own = json!({"action": "deny", "reason": "Use the mirror."});
+    assert_eq!(draft(&key).await["tools"]["get_issue"], own);
+    let second = ada.submit(&stale, there, &[("reason", "No.")]).await.expect(StatusCode::CONFLICT);
+    assert!(second.says("Somebody else changed the rules of get_issue meanwhile."), "{}", second.body);
+    assert_eq!(draft(&key).await["tools"]["get_issue"], own);
+    let long = "x".repeat(501);
+    let long =
+        ada.submit(&second, there, &[("reason", &long)]).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(long.says("This has at most 500 characters."), "{}", long.body);
+    let none = ada.submit(&second, there, &[("reason", "")]).await;
+    let page = ada.follow(none).await.expect(StatusCode::OK);
+    assert!(page.body.contains("/reason?key=get_issue"), "{}", page.body);
+    assert_eq!(draft(&key).await["tools"]["get_issue"], json!({"action": "deny"}));
+    for query in ["", "?key=class:none"] {
+        ada.get(&format!("{there}{query}")).await.expect(StatusCode::NOT_FOUND);
+    }
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_an_exception_stands_beside_its_field() {
     let app = TestApp::start().await;
     let (mut ada, key) = crew(&app, json!({"version": "1", "default": "allow"})).await;

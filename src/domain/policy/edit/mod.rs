@@ -6,7 +6,7 @@ mod part;
 mod standing;
 mod typed;
 
-pub use part::{NotAPart, Part, read_part};
+pub use part::{NotAPart, Part, read_part, read_reason};
 pub use standing::{Decision, Standing, standing};
 pub use typed::{TypedCondition, TypedLimit, TypedRule};
 

@@ -61,6 +61,21 @@ pub fn read_part(kind: ExceptionKind, text: &str) -> Result<Part, NotAPart> {
     part.ok_or_else(nothing)
 }
 
+/// Reads the reason of a decision; nothing where it says nothing.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read_reason(text: &str) -> Result<Option<String>, NotAPart> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let written = serde_json::Value::from(text);
+    let whole = format!(r#"{{"version":"1","default":"deny","tools":{{"t":{{"reason":{written}}}}}}}"#);
+    let document = document::read(whole.as_bytes()).map_err(NotAPart)?;
+    Ok(document.tools.into_iter().next().and_then(|(_, rules)| rules.reason))
+}
+
 /// The element of a list of one.
 fn only<T>(list: Vec<T>) -> Option<T> {
     let mut list = list.into_iter();
@@ -115,6 +130,15 @@ mod tests {
         assert_eq!(faults(ExceptionKind::Limit, limit), ["/counter", "/window", "/max"]);
         assert_eq!(faults(ExceptionKind::Concurrency, "0"), [""]);
         assert_eq!(faults(ExceptionKind::Redact, r#""token""#), [""]);
+    }
+
+    #[test]
+    fn a_reason_is_a_sentence_or_nothing() {
+        assert_eq!(read_reason(" Ask the \"crew\". "), Ok(Some("Ask the \"crew\".".to_owned())));
+        assert_eq!(read_reason("  "), Ok(None));
+        let NotAPart(faults) = read_reason(&"é".repeat(501)).expect_err("too long");
+        assert_eq!(faults.len(), 1);
+        assert_eq!(faults[0].reason, "This has at most 500 characters.");
     }
 
     #[test]

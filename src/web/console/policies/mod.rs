@@ -83,6 +83,8 @@ pub fn routes() -> Routes {
         .page(&at("/exception"), read, editor::exception)
         .form(&at("/exception"), write, DRAFT, editor::save)
         .form(&at("/exception/remove"), write, DRAFT, editor::remove)
+        .page(&at("/reason"), read, editor::reason)
+        .form(&at("/reason"), write, DRAFT, editor::save_reason)
         .page(&at("/json"), read, text::show)
         .form(&at("/json"), write, DRAFT, text::save)
         .form(&at("/discard"), write, DRAFT, drafts::discard)

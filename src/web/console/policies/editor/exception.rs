@@ -140,7 +140,7 @@ async fn inherited(
 }
 
 /// The class of a tool of the policy's server.
-async fn class_of(ask: &OrgPage, name: &str, tool: &str) -> Result<Option<Class>, ActionError> {
+pub(super) async fn class_of(ask: &OrgPage, name: &str, tool: &str) -> Result<Option<Class>, ActionError> {
     let bench = policies::workbench(&ask.cx, name).await?;
     Ok(bench.tools.iter().find(|line| line.name == tool).map(|line| line.class))
 }

@@ -2,6 +2,7 @@
 
 mod exception;
 mod fields;
+mod reason;
 mod rows;
 mod typed;
 
@@ -13,6 +14,7 @@ use axum::{
 use serde::Deserialize;
 
 pub(super) use exception::{remove, save, show as exception};
+pub(super) use reason::{save as save_reason, show as reason};
 
 use crate::{
     base::{permission::Permission, risk::Class},
@@ -420,5 +422,6 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         ),
     ];
     all.extend(exception::samples());
+    all.extend(reason::samples());
     all
 }

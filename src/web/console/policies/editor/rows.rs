@@ -9,7 +9,7 @@ use crate::{
         edit::{Decision, Standing, mark, standing},
         engine::Program,
         pattern::Pattern,
-        words::{Exception, ExceptionKind, exceptions, of_checks},
+        words::{Exception, ExceptionKind, Phrase, exceptions, of_checks},
     },
     flow::actions::policies::ToolLine,
     web::{
@@ -95,6 +95,8 @@ pub(super) struct Row {
     pub(super) chips: Vec<Chip>,
     /// Where an exception is added, but for its kind.
     pub(super) add: String,
+    /// Where somebody says why; empty where a reason is said already, or nobody would hear it.
+    pub(super) say: String,
     /// How often a tool was called in the last week; empty for what is no tool.
     pub(super) calls: String,
     /// These calls in the log; empty for who does not read it.
@@ -249,6 +251,7 @@ impl Ground<'_> {
             is_changed: self.is_changed(one),
             chips: Vec::new(),
             add,
+            say: String::new(),
             calls: String::new(),
             log: String::new(),
             key,
@@ -272,6 +275,7 @@ impl Ground<'_> {
         }
         let inherited = rules.map(exceptions).unwrap_or_default();
         row.chips = self.chips(&row.key, inherited);
+        self.say_why(row, decision, rules);
     }
 
     fn fill_key(&self, row: &mut Row, key: &Pattern, one: &Planned<'_>) {
@@ -287,6 +291,22 @@ impl Ground<'_> {
         }
         row.decision = decision.as_str();
         row.chips = self.chips(&row.key, rules.as_ref().map(exceptions).unwrap_or_default());
+        self.say_why(row, decision, rules.as_ref());
+    }
+
+    /// Shows the reason of a decision; or where one is given, for what rules of its own stop or ask about.
+    fn say_why(&self, row: &mut Row, decision: Decision, rules: Option<&ToolRules>) {
+        let href = with_query(&format!("{}/reason", self.href), [("key", row.key.as_str())]);
+        match rules.and_then(|rules| rules.reason.as_deref()) {
+            Some(reason) => row.chips.push(Chip {
+                tone: "",
+                glyph: "info",
+                pieces: pieces(Phrase::of(format!("reason: {reason}"))),
+                href,
+            }),
+            None if row.is_own && matches!(decision, Decision::Ask | Decision::Deny) => row.say = href,
+            None => {}
+        }
     }
 
     fn chips(&self, key: &str, all: Vec<Exception>) -> Vec<Chip> {
@@ -317,8 +337,6 @@ pub(super) const fn look(kind: ExceptionKind) -> (&'static str, &'static str) {
 
 #[cfg(test)]
 pub(super) fn sample_groups(count: usize, text: &str) -> Vec<Group> {
-    use crate::domain::policy::words::Phrase;
-
     let row = |n: usize| Row {
         key: text.into(),
         name: text.into(),
@@ -342,6 +360,7 @@ pub(super) fn sample_groups(count: usize, text: &str) -> Vec<Group> {
             })
             .collect(),
         add: "/x?key=a".into(),
+        say: if n % 4 == 2 { "/x?key=a".into() } else { String::new() },
         calls: if n == 0 { String::new() } else { "1,000+".into() },
         log: if n.is_multiple_of(2) { String::new() } else { "/o/acme/audit?q=tool".into() },
     };
@@ -382,6 +401,7 @@ mod tests {
         assert_eq!((row("get_a").decision, row("get_a").by.as_str()), ("allow", "get_*"));
         assert_eq!((row("put").by.as_str(), row("put").chips.len()), ("class:write", 1));
         assert_eq!((row("pay").decision, row("pay").is_own), ("hide", true));
+        assert!(row("gone").say.is_empty() && row("class:execute").say.is_empty());
         assert_eq!((row("gone").decision, row("class:execute").by.as_str()), ("allow", "unlisted"));
     }
 
