@@ -92,6 +92,35 @@ async fn a_policy_is_begun_written_published_compared_taken_back_and_deleted() {
 }
 
 #[tokio::test]
+async fn a_document_is_saved_while_it_is_written_and_what_is_wrong_stands_beside_its_line() {
+    let app = TestApp::start().await;
+    let (org, mut ada) = acme(&app).await;
+    begin(&mut ada, "locked").await;
+    let page = ada.get(TEXT).await.expect(StatusCode::OK);
+    assert!(page.body.contains("/api/v1/policy-schema.json"), "{}", page.body);
+    let mut form = page.form(TEXT);
+    form.set("text", "{\n\"version\": \"1\",\n\"default\": \"deni\"}");
+    let wrong = ada.begin(TEXT, &form.pairs()).await;
+    assert_eq!(wrong.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let wrong = wrong.text().await.unwrap();
+    for words in ["Not saved yet", "data-line=\"3\"", "<li>/default ", "Did you mean deny?", "id=\"kept\""] {
+        assert!(wrong.contains(words), "{words}: {wrong}");
+    }
+    assert!(!wrong.contains("<textarea") && !wrong.contains("<!doctype"), "{wrong}");
+    form.set("text", "{\"version\": \"1\", \"default\": \"allow\"}");
+    let kept = ada.begin(TEXT, &form.pairs()).await;
+    assert_eq!(kept.status(), StatusCode::OK);
+    assert!(kept.text().await.unwrap().contains("Saved in the draft."));
+    assert!(ada.get(TEXT).await.says("\"allow\""));
+    form.set("text", "{\"version\": \"1\", \"default\": \"require_approval\"}");
+    let second = ada.begin(TEXT, &form.pairs()).await;
+    assert_eq!(second.status(), StatusCode::CONFLICT, "it stands on what was there before");
+    assert!(second.text().await.unwrap().contains("Somebody else changed the draft meanwhile."));
+    assert!(ada.get(TEXT).await.says("\"allow\""));
+    assert_eq!(app.recorded(&org).await, ["policy.created"]);
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_a_document_is_told_by_line_and_the_text_stays() {
     let app = TestApp::start().await;
     let (_, mut ada) = acme(&app).await;

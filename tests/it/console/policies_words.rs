@@ -358,6 +358,12 @@ async fn with_script_each_step_is_saved_and_shown_at_once_and_the_focus_stays() 
 
     browser.goto(&format!("{}{ONE}/json", app.origin())).await;
     browser.fill("[name=text]", "{\"version\": \"1\",\n\"default\": \"deni\"}").await;
+    browser.see("#kept", "Not saved yet").await;
+    browser.see("#says", "Did you mean deny?").await;
+    browser.fill("[name=text]", "{\"version\": \"1\",\n\"default\": \"allow\"}").await;
+    browser.see("#kept", "Saved in the draft.").await;
+    assert_eq!(draft(&key).await, json!({"version": "1", "default": "allow"}));
+    browser.fill("[name=text]", "{\"version\": \"1\",\n\"default\": \"deni\"}").await;
     browser.click("button[value=save]").await;
     browser.see(".summary", "Did you mean deny?").await;
     browser.click("[data-line='2']").await;

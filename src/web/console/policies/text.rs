@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use askama::Template;
-use axum::{extract::Path, http::StatusCode};
+use axum::{
+    extract::Path,
+    http::{HeaderMap, StatusCode},
+};
 use serde::Deserialize;
 
 use crate::{
@@ -43,20 +46,43 @@ struct TextPage {
     head: Head,
     /// What is written, by who may write.
     text: String,
-    /// How many lines it shows, with the numbers and those that have a fault.
+    /// How many lines it shows.
     rows: usize,
-    gutter: Vec<GutterLine>,
     /// For who may only read.
     lines: Vec<DiffLine>,
+    kept: Kept,
+}
+
+/// What came of a save, for a page that is there already and goes on being written.
+#[derive(Template)]
+#[template(path = "console/policies/text_kept.html")]
+struct KeptPiece {
+    head: Head,
+    csrf: String,
+    kept: Kept,
+}
+
+/// What came of the last save.
+struct Kept {
+    /// The version of the policy that was seen.
+    version: String,
     /// What was there to write on.
     base: String,
+    /// The numbers of the lines, with what is wrong with each.
+    gutter: Vec<GutterLine>,
     faults: Vec<FaultLine>,
+    /// What was done; empty for nothing.
+    said: &'static str,
+    /// Why nothing was, where it is no fault of the text.
+    trouble: &'static str,
 }
 
 /// The number of a line.
 struct GutterLine {
     number: usize,
     has_fault: bool,
+    /// What is wrong with it; empty for nothing.
+    says: String,
 }
 
 /// A fault at its line.
@@ -89,6 +115,7 @@ pub(super) async fn show(ask: OrgPage, Path((_, name)): Path<(String, String)>) 
 pub(super) async fn save(
     ask: OrgPage,
     Path((_, name)): Path<(String, String)>,
+    headers: HeaderMap,
     LongForm(form): LongForm<TextForm>,
 ) -> PageResult {
     let text = form.text.replace("\r\n", "\n");
@@ -96,10 +123,20 @@ pub(super) async fn save(
         let sheet = policies::find(&ask.cx, &name).await?;
         return formatted(&ask, &sheet, text, form).await;
     }
+    let is_piece = headers.contains_key("hx-request");
     match policies::save_over(&ask.cx, &name, &text, &form.base, form::version(&form.version)).await {
+        Ok(Saved::Kept(sheet)) if is_piece => {
+            let (version, base) = (sheet.policy.version.to_string(), sheet.working().to_owned());
+            let kept = Kept { said: "Saved in the draft.", ..Kept::of(&text, version, base, Vec::new()) };
+            piece(&ask, StatusCode::OK, &sheet, kept)
+        }
         Ok(Saved::Kept(sheet)) => {
             let href = Head::of(&ask, &sheet.policy, "").href;
             Ok(go_saying(&format!("{href}/json"), Toast::say("Draft saved. Nothing in force has changed.")))
+        }
+        Ok(Saved::Collided(sheet)) if is_piece => {
+            let kept = Kept { trouble: COLLIDED, ..Kept::of(&text, form.version, form.base, Vec::new()) };
+            piece(&ask, StatusCode::CONFLICT, &sheet, kept)
         }
         Ok(Saved::Collided(sheet)) => {
             let sides = Sides { against: Against::Draft, base: form.base, yours: text };
@@ -107,11 +144,25 @@ pub(super) async fn save(
         }
         Err(ActionError::Document(faults)) => {
             let sheet = policies::find(&ask.cx, &name).await?;
+            if is_piece {
+                let kept = Kept::of(&text, form.version, form.base, faults);
+                return piece(&ask, StatusCode::UNPROCESSABLE_ENTITY, &sheet, kept);
+            }
             let written = Written { faults, text, base: form.base };
             render(&ask, StatusCode::UNPROCESSABLE_ENTITY, &sheet, written).await
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// What is said where somebody else wrote something else meanwhile; saving it by hand leads to the two side by side.
+const COLLIDED: &str =
+    "Somebody else changed the draft meanwhile. Press Save draft to bring the two together.";
+
+/// What came of a save, alone.
+fn piece(ask: &OrgPage, status: StatusCode, sheet: &PolicySheet, kept: Kept) -> PageResult {
+    let head = Head::of(ask, &sheet.policy, "/json");
+    page_with(status, &KeptPiece { head, csrf: ask.browser.csrf.as_str().to_owned(), kept })
 }
 
 /// The text in the usual layout, or all that is wrong with it; nothing is kept.
@@ -142,21 +193,36 @@ async fn render(ask: &OrgPage, status: StatusCode, sheet: &PolicySheet, written:
 impl TextPage {
     fn of(shell: Shell, head: Head, written: Written) -> Self {
         let Written { text, base, faults } = written;
-        let faults = placed(&text, faults);
-        let rows = text.lines().count() + SPARE_LINES;
-        let gutter = (1..=rows)
-            .map(|number| GutterLine { number, has_fault: faults.iter().any(|fault| fault.line == number) })
-            .collect();
+        let kept = Kept::of(&text, head.version.to_string(), base, faults);
         Self {
-            shell: shell.with_faults(!faults.is_empty()),
+            shell: shell.with_faults(!kept.faults.is_empty()),
             lines: if head.can_write { Vec::new() } else { numbered(&text) },
             head,
+            rows: kept.gutter.len(),
             text,
-            rows,
-            gutter,
-            base,
-            faults,
+            kept,
         }
+    }
+}
+
+impl Kept {
+    fn of(text: &str, version: String, base: String, faults: Vec<Fault>) -> Self {
+        let faults = placed(text, faults);
+        let line = |number| {
+            let here = faults.iter().filter(|fault| fault.line == number).map(FaultLine::words);
+            let says = here.collect::<Vec<_>>().join(" ");
+            GutterLine { number, has_fault: !says.is_empty(), says }
+        };
+        let gutter = (1..=text.lines().count() + SPARE_LINES).map(line).collect();
+        Self { version, base, gutter, faults, said: "", trouble: "" }
+    }
+}
+
+impl FaultLine {
+    /// All that is said of it.
+    fn words(&self) -> String {
+        let words = [self.path.as_str(), self.reason.as_str(), self.suggestion.as_str()];
+        words.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
     }
 }
 
