@@ -262,6 +262,7 @@ fn record() -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::permission::Role;
 
     fn parsed(line: &str) -> Invocation {
         parse(line.split(' ').map(OsString::from)).expect("a right command line")
@@ -299,6 +300,16 @@ mod tests {
         );
         let verify = Order::AuditVerify { file: "x.jsonl".into(), anchors: Some("a".into()) };
         assert_eq!(parsed("portreeve audit verify x.jsonl --anchors a").order, verify);
+        let eval =
+            "portreeve policy eval p.json --tool t --person a@b.example --role auditor --team a --team b";
+        let Order::Policy(PolicyOrder::Eval { known, .. }) = parsed(&format!("{eval} --ip ::1")).order else {
+            panic!("another order");
+        };
+        assert_eq!((known.person.as_deref(), known.role), (Some("a@b.example"), Some(Role::Auditor)));
+        assert_eq!(
+            (known.teams.as_slice(), known.ip.is_some()),
+            (["a".to_owned(), "b".to_owned()].as_slice(), true)
+        );
         assert_eq!(parsed("portreeve keys rotate --data-dir /tmp/x").flags[0].0, "data_dir");
         for bad in ["portreeve bootstrap --org acme", "portreeve keys", "portreeve audit verify"] {
             assert!(parse(bad.split(' ').map(OsString::from)).is_err(), "{bad}");

@@ -2,6 +2,7 @@
 
 use std::{
     io::Read,
+    net::IpAddr,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -9,10 +10,11 @@ use std::{
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::json;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     app::announce,
-    base::{clock::Clock, risk::Class},
+    base::{clock::Clock, permission::Role, risk::Class},
     domain::policy::{
         SCHEMA,
         cases::{Cases, CasesError},
@@ -48,6 +50,8 @@ pub enum PolicyOrder {
         class: Class,
         /// The arguments.
         arguments: Option<String>,
+        /// What else is known of it.
+        known: Box<Known>,
         /// For machines.
         is_json: bool,
     },
@@ -58,6 +62,27 @@ pub enum PolicyOrder {
     },
     /// Print the JSON Schema of documents.
     Schema,
+}
+
+/// What is known of a call beside its arguments: what is not said is not known, but for the moment, which is now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The person's address.
+    pub person: Option<String>,
+    /// The person's role.
+    pub role: Option<Role>,
+    /// The teams that the person is in.
+    pub teams: Vec<String>,
+    /// The team that the grant is for.
+    pub grant_team: Option<String>,
+    /// How the client calls itself.
+    pub client: Option<String>,
+    /// Its version.
+    pub client_version: Option<String>,
+    /// From where.
+    pub ip: Option<IpAddr>,
+    /// When.
+    pub at: Option<OffsetDateTime>,
 }
 
 /// A document has faults, or a case is not as it says.
@@ -118,6 +143,7 @@ pub fn command() -> Command {
                         .help("What it does at worst"),
                 )
                 .arg(Arg::new("args").long("args").value_name("JSON").help("The arguments"))
+                .args(facts())
                 .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON")),
         )
         .subcommand(
@@ -126,6 +152,46 @@ pub fn command() -> Command {
                 .arg(file().help("The policy, as YAML; - reads standard input")),
         )
         .subcommand(Command::new("schema").about("Print the JSON Schema of documents, for editors"))
+}
+
+/// What can be said of a call beside its arguments.
+fn facts() -> [Arg; 8] {
+    let fact = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).help(help)
+    };
+    let role = |text: &str| {
+        let all = Role::ALL.map(Role::as_str).join(", ");
+        text.parse::<Role>().map_err(|_| format!("choose one of: {all}"))
+    };
+    let moment = |text: &str| {
+        OffsetDateTime::parse(text, &Rfc3339).map_err(|_| "enter a moment such as 2026-01-31T08:00:00Z")
+    };
+    [
+        fact("person", "E-MAIL", "In whose name it is made"),
+        fact("role", "ROLE", "The person's role").value_parser(role),
+        fact("team", "SLUG", "A team that the person is in; may be given more than once")
+            .action(ArgAction::Append),
+        fact("grant-team", "SLUG", "The team that the grant is for"),
+        fact("client", "NAME", "How the client calls itself"),
+        fact("client-version", "VERSION", "The client's version"),
+        fact("ip", "ADDRESS", "From where it comes").value_parser(value_parser!(IpAddr)),
+        fact("time", "MOMENT", "When it comes, such as 2026-01-31T08:00:00Z [default: now]")
+            .value_parser(moment),
+    ]
+}
+
+fn known(inner: &ArgMatches) -> Known {
+    let text = |name| inner.get_one::<String>(name).cloned();
+    Known {
+        person: text("person"),
+        role: inner.get_one::<Role>("role").copied(),
+        teams: inner.get_many::<String>("team").unwrap_or_default().cloned().collect(),
+        grant_team: text("grant-team"),
+        client: text("client"),
+        client_version: text("client-version"),
+        ip: inner.get_one::<IpAddr>("ip").copied(),
+        at: inner.get_one::<OffsetDateTime>("time").copied(),
+    }
 }
 
 /// What was asked for, and where its flags are.
@@ -141,6 +207,7 @@ pub fn order(outer: &ArgMatches) -> (PolicyOrder, &ArgMatches) {
                 tool: text("tool").unwrap_or_default(),
                 class: inner.get_one::<Class>("class").copied().unwrap_or(Class::Read),
                 arguments: text("args"),
+                known: Box::new(known(inner)),
                 is_json: inner.get_flag("json"),
             };
             (order, inner)
@@ -166,8 +233,8 @@ pub fn obey(order: &PolicyOrder) -> ExitCode {
         PolicyOrder::Import { file } => take_in(file),
         PolicyOrder::Schema => print(SCHEMA.trim_end()),
         PolicyOrder::Test { files } => files.iter().map(|file| test(file)).max().unwrap_or_default(),
-        PolicyOrder::Eval { file, tool, class, arguments, is_json } => {
-            eval(file, (tool, *class), arguments.as_deref(), *is_json)
+        PolicyOrder::Eval { file, tool, class, arguments, known, is_json } => {
+            eval(file, (tool, *class), arguments.as_deref(), known, *is_json)
         }
     };
     ExitCode::from(code)
@@ -263,7 +330,13 @@ fn test(file: &Path) -> u8 {
     if deviations.is_empty() { 0 } else { WRONG }
 }
 
-fn eval(file: &Path, (name, class): (&str, Class), arguments: Option<&str>, is_json: bool) -> u8 {
+fn eval(
+    file: &Path,
+    (name, class): (&str, Class),
+    arguments: Option<&str>,
+    known: &Known,
+    is_json: bool,
+) -> u8 {
     let document = match read(file) {
         Ok(document) => document,
         Err(code) => return code,
@@ -278,12 +351,19 @@ fn eval(file: &Path, (name, class): (&str, Class), arguments: Option<&str>, is_j
         }
     };
     let program = Program::new(Arc::new(document));
-    let now = Clock::system().now();
-    let call = Call {
-        tool: Tool { name, class, is_reviewed: true },
-        arguments,
-        facts: Facts { now: Some(now), ..Facts::default() },
+    let teams: Vec<&str> = known.teams.iter().map(String::as_str).collect();
+    let facts = Facts {
+        user_email: known.person.as_deref(),
+        user_role: known.role.map(Role::as_str),
+        user_teams: &teams,
+        team_slug: known.grant_team.as_deref(),
+        client_name: known.client.as_deref(),
+        client_version: known.client_version.as_deref(),
+        ip: known.ip,
+        now: Some(known.at.unwrap_or_else(|| Clock::system().now())),
+        ..Facts::default()
     };
+    let call = Call { tool: Tool { name, class, is_reviewed: true }, arguments, facts };
     let verdict = decide(&call, &[Layer { name: LayerName::Grant, program: &program }]);
     let (word, code) = match &verdict.outcome {
         Outcome::Allow => ("allow", 0),

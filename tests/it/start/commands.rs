@@ -161,6 +161,63 @@ fn a_reader_that_goes_away_is_no_failure() {
 }
 
 #[test]
+fn a_call_is_decided_with_what_is_said_of_who_makes_it() {
+    let folder = Folder::new();
+    fs::create_dir(folder.path()).expect("a folder");
+    let file = folder.path().join("policy.json");
+    let name = file.to_str().expect("a path in UTF-8");
+    let rules: Vec<_> = [
+        r#"{"path":"user.email","op":"eq","value":"ada@acme.example"}"#,
+        r#"{"path":"user.role","op":"eq","value":"admin"}"#,
+        r#"{"path":"user.teams","op":"contains","value":"crew"}"#,
+        r#"{"path":"team.slug","op":"eq","value":"leads"}"#,
+        r#"{"path":"client.name","op":"eq","value":"claude-code"}"#,
+        r#"{"path":"ip","op":"cidr","value":"10.0.0.0/8"}"#,
+        r#"{"path":"time","op":"between","value":["08:00","18:00"]}"#,
+    ]
+    .map(|condition| format!(r#"{{"conditions":[{condition}]}}"#))
+    .into();
+    let rules = rules.join(",");
+    let document = format!(r#"{{"version":"1","default":"allow","all_tools":{{"require":[{rules}]}}}}"#);
+    fs::write(&file, document).expect("written");
+    let said = [
+        ("--person", "ada@acme.example"),
+        ("--role", "admin"),
+        ("--team", "crew"),
+        ("--grant-team", "leads"),
+        ("--client", "claude-code"),
+        ("--ip", "10.1.2.3"),
+        ("--time", "2026-01-31T09:00:00Z"),
+    ];
+    let eval = |said: &[(&str, &str)]| {
+        let facts = said.iter().flat_map(|(flag, value)| [*flag, *value]);
+        let all: Vec<_> = ["policy", "eval", name, "--tool", "get"].into_iter().chain(facts).collect();
+        run(&mut program(&all))
+    };
+    let all = eval(&said);
+    assert_eq!(all.code, Some(0), "{}", all.said);
+    for at in 0..said.len() {
+        let mut other = said;
+        other[at].1 = match said[at].0 {
+            "--role" => "member",
+            "--ip" => "192.0.2.7",
+            "--time" => "2026-01-31T20:00:00Z",
+            _ => "other",
+        };
+        let other = eval(&other);
+        assert_eq!(other.code, Some(4), "{}: {}", said[at].0, other.said);
+        assert!(other.said.contains(&format!("/all_tools/require/{at}")), "{}", other.said);
+    }
+    for (flag, words) in
+        [("--role", "choose one of: owner, admin"), ("--time", "enter a moment such as"), ("--ip", "--ip")]
+    {
+        let wrong = eval(&[(flag, "x")]);
+        assert_eq!(wrong.code, Some(2), "{}", wrong.said);
+        assert!(wrong.said.contains(words), "{}", wrong.said);
+    }
+}
+
+#[test]
 fn a_policy_of_intercept_is_checked_as_it_would_be_imported() {
     let folder = Folder::new();
     fs::create_dir(folder.path()).expect("a folder");
