@@ -85,6 +85,8 @@ kinds! {
     ApprovalId Approval "apr";
     /// A call that waits for a human as a task of its agent.
     CallTaskId CallTask "tsk";
+    /// A question of a server that an agent is to answer.
+    CallQuestionId CallQuestion "qst";
     /// What somebody asks for that their agents may not do yet.
     AccessRequestId AccessRequest "acr";
     /// Any sealed row that has no noun of its own.

@@ -15,6 +15,7 @@ pub mod jobs;
 pub mod limits;
 pub mod outbox;
 pub mod policy;
+pub mod questions;
 pub mod secrets;
 pub mod servers;
 pub mod tenancy;

@@ -10,6 +10,7 @@ use crate::{
         identity::{attempts::Limits, store as identity},
         jobs::{rules, store},
         limits::store as counts,
+        questions::store as questions,
         servers::store::checks,
     },
     flow::jobs::JobError,
@@ -53,6 +54,7 @@ pub async fn sweep_expired(db: &Db, clock: &Clock, limits: &Limits) -> Result<()
     let counts = counts::sweep(&mut tx, now).await?;
     let called_off = waiting::sweep(&mut tx).await?;
     let tasks = tasks::sweep(&mut tx, now).await?;
+    let questions = questions::sweep(&mut tx).await?;
     let unfinished = requests::sweep(&mut tx, now).await?;
     let looks = checks::sweep(&mut tx, now, CHECKS).await?;
     audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await?;
@@ -60,6 +62,7 @@ pub async fn sweep_expired(db: &Db, clock: &Clock, limits: &Limits) -> Result<()
         looks,
         called_off,
         tasks,
+        questions,
         unfinished,
         counts,
         sessions,

@@ -54,7 +54,7 @@ pub async fn told(
 
 /// How a call ends on record whose server asks for more.
 pub fn ending(refusal: &Refusal) -> Ending {
-    Ending::Failed("upstream_insufficient_scope", refusal.sentence().into_owned())
+    Ending::Failed("upstream_insufficient_scope".into(), refusal.sentence().into_owned())
 }
 
 async fn lack(

@@ -260,7 +260,7 @@ pub fn invalid() -> (&'static str, String) {
 /// What a status alone says of how a call ended.
 pub fn ended(status: StatusCode) -> Ending {
     if status.is_server_error() {
-        Ending::Failed("upstream_failed", format!("the server answered with HTTP {}", status.as_u16()))
+        Ending::Failed("upstream_failed".into(), format!("the server answered with HTTP {}", status.as_u16()))
     } else {
         Ending::Answered
     }
@@ -339,7 +339,7 @@ fn failed(
 ) -> Answer {
     let call = permit.call();
     if let Some(open) = open {
-        open.close(&Ending::Failed(code, sentence.clone()), status.map(|status| status.as_u16()), 0);
+        open.close(&Ending::Failed(code.into(), sentence.clone()), status.map(|status| status.as_u16()), 0);
     }
     let request = call.request();
     reply::failure(
@@ -359,5 +359,5 @@ fn failed(
 /// Why a stream broke, for the record.
 pub fn broken(error: &EgressError) -> Ending {
     let (code, sentence) = refusal::failure(error);
-    Ending::Failed(code, sentence)
+    Ending::Failed(code.into(), sentence)
 }

@@ -1,6 +1,6 @@
 //! The durable record: before a call leaves, and where one is refused. Only here is a [`Pass`] made.
 
-use std::{sync::Arc, time::Instant};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 
 use time::OffsetDateTime;
 
@@ -93,7 +93,7 @@ pub enum Ending {
     /// The agent went away before all of the answer was there.
     Abandoned,
     /// The server was not reached, or did not answer to the end: the code and a sentence.
-    Failed(&'static str, String),
+    Failed(Cow<'static, str>, String),
 }
 
 /// What came of putting a permitted call on record.
@@ -293,7 +293,7 @@ impl OpenCall {
                 .as_ref()
                 .filter(|session| session.bridged.is_none())
                 .map(|session| Hex(digest::sha256(session.upstream.as_bytes()))),
-            subject: call.subject().map(std::borrow::Cow::into_owned),
+            subject: call.subject().map(Cow::into_owned),
             token: known.token,
             traceparent: ask.header("traceparent").map(str::to_owned),
             ..CallPart::new(Trace::passed(Step::Record))
@@ -342,7 +342,7 @@ impl OpenCall {
             Ending::Failed(code, sentence) => {
                 let finding = Finding::new(sentence.clone(), "an answer", Fixer::Upstream);
                 let step = if status.is_some() { Step::Outcome } else { Step::Forward };
-                (Trace::failed(step, finding), "call.failed", Decision::Failed, Some(*code))
+                (Trace::failed(step, finding), "call.failed", Decision::Failed, Some(code.as_ref()))
             }
         };
         let length = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
@@ -383,7 +383,6 @@ fn repeated(part: &CallPart) -> CallPart {
 /// The arguments of a call without their values.
 pub(super) fn arguments(request: &Request<'_>) -> Option<ArgumentsPart> {
     let raw = request.params.arguments().ok().flatten()?;
-    let keys =
-        raw.members().filter_map(|member| member.key.string().map(std::borrow::Cow::into_owned)).collect();
+    let keys = raw.members().filter_map(|member| member.key.string().map(Cow::into_owned)).collect();
     Some(ArgumentsPart { digest: Hex(digest::sha256(&canonical(raw))), keys })
 }

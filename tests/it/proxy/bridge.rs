@@ -163,7 +163,10 @@ async fn a_session_that_the_server_forgot_is_opened_anew_and_each_grant_has_its_
 }
 
 /// A server of the old era that asks a person something before it answers a call.
-fn asking(method: &'static str, params: Value) -> impl Fn(&Asked) -> Script + Send + Sync + 'static {
+pub(super) fn asking(
+    method: &'static str,
+    params: Value,
+) -> impl Fn(&Asked) -> Script + Send + Sync + 'static {
     let open: Arc<Mutex<Option<(Frames, Value)>>> = Arc::default();
     move |asked| {
         let message: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
@@ -269,7 +272,7 @@ fn described(asked: &Asked, message: &Value) -> bool {
         && asked.header("mcp-session-id").is_none()
 }
 
-fn without_sessions(asked: &Asked) -> Script {
+pub(super) fn without_sessions(asked: &Asked) -> Script {
     let message: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
     if !described(asked, &message) {
         let error = json!({ "code": -32601, "message": "No" });

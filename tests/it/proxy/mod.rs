@@ -3,6 +3,7 @@
 mod account_sessions;
 mod accounts;
 mod answers;
+mod apart;
 mod approvals;
 mod bridge;
 mod handles;

@@ -48,6 +48,8 @@ pub enum Unrecorded {
     CalledOff,
     /// The way of a call that waits as a task; what comes of the call is recorded.
     Task,
+    /// A server's question, or the answer to it, on its way between replicas; what comes of the call is recorded.
+    Question,
     /// A person's own view: theme, dismissed hints, the organization last visited.
     Preference,
     /// The request turned out to change nothing.

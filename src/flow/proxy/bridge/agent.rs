@@ -1,35 +1,51 @@
 //! The agent's side of a bridged call: what it is told, what it is asked, and how the call ends for it.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::{
-    base::crypto::digest::Digest,
+    base::{crypto::digest::Digest, ids::CallQuestionId},
     flow::proxy::{
-        bridge::desk::Desk,
+        bridge::{
+            between::Between,
+            courier::{self, Closing},
+            desk::{Desk, Resumed},
+        },
         edit::Editor,
         handles::{Handles, Holder},
         pieces::{Challenged, Piece},
         record::{Ending, OpenCall},
         reply::{self, Failed},
-        state::State,
+        state::{Round, State},
     },
     protocol::mcp::version::Era,
 };
 
 /// How long a question may wait for its answer.
-const PATIENCE: Duration = Duration::from_secs(600);
+pub(super) const PATIENCE: Duration = Duration::from_secs(600);
 
-/// What somebody said to a question.
-#[derive(Debug)]
+/// What somebody said to a question; it may be anything, so it is never printed.
+#[derive(Serialize, Deserialize)]
 pub(super) enum Word {
     /// The answer, as JSON.
     Result(String),
     /// That there is none: an error, as JSON.
     Error(String),
+}
+
+impl fmt::Debug for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// A question of a server.
@@ -50,12 +66,28 @@ pub(super) struct Mouth {
     pub(super) id: String,
     /// The way there.
     pub(super) pieces: mpsc::Sender<Piece>,
-    /// The record of the call.
+    /// The record of the call, where it was admitted here.
     pub(super) open: Option<OpenCall>,
+    /// For what a state in the answer stands.
+    pub(super) round: Option<Round>,
     /// Where a person reads of it.
     pub(super) link: String,
     /// How many bytes it was told.
     pub(super) received: usize,
+    /// Where its end is told to the replica that has the call on record, where that is another.
+    pub(super) there: Option<Closing>,
+}
+
+impl Mouth {
+    /// Ends the record of the call.
+    pub(super) fn close(&mut self, ending: &Ending, status: Option<u16>) {
+        if let Some(open) = self.open.take() {
+            open.close(ending, status, self.received);
+        }
+        if let Some(there) = &self.there {
+            *there.lock().unwrap_or_else(PoisonError::into_inner) = Some((ending.clone(), status));
+        }
+    }
 }
 
 /// The agent of a bridged call.
@@ -78,6 +110,7 @@ pub(super) struct Agent {
     pub(super) server: Arc<str>,
     pub(super) editor: Editor,
     pub(super) desk: Arc<Desk>,
+    pub(super) between: Between,
     pub(super) handles: Handles,
     pub(super) holder: Holder,
 }
@@ -106,13 +139,13 @@ impl Agent {
             && self.era == Era::Modern
             && memchr::memmem::find(&message, b"\"code\":-32601").is_some();
         let status = if is_absent { StatusCode::NOT_FOUND } else { StatusCode::OK };
-        self.close(&Ending::Answered, Some(200));
+        self.mouth.close(&Ending::Answered, Some(200));
         let _ = self.mouth.pieces.send(Piece::Ended(status, message)).await;
     }
 
     /// Ends the call without an answer of the server.
     pub(super) async fn fail(&mut self, code: &'static str, sentence: &str, status: Option<u16>) {
-        self.close(&Ending::Failed(code, sentence.to_owned()), status);
+        self.mouth.close(&Ending::Failed(code.into(), sentence.to_owned()), status);
         let (status, body) = self.failed(code, sentence);
         let _ = self.mouth.pieces.send(Piece::Ended(status, body)).await;
     }
@@ -125,7 +158,7 @@ impl Agent {
         headers: HeaderMap,
     ) {
         let answer = self.failed(code, &sentence);
-        let ending = Ending::Failed(code, sentence);
+        let ending = Ending::Failed(code.into(), sentence);
         let open = self.mouth.open.take();
         let challenged = Box::new(Challenged { headers, open, ending, status, answer });
         if let Err(unheard) = self.mouth.pieces.send(Piece::Challenged(challenged)).await
@@ -149,13 +182,7 @@ impl Agent {
 
     /// Ends the record of a call whose agent is gone.
     pub(super) fn abandon(&mut self) {
-        self.close(&Ending::Abandoned, None);
-    }
-
-    fn close(&mut self, ending: &Ending, status: Option<u16>) {
-        if let Some(open) = self.mouth.open.take() {
-            open.close(ending, status, self.mouth.received);
-        }
+        self.mouth.close(&Ending::Abandoned, None);
     }
 
     /// Whether it said that it can answer this.
@@ -186,21 +213,41 @@ impl Agent {
     }
 
     async fn ask_on_stream(&mut self, questions: &[Question]) -> Result<HashMap<String, Word>, Gone> {
+        let mut asked = Vec::with_capacity(questions.len());
+        let words = self.ask_each(questions, &mut asked).await;
+        self.between.forget(&asked).await;
+        words
+    }
+
+    /// Asks one question after the other, and waits for all answers, wherever they come; what was asked is told also where
+    /// nobody answers.
+    async fn ask_each(
+        &mut self,
+        questions: &[Question],
+        asked: &mut Vec<CallQuestionId>,
+    ) -> Result<HashMap<String, Word>, Gone> {
         let mut waiting = Vec::new();
         for question in questions {
             let (id, word) = self.desk.ask(self.holder).ok_or(Gone)?;
+            let noted = CallQuestionId::from_uuid(id);
+            self.between.note(self.holder, noted, None, &[]).await;
+            asked.push(noted);
             let Question { method, params, .. } = question;
             let message =
                 format!(r#"{{"jsonrpc":"2.0","id":"{id}","method":{},"params":{params}}}"#, json!(method));
             self.tell(message.into_bytes()).await?;
-            waiting.push((question.key.clone(), word));
+            waiting.push((question.key.clone(), noted, word));
         }
         let mut words = HashMap::new();
         let all = async {
-            for (key, word) in waiting {
-                words.insert(key, word.await.map_err(|_| Gone)?);
+            for (key, noted, here) in waiting {
+                let word = tokio::select! {
+                    word = here => word.map_err(|_| Gone)?,
+                    word = self.between.said(noted) => word,
+                };
+                words.insert(key, word);
             }
-            Ok(())
+            Ok::<_, Gone>(())
         };
         tokio::select! {
             answered = tokio::time::timeout(PATIENCE, all) => answered.map_err(|_| Gone)??,
@@ -211,10 +258,34 @@ impl Agent {
 
     /// The request ends with the questions, and another one like it takes the call up again.
     async fn ask_by_result(&mut self, questions: &[Question]) -> Result<HashMap<String, Word>, Gone> {
-        let keys = questions.iter().map(|question| question.key.clone()).collect();
-        let (id, resumed) = self.desk.park(self.holder, self.digest, keys).ok_or(Gone)?;
-        let round = self.mouth.open.as_ref().and_then(OpenCall::round);
-        let state = State::Server { text: id.to_string(), round };
+        let keys: Vec<_> = questions.iter().map(|question| question.key.clone()).collect();
+        let (id, here) = self.desk.park(self.holder, self.digest, keys.clone()).ok_or(Gone)?;
+        let noted = CallQuestionId::from_uuid(id);
+        self.between.note(self.holder, noted, Some(&self.digest), &keys).await;
+        let resumed = match self.tell_questions(id.to_string(), questions).await {
+            Ok(()) => {
+                let resumed = async {
+                    tokio::select! {
+                        resumed = here => resumed.map_err(|_| Gone),
+                        back = self.between.said(noted) => Ok(courier::resumed(&self.between, noted, back)),
+                    }
+                };
+                tokio::time::timeout(PATIENCE, resumed).await.unwrap_or(Err(Gone))
+            }
+            Err(gone) => Err(gone),
+        };
+        // What goes on for another replica is still needed there.
+        if !resumed.as_ref().is_ok_and(|resumed| resumed.mouth.there.is_some()) {
+            self.between.forget(&[noted]).await;
+        }
+        let Resumed { words, mouth } = resumed?;
+        self.mouth = mouth;
+        Ok(words)
+    }
+
+    /// Ends the request with the questions.
+    async fn tell_questions(&mut self, text: String, questions: &[Question]) -> Result<(), Gone> {
+        let state = State::Server { text, round: self.mouth.round };
         let asked = questions.iter().map(|Question { key, method, params }| {
             format!(r#"{}:{{"method":{},"params":{params}}}"#, json!(key), json!(method))
         });
@@ -225,11 +296,8 @@ impl Agent {
             json!(state.seal(&self.handles, self.holder)),
         );
         self.mouth.received += message.len();
-        self.close(&Ending::Answered, Some(200));
+        self.mouth.close(&Ending::Answered, Some(200));
         let ended = Piece::Ended(StatusCode::OK, message.into_bytes());
-        self.mouth.pieces.send(ended).await.map_err(|_| Gone)?;
-        let resumed = tokio::time::timeout(PATIENCE, resumed).await.map_err(|_| Gone)?.map_err(|_| Gone)?;
-        self.mouth = resumed.mouth;
-        Ok(resumed.words)
+        self.mouth.pieces.send(ended).await.map_err(|_| Gone)
     }
 }

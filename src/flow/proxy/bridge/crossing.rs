@@ -4,15 +4,18 @@ use std::{collections::HashMap, sync::Arc};
 
 use http::{HeaderMap, HeaderName, StatusCode};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::{
-    base::crypto::digest,
+    base::{crypto::digest, ids::CallQuestionId},
     flow::proxy::{
         admit::Admitted,
         ask::{Answer, Ask},
         bridge::{
             Way,
             agent::{Agent, Mouth, Word},
+            between::Between,
+            courier::{Awaited, NO_LONGER},
             desk::{NotResumed, Resumed},
             dress::{self, Sender},
             is_old,
@@ -25,10 +28,9 @@ use crate::{
         demand,
         edit::Editor,
         gateway::Gateway,
-        handles::Holder,
         judge::Permit,
         pieces::{self, Piece},
-        record::OpenCall,
+        record::{Ending, OpenCall},
         reply,
         route::Call,
     },
@@ -62,13 +64,21 @@ pub(super) async fn carry(
     let mouth = Mouth {
         id: request.id.raw().text().to_owned(),
         pieces: outlet,
+        round: open.as_ref().and_then(OpenCall::round),
         open,
         link: gateway.explanation(ask.origin.request),
         received: 0,
+        there: None,
     };
     let holder = admitted.holder(&call.server);
     let digest = digest_of(request);
-    let mouth = match taken_up(gateway, holder, digest, &body, request, mouth) {
+    let awaited = Awaited {
+        between: Between::of(gateway, admitted),
+        holder,
+        server: Arc::clone(&call.server.server.name),
+        is_tool_call: request.method() == Method::ToolsCall,
+    };
+    let mouth = match taken_up(gateway, awaited, digest, &body, request, mouth).await {
         Ok(Some(mouth)) => mouth,
         Ok(None) => return pieces::answer(pieces).await,
         Err(refused) => return *refused,
@@ -94,6 +104,7 @@ pub(super) async fn carry(
         server: Arc::clone(&call.server.server.name),
         editor,
         desk: Arc::clone(&gateway.bridge.desk),
+        between: Between::of(gateway, admitted),
         handles: gateway.handles.clone(),
         holder,
     };
@@ -145,10 +156,11 @@ fn set_going(gateway: &Gateway, mut job: Job, id: String, way: Way) {
     });
 }
 
-/// Takes up a call that waits for what this request brings; the mouth comes back where it begins a new one.
-fn taken_up(
+/// Takes up a call that waits, here or at another replica, for what this request brings; the mouth comes back where it
+/// begins a new one.
+async fn taken_up(
     gateway: &Gateway,
-    holder: Holder,
+    awaited: Awaited,
     digest: digest::Digest,
     body: &[u8],
     request: &Request<'_>,
@@ -166,21 +178,23 @@ fn taken_up(
             Some((member.key.string()?.into_owned(), Word::Result(member.value.text().to_owned())))
         })
         .collect();
-    let parked = state.parse().map_err(|_| NotResumed::Unknown);
-    let resumed =
-        parked.and_then(|id| gateway.bridge.desk.resume(holder, digest, id, Resumed { words, mouth }));
-    match resumed {
-        Ok(()) => Ok(None),
-        Err(NotResumed::Unknown) => Err(Box::new(begin_anew(request))),
-        Err(NotResumed::Lacks(key)) => {
-            let message = format!("params.inputResponses lacks {key}");
-            Err(Box::new(bad_params(request, &message)))
-        }
-    }
-}
-
-fn begin_anew(request: &Request<'_>) -> Answer {
-    bad_params(request, "This call no longer waits for an answer. Make it again without requestState.")
+    let resumed = Resumed { words, mouth };
+    let came = match state.parse::<Uuid>() {
+        Ok(id) => match gateway.bridge.desk.resume(awaited.holder, digest, id, resumed) {
+            Err(not) if matches!(not.0, NotResumed::Unknown) => {
+                awaited.take_up(CallQuestionId::from_uuid(id), &digest, not.1).await
+            }
+            came => came,
+        },
+        Err(_) => Err(Box::new((NotResumed::Unknown, resumed))),
+    };
+    let Err(not) = came else { return Ok(None) };
+    let (why, Resumed { mut mouth, .. }) = *not;
+    mouth.close(&Ending::Answered, None);
+    Err(Box::new(match why {
+        NotResumed::Unknown => bad_params(request, NO_LONGER),
+        NotResumed::Lacks(key) => bad_params(request, &format!("params.inputResponses lacks {key}")),
+    }))
 }
 
 pub(super) fn bad_params(request: &Request<'_>, message: &str) -> Answer {

@@ -58,7 +58,7 @@ pub(super) struct Resumed {
 /// Why a call is not taken up again.
 #[derive(Debug)]
 pub(super) enum NotResumed {
-    /// It is not here: it waited too long, or waits elsewhere.
+    /// It is not here: it waits no longer, or elsewhere.
     Unknown,
     /// An answer is missing.
     Lacks(String),
@@ -117,22 +117,26 @@ impl Desk {
         Some((id, resumed))
     }
 
-    /// Takes a parked call up again.
+    /// Takes a parked call up again; what was to take it up comes back where it cannot.
     pub(super) fn resume(
         &self,
         holder: Holder,
         digest: Digest,
         id: Uuid,
         resumed: Resumed,
-    ) -> Result<(), NotResumed> {
+    ) -> Result<(), Box<(NotResumed, Resumed)>> {
         let mut parked = lock(&self.parked);
         let call = parked.get(&id).filter(|call| call.holder == holder && call.digest == digest);
-        let call = call.ok_or(NotResumed::Unknown)?;
+        let Some(call) = call else { return Err(Box::new((NotResumed::Unknown, resumed))) };
         if let Some(key) = call.keys.iter().find(|key| !resumed.words.contains_key(*key)) {
-            return Err(NotResumed::Lacks(key.clone()));
+            return Err(Box::new((NotResumed::Lacks(key.clone()), resumed)));
         }
-        let call = parked.remove(&id).ok_or(NotResumed::Unknown)?;
-        call.resume.send(resumed).map_err(|_| NotResumed::Unknown)
+        match parked.remove(&id) {
+            Some(call) => {
+                call.resume.send(resumed).map_err(|resumed| Box::new((NotResumed::Unknown, resumed)))
+            }
+            None => Err(Box::new((NotResumed::Unknown, resumed))),
+        }
     }
 
     /// A request begins that its agent may call off by its id.
@@ -150,7 +154,7 @@ impl Desk {
     }
 }
 
-/// A name that nobody guesses; it is never stored.
+/// A name that nobody guesses.
 fn ticket() -> Uuid {
     Uuid::from_bytes(random::bytes())
 }

@@ -6,10 +6,12 @@
 //!
 //! Lacks on purpose: any judgment; a call comes here with its permit and its record, and is closed as any other.
 //!
-//! Invariant: a question waits on the replica that asked it. An answer that comes to another replica is told to begin
-//! again, and nothing is carried out twice.
+//! Invariant: a question waits on the replica that asked it, wherever its answer comes, and nothing is carried out twice. An
+//! answer to a replica that is gone is told to begin again.
 
 mod agent;
+mod between;
+mod courier;
 mod crossing;
 mod desk;
 mod dress;
@@ -28,30 +30,36 @@ use http::{HeaderMap, StatusCode};
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use crate::{
+    base::ids::{CallQuestionId, ServerId},
     domain::servers,
-    flow::proxy::{
-        admit::Admitted,
-        ask::{Answer, Ask},
-        bridge::{
-            agent::Word,
-            crossing::{bad_params, carry},
-            desk::Desk,
-            dress::Sender,
-            listen::{Unasked, Wanted},
-            sessions::Sessions,
-            talk::Line,
+    flow::{
+        fault::ActionResult,
+        proxy::{
+            admit::Admitted,
+            ask::{Answer, Ask},
+            bridge::{
+                agent::Word,
+                between::Between,
+                crossing::{bad_params, carry},
+                desk::Desk,
+                dress::Sender,
+                listen::{Unasked, Wanted},
+                sessions::Sessions,
+                talk::Line,
+            },
+            credential::Credential,
+            edit::Editor,
+            gateway::Gateway,
+            handles::Holder,
+            judge::Permit,
+            pieces,
+            record::{Ending, OpenCall},
+            reply::{self, Failed},
+            route::{Call, Payload},
         },
-        credential::Credential,
-        edit::Editor,
-        gateway::Gateway,
-        handles::Holder,
-        judge::Permit,
-        pieces,
-        record::{Ending, OpenCall},
-        reply::{self, Failed},
-        route::{Call, Payload},
     },
     protocol::mcp::{
         error::{self, Code},
@@ -127,10 +135,11 @@ pub async fn dispatch(
             }
             reply::accepted()
         }
-        Payload::Message(Message::Response(response)) => match heard(desk, holder, response) {
-            true => reply::accepted(),
-            false => reply::unasked(),
-        },
+        Payload::Message(Message::Response(response)) => {
+            let is_heard = heard(desk, holder, response)
+                || heard_elsewhere(gateway, admitted, holder.server, response).await;
+            if is_heard { reply::accepted() } else { reply::unasked() }
+        }
         Payload::Message(Message::Request(request)) => match request.method() {
             // An old server keeps the level in its session; a modern one is told with each request.
             Method::LoggingSetLevel if way == Way::ToLegacy => {
@@ -224,9 +233,10 @@ fn absent(request: &Request<'_>, era: Era, open: Option<OpenCall>) -> Answer {
 }
 
 /// Takes an answer that came to the merged endpoint; whether a server of the grant asked.
-pub fn heard_by_any(gateway: &Gateway, admitted: &Admitted, response: &Response<'_>) -> bool {
+pub async fn heard_by_any(gateway: &Gateway, admitted: &Admitted, response: &Response<'_>) -> bool {
     let desk = &gateway.bridge.desk;
     admitted.servers().iter().any(|facts| heard(desk, admitted.holder(facts), response))
+        || heard_elsewhere(gateway, admitted, None, response).await
 }
 
 /// Calls off a request that went through the merged endpoint.
@@ -235,12 +245,43 @@ pub fn call_off_any(gateway: &Gateway, ask: &Ask, admitted: &Admitted, id: &str)
     admitted.servers().iter().for_each(|facts| gateway.bridge.desk.call_off(admitted.holder(facts), &id));
 }
 
-/// An agent answers a question; whether anybody asked.
+/// An agent answers a question; whether anybody asked it here.
 fn heard(desk: &Desk, holder: Holder, response: &Response<'_>) -> bool {
-    let id = response.id.and_then(|id| id.raw().string()?.parse().ok());
-    let word = match response.outcome {
+    asked_as(response).is_some_and(|id| desk.answer(holder, id, word_of(response)))
+}
+
+/// The same for a question that another replica asked.
+async fn heard_elsewhere(
+    gateway: &Gateway,
+    admitted: &Admitted,
+    server: Option<ServerId>,
+    response: &Response<'_>,
+) -> bool {
+    let Some(id) = asked_as(response).map(CallQuestionId::from_uuid) else { return false };
+    let (between, word) = (Between::of(gateway, admitted), word_of(response));
+    let heard: ActionResult<bool> = async {
+        let open = between.find_open(id, admitted.grant.id, server).await?;
+        // What is to be made again with the answers is not answered alone.
+        if open.is_none_or(|open| open.call.is_some()) {
+            return Ok(false);
+        }
+        between.answer(id, &word).await
+    }
+    .await;
+    heard.unwrap_or_else(|error| {
+        tracing::warn!(%error, "an answer does not reach the replica that asked");
+        false
+    })
+}
+
+/// Under which id a question was asked.
+fn asked_as(response: &Response<'_>) -> Option<Uuid> {
+    response.id.and_then(|id| id.raw().string()?.parse().ok())
+}
+
+fn word_of(response: &Response<'_>) -> Word {
+    match response.outcome {
         Outcome::Result(result) => Word::Result(result.text().to_owned()),
         Outcome::Error(error) => Word::Error(error.text().to_owned()),
-    };
-    id.is_some_and(|id| desk.answer(holder, id, word))
+    }
 }

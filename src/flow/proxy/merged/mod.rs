@@ -71,7 +71,10 @@ async fn told(gateway: &Gateway, ask: &Ask, admitted: &Admitted, message: &Messa
             }
             reply::accepted()
         }
-        Message::Response(response) if !bridge::heard_by_any(gateway, admitted, response) => reply::unasked(),
+        Message::Response(response) => match bridge::heard_by_any(gateway, admitted, response).await {
+            true => reply::accepted(),
+            false => reply::unasked(),
+        },
         _ => reply::accepted(),
     }
 }

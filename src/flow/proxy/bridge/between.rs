@@ -1,0 +1,267 @@
+//! Between replicas: a question is noted where all of them see it, so that its answer may come to any, and what a call comes
+//! to then finds the way to the replica at which its agent waits.
+//!
+//! Whatever was said lies in the database sealed under the organization's key, for as long as somebody waits for it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    base::{
+        crypto::digest::Digest,
+        ids::{CallQuestionId, GrantId, ServerId},
+        unprinted::Unprinted,
+    },
+    domain::{
+        audit::{self, Unrecorded},
+        questions::{
+            NewQuestion, Open, SealedWords, Stand,
+            store::{self, PIECES, SEALED_PIECE, SEALED_WORDS, TABLE},
+        },
+        vault::{Cell, Sealed, Vault},
+    },
+    flow::{
+        fault::ActionResult,
+        proxy::{admit::Admitted, bridge::agent::PATIENCE, gateway::Gateway, handles::Holder},
+    },
+    io::db::{Db, OrgScope, OrgTx, Tx},
+};
+
+/// How often is looked whether something came.
+const LOOK: Duration = Duration::from_millis(500);
+/// How often it is tried to leave a piece of an answer.
+const TRIES: usize = 4;
+
+/// The way between the replicas, for one organization.
+#[derive(Clone, Debug)]
+pub(super) struct Between {
+    db: Db,
+    vault: Vault,
+    scope: OrgScope,
+    /// Where background work belongs.
+    pub(super) tasks: TaskTracker,
+}
+
+/// One piece of what a call comes to.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Passed {
+    /// A message on the way.
+    Told(Said),
+    /// Nothing but that the stream is still there.
+    Quiet,
+    /// The end.
+    Ended(Ended),
+    /// There is none: the call was given up on the way.
+    Lost,
+}
+
+/// The end of a call.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Ended {
+    /// The status of the answer.
+    pub(super) status: u16,
+    /// The message.
+    pub(super) message: Said,
+    /// Why it failed, by code and sentence; none where the server answered.
+    pub(super) failed: Option<(String, String)>,
+    /// The server's own status.
+    pub(super) upstream: Option<u16>,
+}
+
+/// What somebody said; it may be anything, so it is never printed.
+pub(super) type Said = Unprinted<String>;
+
+/// When is looked whether something came.
+pub(super) fn looks() -> Interval {
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    looks
+}
+
+impl Between {
+    /// For the organization of an agent.
+    pub(super) fn of(gateway: &Gateway, admitted: &Admitted) -> Self {
+        Self {
+            db: gateway.db.clone(),
+            vault: gateway.vault.clone(),
+            scope: admitted.snapshot.scope,
+            tasks: gateway.bridge.tasks.clone(),
+        }
+    }
+
+    /// Notes that somebody is asked something. Where that cannot be noted, the answer has to come to this replica.
+    pub(super) async fn note(
+        &self,
+        holder: Holder,
+        id: CallQuestionId,
+        call: Option<&Digest>,
+        wanted: &[String],
+    ) {
+        let Some(server) = holder.server else { return };
+        let new = NewQuestion { id, grant: holder.grant, server, call, wanted };
+        let noted: ActionResult<()> = async {
+            let mut tx = OrgTx::begin(&self.db, self.scope).await?;
+            store::insert(&mut tx, &new, PATIENCE).await?;
+            audit::commit_unrecorded(tx, Unrecorded::Question).await?;
+            Ok(())
+        }
+        .await;
+        if let Err(error) = noted {
+            tracing::warn!(%error, "a question is not noted: its answer has to come to the replica that asked");
+        }
+    }
+
+    /// Forgets questions that nobody waits for any longer.
+    pub(super) async fn forget(&self, ids: &[CallQuestionId]) {
+        if ids.is_empty() {
+            return;
+        }
+        let forgotten: ActionResult<()> = async {
+            let mut tx = OrgTx::begin(&self.db, self.scope).await?;
+            store::delete(&mut tx, ids).await?;
+            audit::commit_unrecorded(tx, Unrecorded::Question).await?;
+            Ok(())
+        }
+        .await;
+        if let Err(error) = forgotten {
+            tracing::warn!(%error, "an answered question stays noted until it is swept");
+        }
+    }
+
+    /// A question that this grant may answer still.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub(super) async fn find_open(
+        &self,
+        id: CallQuestionId,
+        grant: GrantId,
+        server: Option<ServerId>,
+    ) -> ActionResult<Option<Open>> {
+        let mut tx = OrgTx::begin(&self.db, self.scope).await?;
+        let open = store::find_open(&mut tx, id, grant, server).await?;
+        tx.done().await?;
+        Ok(open)
+    }
+
+    /// Leaves what an agent said for the replica that asked; whether that waits for it.
+    ///
+    /// # Errors
+    /// When the database or the vault refuses.
+    pub(super) async fn answer(&self, id: CallQuestionId, said: &impl Serialize) -> ActionResult<bool> {
+        let mut tx = OrgTx::begin(&self.db, self.scope).await?;
+        let words = self.seal(&mut tx, Cell::new(TABLE, SEALED_WORDS, id), said).await?;
+        let is_left = store::answer(&mut tx, id, &words).await?;
+        audit::commit_unrecorded(tx, Unrecorded::Question).await?;
+        Ok(is_left)
+    }
+
+    /// Waits for what an agent says at another replica; for ever, where it says nothing there.
+    pub(super) async fn said<T: DeserializeOwned>(&self, id: CallQuestionId) -> T {
+        let mut looks = looks();
+        loop {
+            looks.tick().await;
+            match self.take(id).await {
+                Ok(Some(said)) => return said,
+                Ok(None) => {}
+                // The database may be there again at the next look.
+                Err(error) => tracing::warn!(%error, "what agents say at other replicas is not heard"),
+            }
+        }
+    }
+
+    async fn take<T: DeserializeOwned>(&self, id: CallQuestionId) -> ActionResult<Option<T>> {
+        let mut tx = OrgTx::begin(&self.db, self.scope).await?;
+        let Some(words) = store::take(&mut tx, id).await? else {
+            tx.done().await?;
+            return Ok(None);
+        };
+        let said = self.open(&mut tx, Cell::new(TABLE, SEALED_WORDS, id), words).await?;
+        audit::commit_unrecorded(tx, Unrecorded::Question).await?;
+        Ok(said)
+    }
+
+    /// Says that this replica goes on with a call; whether anybody still waits for it.
+    pub(super) async fn beat(&self, id: CallQuestionId) -> bool {
+        let beat: ActionResult<bool> = async {
+            let mut tx = OrgTx::begin(&self.db, self.scope).await?;
+            let is_waited_for = store::beat(&mut tx, id, PATIENCE).await?;
+            audit::commit_unrecorded(tx, Unrecorded::Question).await?;
+            Ok(is_waited_for)
+        }
+        .await;
+        beat.unwrap_or_else(|error| {
+            tracing::warn!(%error, "a call goes on of which its agent's replica does not hear that it does");
+            true
+        })
+    }
+
+    /// Leaves a piece of what a call comes to; whether anybody still waits for it.
+    pub(super) async fn leave(&self, id: CallQuestionId, number: i32, piece: &Passed) -> bool {
+        let mut looks = looks();
+        for _ in 0..TRIES {
+            looks.tick().await;
+            match self.try_leave(id, number, piece).await {
+                Ok(is_waited_for) => return is_waited_for,
+                Err(error) => {
+                    tracing::warn!(%error, "what a call comes to does not reach its agent's replica")
+                }
+            }
+        }
+        false
+    }
+
+    async fn try_leave(&self, id: CallQuestionId, number: i32, piece: &Passed) -> ActionResult<bool> {
+        let mut tx = OrgTx::begin(&self.db, self.scope).await?;
+        // The number is sealed with the piece, so that no two can change places.
+        let sealed = self.seal(&mut tx, Cell::new(PIECES, SEALED_PIECE, id), &(number, piece)).await?;
+        let is_waited_for = store::leave(&mut tx, id, number, &sealed).await?;
+        audit::commit_unrecorded(tx, Unrecorded::Question).await?;
+        Ok(is_waited_for)
+    }
+
+    /// The next pieces, from this number on, and where the question stands.
+    ///
+    /// # Errors
+    /// When the database or the vault refuses.
+    pub(super) async fn pieces(
+        &self,
+        id: CallQuestionId,
+        from: i32,
+    ) -> ActionResult<(Vec<Passed>, Option<Stand>)> {
+        let mut tx = OrgTx::begin(&self.db, self.scope).await?;
+        let stand = store::stand(&mut tx, id).await?;
+        let mut pieces = Vec::new();
+        for sealed in store::list_pieces(&mut tx, id, from).await? {
+            let cell = Cell::new(PIECES, SEALED_PIECE, id);
+            let opened: Option<(i32, Passed)> = self.open(&mut tx, cell, sealed).await?;
+            let wanted = from + i32::try_from(pieces.len()).unwrap_or(i32::MAX);
+            // What comes out of its order waits for what is missing.
+            let Some((_, piece)) = opened.filter(|(number, _)| *number == wanted) else { break };
+            pieces.push(piece);
+        }
+        tx.done().await?;
+        Ok((pieces, stand))
+    }
+
+    async fn seal(&self, tx: &mut OrgTx, cell: Cell, said: &impl Serialize) -> ActionResult<SealedWords> {
+        let plain = serde_json::to_vec(said).unwrap_or_default();
+        let Sealed { key, bytes } = self.vault.seal(tx, cell, &plain).await?;
+        Ok(SealedWords { key, bytes })
+    }
+
+    /// What was sealed; none where another version of this software said it in words of its own.
+    async fn open<T: DeserializeOwned>(
+        &self,
+        tx: &mut OrgTx,
+        cell: Cell,
+        words: SealedWords,
+    ) -> ActionResult<Option<T>> {
+        let sealed = Sealed { key: words.key, bytes: words.bytes };
+        let plain = self.vault.open(tx, cell, &sealed).await?;
+        Ok(serde_json::from_slice(plain.expose()).ok())
+    }
+}

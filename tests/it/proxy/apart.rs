@@ -1,0 +1,124 @@
+//! A question that one replica asked, and an answer that comes to another.
+
+use http::StatusCode;
+use portreeve::{
+    base::{actor::Principal, risk::Class},
+    domain::servers::Era,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    kit::{app::TestApp, fake_server::Asked},
+    proxy::{
+        bridge::{Shore, asking, messages, modern, opened, until, without_sessions},
+        stage::Agent,
+    },
+};
+
+/// Another replica, and the agent at it, under this path.
+async fn beside(shore: &Shore, path: &str) -> (TestApp, Agent) {
+    let app = TestApp::beside(&shore.stage.app).await;
+    let agent = shore.agent.at(&format!("{}{path}", app.origin()));
+    (app, agent)
+}
+
+async fn nothing_is_left(app: &TestApp) {
+    app.until_number("select count(*) from call_questions", 0).await;
+    app.until_number("select count(*) from call_pieces", 0).await;
+}
+
+/// A call that waits for what a person says to a form, and how it is taken up again.
+async fn parked(shore: &Shore) -> Value {
+    let first = modern(&shore.agent, forms(), json!({})).await;
+    let asked = messages(&first.text).pop().unwrap()["result"].clone();
+    assert_eq!(asked["resultType"], "input_required", "{}", first.text);
+    let said = json!({ "action": "accept", "content": { "word": "quiet" } });
+    json!({ "requestState": asked["requestState"], "inputResponses": { "1": said } })
+}
+
+fn forms() -> Value {
+    json!({ "elicitation": { "form": {} } })
+}
+
+#[tokio::test]
+async fn a_call_that_waits_at_one_replica_is_taken_up_at_another_and_made_once() {
+    let form = json!({ "message": "Sure?", "requestedSchema": { "type": "object", "properties": {} } });
+    let shore = Shore::of(Era::Legacy, asking("elicitation/create", form)).await;
+    let back = parked(&shore).await;
+    let (second, there) = beside(&shore, "/mcp/acme/shore").await;
+
+    let lacking = json!({ "requestState": back["requestState"], "inputResponses": {} });
+    let lacking = modern(&there, forms(), lacking).await;
+    assert_eq!((lacking.status, lacking.code()), (StatusCode::BAD_REQUEST, -32602));
+    let other = json!({ "requestState": back["requestState"], "inputResponses": back["inputResponses"],
+                        "arguments": { "title": "no" } });
+    assert_eq!(modern(&there, forms(), other).await.code(), -32602, "it is another call");
+
+    let answer = modern(&there, forms(), back.clone()).await;
+    assert_eq!(answer.words(), back["inputResponses"]["1"].to_string());
+    assert_eq!(answer.json()["id"], "a");
+    for agent in [&there, &shore.agent] {
+        let again = modern(agent, forms(), back.clone()).await;
+        assert_eq!((again.status, again.code()), (StatusCode::BAD_REQUEST, -32602), "once is enough");
+    }
+    let calls = shore.methods().iter().filter(|method| *method == "tools/call").count();
+    assert_eq!(calls, 1, "the server was called once");
+    nothing_is_left(&second).await;
+    // Each of the six requests has an intent and an outcome.
+    let recorded = shore.stage.calls_once(12).await;
+    let is_known = |action: &str| matches!(action, "call.allowed" | "call.answered");
+    assert!(recorded.iter().all(|(action, _)| is_known(action)), "{recorded:?}");
+}
+
+#[tokio::test]
+async fn a_call_whose_replica_is_gone_is_told_to_begin_again() {
+    let form = json!({ "message": "Sure?", "requestedSchema": { "type": "object", "properties": {} } });
+    let shore = Shore::of(Era::Legacy, asking("elicitation/create", form)).await;
+    let back = parked(&shore).await;
+    let (second, there) = beside(&shore, "/mcp/acme/shore").await;
+    let Shore { stage, server, .. } = shore;
+    let _database = stage.app.stop().await;
+    let answer = modern(&there, forms(), back).await;
+    assert_eq!((answer.status, answer.code()), (StatusCode::BAD_REQUEST, -32602), "{}", answer.text);
+    nothing_is_left(&second).await;
+    let is_call = |asked: &Asked| String::from_utf8_lossy(&asked.body).contains("tools/call");
+    assert_eq!(server.asked().iter().filter(|asked| is_call(asked)).count(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_with_a_session_reaches_the_replica_that_asked_from_any_other_and_from_nobody_else() {
+    let shore = Shore::of(Era::Modern, without_sessions).await;
+    for path in ["/mcp/acme/shore", "/mcp/acme"] {
+        let agent = shore.agent.at(&format!("{}{path}", shore.stage.app.origin()));
+        let (second, there) = beside(&shore, path).await;
+        let (_, session) = opened(&agent, json!({ "elicitation": {} })).await;
+        let within = [("mcp-session-id", session.as_str()), ("mcp-protocol-version", "2025-06-18")];
+        let tool = if path.ends_with("shore") { "create_issue" } else { "shore__create_issue" };
+        let call = json!({ "jsonrpc": "2.0", "id": 4, "method": "tools/call",
+                           "params": { "name": tool, "arguments": {} } });
+        let (mut stream, mut text) = (agent.begin(call.to_string(), &within).await, String::new());
+        let question = until(&mut stream, &mut text, 1).await.pop().unwrap();
+        assert_eq!(question["method"], "elicitation/create");
+        let answer = json!({ "jsonrpc": "2.0", "id": question["id"],
+                             "result": { "action": "accept", "content": { "yes": true } } })
+        .to_string();
+
+        let principal = Principal::User(shore.stage.person);
+        let (_, token) = shore.stage.app.grant(&shore.stage.org, principal, Class::Write).await;
+        let stranger = there.carrying(&token);
+        let (_, own) = opened(&stranger, json!({})).await;
+        let theirs = [("mcp-session-id", own.as_str()), ("mcp-protocol-version", "2025-06-18")];
+        let refused = stranger.post(answer.clone(), &theirs).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{}", refused.text);
+
+        assert_eq!(there.post(answer.clone(), &within).await.status, StatusCode::ACCEPTED);
+        let twice = there.post(answer, &within).await;
+        assert_eq!(twice.status, StatusCode::BAD_REQUEST, "nobody asks any more");
+        let end = until(&mut stream, &mut text, 2).await.pop().unwrap();
+        assert_eq!(
+            (&end["result"]["content"][0]["text"], &end["id"]),
+            (&json!("true \"s3cret\""), &json!(4))
+        );
+        nothing_is_left(&second).await;
+    }
+}
