@@ -439,3 +439,25 @@ async fn behind_the_merged_endpoint_both_kinds_of_agent_reach_both_kinds_of_serv
     let unopened = agent.post(call, &[]).await;
     assert_eq!(unopened.words(), "done", "whoever opened no session has none at the server's either");
 }
+
+#[tokio::test]
+async fn the_end_of_a_session_ends_what_is_held_for_it_at_its_servers() {
+    let shore = Shore::of(Era::Legacy, with_sessions(100)).await;
+    let agent = shore.agent.at(&format!("{}/mcp/acme", shore.stage.app.origin()));
+    let (_, session) = opened(&agent, json!({})).await;
+    let within = [("mcp-session-id", session.as_str()), ("mcp-protocol-version", "2025-06-18")];
+    let call = r#"{"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name":"shore__get_issue"}}"#;
+    assert_eq!(agent.post(call, &within).await.words(), "done");
+    let ended = || {
+        let sessions = shore.asked().into_iter().filter(|(asked, _)| asked.method == "DELETE");
+        sessions.map(|(asked, _)| asked.header("mcp-session-id").unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let (_, other) = opened(&agent, json!({})).await;
+    let others = [("mcp-session-id", other.as_str()), ("mcp-protocol-version", "2025-06-18")];
+    assert_eq!(agent.send(Method::DELETE, &others).await.status, StatusCode::NO_CONTENT);
+    assert!(ended().is_empty(), "nothing is held for it: {:?}", ended());
+    for _ in 0..2 {
+        assert_eq!(agent.send(Method::DELETE, &within).await.status, StatusCode::NO_CONTENT);
+        assert_eq!(ended(), ["session-1"]);
+    }
+}

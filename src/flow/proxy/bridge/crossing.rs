@@ -21,6 +21,7 @@ use crate::{
             is_old,
             job::{self, Cut, Job},
             listen::{self, Wanted},
+            sessions,
             talk::Line,
             to_legacy, to_modern,
         },
@@ -117,6 +118,7 @@ pub(super) async fn carry(
         tokens: gateway.tokens.clone(),
         scope: admitted.snapshot.scope,
         sender,
+        agents: sessions::of_agent(ask, call.era),
         agent,
         off: CancellationToken::new(),
     };

@@ -7,6 +7,7 @@ use http::StatusCode;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    base::crypto::digest::Digest,
     flow::{
         decision::ServerFacts,
         proxy::{
@@ -41,6 +42,8 @@ pub(super) struct Job {
     pub(super) scope: OrgScope,
     /// Who sends it.
     pub(super) sender: Sender,
+    /// The session of the agent's own that it belongs to.
+    pub(super) agents: Option<Digest>,
     pub(super) agent: Agent,
     /// Fires when the agent calls it off.
     pub(super) off: CancellationToken,

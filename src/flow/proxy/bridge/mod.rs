@@ -24,7 +24,7 @@ mod talk;
 mod to_legacy;
 mod to_modern;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
@@ -70,6 +70,9 @@ use crate::{
 };
 
 pub use opening::{Bridged, discovered, is_refused, may_be_ours_to_open, open, own};
+
+/// How long the end of a session at its server is waited for.
+const ENDS_WITHIN: Duration = Duration::from_secs(3);
 
 /// What the bridge keeps in memory.
 #[derive(Debug)]
@@ -128,7 +131,10 @@ pub async fn dispatch(
     let holder = admitted.holder(&call.server);
     match &call.payload {
         Payload::Listen => unasked(gateway, ask, admitted, permit, credential, way).await,
-        Payload::End => reply::ended(),
+        Payload::End => {
+            end(gateway, ask, admitted, permit, credential).await;
+            reply::ended()
+        }
         Payload::Message(Message::Notification(told)) => {
             if let (Method::Cancelled, Ok(Some(id))) = (told.method(), told.params.request_id()) {
                 desk.call_off(holder, &ask.names(&id.key()));
@@ -178,12 +184,9 @@ async fn unasked(
 ) -> Answer {
     let call = permit.call();
     let bridged = call.session.as_ref().and_then(|session| session.bridged.as_ref());
-    let (Some(bridged), Some(target)) = (bridged, call.server.target.as_ref()) else {
+    let (Some(bridged), Some(line)) = (bridged, line(gateway, call, credential)) else {
         return reply::no_stream();
     };
-    let mut carried = HeaderMap::new();
-    let target = credential.attach(&mut carried, target);
-    let line = Line { egress: gateway.egress.clone(), target, carried, is_old: is_old(call) };
     let sender = Sender {
         capabilities: dress::client_capabilities(&bridged.capabilities).to_string(),
         client: bridged.client.clone(),
@@ -215,6 +218,33 @@ async fn unasked(
             };
             reply::failure(gateway, ask, &failed)
         }
+    }
+}
+
+/// The way to a call's server, without anything of the call.
+fn line(gateway: &Gateway, call: &Call<'_>, credential: Credential) -> Option<Line> {
+    let mut carried = HeaderMap::new();
+    let target = credential.attach(&mut carried, call.server.target.as_ref()?);
+    Some(Line { egress: gateway.egress.clone(), target, carried, is_old: is_old(call) })
+}
+
+/// Whether this replica holds something at a server for the session that a request belongs to.
+pub fn holds(gateway: &Gateway, ask: &Ask, holder: Holder) -> bool {
+    gateway.bridge.sessions.holds(holder, sessions::of_agent(ask, Era::Legacy))
+}
+
+/// Ends what this replica holds at a server for a session that its agent ends, as far as that is soon done.
+async fn end(gateway: &Gateway, ask: &Ask, admitted: &Admitted, permit: &Permit<'_>, credential: Credential) {
+    let (call, account) = (permit.call(), credential.account().map(|used| used.id));
+    let Some(line) = line(gateway, call, credential) else { return };
+    let ends = async {
+        let (holder, agents) = (admitted.holder(&call.server), sessions::of_agent(ask, call.era));
+        for session in gateway.bridge.sessions.take(holder, agents, account).await {
+            session.end(&line).await;
+        }
+    };
+    if tokio::time::timeout(ENDS_WITHIN, ends).await.is_err() {
+        tracing::debug!("a session at a server was not ended in time");
     }
 }
 

@@ -1,12 +1,13 @@
 //! Sessions that this replica holds at servers of the old era, in the name of agents that bring none of their own.
 //!
-//! One for each grant, server, client and account: what a server keeps in a session is seen by nobody else. A session that the
-//! server has forgotten is opened anew.
+//! One for each grant, server, client, account and session of the agent's own, where it has such: what a server keeps in a
+//! session is seen by nobody else. A session that the server has forgotten is opened anew, and one whose agent ends its own
+//! is ended.
 
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -21,6 +22,7 @@ use crate::{
         ids::ConnectionId,
     },
     flow::proxy::{
+        ask::Ask,
         bridge::{
             dress::{self, Sender},
             old::Stream,
@@ -29,7 +31,7 @@ use crate::{
         dispatch,
         handles::Holder,
     },
-    protocol::mcp::version::Version,
+    protocol::mcp::version::{Era, Version},
 };
 
 /// How long a session rests unused before it is forgotten.
@@ -48,13 +50,26 @@ pub(super) struct Key {
     account: Option<ConnectionId>,
     /// Of the client and what it can do.
     client: Digest,
+    /// The agent's own session.
+    agents: Option<Digest>,
 }
 
 impl Key {
-    pub(super) fn of(holder: Holder, account: Option<ConnectionId>, sender: &Sender) -> Self {
+    pub(super) fn of(
+        holder: Holder,
+        account: Option<ConnectionId>,
+        sender: &Sender,
+        agents: Option<Digest>,
+    ) -> Self {
         let client = [sender.capabilities.as_str(), sender.client.as_deref().unwrap_or_default()].join("\n");
-        Self { holder, account, client: digest::sha256(client.as_bytes()) }
+        Self { holder, account, client: digest::sha256(client.as_bytes()), agents }
     }
+}
+
+/// The session of an agent's own that a request belongs to; the modern era has none.
+pub(super) fn of_agent(ask: &Ask, era: Era) -> Option<Digest> {
+    let handle = ask.header(SESSION.as_str()).filter(|_| era == Era::Legacy)?;
+    Some(digest::sha256(handle.as_bytes()))
 }
 
 /// A session at a server.
@@ -178,8 +193,41 @@ impl Sessions {
         }
     }
 
+    /// Whether something is held for a session of an agent's own.
+    pub(super) fn holds(&self, holder: Holder, agents: Option<Digest>) -> bool {
+        agents.is_some() && self.slots().keys().any(|key| key.holder == holder && key.agents == agents)
+    }
+
+    /// Takes away what is held for a session of an agent's own, to be ended with this account's token. What another account
+    /// opened is left to its server to forget.
+    pub(super) async fn take(
+        &self,
+        holder: Holder,
+        agents: Option<Digest>,
+        account: Option<ConnectionId>,
+    ) -> Vec<Arc<Session>> {
+        if agents.is_none() {
+            return Vec::new();
+        }
+        let taken: Vec<_> = {
+            let mut slots = self.slots();
+            let is_of = |key: &&Key| key.holder == holder && key.agents == agents;
+            let keys: Vec<_> = slots.keys().filter(is_of).copied().collect();
+            keys.into_iter().filter_map(|key| slots.remove(&key).map(|slot| (key, slot))).collect()
+        };
+        let mut sessions = Vec::with_capacity(taken.len());
+        for (_, slot) in taken.into_iter().filter(|(key, _)| key.account == account) {
+            sessions.extend(slot.session.lock().await.take());
+        }
+        sessions
+    }
+
+    fn slots(&self) -> MutexGuard<'_, HashMap<Key, Slot>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn slot(&self, key: Key, now: OffsetDateTime) -> Arc<tokio::sync::Mutex<Option<Arc<Session>>>> {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.slots();
         if !slots.contains_key(&key) {
             slots.retain(|_, slot| now - slot.used < REST);
             if slots.len() >= MOST

@@ -36,7 +36,7 @@ pub(super) async fn carry(mut job: Job, sessions: Arc<Sessions>, now: OffsetDate
 async fn run(job: &mut Job, sessions: &Sessions, now: OffsetDateTime) -> Result<(), Cut> {
     let body = job.body.clone();
     let Some(request) = job::request(&body) else { return Err(Cut::Gone) };
-    let key = Key::of(job.agent.holder, job.account.map(|used| used.id), &job.sender);
+    let key = Key::of(job.agent.holder, job.account.map(|used| used.id), &job.sender, job.agents);
     let version = job.server.server.declared.protocol_version.clone();
     let mut is_first = true;
     loop {

@@ -16,6 +16,9 @@ mod pages;
 pub mod places;
 mod within;
 
+use bytes::Bytes;
+use futures_util::future::join_all;
+
 use crate::{
     flow::proxy::{
         admit::Admitted,
@@ -27,6 +30,7 @@ use crate::{
         record::{self, Recorded},
         refusal::{Refusal, Refused},
         reply,
+        route::Call,
     },
     protocol::mcp::{
         message::{Message, Request},
@@ -91,10 +95,28 @@ pub async fn stream(gateway: &Gateway, ask: &Ask, admitted: &Admitted) -> Result
     }
     let answer = match ask.verb {
         _ if heard.session.is_none() => reply::no_stream(),
-        Verb::Delete => reply::ended(),
+        Verb::Delete => {
+            end(gateway, ask, admitted, &heard).await;
+            reply::ended()
+        }
         _ => changes::of_session(gateway, ask, admitted, &heard),
     };
     Ok(Recorded::Answer(Box::new(answer)))
+}
+
+/// Ends what this replica holds at servers for a session, where the grant still reaches them.
+async fn end(gateway: &Gateway, ask: &Ask, admitted: &Admitted, heard: &Heard) {
+    let servers = admitted.servers();
+    let held = servers.into_iter().filter(|facts| bridge::holds(gateway, ask, admitted.holder(facts)));
+    let ends = held.map(|facts| async move {
+        let mut within = within::request(ask, heard, facts, Bytes::new());
+        within.verb = Verb::Delete;
+        let call = Call::of_session(gateway, admitted, &within)?;
+        Box::pin(super::pass(gateway, &within, admitted, call)).await
+    });
+    for refused in join_all(ends).await.into_iter().filter_map(Result::err) {
+        tracing::debug!(code = refused.refusal.code(), "a session at a server was not ended");
+    }
 }
 
 /// Why a request was not answered here: the merged endpoint found a reason, or the server's own way did, and said so in
