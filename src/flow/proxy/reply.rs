@@ -207,9 +207,12 @@ fn version_unserved(refused: &Refused, sentence: &str, asked: &str) -> Answer {
     let supported: Vec<_> = Version::ALL.into_iter().rev().map(Version::name).collect();
     let data = json!({ "supported": supported, "requested": asked }).to_string();
     let data = strict::check(data.as_bytes(), &Limits::of(4096)).ok();
-    let body = with_id(refused.id.as_deref(), |id| {
-        error::error(Era::Modern, id, Code::UnsupportedVersion, sentence, data)
-    });
+    // The older revisions have no code of their own for it.
+    let (era, code) = match refused.is_modern {
+        true => (Era::Modern, Code::UnsupportedVersion),
+        false => (Era::Legacy, Code::InvalidRequest),
+    };
+    let body = with_id(refused.id.as_deref(), |id| error::error(era, id, code, sentence, data));
     json_answer(StatusCode::BAD_REQUEST, body)
 }
 

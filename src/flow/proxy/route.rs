@@ -10,7 +10,7 @@ use crate::{
         proxy::{
             admit::Admitted,
             ask::{Ask, Endpoint, MAX_BODY, Verb},
-            bridge::Bridged,
+            bridge::{self, Bridged},
             edit::{self, Opened},
             gateway::Gateway,
             handles::Session,
@@ -24,7 +24,7 @@ use crate::{
         params::Params,
         raw::Raw,
         strict::Limits,
-        version::{self, Era},
+        version::{self, Era, Spoken, Version},
     },
 };
 
@@ -90,7 +90,9 @@ impl<'a> Call<'a> {
         message: Message<'a>,
     ) -> Result<Self, Box<Refused>> {
         let header = ask.header("mcp-protocol-version").map(str::as_bytes);
-        let era = version::spoken(&message, header).era;
+        let spoken = version::spoken(&message, header);
+        let era = spoken.era;
+        let unserved = unserved(&message, &spoken);
         let facts = |refusal| Facts::of(&message, era).refused(admitted, refusal);
         let server = admitted.server(&ask.endpoint).map_err(facts)?;
         let session = session(gateway, admitted, ask, &server, era).map_err(facts)?;
@@ -109,6 +111,7 @@ impl<'a> Call<'a> {
         let opened = opened.map_err(facts)?;
         let merged = Merged::of(&ask.endpoint, &server);
         let call = Self { server, payload: Payload::Message(message), era, session, client, opened, merged };
+        call.check_version(admitted, unserved)?;
         admitted.check_client(call.client.as_ref()).map_err(|refusal| call.refused(admitted, refusal))?;
         Ok(call)
     }
@@ -125,8 +128,17 @@ impl<'a> Call<'a> {
         let payload = if ask.verb == Verb::Delete { Payload::End } else { Payload::Listen };
         let (era, opened, merged) = (Era::Legacy, Opened::default(), None);
         let call = Self { server, payload, era, session, client, opened, merged };
+        call.check_version(admitted, unserved_header(ask))?;
         admitted.check_client(call.client.as_ref()).map_err(|refusal| call.refused(admitted, refusal))?;
         Ok(call)
+    }
+
+    /// A revision is for whoever answers to judge: the server, or this software in its place.
+    fn check_version(&self, admitted: &Admitted, unserved: Option<Refusal>) -> Result<(), Box<Refused>> {
+        match unserved.filter(|_| bridge::way(self).is_some()) {
+            Some(refusal) => Err(self.refused(admitted, refusal)),
+            None => Ok(()),
+        }
     }
 
     /// The request, where it is one.
@@ -171,6 +183,24 @@ impl<'a> Call<'a> {
         refused.part.client.clone_from(&self.client);
         refused
     }
+}
+
+/// What is said of a message whose revision nobody here speaks. A handshake may propose any.
+pub fn unserved(message: &Message<'_>, spoken: &Spoken<'_>) -> Option<Refusal> {
+    let is_handshake = spoken.era == Era::Legacy
+        && matches!(message, Message::Request(request) if request.method() == Method::Initialize);
+    let is_unserved = !is_handshake && spoken.version().is_err();
+    is_unserved.then(|| version_unserved(spoken.said.as_deref().unwrap_or_default()))
+}
+
+/// The same of what has no body, and so speaks by its header alone.
+pub fn unserved_header(ask: &Ask) -> Option<Refusal> {
+    let said = ask.header("mcp-protocol-version").map(str::trim)?;
+    Version::parse(said).is_none().then(|| version_unserved(said))
+}
+
+fn version_unserved(said: &str) -> Refusal {
+    Refusal::VersionUnserved { version: said.chars().take(40).collect() }
 }
 
 /// Fills in what the message says of itself where it was refused before anybody read it: an agent whose gate is closed

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use portreeve::{
     base::{actor::Principal, permission::Role, risk::Class},
+    domain::servers,
     io::net::{
         address::AddressPolicy,
         client::{Egress, EgressSettings},
@@ -18,7 +19,10 @@ use crate::{
         app::TestApp,
         fake_server::{Act, Asked, Script, closed_port},
     },
-    proxy::stage::{Agent, Reply, Stage, tools, usual},
+    proxy::{
+        bridge::{Shore, opened, with_sessions, without_sessions},
+        stage::{Agent, Reply, Stage, tools, usual},
+    },
 };
 
 const DOCUMENT: &str = include_str!("../../../docs/mcp.md");
@@ -118,6 +122,9 @@ impl Asker {
         match request {
             "the database away" => return self.ask_without_database().await,
             "a server that is slow" => return self.ask_a_slow_server().await,
+            "a revision that nobody here speaks, at a server of the other era" => {
+                return self.ask_across_in_an_unknown_revision().await;
+            }
             _ => {}
         }
         if let Some(reply) = self.ask_a_bad_server(request).await {
@@ -331,8 +338,9 @@ impl Asker {
             }
             "a revision that nobody here speaks, at the merged endpoint" => {
                 let (body, mut headers) = self.message("tools/list", json!({}));
-                headers[0].1 = "2030-01-01".to_owned();
-                merged.post(body.to_string().replace("2026-07-28", "2030-01-01"), &pairs(&headers)).await
+                headers[0].1 = self.unknown_revision().to_owned();
+                let body = body.to_string().replace("2026-07-28", "2030-01-01");
+                supporting(merged.post(body, &pairs(&headers)).await)
             }
             "an answer that nobody waits for, at the merged endpoint" => {
                 let (_, headers) = self.message("tools/list", json!({}));
@@ -350,6 +358,37 @@ impl Asker {
             }
             _ => return None,
         })
+    }
+
+    /// A date that this era would take for one of its own.
+    const fn unknown_revision(&self) -> &'static str {
+        match self.era {
+            Era::Modern => "2030-01-01",
+            Era::Legacy => "1999-01-01",
+        }
+    }
+
+    async fn ask_across_in_an_unknown_revision(&self) -> Reply {
+        let (body, mut headers) = self.message("tools/list", json!({}));
+        headers[0].1 = self.unknown_revision().to_owned();
+        if self.era == Era::Modern {
+            let shore = Shore::of(servers::Era::Legacy, with_sessions(100)).await;
+            let body = body.to_string().replace("2026-07-28", "2030-01-01");
+            let reply = shore.agent.post(body, &pairs(&headers)).await;
+            assert!(shore.asked().is_empty());
+            return supporting(reply);
+        }
+        let shore = Shore::of(servers::Era::Modern, without_sessions).await;
+        let (_, session) = opened(&shore.agent, json!({})).await;
+        let before = shore.asked().len();
+        headers.push(("mcp-session-id".to_owned(), session));
+        let stream = [&pairs(&headers)[..], &[("accept", "text/event-stream")][..]].concat();
+        for method in [Method::GET, Method::DELETE] {
+            supporting(shore.agent.send(method, &stream).await);
+        }
+        let reply = shore.agent.post(body.to_string(), &pairs(&headers)).await;
+        assert_eq!(shore.asked().len(), before);
+        supporting(reply)
     }
 
     // Servers that do not answer as they should.
@@ -419,6 +458,13 @@ impl Asker {
         stage.app.ports.db.close().await;
         self.call(&stage.agent).await
     }
+}
+
+/// A refusal that names the revisions that are spoken.
+fn supporting(reply: Reply) -> Reply {
+    assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{}", reply.text);
+    assert_eq!(reply.json()["error"]["data"]["supported"][0], "2026-07-28");
+    reply
 }
 
 fn pairs(headers: &[(String, String)]) -> Vec<(&str, &str)> {

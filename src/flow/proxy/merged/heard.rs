@@ -41,14 +41,11 @@ impl Heard {
         let mut heard = Self { era: spoken.era, session: None, client: route::client_of(message) };
         let checked = heard.open_session(gateway, admitted, ask).and_then(|()| {
             admitted.check_client(heard.client.as_ref())?;
-            if heard.era == Era::Legacy {
-                return Ok(());
-            }
-            spoken.version().map_err(|_| Refusal::VersionUnserved {
-                version: spoken.said.as_deref().unwrap_or_default().chars().take(40).collect(),
-            })?;
+            route::unserved(message, &spoken).map_or(Ok(()), Err)?;
             match message {
-                Message::Request(request) => judge::check_modern(ask, request, &[]),
+                Message::Request(request) if heard.era == Era::Modern => {
+                    judge::check_modern(ask, request, &[])
+                }
                 _ => Ok(()),
             }
         });
@@ -66,7 +63,9 @@ impl Heard {
     ) -> Result<Self, Box<Refused>> {
         let mut heard = Self { era: Era::Legacy, session: None, client: None };
         let opened = heard.open_session(gateway, admitted, ask);
-        let checked = opened.and_then(|()| admitted.check_client(heard.client.as_ref()));
+        let checked = opened
+            .and_then(|()| admitted.check_client(heard.client.as_ref()))
+            .and_then(|()| route::unserved_header(ask).map_or(Ok(()), Err));
         checked.map_err(|refusal| admitted.refused(refusal))?;
         Ok(heard)
     }
