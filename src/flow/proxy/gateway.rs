@@ -55,7 +55,7 @@ pub struct Gateway {
     pub tethers: Arc<Tethers>,
     /// Puts calls on record.
     pub recorder: Arc<Recorder>,
-    /// Counts who comes with a token that is none.
+    /// Counts who comes with a token that is none, or without any.
     pub strangers: Arc<Strangers>,
     /// Holds back who tries many such tokens.
     pub throttle: Throttle,

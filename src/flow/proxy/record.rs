@@ -26,6 +26,7 @@ use crate::{
         reply,
         route::{self, Call},
         state::Round,
+        strangers::Carried,
         tasks::Poll,
     },
     io::db::OrgScope,
@@ -216,14 +217,15 @@ pub async fn refuse(gateway: &Gateway, ask: &Ask, mut refused: Refused) -> Recor
     route::describe(ask, &mut refused);
     let Some(known) = refused.known.clone() else {
         match refused.refusal {
-            Refusal::UnknownToken => gateway.strangers.came(ask),
+            Refusal::NoToken => gateway.strangers.came(ask, Carried::Nothing),
+            Refusal::UnknownToken => gateway.strangers.came(ask, Carried::Unknown),
             Refusal::TooManyUnknown { .. } => gateway.strangers.came_again(ask),
             _ => {}
         }
         return Recorded::Answer(Box::new(reply::refusal(gateway, ask, &refused)));
     };
     if refused.refusal == Refusal::ForeignEndpoint {
-        gateway.strangers.came(ask);
+        gateway.strangers.came(ask, Carried::Unknown);
     }
     let mut part = refused.part.clone();
     part.code = Some(refused.refusal.code().to_owned());

@@ -1,8 +1,8 @@
-//! Requests with a token that is none: on record in the chain of the organization at whose door they came, so that it
-//! sees who tries.
+//! Requests with a token that is none, or without any: on record in the chain of the organization at whose door they came,
+//! so that it sees who tries.
 //!
 //! The first of an address is recorded at once, all others of the same minute together: whoever tries a million tokens
-//! fills nobody's log.
+//! fills nobody's log. Whoever carries nothing is counted apart, for that costs nothing to try, and in fewer places.
 
 use std::{
     collections::HashMap,
@@ -37,6 +37,45 @@ use crate::{
 const EVERY: Duration = Duration::from_secs(60);
 /// How many doors and addresses are counted apart; what comes beyond is counted without its address.
 const MOST: usize = 2_000;
+/// The same for those who carry no token.
+const MOST_BARE: usize = 200;
+
+/// What somebody carried who is no agent of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carried {
+    /// No token.
+    Nothing,
+    /// A token that is not known where it came.
+    Unknown,
+}
+
+impl Carried {
+    const fn refusal(self) -> Refusal {
+        match self {
+            Self::Nothing => Refusal::NoToken,
+            Self::Unknown => Refusal::UnknownToken,
+        }
+    }
+
+    /// What so many did.
+    fn did(self, count: u64) -> String {
+        match (self, count) {
+            (Self::Nothing, 1) => "no token".to_owned(),
+            (Self::Unknown, 1) => "a token that is not known here".to_owned(),
+            (Self::Nothing, count) => format!("{count} requests within a minute, without a token"),
+            (Self::Unknown, count) => {
+                format!("{count} requests within a minute, with tokens that are not known here")
+            }
+        }
+    }
+
+    const fn with(self) -> &'static str {
+        match self {
+            Self::Nothing => "without a token",
+            Self::Unknown => "with an unknown token",
+        }
+    }
+}
 
 /// Counts strangers.
 #[derive(Debug)]
@@ -46,7 +85,8 @@ pub struct Strangers {
     recorder: Arc<Recorder>,
     tasks: TaskTracker,
     stop: CancellationToken,
-    counts: Mutex<Counts>,
+    unknown: Mutex<Counts>,
+    bare: Mutex<Counts>,
 }
 
 /// Where somebody came, and from where.
@@ -69,40 +109,47 @@ impl Place {
 }
 
 /// How many came to each place since its last record.
-#[derive(Debug, Default)]
-struct Counts(HashMap<Place, u64>);
+#[derive(Debug)]
+struct Counts {
+    places: HashMap<Place, u64>,
+    most: usize,
+}
 
 impl Counts {
+    fn of(most: usize) -> Mutex<Self> {
+        Mutex::new(Self { places: HashMap::new(), most })
+    }
+
     /// Counts one more; where this is the first, the place that is to be recorded and followed.
     fn add(&mut self, mut place: Place) -> Option<Place> {
-        if self.0.len() >= MOST && !self.0.contains_key(&place) {
+        if self.places.len() >= self.most && !self.places.contains_key(&place) {
             place.ip = None;
         }
-        if let Some(count) = self.0.get_mut(&place) {
+        if let Some(count) = self.places.get_mut(&place) {
             *count += 1;
             return None;
         }
-        if self.0.len() >= 2 * MOST {
+        if self.places.len() >= 2 * self.most {
             return None;
         }
-        self.0.insert(place.clone(), 0);
+        self.places.insert(place.clone(), 0);
         Some(place)
     }
 
     /// Counts one more where a place is followed already.
     fn add_again(&mut self, place: &Place) {
         let any = Place { ip: None, ..place.clone() };
-        let followed = if self.0.contains_key(place) { place } else { &any };
-        if let Some(count) = self.0.get_mut(followed) {
+        let followed = if self.places.contains_key(place) { place } else { &any };
+        if let Some(count) = self.places.get_mut(followed) {
             *count += 1;
         }
     }
 
     /// How many came since the last time; a place where nobody did is forgotten.
     fn take(&mut self, place: &Place) -> u64 {
-        let count = self.0.get_mut(place).map(std::mem::take).unwrap_or_default();
+        let count = self.places.get_mut(place).map(std::mem::take).unwrap_or_default();
         if count == 0 {
-            self.0.remove(place);
+            self.places.remove(place);
         }
         count
     }
@@ -117,53 +164,56 @@ impl Strangers {
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Arc<Self> {
-        Arc::new(Self { db, clock, recorder, tasks, stop, counts: Mutex::default() })
+        let (unknown, bare) = (Counts::of(MOST), Counts::of(MOST_BARE));
+        Arc::new(Self { db, clock, recorder, tasks, stop, unknown, bare })
     }
 
-    /// Somebody came to an organization's door with a token that is none of its own.
-    pub fn came(self: &Arc<Self>, ask: &Ask) {
-        let Some(place) = Place::of(ask).and_then(|place| self.counts().add(place)) else { return };
+    /// Somebody came to an organization's door with a token that is none of its own, or without any.
+    pub fn came(self: &Arc<Self>, ask: &Ask, carried: Carried) {
+        let place = Place::of(ask).and_then(|place| self.counts(carried).add(place));
+        let Some(place) = place else { return };
         let (strangers, origin) = (Arc::clone(self), Origin { ip: place.ip, ..ask.origin.clone() });
-        self.tasks.spawn(async move { strangers.follow(&place, &origin).await });
+        self.tasks.spawn(async move { strangers.follow(&place, &origin, carried).await });
     }
 
     /// Somebody came who was turned away unheard: counted where they are on record already, and nothing is begun for it.
     pub fn came_again(&self, ask: &Ask) {
         if let Some(place) = Place::of(ask) {
-            self.counts().add_again(&place);
+            self.counts(Carried::Unknown).add_again(&place);
         }
     }
 
-    fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    fn counts(&self, carried: Carried) -> MutexGuard<'_, Counts> {
+        let counts = match carried {
+            Carried::Nothing => &self.bare,
+            Carried::Unknown => &self.unknown,
+        };
+        counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records the first, and what came since, as long as somebody comes.
-    async fn follow(&self, place: &Place, origin: &Origin) {
+    async fn follow(&self, place: &Place, origin: &Origin, carried: Carried) {
         let mut count = 1;
         while count > 0 {
-            if let Err(error) = self.record(place, origin, count).await {
-                tracing::warn!(%error, "requests with unknown tokens are not on record");
+            if let Err(error) = self.record(place, origin, carried, count).await {
+                tracing::warn!(%error, "requests of strangers are not on record");
             }
             // Whoever shuts down waits for no minute: what was counted is recorded at once.
             let _ = tokio::time::timeout(EVERY, self.stop.cancelled()).await;
-            count = self.counts().take(place);
+            count = self.counts(carried).take(place);
         }
     }
 
-    async fn record(&self, place: &Place, origin: &Origin, count: u64) -> ActionResult<()> {
+    async fn record(&self, place: &Place, origin: &Origin, carried: Carried, count: u64) -> ActionResult<()> {
         let Some(scope) = snapshots::org_at(&self.db, &place.door).await? else { return Ok(()) };
-        let actual = match count {
-            1 => "a token that is not known here".to_owned(),
-            count => format!("{count} requests within a minute, with tokens that are not known here"),
-        };
-        let finding = Finding::new(actual, "a token of a grant of this organization", Fixer::Agent);
+        let expected = "a token of a grant of this organization";
+        let finding = Finding::new(carried.did(count), expected, Fixer::Agent);
         let part = CallPart {
-            code: Some(Refusal::UnknownToken.code().to_owned()),
+            code: Some(carried.refusal().code().to_owned()),
             ..CallPart::new(Trace::decided(Step::Credential, finding))
         };
         let who = Who::nobody(origin.clone());
-        let entry = Entry::call("call.refused", &who, part).target("server", "", "with an unknown token");
+        let entry = Entry::call("call.refused", &who, part).target("server", "", carried.with());
         let call = CallEntry::new(EventId::fresh(), self.clock.now(), entry.refused());
         self.recorder.record_soon(scope, call);
         Ok(())
@@ -178,9 +228,13 @@ mod tests {
         Place { door: Door::Org("acme".parse().unwrap()), ip: Some(IpAddr::from(n.to_be_bytes())) }
     }
 
+    fn counts(most: usize) -> Counts {
+        Counts::of(most).into_inner().unwrap()
+    }
+
     #[test]
     fn the_first_of_a_place_is_followed_and_the_others_are_counted_until_nobody_comes() {
-        let mut counts = Counts::default();
+        let mut counts = counts(MOST);
         assert_eq!(counts.add(place(1)), Some(place(1)));
         assert_eq!((counts.add(place(1)), counts.add(place(1))), (None, None));
         assert_eq!(counts.add(place(2)), Some(place(2)));
@@ -195,7 +249,7 @@ mod tests {
 
     #[test]
     fn addresses_without_end_are_counted_together() {
-        let mut counts = Counts::default();
+        let mut counts = counts(MOST);
         let most = u32::try_from(MOST).unwrap();
         for n in 0..most {
             assert!(counts.add(place(n)).is_some());

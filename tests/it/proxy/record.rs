@@ -77,6 +77,30 @@ async fn who_comes_with_an_unknown_token_is_on_record_once_and_then_counted() {
 }
 
 #[tokio::test]
+async fn who_comes_without_a_token_is_on_record_apart_once_and_then_counted() {
+    let stage = Stage::with_ceiling(Class::Read).await;
+    let bare = stage.agent.carrying("");
+    assert_eq!(bare.call("get_issue").await.status, http::StatusCode::UNAUTHORIZED);
+    let (action, record) = stage.calls_once(1).await.remove(0);
+    assert_eq!((action.as_str(), record.decision), ("call.refused", Decision::Refused));
+    assert_eq!((record.user, record.origin.unwrap().ip), (None, Some("127.0.0.1".parse().unwrap())));
+    let call = record.call.unwrap();
+    assert_eq!((call.code.as_deref(), call.trace.reached), (Some("token_missing"), Step::Credential));
+    for path in ["/mcp/acme/nowhere", "/mcp/acme", "/mcp/elsewhere"] {
+        let there = bare.at(&format!("{}{path}", stage.app.origin()));
+        assert_eq!(there.call("get_issue").await.status, http::StatusCode::UNAUTHORIZED);
+    }
+    let unknown = stage.agent.carrying("prg_made-up").call("get_issue").await;
+    assert_eq!(unknown.status, http::StatusCode::UNAUTHORIZED);
+    assert_eq!(stage.calls_once(2).await[1].1.call.as_ref().unwrap().code.as_deref(), Some("token_unknown"));
+    stage.app.wind_down();
+    let calls = stage.calls_once(3).await;
+    let told = format!("{:?}", calls[2].1.call.as_ref().unwrap().trace);
+    assert!(told.contains("2 requests within a minute, without a token"), "{told}");
+    assert!(stage.reached().is_empty());
+}
+
+#[tokio::test]
 async fn who_comes_to_a_servers_own_address_with_an_unknown_token_is_told_to_its_organization() {
     let stage = Stage::with_ceiling(Class::Read).await;
     let stranger = stage.agent.carrying("ptg_0000000000000000000000000000000000000000000");
