@@ -18,5 +18,6 @@ pub mod policy;
 pub mod questions;
 pub mod secrets;
 pub mod servers;
+pub mod subscriptions;
 pub mod tenancy;
 pub mod vault;

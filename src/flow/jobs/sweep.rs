@@ -12,6 +12,7 @@ use crate::{
         limits::store as counts,
         questions::store as questions,
         servers::store::checks,
+        subscriptions::store as subscriptions,
     },
     flow::jobs::JobError,
     io::db::{Db, SystemTx},
@@ -55,6 +56,7 @@ pub async fn sweep_expired(db: &Db, clock: &Clock, limits: &Limits) -> Result<()
     let called_off = waiting::sweep(&mut tx).await?;
     let tasks = tasks::sweep(&mut tx, now).await?;
     let questions = questions::sweep(&mut tx).await?;
+    let subscriptions = subscriptions::sweep(&mut tx).await?;
     let unfinished = requests::sweep(&mut tx, now).await?;
     let looks = checks::sweep(&mut tx, now, CHECKS).await?;
     audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await?;
@@ -63,6 +65,7 @@ pub async fn sweep_expired(db: &Db, clock: &Clock, limits: &Limits) -> Result<()
         called_off,
         tasks,
         questions,
+        subscriptions,
         unfinished,
         counts,
         sessions,

@@ -293,6 +293,52 @@ async fn the_stream_of_an_old_agent_hears_what_a_modern_server_says_unasked() {
 }
 
 #[tokio::test]
+async fn an_old_agent_follows_resources_of_a_modern_server_from_any_replica() {
+    let streams = Streams::default();
+    let shore = Shore::declaring(Era::Modern, "http", NEWS, subscribed(Arc::clone(&streams))).await;
+    let app = &shore.stage.app;
+    let beside = TestApp::beside(app).await;
+    let elsewhere = shore.agent.at(&format!("{}/mcp/acme/shore", beside.origin()));
+    let (open, session) = opened(&shore.agent, json!({})).await;
+    assert_eq!(open.json()["result"]["capabilities"]["resources"], json!({ "subscribe": true }));
+    let within = [("mcp-session-id", session.as_str()), ("mcp-protocol-version", "2025-06-18")];
+    let (mut stream, mut text) = (shore.agent.follow(&within).await, String::new());
+    until(&mut stream, &mut text, 1).await;
+    let say = async |verb: &str, uri: &str| {
+        let method = format!("resources/{verb}");
+        let body = json!({ "jsonrpc": "2.0", "id": 5, "method": method, "params": { "uri": uri } });
+        let reply = elsewhere.post(body.to_string(), &within).await;
+        assert_eq!(reply.json()["result"], json!({}), "{}", reply.text);
+    };
+    let followed = || {
+        let asked = shore.asked().pop().unwrap().1;
+        asked["params"]["notifications"]["resourceSubscriptions"].clone()
+    };
+
+    for _ in 0..2 {
+        say("subscribe", "file:///a").await;
+    }
+    // The server tells of its tools whenever it is subscribed to.
+    until(&mut stream, &mut text, 2).await;
+    assert_eq!(followed(), json!(["file:///a"]));
+    let updated = json!({ "uri": "file:///a", "_meta": { SUBSCRIPTION: 1 } });
+    let updated = news("notifications/resources/updated", updated);
+    streams.lock().unwrap().last().unwrap().as_ref().unwrap().send(&updated);
+    let heard = until(&mut stream, &mut text, 3).await;
+    assert_eq!(heard[2]["params"], json!({ "uri": "file:///a", "_meta": {} }));
+    let plain =
+        "select count(*) from resource_subscriptions where position('file'::bytea in sealed_address) > 0";
+    assert_eq!(app.number(plain).await, 0);
+
+    say("unsubscribe", "file:///a").await;
+    until(&mut stream, &mut text, 4).await;
+    assert_eq!(followed(), Value::Null);
+    say("subscribe", "file:///b").await;
+    assert_eq!(elsewhere.send(Method::DELETE, &within).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(app.number("select count(*) from resource_subscriptions").await, 0);
+}
+
+#[tokio::test]
 async fn a_server_that_tells_nothing_unasked_has_no_stream() {
     let shore =
         Shore::declaring(Era::Modern, "http", r#"{"tools":{}}"#, subscribed(Streams::default())).await;
@@ -301,6 +347,8 @@ async fn a_server_that_tells_nothing_unasked_has_no_stream() {
     let within = [("mcp-session-id", session.as_str()), ("accept", "text/event-stream")];
     let none = shore.agent.send(Method::GET, &within).await;
     assert_eq!(none.status, StatusCode::METHOD_NOT_ALLOWED, "{}", none.text);
+    let body = r#"{"jsonrpc":"2.0","id":5,"method":"resources/subscribe","params":{"uri":"file:///a"}}"#;
+    assert_eq!(shore.agent.post(body, &within[..1]).await.code(), -32601);
     assert_eq!(shore.asked().len(), before);
 }
 

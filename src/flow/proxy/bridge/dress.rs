@@ -164,14 +164,11 @@ fn is_kept(method: Method<'_>) -> bool {
 }
 
 /// The capabilities of a server of one era, as the bridge can offer them to an agent of the other: tasks are different
-/// protocols, and an old session cannot say on any replica which resources its stream is to follow.
-pub(super) fn capabilities(said: Option<&str>, to: Era) -> Value {
+/// protocols.
+pub(super) fn capabilities(said: Option<&str>) -> Value {
     let said: Value = said.and_then(|said| serde_json::from_str(said).ok()).unwrap_or_else(|| json!({}));
     let Value::Object(mut all) = said else { return json!({}) };
     all.remove("tasks");
-    if let (Era::Legacy, Some(Value::Object(resources))) = (to, all.get_mut("resources")) {
-        resources.remove("subscribe");
-    }
     if let Some(Value::Object(extensions)) = all.get_mut("extensions") {
         extensions.remove("io.modelcontextprotocol/tasks");
     }
@@ -270,15 +267,13 @@ mod tests {
     #[test]
     fn what_does_not_cross_is_not_declared() {
         let said = r#"{"tools":{"listChanged":true},"tasks":{},"resources":{"subscribe":true,"listChanged":true},"extensions":{"io.modelcontextprotocol/tasks":{},"x":{}}}"#;
-        let mut wanted = json!({
+        let wanted = json!({
             "tools": { "listChanged": true },
-            "resources": { "listChanged": true },
+            "resources": { "subscribe": true, "listChanged": true },
             "extensions": { "x": {} },
         });
-        assert_eq!(capabilities(Some(said), Era::Legacy), wanted);
-        wanted["resources"]["subscribe"] = json!(true);
-        assert_eq!(capabilities(Some(said), Era::Modern), wanted);
-        assert_eq!(capabilities(None, Era::Modern), json!({}));
+        assert_eq!(capabilities(Some(said)), wanted);
+        assert_eq!(capabilities(None), json!({}));
         let client =
             client_capabilities(r#"{"roots":{"listChanged":true},"tasks":{},"sampling":{"tools":{}}}"#);
         assert_eq!(client, json!({ "roots": {}, "sampling": { "tools": {} } }));

@@ -1,26 +1,20 @@
-//! What a server says unasked: the stream of a session on the old side, a subscription on the modern one.
+//! A subscription of the modern era at a server of the old one, and what either side calls what it is about.
 //!
 //! A subscription of the modern era has a session of its own at an old server, so that what it subscribed to ends with it.
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
-use tokio::{sync::mpsc, time::Instant};
+use tokio::time::Instant;
 
 use crate::{
-    domain::servers::Declared,
     flow::proxy::{
         bridge::{
-            Way,
-            dress::{self, Sender},
-            job::{self, Cut, Job},
+            dress::Sender,
+            job::{Cut, Job},
             sessions::{self, Session},
-            talk::{Line, Messages, Silent, VERSION},
-            to_modern::METHOD,
+            talk::{Line, Silent},
         },
-        dispatch,
-        edit::Editor,
         pieces::{LASTS, Piece, SUBSCRIPTION, humming},
     },
     protocol::mcp::{
@@ -29,7 +23,6 @@ use crate::{
         raw::{Kind, Raw},
         splice::{Change, Edits},
         strict::{self, Limits},
-        version::Version,
     },
 };
 
@@ -48,7 +41,8 @@ pub(super) struct Wanted {
     tools: bool,
     prompts: bool,
     resources: bool,
-    addresses: Vec<String>,
+    /// The resources that it follows.
+    pub(super) addresses: Vec<String>,
 }
 
 impl Wanted {
@@ -86,7 +80,7 @@ impl Wanted {
             tools: self.tools && tells("/tools/listChanged"),
             prompts: self.prompts && tells("/prompts/listChanged"),
             resources: self.resources && tells("/resources/listChanged"),
-            addresses: if tells("/resources/subscribe") { self.addresses } else { Vec::new() },
+            addresses: if tells_of_resources(capabilities) { self.addresses } else { Vec::new() },
         }
     }
 
@@ -106,7 +100,8 @@ impl Wanted {
         }
     }
 
-    fn filter(&self) -> Value {
+    /// As a request says it.
+    pub(super) fn filter(&self) -> Value {
         let flags = [
             ("toolsListChanged", self.tools),
             ("promptsListChanged", self.prompts),
@@ -119,6 +114,12 @@ impl Wanted {
         }
         Value::Object(filter)
     }
+}
+
+/// Whether a server tells of single resources.
+pub(super) fn tells_of_resources(capabilities: Option<&str>) -> bool {
+    let said: Value = capabilities.and_then(|said| serde_json::from_str(said).ok()).unwrap_or_default();
+    said.pointer("/resources/subscribe") == Some(&Value::Bool(true))
 }
 
 /// A subscription of the modern era at a server of the old one, to its end.
@@ -146,7 +147,8 @@ async fn follow(job: &mut Job, session: &Session, wanted: Wanted) -> Result<(), 
     };
     let mut followed = Vec::new();
     for address in std::mem::take(&mut honored.addresses) {
-        if job.wait(is_subscribed(session, &job.line, &address)).await? {
+        let asked = is_agreed(session, &job.line, Method::ResourcesSubscribe, &address);
+        if job.wait(asked).await? {
             followed.push(address);
         }
     }
@@ -211,11 +213,16 @@ async fn pass(job: &mut Job, session: &Session, honored: &Wanted, text: &[u8], i
     Ok(())
 }
 
-/// Subscribes to a resource; whether the server agreed.
-async fn is_subscribed(session: &Session, line: &Line, address: &str) -> Result<bool, Silent> {
+/// Subscribes to a resource at an old server, or no longer; whether the server agreed.
+pub(super) async fn is_agreed(
+    session: &Session,
+    line: &Line,
+    method: Method<'_>,
+    address: &str,
+) -> Result<bool, Silent> {
     let id = session.fresh_id();
     let request = json!({
-        "jsonrpc": "2.0", "id": id, "method": Method::ResourcesSubscribe.name(), "params": { "uri": address },
+        "jsonrpc": "2.0", "id": id, "method": method.name(), "params": { "uri": address },
     });
     let Some(mut messages) = session.ask(line, id, request.to_string().into_bytes()).await? else {
         return Ok(false);
@@ -259,7 +266,7 @@ fn tagged(text: &[u8], id: &str) -> Option<Vec<u8>> {
 }
 
 /// A notification without the word to which subscription it belongs.
-fn untagged(text: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn untagged(text: &[u8]) -> Option<Vec<u8>> {
     changed(text, |params, edits, _| {
         if let Some(meta) = params.and_then(|params| params.get("_meta")) {
             edits.change(meta, &[Change::Remove(SUBSCRIPTION)]);
@@ -274,94 +281,10 @@ fn changed(text: &[u8], change: impl FnOnce(Option<Raw<'_>>, &mut Edits<'_>, Raw
     edits.apply().ok()
 }
 
-/// What a server says unasked, for the stream of a session of ours.
-pub(super) struct Unasked {
-    messages: Messages,
-    /// The session in which an old server says it.
-    session: Option<(Session, Line)>,
-}
-
-impl Unasked {
-    /// Begins to listen; nothing where the server has nothing of the kind.
-    pub(super) async fn of(
-        line: Line,
-        sender: &Sender,
-        declared: &Declared,
-        way: Way,
-    ) -> Result<Option<Self>, Silent> {
-        let wanted = Wanted::told_by(declared.capabilities.as_deref());
-        if wanted.is_empty() {
-            return Ok(None);
-        }
-        if way == Way::ToModern {
-            let messages = at_modern(&line, sender, &wanted).await?;
-            return Ok(messages.map(|messages| Self { messages, session: None }));
-        }
-        let silent = Sender { capabilities: "{}".to_owned(), client: sender.client.clone() };
-        let session = sessions::open(&line, &silent, declared.protocol_version.as_deref()).await?;
-        let messages = session.unasked(&line, None).await?;
-        Ok(messages.map(|messages| Self { messages, session: Some((session, line)) }))
-    }
-
-    /// Passes it on until either side ends it.
-    pub(super) async fn pass_on(mut self, editor: Editor, pieces: mpsc::Sender<Piece>) {
-        let (ends, mut hum) = (Instant::now() + LASTS, humming());
-        while Instant::now() < ends {
-            let text = tokio::select! {
-                () = pieces.closed() => break,
-                text = self.messages.next() => text,
-                _ = hum.tick() => {
-                    let _ = pieces.try_send(Piece::Quiet);
-                    continue;
-                }
-            };
-            let Ok(Some(text)) = text else { break };
-            match message::parse(&text, &Limits::of(text.len())) {
-                Ok(Message::Notification(told)) if is_unasked(told.method()) => {
-                    let Some(told) = untagged(&text) else { continue };
-                    let shown = editor.edit(&told).ok().flatten().unwrap_or(told);
-                    if pieces.send(Piece::Told(shown)).await.is_err() {
-                        break;
-                    }
-                }
-                Ok(Message::Notification(_) | Message::Request(_)) => {}
-                // The answer ends the subscription.
-                Ok(Message::Response(_)) | Err(_) => break,
-            }
-        }
-        if let Some((session, line)) = self.session {
-            session.end(&line).await;
-        }
-    }
-}
-
-/// Whether it is a change of a list. The rest belongs to requests, or to subscriptions that nobody made.
-const fn is_unasked(method: Method<'_>) -> bool {
-    matches!(method, Method::ToolsListChanged | Method::PromptsListChanged | Method::ResourcesListChanged)
-}
-
-async fn at_modern(line: &Line, sender: &Sender, wanted: &Wanted) -> Result<Option<Messages>, Silent> {
-    let request = json!({
-        "jsonrpc": "2.0", "id": 1, "method": Method::SubscriptionsListen.name(),
-        "params": { "notifications": wanted.filter() },
-    });
-    let request = request.to_string();
-    let Some(asked) = job::request(request.as_bytes()) else { return Ok(None) };
-    let body = dress::request_to_modern(request.as_bytes(), &asked, "1", sender, None);
-    let Ok(body) = body else { return Ok(None) };
-    let mut headers = HeaderMap::with_capacity(2);
-    headers.insert(VERSION, HeaderValue::from_static(Version::LATEST.name()));
-    headers.insert(METHOD, HeaderValue::from_static(Method::SubscriptionsListen.name()));
-    let reply = line.post(&headers, body).await?;
-    if reply.status != StatusCode::OK || !dispatch::is_event_stream(&reply.headers) {
-        return Ok(None);
-    }
-    Messages::of(reply).map(Some)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::proxy::bridge::job;
 
     fn wanted(filter: &str) -> Result<Wanted, &'static str> {
         let body = format!(

@@ -15,6 +15,7 @@ mod courier;
 mod crossing;
 mod desk;
 mod dress;
+mod followed;
 mod job;
 mod listen;
 mod old;
@@ -23,6 +24,7 @@ mod sessions;
 mod talk;
 mod to_legacy;
 mod to_modern;
+mod unasked;
 
 use std::{sync::Arc, time::Duration};
 
@@ -46,9 +48,11 @@ use crate::{
                 crossing::{bad_params, carry},
                 desk::Desk,
                 dress::Sender,
-                listen::{Unasked, Wanted},
+                followed::Followed,
+                listen::Wanted,
                 sessions::Sessions,
                 talk::Line,
+                unasked::Unasked,
             },
             credential::Credential,
             edit::Editor,
@@ -130,7 +134,7 @@ pub async fn dispatch(
     let desk = &gateway.bridge.desk;
     let holder = admitted.holder(&call.server);
     match &call.payload {
-        Payload::Listen => unasked(gateway, ask, admitted, permit, credential, way).await,
+        Payload::Listen => stream(gateway, ask, admitted, permit, credential, way).await,
         Payload::End => {
             end(gateway, ask, admitted, permit, credential).await;
             reply::ended()
@@ -167,14 +171,16 @@ pub async fn dispatch(
                     answer
                 }
             },
-            Method::ResourcesSubscribe | Method::ResourcesUnsubscribe => absent(request, call.era, open),
+            Method::ResourcesSubscribe | Method::ResourcesUnsubscribe => {
+                followed::answer(gateway, ask, admitted, call, request, open).await
+            }
             _ => carry(gateway, ask, admitted, permit, open, credential, way).await,
         },
     }
 }
 
 /// The stream of a session of ours: what the server says unasked.
-async fn unasked(
+async fn stream(
     gateway: &Gateway,
     ask: &Ask,
     admitted: &Admitted,
@@ -195,7 +201,8 @@ async fn unasked(
     let Ok(room) = Arc::clone(&gateway.bridge.listeners).try_acquire_owned() else {
         return reply::no_stream();
     };
-    match Unasked::of(line, &sender, declared, way).await {
+    let followed = Followed::of(gateway, ask, admitted, call);
+    match Unasked::of(line, sender, declared, way, followed).await {
         Ok(Some(unasked)) => {
             let (outlet, pieces) = pieces::channel();
             let editor = Editor::of(gateway, admitted, permit, None);
@@ -236,6 +243,9 @@ pub fn holds(gateway: &Gateway, ask: &Ask, holder: Holder) -> bool {
 /// Ends what this replica holds at a server for a session that its agent ends, as far as that is soon done.
 async fn end(gateway: &Gateway, ask: &Ask, admitted: &Admitted, permit: &Permit<'_>, credential: Credential) {
     let (call, account) = (permit.call(), credential.account().map(|used| used.id));
+    if let Some(followed) = Followed::of(gateway, ask, admitted, call) {
+        followed.end().await;
+    }
     let Some(line) = line(gateway, call, credential) else { return };
     let ends = async {
         let (holder, agents) = (admitted.holder(&call.server), sessions::of_agent(ask, call.era));

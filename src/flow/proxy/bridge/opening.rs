@@ -23,7 +23,7 @@ use crate::{
         method::Method,
         raw::Raw,
         strict::{self, Limits},
-        version::{Era, Version},
+        version::Version,
     },
 };
 
@@ -96,7 +96,7 @@ pub fn open(gateway: &Gateway, admitted: &Admitted, call: &Call<'_>, open: Optio
     let declared = &call.server.server.declared;
     let result = json!({
         "protocolVersion": bridged.version,
-        "capabilities": dress::capabilities(declared.capabilities.as_deref(), Era::Legacy),
+        "capabilities": dress::capabilities(declared.capabilities.as_deref()),
         "serverInfo": server_info(call),
         "instructions": declared.instructions,
     });
@@ -138,7 +138,7 @@ pub fn own(request: &Request<'_>, mut result: Value, open: Option<OpenCall>) -> 
 /// What a server of the old era is, in the words of the modern one.
 pub fn discovered(call: &Call<'_>, may_wait: bool) -> Value {
     let declared = &call.server.server.declared;
-    let mut capabilities = dress::capabilities(declared.capabilities.as_deref(), Era::Modern);
+    let mut capabilities = dress::capabilities(declared.capabilities.as_deref());
     // The server's own tasks do not cross; those of ours, in which calls wait, need not.
     if let (true, Value::Object(all)) = (may_wait, &mut capabilities) {
         tasks::declare(all);
