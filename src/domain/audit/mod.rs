@@ -1,6 +1,6 @@
 //! The append-only record: what was done, by whom, and proof that the account was not altered.
 //!
-//! Owns events, their hash chains (one per organization, one for the instance), signed checkpoints, the
+//! Owns the arguments of calls that an organization keeps, beside the record and for a time; events, their hash chains (one per organization, one for the instance), signed checkpoints, the
 //! export format and its offline verifier. Lacks on purpose: deciding what is worth recording, which is
 //! `flow`'s part, and opening the signing key, which is the vault's.
 //!
@@ -31,6 +31,10 @@ pub use csv::{csv_head, csv_row};
 pub use entry::{Decision, Entry, EventKind, Who};
 pub use export::{ExportWriter, Scope};
 pub use line::key_line;
+pub use store::{
+    ARGUMENTS, SEALED_ARGUMENTS, SealedArguments, find_arguments, keep_arguments, limit_arguments,
+    sweep_arguments,
+};
 pub use store::{
     Appended, Attempt, AttemptedCall, Batch, CallEntry, CallKeeper, CallRow, CheckpointRow, EventDetail,
     EventFilter, EventRow, Except, Kept, Lack, Neighbors, NewSigningKey, Proof, Reach, SealedSigningKey,

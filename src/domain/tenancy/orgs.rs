@@ -37,6 +37,8 @@ pub struct Org {
     pub publishing_takes_two: bool,
     /// Whether people may decide what agents in their own name ask.
     pub self_approval: bool,
+    /// For how many days the arguments of calls are kept; 0 where they are not.
+    pub argument_days: i32,
     /// When it was made.
     pub created_at: OffsetDateTime,
     /// When it last changed.
@@ -188,10 +190,12 @@ pub struct OrgSettings {
     pub publishing_takes_two: bool,
     /// Whether people may decide what agents in their own name ask.
     pub self_approval: bool,
+    /// For how many days the arguments of calls are kept, 0 to 365.
+    pub argument_days: i32,
 }
 
 impl OrgSettings {
-    /// Reads the fields `name`, `slug` and `invitation_hours` over the organization's present settings; what
+    /// Reads the fields `name`, `slug`, `invitation_hours` and `argument_days` over the organization's present settings; what
     /// is `None` stays as it is, and the switches are the caller's to set on the result.
     ///
     /// # Errors
@@ -201,6 +205,7 @@ impl OrgSettings {
         name: Option<&str>,
         slug: Option<&str>,
         invitation_hours: Option<&str>,
+        argument_days: Option<&str>,
     ) -> Result<Self, Faults> {
         let mut faults = Faults::default();
         let name = faults.check("name", name.unwrap_or(&present.name).parse());
@@ -217,15 +222,23 @@ impl OrgSettings {
                 faults.check("invitation_hours", hours.ok_or("enter a whole number of hours from 1 to 720"))
             }
         };
+        let days = match argument_days {
+            None => Some(present.argument_days),
+            Some(text) => {
+                let days = text.trim().parse().ok().filter(|days| (0..=365).contains(days));
+                faults.check("argument_days", days.ok_or("enter a whole number of days from 0 to 365"))
+            }
+        };
         let Org { require_second_factor, publishing_takes_two, self_approval, .. } = *present;
-        match (name, slug, hours) {
-            (Some(name), Some(slug), Some(invitation_hours)) => Ok(Self {
+        match (name, slug, hours, days) {
+            (Some(name), Some(slug), Some(invitation_hours), Some(argument_days)) => Ok(Self {
                 name,
                 slug,
                 require_second_factor,
                 invitation_hours,
                 publishing_takes_two,
                 self_approval,
+                argument_days,
             }),
             _ => Err(faults),
         }
@@ -288,6 +301,7 @@ pub(super) mod tests {
             invitation_hours: 72,
             publishing_takes_two: false,
             self_approval: false,
+            argument_days: 0,
             created_at: datetime!(2026-11-01 12:00 UTC),
             updated_at: datetime!(2026-11-01 12:00 UTC),
             suspended_at: None,
@@ -309,14 +323,21 @@ pub(super) mod tests {
 
     #[test]
     fn settings_that_are_left_out_stay() {
-        let settings = OrgSettings::parse(&acme(), None, None, None).expect("nothing changes");
+        let settings = OrgSettings::parse(&acme(), None, None, None, None).expect("nothing changes");
         assert_eq!((settings.slug.as_str(), settings.invitation_hours), ("acme", 72));
         assert!(settings.require_second_factor);
         for bad in ["0", "721", "-1", "1.5", "", "a lot", "99999999999"] {
-            assert!(OrgSettings::parse(&acme(), None, None, Some(bad)).is_err(), "{bad}");
+            assert!(OrgSettings::parse(&acme(), None, None, Some(bad), None).is_err(), "{bad}");
         }
-        let settings = OrgSettings::parse(&acme(), Some("A"), Some("ab"), Some(" 720 ")).expect("all good");
-        assert_eq!((settings.name.as_str(), settings.invitation_hours), ("A", 720));
+        for bad in ["366", "-1", "1.5", "", "a lot"] {
+            assert!(OrgSettings::parse(&acme(), None, None, None, Some(bad)).is_err(), "{bad}");
+        }
+        let settings = OrgSettings::parse(&acme(), Some("A"), Some("ab"), Some(" 720 "), Some("30"));
+        let settings = settings.expect("all good");
+        assert_eq!(
+            (settings.name.as_str(), settings.invitation_hours, settings.argument_days),
+            ("A", 720, 30)
+        );
     }
 
     #[test]

@@ -10,8 +10,14 @@ use crate::{
         ids::EventId,
         page::{DEFAULT_LIMIT, Page, PageRequest},
         permission::Permission,
+        unprinted::Unprinted,
     },
-    domain::audit::{self, EventDetail, EventFilter, EventRow, Neighbors, Proof, Searched},
+    domain::{
+        audit::{
+            self, ARGUMENTS, EventDetail, EventFilter, EventRow, Neighbors, Proof, SEALED_ARGUMENTS, Searched,
+        },
+        vault::{Cell, Sealed},
+    },
     flow::{
         cx::OrgCx,
         fault::{ActionError, ActionResult},
@@ -157,6 +163,8 @@ pub struct Seen {
     pub proof: Proof,
     /// The events beside it.
     pub neighbors: Neighbors,
+    /// The arguments of the call, where they are kept and may be shown, as JSON.
+    pub arguments: Option<Unprinted<String>>,
 }
 
 /// The organization's events, newest first.
@@ -179,7 +187,7 @@ pub async fn browse(cx: &OrgCx, input: &EventInput, turn: Turn, seen: Option<&st
     let is_over = page.items.is_empty() && page.next.is_none() && newer.is_none();
     let droppable = if is_over { droppable(cx, &mut tx, &input).await? } else { Vec::new() };
     let seen = match seen.and_then(|id| id.parse().ok()) {
-        Some(id) => look(&mut tx, id).await?,
+        Some(id) => look(cx, &mut tx, id).await?,
         None => None,
     };
     tx.done().await?;
@@ -191,17 +199,34 @@ pub async fn find(cx: &OrgCx, id: &str) -> ActionResult<Seen> {
     cx.require(Permission::AuditRead)?;
     let id = id.parse().map_err(|_| ActionError::NotFound)?;
     let mut tx = cx.tx().await?;
-    let seen = look(&mut tx, id).await?;
+    let seen = look(cx, &mut tx, id).await?;
     tx.done().await?;
     seen.ok_or(ActionError::NotFound)
 }
 
-async fn look(tx: &mut OrgTx, id: EventId) -> ActionResult<Option<Seen>> {
+async fn look(cx: &OrgCx, tx: &mut OrgTx, id: EventId) -> ActionResult<Option<Seen>> {
     let (Some(detail), Some(proof)) = (audit::find(tx, id).await?, audit::proof(tx, id).await?) else {
         return Ok(None);
     };
     let neighbors = audit::neighbors(tx, detail.row.seq).await?;
-    Ok(Some(Seen { detail, proof, neighbors }))
+    let arguments = arguments(cx, tx, &detail).await?;
+    Ok(Some(Seen { detail, proof, neighbors, arguments }))
+}
+
+/// The arguments of a call, for whoever may take the record away with them.
+async fn arguments(
+    cx: &OrgCx,
+    tx: &mut OrgTx,
+    detail: &EventDetail,
+) -> ActionResult<Option<Unprinted<String>>> {
+    let call = detail.record.as_ref().and_then(|record| record.call.as_ref());
+    let Some(call) = call.filter(|_| cx.may(Permission::AuditExport)) else { return Ok(None) };
+    let intent = call.intent.unwrap_or(detail.row.id);
+    let Some(kept) = audit::find_arguments(tx, intent, cx.now()).await? else { return Ok(None) };
+    let cell = Cell::new(ARGUMENTS, SEALED_ARGUMENTS, intent);
+    let sealed = Sealed { key: kept.key, bytes: kept.bytes };
+    let plain = cx.ports.vault.open(tx, cell, &sealed).await?;
+    Ok(Some(String::from_utf8_lossy(plain.expose()).into_owned().into()))
 }
 
 async fn turned(tx: &mut OrgTx, filter: &EventFilter, turn: Turn) -> ActionResult<Searched> {

@@ -34,6 +34,8 @@ pub struct OrgChange {
     pub publishing_takes_two: Option<bool>,
     /// Whether people may decide what agents in their own name ask.
     pub self_approval: Option<bool>,
+    /// For how many days the arguments of calls are kept.
+    pub argument_days: Option<String>,
 }
 
 /// The settings and whom they touch.
@@ -56,6 +58,7 @@ struct OrgRecord<'a> {
     invitation_hours: i32,
     publishing_takes_two: bool,
     self_approval: bool,
+    argument_days: i32,
 }
 
 impl<'a> From<&'a Org> for OrgRecord<'a> {
@@ -67,6 +70,7 @@ impl<'a> From<&'a Org> for OrgRecord<'a> {
             invitation_hours: org.invitation_hours,
             publishing_takes_two: org.publishing_takes_two,
             self_approval: org.self_approval,
+            argument_days: org.argument_days,
         }
     }
 }
@@ -92,13 +96,14 @@ pub async fn sheet(cx: &OrgCx) -> ActionResult<OrgSheet> {
 ///
 /// # Errors
 /// Field faults; `Changed` where someone else was faster; `NeedsProof` for a change of what sign-in, a publication or an
-/// approval asks.
+/// approval asks, or of what is kept of calls.
 pub async fn update(cx: &OrgCx, change: OrgChange, seen: Option<i64>) -> ActionResult<Org> {
     cx.require(Permission::OrgWrite)?;
     let mut tx = cx.tx().await?;
     let before = present(&mut tx).await?;
     let hours = change.invitation_hours.as_deref();
-    let mut new = OrgSettings::parse(&before, change.name.as_deref(), change.slug.as_deref(), hours)?;
+    let days = change.argument_days.as_deref();
+    let mut new = OrgSettings::parse(&before, change.name.as_deref(), change.slug.as_deref(), hours, days)?;
     new.require_second_factor = change.require_second_factor.unwrap_or(before.require_second_factor);
     if new.require_second_factor != before.require_second_factor {
         cx.require_proof()?;
@@ -117,6 +122,16 @@ pub async fn update(cx: &OrgCx, change: OrgChange, seen: Option<i64>) -> ActionR
         if new.self_approval && cx.role != Role::Owner {
             return Err(ActionError::field("self_approval", "only an owner may switch this on"));
         }
+    }
+    if new.argument_days != before.argument_days {
+        cx.require_proof()?;
+        if new.argument_days > before.argument_days && cx.role != Role::Owner {
+            return Err(ActionError::field(
+                "argument_days",
+                "only an owner may have arguments kept for longer",
+            ));
+        }
+        audit::limit_arguments(&mut tx, new.argument_days, cx.now()).await?;
     }
     settled(store::orgs::update(&mut tx, &new, seen, cx.now()).await.map_err(slug_taken)?)?;
     let after = present(&mut tx).await?;

@@ -43,6 +43,8 @@ pub struct OrgSnapshot {
     pub epoch: i64,
     /// Whether the operator suspended it.
     pub is_suspended: bool,
+    /// For how many days the arguments of calls are kept; none where they are not.
+    pub argument_days: i32,
     /// The emergency stop.
     pub gate: Gate,
     servers: HashMap<ServerId, Arc<ServerFacts>>,
@@ -157,6 +159,7 @@ impl OrgSnapshot {
             slug: org.slug.as_str().to_owned(),
             epoch: org.epoch,
             is_suspended: org.suspended_at.is_some(),
+            argument_days: org.argument_days,
             gate,
             servers,
             slugs,

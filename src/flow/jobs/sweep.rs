@@ -57,6 +57,7 @@ pub async fn sweep_expired(db: &Db, clock: &Clock, limits: &Limits) -> Result<()
     let tasks = tasks::sweep(&mut tx, now).await?;
     let questions = questions::sweep(&mut tx).await?;
     let subscriptions = subscriptions::sweep(&mut tx).await?;
+    let arguments = audit::sweep_arguments(&mut tx, now).await?;
     let unfinished = requests::sweep(&mut tx, now).await?;
     let looks = checks::sweep(&mut tx, now, CHECKS).await?;
     audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await?;
@@ -66,6 +67,7 @@ pub async fn sweep_expired(db: &Db, clock: &Clock, limits: &Limits) -> Result<()
         tasks,
         questions,
         subscriptions,
+        arguments,
         unfinished,
         counts,
         sessions,

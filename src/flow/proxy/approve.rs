@@ -445,9 +445,9 @@ fn may_be_kept(permit: &Permit<'_>) -> bool {
     kept(permit, &asked).as_ref() == asked.as_slice()
 }
 
-/// What an approval keeps of what is asked: all but what a policy says is never stored. The digest stays that of the whole,
+/// What is kept of what is asked: all but what a policy says is never stored. The digest stays that of the whole,
 /// so that what is agreed to is still exactly this call.
-fn kept<'a>(permit: &Permit<'_>, asked: &'a [u8]) -> Cow<'a, [u8]> {
+pub(super) fn kept<'a>(permit: &Permit<'_>, asked: &'a [u8]) -> Cow<'a, [u8]> {
     let masks = permit.ruling().masks.as_slice();
     if masks.is_empty() {
         return Cow::Borrowed(asked);
@@ -466,7 +466,7 @@ const EXCHANGE: [&str; 3] = ["_meta", "requestState", "inputResponses"];
 
 /// What is called and with what, canonically: the arguments of a tool; of anything else all that is said of it but what is
 /// about the exchange alone.
-fn what_is_asked<'p>(permit: &'p Permit<'_>) -> (Cow<'p, str>, Vec<u8>) {
+pub(super) fn what_is_asked<'p>(permit: &'p Permit<'_>) -> (Cow<'p, str>, Vec<u8>) {
     let call = permit.call();
     let params = call.request().map(|request| &request.params);
     let (subject, written) = match permit.name() {

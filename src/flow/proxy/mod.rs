@@ -16,6 +16,7 @@ pub mod accounts;
 pub mod admit;
 pub mod again;
 pub mod approve;
+pub mod arguments;
 pub mod bridge;
 pub mod credential;
 pub mod demand;

@@ -18,6 +18,7 @@ use crate::{
     },
     flow::proxy::{
         admit::Admitted,
+        arguments,
         ask::{Answer, Ask},
         gateway::Gateway,
         judge::Permit,
@@ -134,6 +135,10 @@ pub async fn admit<'a>(
     match gateway.recorder.record(admitted.snapshot.scope, entry, taking).await {
         Ok(Stand::Kept) => {
             gateway.seen.note(admitted, ask.origin.ip, permit.call().client.as_ref());
+            // Boxed, so that what few organizations want makes no call larger.
+            if admitted.snapshot.argument_days > 0 {
+                Box::pin(arguments::keep(gateway, admitted, &permit, open.intent)).await;
+            }
             Ok(Admission::Pass(Pass { permit, open: Some(open) }))
         }
         Ok(Stand::Stale(epoch)) => Ok(Admission::Stale(Recorded::Stale(epoch))),

@@ -5,7 +5,7 @@ mod call;
 use axum::{extract::Path, http::StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use time::OffsetDateTime;
 
 use crate::{
@@ -222,6 +222,10 @@ struct EventDetailView {
     agent: Option<String>,
     /// What is recorded of a call, and each step of its decision; null for all other events.
     call: Option<CallView>,
+    /// The arguments of the call, where the organization keeps them, without what a policy keeps from being stored; for
+    /// those who may export the log.
+    #[schemars(with = "Option<serde_json::Map<String, Value>>")]
+    arguments: Option<Box<RawValue>>,
     proof: ProofView,
 }
 
@@ -298,6 +302,7 @@ impl From<Seen> for EventDetailView {
             note,
             agent: origin.and_then(|origin| origin.agent),
             call: call.map(|call| CallView::from(*call)),
+            arguments: seen.arguments.and_then(|kept| RawValue::from_string(kept.0).ok()),
             proof: ProofView {
                 hash: seen.proof.hash.to_string(),
                 prev_hash: seen.proof.prev_hash.to_string(),

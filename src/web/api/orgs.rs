@@ -52,6 +52,8 @@ struct OrgView {
     publishing_takes_two: bool,
     /// Whether people may decide what agents in their own name ask, where a rule names them.
     self_approval: bool,
+    /// For how many days the arguments of calls are kept, sealed and beside the record; 0 where they are not.
+    argument_days: i32,
     #[serde(with = "time::serde::rfc3339")]
     #[schemars(with = "String", extend("format" = "date-time"))]
     created_at: OffsetDateTime,
@@ -75,6 +77,7 @@ impl From<Org> for OrgView {
             invitation_hours: org.invitation_hours,
             publishing_takes_two: org.publishing_takes_two,
             self_approval: org.self_approval,
+            argument_days: org.argument_days,
             created_at: org.created_at,
             updated_at: org.updated_at,
             deletion_asked_at: org.deletion_asked_at,
@@ -107,6 +110,9 @@ struct OrgChangeBody {
     publishing_takes_two: Option<bool>,
     /// Whether people may decide what agents in their own name ask; switched on by owners alone.
     self_approval: Option<bool>,
+    /// For how many days the arguments of calls are kept; owners alone may lengthen it. What is kept for longer is forgotten.
+    #[schemars(range(min = 0, max = 365))]
+    argument_days: Option<i32>,
 }
 
 async fn read(cx: KeyAsk) -> ApiResult {
@@ -121,6 +127,7 @@ async fn change(cx: KeyAsk, IfMatch(seen): IfMatch, Body(body): Body<OrgChangeBo
         invitation_hours: body.invitation_hours.map(|hours| hours.to_string()),
         publishing_takes_two: body.publishing_takes_two,
         self_approval: body.self_approval,
+        argument_days: body.argument_days.map(|days| days.to_string()),
     };
     Ok(json::one(StatusCode::OK, &OrgView::from(orgs::update(&cx, change, seen).await?)))
 }

@@ -81,6 +81,7 @@ pub(super) fn org(name: &str) -> Org {
         invitation_hours: 72,
         publishing_takes_two: false,
         self_approval: false,
+        argument_days: 0,
         created_at: AT,
         updated_at: AT,
         suspended_at: None,

@@ -35,6 +35,7 @@ pub fn routes() -> Routes {
         .form("/o/{org}/settings/sign-in", write, changes, sign_in)
         .form("/o/{org}/settings/invitations", write, changes, invitations)
         .form("/o/{org}/settings/policies", write, changes, publishing)
+        .form("/o/{org}/settings/record", write, changes, record)
         .page("/o/{org}/settings/delete", remove, deletion)
         .form("/o/{org}/settings/delete/ask", remove, Effect::Records(&["org.deletion_asked"]), ask_deletion)
         .form("/o/{org}/settings/delete/confirm", remove, Effect::Records(&["org.deleted"]), confirm_deletion)
@@ -87,6 +88,7 @@ enum Section {
     SignIn,
     Invitations,
     Policies,
+    Record,
 }
 
 impl SettingsPage {
@@ -110,6 +112,8 @@ struct SettingsForm {
     publishing_takes_two: String,
     #[serde(default)]
     self_approval: String,
+    #[serde(default)]
+    argument_days: String,
     #[serde(default)]
     version: String,
 }
@@ -152,6 +156,11 @@ async fn publishing(ask: OrgPage, Form(form): Form<SettingsForm>) -> PageResult 
     save(&ask, Section::Policies, change, form).await
 }
 
+async fn record(ask: OrgPage, Form(form): Form<SettingsForm>) -> PageResult {
+    let change = OrgChange { argument_days: Some(form.argument_days.clone()), ..OrgChange::default() };
+    save(&ask, Section::Record, change, form).await
+}
+
 async fn save(ask: &OrgPage, section: Section, change: OrgChange, form: SettingsForm) -> PageResult {
     match orgs::update(&ask.cx, change, form::version(&form.version)).await {
         Ok(org) => {
@@ -185,6 +194,7 @@ async fn shown(
         invitation_hours: org.invitation_hours.to_string(),
         publishing_takes_two: if org.publishing_takes_two { "on".to_owned() } else { String::new() },
         self_approval: if org.self_approval { "on".to_owned() } else { String::new() },
+        argument_days: org.argument_days.to_string(),
         version: org.version.to_string(),
     };
     let status = if typed.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
@@ -197,6 +207,7 @@ async fn shown(
                 (form.publishing_takes_two, form.self_approval) =
                     (typed.publishing_takes_two, typed.self_approval);
             }
+            Section::Record => form.argument_days = typed.argument_days,
         }
     }
     let names: Vec<&str> = sheet.without_factor.iter().take(5).map(|member| member.name.as_str()).collect();
@@ -289,6 +300,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
             invitation_hours: "72".into(),
             publishing_takes_two: String::new(),
             self_approval: String::new(),
+            argument_days: "0".into(),
             version: "4".into(),
         },
         section: Section::General,

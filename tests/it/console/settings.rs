@@ -294,3 +294,24 @@ async fn of_two_owners_who_ask_at_once_the_second_is_told() {
     assert_eq!(statuses, [StatusCode::SEE_OTHER, StatusCode::CONFLICT]);
     assert_eq!(app.recorded(&org).await, ["org.deletion_asked"]);
 }
+
+#[tokio::test]
+async fn an_owner_alone_has_arguments_kept_and_sees_for_how_long() {
+    let app = TestApp::start().await;
+    let org = app.org("acme").await;
+    let mut ada = app.member(&org, "Ada Admin", Role::Admin).await.browser;
+    let mut olga = app.member(&org, "Olga Owner", Role::Owner).await.browser;
+    let record = "/o/acme/settings/record";
+    let page = ada.get(SETTINGS).await;
+    let page = ada.submit(&page, record, &[("argument_days", "30")]).await;
+    assert!(page.expect(StatusCode::UNPROCESSABLE_ENTITY).says("Only an owner may have arguments kept"));
+    let page = olga.get(SETTINGS).await;
+    let page = olga.submit(&page, record, &[("argument_days", "366")]).await;
+    let page = page.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.says("from 0 to 365"));
+    let page = olga.submit(&page, record, &[("argument_days", "30")]).await.expect(StatusCode::SEE_OTHER);
+    assert!(olga.follow(page).await.body.contains("value=\"30\""));
+    let page = ada.get(SETTINGS).await;
+    ada.submit(&page, record, &[("argument_days", "7")]).await.expect(StatusCode::SEE_OTHER);
+    assert_eq!(app.recorded(&org).await, ["org.changed", "org.changed"]);
+}

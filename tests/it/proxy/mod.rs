@@ -7,6 +7,7 @@ mod apart;
 mod approvals;
 mod bridge;
 mod handles;
+mod kept;
 mod limits;
 mod lists;
 mod merged;

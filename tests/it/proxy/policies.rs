@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The stage with a key that may write policies, and the grant under a policy with this document.
-async fn under(document: Value) -> (Stage, Script) {
+pub(super) async fn under(document: Value) -> (Stage, Script) {
     let stage = Stage::with_ceiling(Class::Financial).await;
     let admin = stage.app.member(&stage.org, "Admin", Role::Admin).await;
     let key = stage.app.key_of(&stage.org, admin.id, Role::Admin, &["*"]).await;

@@ -50,6 +50,8 @@ pub enum Unrecorded {
     Task,
     /// A server's question, or the answer to it, on its way between replicas; what comes of the call is recorded.
     Question,
+    /// The arguments of a call whose intent is recorded.
+    Arguments,
     /// What an agent wants to hear of, or no longer; that it said so is recorded.
     Subscription,
     /// A person's own view: theme, dismissed hints, the organization last visited.

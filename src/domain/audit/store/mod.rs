@@ -1,6 +1,7 @@
 //! All SQL of the record: appending, reading, checkpoints, signing keys.
 
 mod append;
+mod arguments;
 mod attempts;
 mod batches;
 mod calls;
@@ -16,6 +17,10 @@ mod tools;
 mod traffic;
 
 pub use append::{Appended, Unrecorded, append, commit, commit_appended, commit_unrecorded};
+pub use arguments::{
+    ARGUMENTS, SEALED_ARGUMENTS, SealedArguments, find_arguments, keep_arguments, limit_arguments,
+    sweep_arguments,
+};
 pub use attempts::{Attempt, AttemptedCall, Reach, attempts, reach};
 pub use batches::{Batch, StoredEvent, head, read_batch};
 pub use calls::{

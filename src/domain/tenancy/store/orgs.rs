@@ -46,8 +46,8 @@ pub async fn find(tx: &mut OrgTx) -> DbResult<Option<Org>> {
     let org = sqlx::query_as!(
         Org,
         r#"select id as "id: OrgId", slug as "slug: Stored<Slug>", name, epoch, require_second_factor,
-            invitation_hours, publishing_takes_two, self_approval, created_at, updated_at, suspended_at,
-            suspended_reason, deletion_asked_at, deletion_asked_by as "deletion_asked_by: UserId", version
+            invitation_hours, publishing_takes_two, self_approval, argument_days, created_at, updated_at,
+            suspended_at, suspended_reason, deletion_asked_at, deletion_asked_by as "deletion_asked_by: UserId", version
         from orgs where id = $1 and deleted_at is null"#,
         tx.org().uuid()
     )
@@ -79,7 +79,7 @@ async fn select_of_person(
 ) -> DbResult<Vec<PersonsOrg>> {
     let rows = sqlx::query!(
         r#"select o.id as "id: OrgId", o.slug as "slug: Stored<Slug>", o.name, o.epoch,
-            o.require_second_factor, o.invitation_hours, o.publishing_takes_two, o.self_approval, o.created_at,
+            o.require_second_factor, o.invitation_hours, o.publishing_takes_two, o.self_approval, o.argument_days, o.created_at,
             o.updated_at, o.suspended_at, o.suspended_reason, o.deletion_asked_at,
             o.deletion_asked_by as "deletion_asked_by: UserId", o.version,
             m.role as "role: Stored<Role>", m.last_seen_at,
@@ -104,6 +104,7 @@ async fn select_of_person(
             invitation_hours: row.invitation_hours,
             publishing_takes_two: row.publishing_takes_two,
             self_approval: row.self_approval,
+            argument_days: row.argument_days,
             created_at: row.created_at,
             updated_at: row.updated_at,
             suspended_at: row.suspended_at,
@@ -131,7 +132,8 @@ pub async fn update(
 ) -> DbResult<Update<i64>> {
     let version = sqlx::query_scalar!(
         "update orgs set name = $3, slug = $4, require_second_factor = $5, invitation_hours = $6,
-            publishing_takes_two = $8, self_approval = $9, updated_at = $7, version = version + 1, epoch = epoch + 1
+            publishing_takes_two = $8, self_approval = $9, argument_days = $10, updated_at = $7,
+            version = version + 1, epoch = epoch + 1
         where id = $1 and deleted_at is null and ($2::bigint is null or version = $2) returning version",
         tx.org().uuid(),
         expected,
@@ -141,7 +143,8 @@ pub async fn update(
         settings.invitation_hours,
         now,
         settings.publishing_takes_two,
-        settings.self_approval
+        settings.self_approval,
+        settings.argument_days
     )
     .fetch_optional(tx.conn())
     .await?;

@@ -257,6 +257,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
             rule: SHARP.into(),
             href: "/x".into(),
         }],
+        arguments: "{\n  \"title\": \"x\"\n}".into(),
         facts: vec![Fact { name: "Who", text: LONG.into(), is_code: true, href: "/x".into() }],
         checks: vec![Check { class: "ok", glyph: "ok", says: LONG.into() }],
         proof: Vec::new(),

@@ -7,10 +7,13 @@ use crate::{
     base::permission::Permission,
     domain::audit::{CallPart, Decision, EventDetail, PolicyPart, Proof},
     flow::actions::events::Seen,
-    web::console::{
-        audit::{outcome_of, words},
-        policies::observed::would,
-        traces::{self, Reader, TraceLine},
+    web::{
+        console::{
+            audit::{outcome_of, words},
+            policies::observed::would,
+            traces::{self, Reader, TraceLine},
+        },
+        kit::pretty::pretty,
     },
 };
 
@@ -32,6 +35,8 @@ pub(super) struct Panel {
     pub(super) changes: Vec<Change>,
     /// The steps of a call's decision.
     pub(super) steps: Vec<TraceLine>,
+    /// The arguments of a call, where they are kept and may be shown; else empty.
+    pub(super) arguments: String,
     pub(super) facts: Vec<Fact>,
     pub(super) checks: Vec<Check>,
     pub(super) proof: Vec<Fact>,
@@ -109,6 +114,7 @@ impl Panel {
                 .map(|call| traces::of_call(call, reader))
                 .unwrap_or_default(),
             observed: observed(&seen.detail, reader),
+            arguments: seen.arguments.as_ref().map(|kept| pretty(kept)).unwrap_or_default(),
             facts: facts(&seen.detail, like),
             checks: checks(&seen.proof),
             proof: vec![
