@@ -8,7 +8,7 @@
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     base::risk::{Class, Handling},
@@ -19,8 +19,9 @@ use crate::{
 const FILE: &str = include_str!("known.toml");
 
 /// How a well-known server wants to be told who calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum KnownAuth {
     /// An account, with an OAuth client that registers by itself.
     OauthDynamic,
@@ -91,6 +92,12 @@ pub struct KnownTool {
 }
 
 impl KnownServer {
+    /// Whether all of these words are about it.
+    pub fn is_found_by(&self, words: &str) -> bool {
+        let text = format!("{} {} {}", self.slug, self.name, self.description).to_lowercase();
+        words.split_whitespace().all(|word| text.contains(&word.to_lowercase()))
+    }
+
     /// What an account has to have been granted for a tool, as far as it is known.
     pub fn scopes_of(&self, tool: &ToolName) -> Vec<&str> {
         let is_for = |tools: &Vec<String>| tools.iter().any(|name| name == tool.as_str());

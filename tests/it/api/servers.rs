@@ -102,6 +102,26 @@ async fn a_server_is_added_read_reviewed_changed_and_deleted_on_record() {
 }
 
 #[tokio::test]
+async fn well_known_servers_are_listed_and_searched() {
+    let app = TestApp::start().await;
+    let (_, key) = acme(&app).await;
+    let path = "/api/v1/orgs/acme/known-servers";
+    let all = key.get(path).await.expect(StatusCode::OK);
+    let items = all.body["items"].as_array().unwrap();
+    assert_eq!(items.len(), portreeve::domain::servers::known_servers().len());
+    assert_eq!(all.body["next_cursor"], Value::Null);
+    let found = key.get(&format!("{path}?q=jira%20confluence")).await.expect(StatusCode::OK);
+    let [atlassian] = &found.body["items"].as_array().unwrap()[..] else { panic!("{}", found.body) };
+    assert_eq!((&atlassian["slug"], &atlassian["auth"]), (&json!("atlassian"), &json!("oauth_dynamic")));
+    assert!(atlassian["url"].as_str().unwrap().starts_with("https://mcp.atlassian.com/"));
+    let tools = atlassian["tools"].as_array().unwrap();
+    let told = tools.iter().find(|tool| tool["name"] == "atlassianUserInfo").unwrap();
+    assert_eq!((&told["class"], &told["handling"]), (&json!("read"), &json!("allow")));
+    let none = key.get(&format!("{path}?q=nothing-of-the-kind")).await.expect(StatusCode::OK);
+    assert_eq!(none.body["items"], json!([]));
+}
+
+#[tokio::test]
 async fn a_changed_tool_is_quarantined_with_its_differences_while_others_stay() {
     let app = TestApp::start().await;
     let (_, key) = acme(&app).await;

@@ -15,8 +15,9 @@ use crate::{
         grants::store as grants,
         policy::store::layers,
         servers::{
-            CatalogueItem, Check, Credential, DayHealth, Drift, ItemKind, Lookalike, Server, ServerEntry,
-            ServerFilter, Tool, ToolFilter, ToolName, ToolState, days, drift, lookalikes, store,
+            CatalogueItem, Check, Credential, DayHealth, Drift, ItemKind, KnownServer, Lookalike, Server,
+            ServerEntry, ServerFilter, Tool, ToolFilter, ToolName, ToolState, days, drift, known_servers,
+            lookalikes, store,
         },
         tenancy,
     },
@@ -88,6 +89,16 @@ pub struct ToolSheet {
     pub reviewed_by: Option<String>,
     /// What accounts that the server's requests carry are asked for, with the names of their providers.
     pub offered: Vec<(String, Vec<String>)>,
+}
+
+/// The well-known servers that a search for these words finds, by name.
+///
+/// # Errors
+/// For who may not see servers.
+pub fn known(cx: &OrgCx, q: Option<&str>) -> ActionResult<Vec<&'static KnownServer>> {
+    cx.require(Permission::ServersRead)?;
+    let q = q.unwrap_or_default();
+    Ok(known_servers().iter().filter(|known| known.is_found_by(q)).collect())
 }
 
 /// Servers by slug.

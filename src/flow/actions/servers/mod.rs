@@ -30,7 +30,8 @@ pub(super) use credentials::credentials_entry;
 pub use credentials::{CredentialInput, replace_credentials};
 pub use draft::TriedCredential;
 pub use look::{
-    Alike, ServerSheet, ToolSheet, credentials_of, find, health, items, list, overview, sheet, tool, tools,
+    Alike, ServerSheet, ToolSheet, credentials_of, find, health, items, known, list, overview, sheet, tool,
+    tools,
 };
 pub use needs::{Need, Wanted, nameable_secrets, needs};
 pub use probe::{Probe, ProbeInput, probe, probe_tried};

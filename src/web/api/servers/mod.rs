@@ -1,6 +1,7 @@
 //! `servers` of the JSON API.
 
 mod credentials;
+mod known;
 mod look;
 mod probe;
 mod tools;
@@ -35,7 +36,12 @@ const TAG: &str = "Servers";
 
 /// The operations.
 pub fn routes() -> Routes {
-    own().and(credentials::routes()).and(look::routes()).and(probe::routes()).and(tools::routes())
+    own()
+        .and(credentials::routes())
+        .and(known::routes())
+        .and(look::routes())
+        .and(probe::routes())
+        .and(tools::routes())
 }
 
 fn own() -> Routes {
