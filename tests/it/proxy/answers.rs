@@ -5,7 +5,7 @@ use portreeve::base::risk::Class;
 use serde_json::json;
 
 use crate::{
-    kit::fake_server::{FakeServer, Script, closed_port},
+    kit::fake_server::{Act, FakeServer, Script, closed_port},
     proxy::stage::Stage,
 };
 
@@ -145,4 +145,29 @@ async fn a_server_that_is_gone_is_said_to_be_gone() {
     let answer = agent.call("get_issue").await;
     assert!(answer.words().contains("refuses connections"), "{}", answer.text);
     assert_eq!(agent.ask("tools/list", json!({})).await.status, StatusCode::BAD_GATEWAY);
+}
+
+#[tokio::test]
+async fn a_server_that_breaks_off_in_the_middle_of_a_stream_breaks_the_answer_off_on_record() {
+    let stage = Stage::over(Class::Write, |_| {
+        let event = "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{}}\n\n";
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+        let begun = format!("{head}{:x}\r\n{event}\r\n", event.len());
+        Script::acts([Act::Write(begun.into_bytes()), Act::Close])
+    })
+    .await;
+    let mut answer = stage.agent.begin(CALL, &[]).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    let mut text = String::new();
+    let broken = loop {
+        match answer.chunk().await {
+            Ok(Some(chunk)) => text.push_str(std::str::from_utf8(&chunk).unwrap()),
+            Ok(None) => break false,
+            Err(_) => break true,
+        }
+    };
+    assert!(broken && text.contains("notifications/message"), "{text}");
+    let calls = stage.calls_once(2).await;
+    let ended = calls[1].1.call.as_ref().unwrap();
+    assert_eq!((calls[1].0.as_str(), ended.code.as_deref()), ("call.failed", Some("upstream_hung_up")));
 }

@@ -183,6 +183,12 @@ impl Asker {
             "a network that the grant is not bound to" => "update grants set cidrs = '{192.0.2.0/24}'",
             "a client that the grant is not bound to" => "update grants set clients = '{other}'",
             "a suspended grant" => "update grants set suspended_at = now(), suspended_reason = 'lunch'",
+            "a person who left or is suspended" => {
+                "update memberships set suspended_at = now(), suspended_reason = 'leave'"
+            }
+            "an organization that the operator suspended" => {
+                "update orgs set suspended_at = now(), suspended_reason = 'unpaid'"
+            }
             "a server that is switched off" => "update servers set enabled = false",
             "a grant that no policy speaks for" => "update grants set policy_id = null",
             "a tool that a policy hides" => return Some(self.under(stage, r#""hide":["*"]"#).await),
@@ -206,6 +212,15 @@ impl Asker {
                 let close = json!({ "open": false, "reason": "drill" });
                 let answer = script.send(Method::PUT, "/api/v1/orgs/acme/gate", &[], Some(close)).await;
                 answer.expect(StatusCode::OK);
+                return Some(self.call(&stage.agent).await);
+            }
+            "an account or secret that its person has not added" => {
+                let admin = stage.app.member(&stage.org, "Admin", Role::Admin).await;
+                let script = stage.app.key_of(&stage.org, admin.id, Role::Admin, &["*"]).await;
+                let map = json!([{ "target": "header", "name": "X-Key", "source": "user_secret",
+                                   "secret": "own", "template": "{value}" }]);
+                let path = "/api/v1/orgs/acme/servers/github/credentials";
+                script.send(Method::PUT, path, &[], Some(map)).await.expect(StatusCode::OK);
                 return Some(self.call(&stage.agent).await);
             }
             "without a token" => return Some(self.call(&stage.agent.carrying("")).await),
@@ -265,7 +280,12 @@ impl Asker {
             "a host name that is not ours" => post(text, &[("host", "evil.example.com")]).await,
             "a page of another site" => post(text, &[("origin", "https://evil.example.com")]).await,
             "neither POST, GET nor DELETE" => agent.send(Method::PUT, &[]).await,
-            "`Accept` without JSON and event streams" => {
+            "no `Accept`, or one without JSON and event streams" => {
+                for accept in ["", "text/html"] {
+                    let headers = [("accept", accept), ("content-type", "application/json")];
+                    let reply = agent.send(Method::POST, &headers).await;
+                    assert_eq!(reply.status, StatusCode::NOT_ACCEPTABLE, "{accept}");
+                }
                 agent.send(Method::GET, &[("accept", "image/png")]).await
             }
             "larger than 4 MiB" => post(" ".repeat(5 * 1024 * 1024), &[]).await,
@@ -311,8 +331,17 @@ impl Asker {
             }
             "a session of somebody else, or made up" => {
                 let (body, mut headers) = self.message("ping", json!({}));
-                headers.push(("mcp-session-id".to_owned(), "made-up".to_owned()));
-                agent.post(body.to_string(), &pairs(&headers)).await
+                let (_, session) = opened(&merged, json!({})).await;
+                headers.push(("mcp-session-id".to_owned(), session));
+                let own = merged.post(body.to_string(), &pairs(&headers)).await;
+                assert_eq!(own.status, StatusCode::OK, "{}", own.text);
+                let principal = Principal::User(stage.person);
+                let (_, token) = stage.app.grant(&stage.org, principal, Class::Read).await;
+                let foreign = merged.carrying(&token).post(body.to_string(), &pairs(&headers)).await;
+                headers.last_mut().unwrap().1 = "made-up".to_owned();
+                let made_up = agent.post(body.to_string(), &pairs(&headers)).await;
+                assert_eq!((foreign.status, foreign.text), (made_up.status, made_up.text.clone()));
+                made_up
             }
             "a task or state of somebody else, or made up" => {
                 self.say(agent, "tasks/get", json!({ "taskId": "made-up" })).await
@@ -403,6 +432,29 @@ impl Asker {
                 stage.app.accept_tools(&stage.org, gone, &tools()).await;
                 let agent = stage.agent.at(&format!("{}/mcp/acme/gone", stage.app.origin()));
                 return Some(self.call(&agent).await);
+            }
+            "an answer of more than 10 MiB, at the merged endpoint" => {
+                let large = |asked: &Asked| {
+                    let message: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
+                    let content = json!([{ "type": "text", "text": "x".repeat(11 * 1024 * 1024) }]);
+                    let result = json!({ "content": content });
+                    let answer = json!({ "jsonrpc": "2.0", "id": message["id"], "result": result });
+                    Script::json(&answer.to_string())
+                };
+                let stage = Stage::over(Class::Read, large).await;
+                let merged = stage.agent.at(&format!("{}/mcp/acme", stage.app.origin()));
+                let params = json!({ "name": "github__get_issue", "arguments": {} });
+                let reply = self.say(&merged, "tools/call", params).await;
+                assert_eq!(stage.calls_once(2).await[1].0, "call.failed");
+                return Some(reply);
+            }
+            "a server that breaks off in the middle of a short answer" => {
+                let broken = || {
+                    let head =
+                        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n";
+                    Script::acts([Act::Write(format!("{head}{{\"jsonrpc\":").into_bytes()), Act::Close])
+                };
+                (broken, false)
             }
             "a server that asks us for another credential" => {
                 (|| Script::answer("401 Unauthorized", &[("www-authenticate", "Bearer")], "{}"), false)
