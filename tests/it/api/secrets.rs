@@ -252,6 +252,48 @@ async fn a_map_names_secrets_that_are_there_and_shows_no_value() {
 }
 
 #[tokio::test]
+async fn a_preview_says_what_a_map_would_change_and_who_would_lack_what_and_stores_nothing() {
+    let app = TestApp::start().await;
+    let (org, _, key) = acme(&app).await;
+    app.server_at(&org, "github", "https://github.example.com/mcp").await;
+    let old = json!([{ "target": "header", "name": "X-Old", "value": VALUE }]);
+    key.send(Method::PUT, MAP, &[], Some(old)).await.expect(StatusCode::OK);
+    let recorded = app.recorded(&org).await;
+    let preview = format!("{MAP}/preview");
+    let map = json!([
+        { "target": "header", "name": "x-old", "template": "Bearer {value}" },
+        { "target": "header", "name": "X-Own", "source": "user_secret", "secret": "own" },
+        { "target": "query", "name": "key", "value": VALUE },
+    ]);
+    let found = key.post(&preview, map).await.expect(StatusCode::OK);
+    let changes = json!([
+        { "target": "header", "name": "x-old", "change": "changed" },
+        { "target": "header", "name": "X-Own", "change": "added" },
+        { "target": "query", "name": "key", "change": "added" },
+    ]);
+    assert_eq!(found.body["changes"], changes, "{:#}", found.body);
+    let need = &found.body["needs"][0];
+    assert_eq!(
+        (&need["name"], &need["kind"], &need["new"]),
+        (&json!("own"), &json!("user_secret"), &json!(true))
+    );
+    let members = app.number("select count(*) from memberships").await;
+    assert_eq!((&need["met"], &need["lacking"]), (&json!(false), &json!(members)));
+    assert!(!found.body.to_string().contains(VALUE));
+    let gone = key.post(&preview, json!([])).await.expect(StatusCode::OK);
+    assert_eq!(gone.body["changes"][0]["change"], "removed");
+
+    let refused = key.post(&preview, header("org_secret", "nowhere")).await;
+    assert_eq!(paths(&refused.expect(StatusCode::UNPROCESSABLE_ENTITY)), ["secret"]);
+    let stale = [("if-match", "\"v99\"")];
+    let body = Some(json!([]));
+    key.send(Method::POST, &preview, &stale, body).await.expect(StatusCode::PRECONDITION_FAILED);
+    let shown = key.get(MAP).await.expect(StatusCode::OK);
+    assert_eq!(shown.body["items"].as_array().map(Vec::len), Some(1));
+    assert_eq!(app.recorded(&org).await, recorded);
+}
+
+#[tokio::test]
 async fn values_open_after_every_data_key_was_wrapped_anew() {
     use portreeve::domain::{
         secrets::{

@@ -141,6 +141,50 @@ async fn a_value_is_typed_once_tried_kept_sealed_and_never_shown() {
     assert!(ada.follow(page).await.says("Requests to Fake no longer carry Authorization."));
 }
 
+#[tokio::test]
+async fn a_credential_is_changed_in_its_row_after_a_look_at_what_that_would_bring() {
+    let app = TestApp::start().await;
+    let (org, mut ada) = acme(&app).await;
+    app.member(&org, "Mo Member", Role::Member).await;
+    app.server_at(&org, "fake", "https://fake.example.com/mcp").await;
+    let path = format!("{ONE}/credentials");
+    let look = format!("{path}/preview");
+    let page = ada.get(&path).await.expect(StatusCode::OK);
+    let page = ada.submit(&page, &look, &[("value", "t0p-s3cret")]).await.expect(StatusCode::OK);
+    assert!(page.says("Nothing is saved yet") && page.says("Authorization would be added"), "{}", page.body);
+    assert!(page.says("No member would lack anything") && !page.body.contains("s3cret"));
+    assert!(app.recorded(&org).await.is_empty());
+    let page = ada.submit(&page, &path, &[]).await.expect(StatusCode::SEE_OTHER);
+    let page = ada.follow(page).await.expect(StatusCode::OK);
+    assert!(page.says("carry Authorization from now on"), "{}", page.body);
+
+    let change = page.body.split('"').find(|part| part.contains("/credentials?change=")).unwrap().to_owned();
+    let page = ada.get(&change).await.expect(StatusCode::OK);
+    assert!(!page.says("Add or replace one"), "one form at a time");
+    let twice = ada.submit(&page, &look, &[("source", "org_secret"), ("which", "nowhere")]).await;
+    let page = twice.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.says("The organization keeps no secret nowhere; add it first"), "{}", page.body);
+    let page = ada.submit(&page, &look, &[("source", "user_secret"), ("which", "own")]).await;
+    let page = page.expect(StatusCode::OK);
+    assert!(page.says("Authorization would change") && page.says("members would lack something"));
+    assert!(page.says("Destroyed") && page.says("Mo Member"), "{}", page.body);
+    let number = "select count(*) from server_credentials where source = 'static'";
+    assert_eq!(app.number(number).await, 1, "nothing is saved yet");
+    let page = ada.submit(&page, &path, &[]).await.expect(StatusCode::SEE_OTHER);
+    assert!(ada.follow(page).await.says("own of the person"));
+    assert_eq!(app.number(number).await, 0);
+    assert_eq!(app.recorded(&org).await, ["server.credentials_changed"; 2]);
+
+    // The row was removed on another page meanwhile: what was typed is kept, to be added.
+    let page = ada.get(&path).await.expect(StatusCode::OK);
+    let change = page.body.split('"').find(|part| part.contains("/credentials?change=")).unwrap().to_owned();
+    let open = ada.get(&change).await.expect(StatusCode::OK);
+    app.change("delete from server_credentials").await;
+    let page = ada.submit(&open, &look, &[]).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.says("Add or replace one") && page.says("Someone else changed this"), "{}", page.body);
+    ada.submit(&page, &look, &[]).await.expect(StatusCode::OK);
+}
+
 async fn org_id(app: &TestApp) -> portreeve::base::ids::OrgId {
     let mut conn = crate::kit::database::connect(&app.database.superuser()).await;
     let id: uuid::Uuid =

@@ -76,7 +76,7 @@ pub(crate) fn body_of(route: &Route, values: &BTreeMap<&'static str, String>) ->
             "url": "https://192.0.2.7/fresh",
             "credentials": [{ "target": "header", "name": "X-Fresh", "value": SECRET }],
         }),
-        ("PUT", "/servers/{server}/credentials") => {
+        ("PUT", "/servers/{server}/credentials") | ("POST", "/servers/{server}/credentials/preview") => {
             json!([{ "target": "header", "name": "X-Fresh", "value": SECRET }])
         }
         ("POST", "/servers/{server}/provider") => json!({ "client_id": "fresh", "client_secret": SECRET }),

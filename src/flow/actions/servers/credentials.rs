@@ -129,6 +129,24 @@ pub(super) async fn sealed(
     new: &[NewCredential],
     before: &[Credential],
 ) -> ActionResult<Vec<Credential>> {
+    let mut after = placed(cx, tx, url, new, before).await?;
+    for (stored, typed) in after.iter_mut().zip(new) {
+        if let Some(value) = &typed.value {
+            let sealed = cx.ports.vault.seal(tx, cell(stored), value.expose().as_bytes()).await?;
+            stored.value = Some(SealedValue { key: sealed.key, bytes: sealed.bytes });
+        }
+    }
+    Ok(after)
+}
+
+/// Credentials as they would stand, each checked against what there is; values that were typed are not sealed yet.
+pub(super) async fn placed(
+    cx: &OrgCx,
+    tx: &mut OrgTx,
+    url: &str,
+    new: &[NewCredential],
+    before: &[Credential],
+) -> ActionResult<Vec<Credential>> {
     let mut faults = Faults::default();
     let mut after = Vec::with_capacity(new.len());
     for credential in new {
@@ -182,10 +200,8 @@ pub(super) async fn sealed(
             continue;
         }
         match (&credential.value, known.filter(|known| known.value.is_some())) {
-            (Some(value), _) => {
-                let sealed = cx.ports.vault.seal(tx, cell(&stored), value.expose().as_bytes()).await?;
-                stored.value = Some(SealedValue { key: sealed.key, bytes: sealed.bytes });
-            }
+            // A value that was typed is sealed under the fresh id.
+            (Some(_), _) => {}
             (None, Some(known)) => (stored.id, stored.value) = (known.id, known.value.clone()),
             (None, None) => faults.add("value", format!("enter the value of {}", credential.name)),
         }

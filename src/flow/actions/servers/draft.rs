@@ -1,5 +1,5 @@
-//! A credential between the try and the adding: its value travels through the browser sealed, so that a person types it
-//! once and no page shows it.
+//! A credential between the try and the adding, or between the preview and the saving: its value travels through the browser
+//! sealed, so that a person types it once and no page shows it.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
@@ -41,7 +41,7 @@ impl TriedCredential {
         let typed = self.value.clone().filter(|value| !value.expose().is_empty());
         let value = match typed {
             Some(value) => Some(value),
-            None => open(cx, &self.draft).await?,
+            None => open(cx, &self.draft, "credential_value").await?,
         };
         let Some(value) = value else { return Ok(None) };
         let form = CredentialForm {
@@ -67,10 +67,14 @@ pub(super) async fn seal(cx: &OrgCx, value: &Secret<String>) -> ActionResult<Str
     Ok(URL_SAFE_NO_PAD.encode([sealed.key.uuid().as_bytes(), &sealed.bytes[..]].concat()))
 }
 
-/// Opens what [`seal`] made for the same person; nothing for an empty text.
-async fn open(cx: &OrgCx, draft: &str) -> ActionResult<Option<Secret<String>>> {
+/// Opens what [`seal`] made for the same person; nothing for an empty text. What does not open is a fault of the page's field.
+pub(super) async fn open(
+    cx: &OrgCx,
+    draft: &str,
+    field: &'static str,
+) -> ActionResult<Option<Secret<String>>> {
     let Some(user) = cx.user().filter(|_| !draft.is_empty()) else { return Ok(None) };
-    let again = || ActionError::field("credential_value", "enter the value once more");
+    let again = || ActionError::field(field, "enter the value once more");
     let bytes = URL_SAFE_NO_PAD.decode(draft).map_err(|_| again())?;
     let (key, bytes) = bytes.split_at_checked(16).ok_or_else(again)?;
     let key = DataKeyId::from_uuid(Uuid::from_slice(key).map_err(|_| again())?);

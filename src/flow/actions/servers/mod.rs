@@ -5,6 +5,7 @@ mod credentials;
 mod draft;
 mod look;
 mod needs;
+mod preview;
 mod probe;
 mod refresh;
 mod review;
@@ -34,6 +35,10 @@ pub use look::{
     tools,
 };
 pub use needs::{Need, Wanted, nameable_secrets, needs};
+pub use preview::{
+    CredentialEdit, CredentialFate, CredentialsPreview, ForeseenNeed, preview_credential,
+    preview_credentials, remove_credential, save_credential,
+};
 pub use probe::{Probe, ProbeInput, probe, probe_tried};
 pub use refresh::refresh;
 pub use review::{ToolInput, accept, change_tool, refuse, review_tag};

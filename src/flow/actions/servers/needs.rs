@@ -31,6 +31,13 @@ pub struct Need {
     pub lacking: Lacking,
 }
 
+impl Need {
+    /// Whether both are one thing that is asked for.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (&self.what, &self.name) == (&other.what, &other.name)
+    }
+}
+
 /// What a server asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
@@ -59,7 +66,8 @@ pub async fn needs(cx: &OrgCx, name: &str) -> ActionResult<(Server, Vec<Need>)> 
     Ok((server, needs))
 }
 
-async fn of(cx: &OrgCx, tx: &mut OrgTx, credentials: &[Credential]) -> ActionResult<Vec<Need>> {
+/// What credentials ask for, each once, in their order.
+pub(super) async fn of(cx: &OrgCx, tx: &mut OrgTx, credentials: &[Credential]) -> ActionResult<Vec<Need>> {
     let mut needs: Vec<Need> = Vec::new();
     for credential in credentials {
         let need = match (&credential.provider, scope_of(credential.source), &credential.secret) {
@@ -67,7 +75,7 @@ async fn of(cx: &OrgCx, tx: &mut OrgTx, credentials: &[Credential]) -> ActionRes
             (None, Some(scope), Some(name)) => secret(cx, tx, scope, name).await?,
             _ => continue,
         };
-        if !needs.iter().any(|known| (&known.what, &known.name) == (&need.what, &need.name)) {
+        if !needs.iter().any(|known| known.is_same(&need)) {
             needs.push(need);
         }
     }

@@ -6,8 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     base::{ids::CredentialId, permission::Permission, secret::Secret},
-    domain::servers::{Credential, Server},
-    flow::actions::servers::{self, CredentialInput},
+    domain::{
+        secrets::Scope,
+        servers::{Credential, Server},
+    },
+    flow::actions::servers::{
+        self, CredentialFate, CredentialInput, CredentialsPreview, ForeseenNeed, Wanted,
+    },
     web::{
         api::servers::TAG,
         kit::{
@@ -37,6 +42,19 @@ pub(super) fn routes() -> Routes {
                 .takes::<Vec<CredentialBody>>()
                 .gives::<CredentialsView>(StatusCode::OK),
             replace,
+        )
+        .api(
+            Operation::post(
+                "/orgs/{org}/servers/{server}/credentials/preview",
+                "previewServerCredentials",
+                Effect::Unrecorded("nothing is changed and no server is asked"),
+            )
+            .about(TAG, "Say what other credentials would change, and who would lack what; nothing is stored")
+            .needs(Permission::ServersWrite)
+            .versioned()
+            .takes::<Vec<CredentialBody>>()
+            .gives::<PreviewView>(StatusCode::OK),
+            preview,
         )
 }
 
@@ -138,6 +156,84 @@ impl Versioned for CredentialsView {
     }
 }
 
+/// What would become of a header or query parameter.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ServerCredentialChange")]
+struct FateView {
+    target: &'static str,
+    name: String,
+    /// `added`, `changed`, `kept` or `removed`.
+    change: &'static str,
+}
+
+impl From<(&Credential, CredentialFate)> for FateView {
+    fn from((credential, fate): (&Credential, CredentialFate)) -> Self {
+        Self { target: credential.target.as_str(), name: credential.name.clone(), change: fate.as_str() }
+    }
+}
+
+/// A secret or an account that requests would ask for.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ServerCredentialNeed")]
+struct NeedView {
+    /// The secret's name, or that of the provider where the account is.
+    name: String,
+    /// `org_secret`, `team_secret`, `user_secret` or `account`.
+    kind: &'static str,
+    /// The provider's short name, for an account.
+    provider: Option<String>,
+    /// Whether requests do not ask for it yet.
+    new: bool,
+    /// Whether there is one for the key's owner.
+    met: bool,
+    /// How many members have none; a secret of the organization is there for all or for none, and none is counted.
+    lacking: i64,
+    /// The first of them by name.
+    first: Vec<String>,
+}
+
+impl From<ForeseenNeed> for NeedView {
+    fn from(ForeseenNeed { need, is_new }: ForeseenNeed) -> Self {
+        let (kind, provider) = match need.what {
+            Wanted::Secret(Scope::Org) => ("org_secret", None),
+            Wanted::Secret(Scope::Team) => ("team_secret", None),
+            Wanted::Secret(Scope::User) => ("user_secret", None),
+            Wanted::Account { provider, .. } => ("account", Some(provider)),
+        };
+        Self {
+            name: need.name,
+            kind,
+            provider,
+            new: is_new,
+            met: need.is_met,
+            lacking: need.lacking.count,
+            first: need.lacking.first,
+        }
+    }
+}
+
+/// What other credentials would bring.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ServerCredentialsPreview")]
+struct PreviewView {
+    /// Each credential that would be carried, in order, then those that would go.
+    changes: Vec<FateView>,
+    /// What requests would ask for, and who lacks it; agents of teams and service accounts are not counted.
+    needs: Vec<NeedView>,
+    /// The server's version, which stays.
+    version: i64,
+}
+
+impl From<CredentialsPreview> for PreviewView {
+    fn from(preview: CredentialsPreview) -> Self {
+        Self {
+            changes: preview.fates().into_iter().map(FateView::from).collect(),
+            needs: preview.needs.into_iter().map(NeedView::from).collect(),
+            version: preview.server.version,
+        }
+    }
+}
+
 async fn list(cx: KeyAsk, Path((_, server)): Path<(String, String)>) -> ApiResult {
     let found = servers::credentials_of(&cx, &server).await?;
     Ok(json::one(StatusCode::OK, &CredentialsView::from(found)))
@@ -152,4 +248,15 @@ async fn replace(
     let inputs: Vec<CredentialInput> = body.into_iter().map(CredentialInput::from).collect();
     let found = servers::replace_credentials(&cx, &server, &inputs, seen).await?;
     Ok(json::one(StatusCode::OK, &CredentialsView::from(found)))
+}
+
+async fn preview(
+    cx: KeyAsk,
+    Path((_, server)): Path<(String, String)>,
+    IfMatch(seen): IfMatch,
+    Body(body): Body<Vec<CredentialBody>>,
+) -> ApiResult {
+    let inputs: Vec<CredentialInput> = body.into_iter().map(CredentialInput::from).collect();
+    let found = servers::preview_credentials(&cx, &server, &inputs, seen).await?;
+    Ok(json::plain(StatusCode::OK, &PreviewView::from(found)))
 }

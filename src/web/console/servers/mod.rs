@@ -3,6 +3,7 @@
 mod add;
 mod change;
 mod check;
+mod credential_preview;
 mod credentials;
 mod list;
 mod needs;
@@ -51,6 +52,12 @@ pub fn routes() -> Routes {
             write,
             records(&["server.credentials_changed"]),
             credentials::save,
+        )
+        .form(
+            &format!("{one}/credentials/preview"),
+            write,
+            Effect::Unrecorded("nothing is in force before it is saved, which is recorded"),
+            credentials::preview,
         )
         .form(
             &format!("{one}/credentials/remove"),

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::secrets::Scope,
-    flow::actions::servers::{Need, Wanted},
+    flow::actions::servers::{ForeseenNeed, Need, Wanted},
     web::kit::listing::with_query,
 };
 
@@ -20,6 +20,8 @@ pub(super) struct NeedRow {
     pub(super) verb: &'static str,
     pub(super) href: String,
     pub(super) is_met: bool,
+    /// Whether requests would ask for it only once a change is saved.
+    pub(super) is_new: bool,
 }
 
 impl NeedRow {
@@ -62,6 +64,7 @@ impl NeedRow {
             verb,
             href: if need.is_met { String::new() } else { href },
             is_met: need.is_met,
+            is_new: false,
             name: need.name,
         }
     }
@@ -73,13 +76,23 @@ impl NeedRow {
         let account = |is_shared_only| Wanted::Account { provider: "github".into(), is_shared_only };
         let secrets = Scope::ALL.map(Wanted::Secret).into_iter();
         let what = secrets.chain([account(true), account(false)]).nth(n % 5).expect("one of five");
-        Self::of("acme", Need { name: format!("token_{n}"), what, is_met: n.is_multiple_of(2), lacking })
+        let is_met = n.is_multiple_of(2);
+        Self {
+            is_new: !is_met,
+            ..Self::of("acme", Need { name: format!("token_{n}"), what, is_met, lacking })
+        }
     }
 }
 
 /// The rows of a server's page.
 pub(super) fn rows(slug: &str, needs: Vec<Need>) -> Vec<NeedRow> {
     needs.into_iter().map(|need| NeedRow::of(slug, need)).collect()
+}
+
+/// The rows of a preview.
+pub(super) fn foreseen(slug: &str, needs: Vec<ForeseenNeed>) -> Vec<NeedRow> {
+    let row = |one: ForeseenNeed| NeedRow { is_new: one.is_new, ..NeedRow::of(slug, one.need) };
+    needs.into_iter().map(row).collect()
 }
 
 /// So many members by name, and how many more.
