@@ -96,6 +96,9 @@ pub struct Preset {
     /// How a connection is ended at the provider.
     #[serde(default)]
     pub revoke: Option<Call>,
+    /// The page on which its people end what they agreed to.
+    #[serde(default)]
+    pub settings: Option<Address>,
     /// What happens on a refresh.
     pub refreshing: Refreshing,
     /// For how many seconds a token is valid, as far as is known.
@@ -211,6 +214,8 @@ pub enum Unverified {
     Account,
     /// How a client authenticates.
     ClientAuth,
+    /// On which page its people end what they agreed to.
+    Settings,
 }
 
 impl Unverified {
@@ -223,6 +228,7 @@ impl Unverified {
             Self::Revoke => "how it is told to end a connection",
             Self::Account => "how it says whose account it is",
             Self::ClientAuth => "how it wants the client to authenticate",
+            Self::Settings => "on which page its people end a connection",
         }
     }
 }

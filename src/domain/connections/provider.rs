@@ -171,6 +171,15 @@ impl Provider {
         spoken_with.or(page).map(str::to_owned)
     }
 
+    /// The page there on which whoever agreed, or made a key, ends it; nothing where none is known.
+    pub fn settings_page(&self) -> Option<String> {
+        match &self.source {
+            ProviderSource::Preset { .. } => self.template()?.settings().map(ToString::to_string),
+            ProviderSource::Key { page } => page.as_ref().map(ToString::to_string),
+            ProviderSource::Own(_) | ProviderSource::Client(_) => None,
+        }
+    }
+
     /// How to speak with it; nothing where its preset has gone or no longer admits what was entered, and where there is nobody
     /// to speak with.
     pub fn template(&self) -> Option<Template> {

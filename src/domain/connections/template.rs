@@ -43,6 +43,7 @@ pub struct Template {
     labels: Option<Labels>,
     lengthen: Option<Call>,
     revoke: Option<Call>,
+    settings: Option<Url>,
     refreshing: Refreshing,
     variables: Vec<Variable>,
     values: Facts,
@@ -174,6 +175,7 @@ impl Template {
             labels: Some(preset.labels.clone()),
             lengthen: preset.lengthen.clone(),
             revoke: preset.revoke.clone(),
+            settings: preset.settings.as_ref().map(filled).transpose()?,
             refreshing: preset.refreshing,
             variables: preset.variables.clone(),
             values,
@@ -219,6 +221,7 @@ impl Template {
             labels,
             lengthen: None,
             revoke,
+            settings: None,
             refreshing: Refreshing::Varying,
             variables: Vec::new(),
             values: Facts::new(),
@@ -257,6 +260,7 @@ impl Template {
             labels: None,
             lengthen: None,
             revoke: parts.revoke.as_ref().map(|url| revocation(url, parts.client_auth)),
+            settings: None,
             refreshing: Refreshing::Varying,
             variables: Vec::new(),
             values: Facts::new(),
@@ -287,6 +291,11 @@ impl Template {
     /// Whether a connection can be ended at the provider.
     pub const fn can_revoke(&self) -> bool {
         self.revoke.is_some()
+    }
+
+    /// The page on which its people end what they agreed to, where one is known.
+    pub const fn settings(&self) -> Option<&Url> {
+        self.settings.as_ref()
     }
 
     /// Where people agree, if anybody is asked, and where tokens are given.

@@ -206,7 +206,7 @@ fn every_gap_is_filled_from_somewhere_and_every_open_host_has_a_rule() {
     let runtime = ["client_id", "client_secret", "access_token", "refresh_token", "token"];
     for one in presets() {
         let calls = one.account.iter().chain(&one.revoke).chain(&one.lengthen);
-        let addresses = [&one.authorize, &one.token].into_iter().chain(&one.refresh);
+        let addresses = [&one.authorize, &one.token].into_iter().chain(&one.refresh).chain(&one.settings);
         for address in addresses.clone() {
             let asked = |name: &str| {
                 one.variables.iter().any(|known| known.name == name && known.source == VariableSource::Asked)
@@ -228,6 +228,17 @@ fn every_gap_is_filled_from_somewhere_and_every_open_host_has_a_rule() {
             );
         }
     }
+}
+
+#[test]
+fn whoever_ends_it_by_hand_is_shown_where() {
+    let nowhere = presets().iter().filter(|one| one.revoke.is_none() && one.settings.is_none());
+    let nowhere: Vec<_> = nowhere.map(|one| one.slug.as_str()).collect();
+    assert_eq!(nowhere, ["front", "monday", "pagerduty", "pipedrive", "typeform"], "no address is known");
+    let gitlab = preset("gitlab").expect("a preset");
+    let template = Template::of_preset(gitlab, &entered(gitlab, "git.acme.example")).expect("a host");
+    let page = "https://git.acme.example/-/user_settings/applications";
+    assert_eq!(template.settings().map(Url::as_str), Some(page));
 }
 
 fn entered(one: &Preset, value: &str) -> Facts {

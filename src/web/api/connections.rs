@@ -338,12 +338,18 @@ impl From<Probed> for ProbeView {
 struct EndedView {
     /// What became of it at the provider: `ended`, `failed`, or `by_hand` where only its owner can end it there.
     upstream: &'static str,
+    /// The provider's own page on which its owner ends it there, where one is known.
+    settings_url: Option<String>,
     connection: ConnectionView,
 }
 
 impl From<Ended> for EndedView {
     fn from(ended: Ended) -> Self {
-        Self { upstream: ended.upstream.as_str(), connection: ended.connection.into() }
+        Self {
+            upstream: ended.upstream.as_str(),
+            settings_url: ended.provider.settings_page(),
+            connection: ended.connection.into(),
+        }
     }
 }
 

@@ -219,7 +219,12 @@ async fn a_key_is_entered_by_each_person_carried_as_it_is_and_shown_to_nobody() 
     let tried = tried.expect(StatusCode::OK);
     assert_eq!((&tried.body["ok"], &tried.body["taken"]), (&json!(true), &json!(false)));
     let ended = own.post(&format!("/api/v1/orgs/acme/connections/{id}/disconnect"), json!({})).await;
-    assert_eq!(ended.expect(StatusCode::OK).text("/upstream"), "by_hand");
+    let ended = ended.expect(StatusCode::OK);
+    assert_eq!(ended.text("/upstream"), "by_hand");
+    assert_eq!(ended.text("/settings_url"), "https://hub.example/settings/keys");
+    let page = at.person.browser.get(&format!("/me/accounts/acme/{id}")).await.expect(StatusCode::OK);
+    assert!(page.says("the key works there until you delete it"), "{}", page.body);
+    assert!(page.body.contains("href=\"https://hub.example/settings/keys\""), "{}", page.body);
     assert_eq!(at.code().await, "account_not_connected");
     for secret in ["hub_live_0123456789", "hub_live_second"] {
         let query = format!(

@@ -5,7 +5,7 @@ use crate::{
     domain::{
         audit::{self, Entry},
         connections::{
-            Connection, HeldAccount, TELL_FOR,
+            Connection, HeldAccount, Provider, TELL_FOR,
             store::{
                 accounts,
                 endings::{self, Ending},
@@ -30,6 +30,8 @@ const AGAIN: time::Duration = time::Duration::minutes(1);
 pub struct Ended {
     /// As it is now.
     pub connection: Connection,
+    /// Where it was.
+    pub provider: Provider,
     /// What became of it at the provider.
     pub upstream: UpstreamEnd,
 }
@@ -46,7 +48,7 @@ pub async fn disconnect(cx: &OrgCx, id: &str) -> ActionResult<Ended> {
     if !sheet.may_change {
         cx.require(Permission::ConnectionsWrite)?;
     }
-    let before = sheet.connection;
+    let (before, provider) = (sheet.connection, sheet.provider);
     let held = held::one(&mut tx, before.id).await?;
     let upstream = upstream(cx, &mut tx, held.as_ref()).await?;
     if upstream.is_some() {
@@ -69,7 +71,7 @@ pub async fn disconnect(cx: &OrgCx, id: &str) -> ActionResult<Ended> {
     let entry = about(Entry::admin("connection.ended_upstream", &cx.who()), &connection).note(end.as_str());
     let entry = if end == UpstreamEnd::Failed { entry.failed() } else { entry };
     audit::commit(tx, cx.now(), vec![entry]).await?;
-    Ok(Ended { connection, upstream: end })
+    Ok(Ended { connection, provider, upstream: end })
 }
 
 type Upstream<'h> = Option<(Armed, Pair, &'h HeldAccount)>;

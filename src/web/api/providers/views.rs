@@ -135,6 +135,8 @@ pub(super) struct PresetView {
     lifetime: Option<u64>,
     /// Whether a connection can be ended at the provider.
     can_revoke: bool,
+    /// The page on which its people end a connection, where one is known; gaps stand for what is set up.
+    settings_url: Option<String>,
     notes: &'static [String],
     /// The same, not confirmed by the provider's own documents.
     unconfirmed: &'static [String],
@@ -171,6 +173,7 @@ impl From<&'static Preset> for PresetView {
             refreshing: preset.refreshing,
             lifetime: preset.lifetime,
             can_revoke: preset.revoke.is_some(),
+            settings_url: preset.settings.as_ref().map(ToString::to_string),
             notes: &preset.notes,
             unconfirmed: &preset.unconfirmed,
             unverified: preset.unverified.iter().map(|fact| fact.words()).collect(),

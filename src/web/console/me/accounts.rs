@@ -12,9 +12,10 @@ use askama::Template;
 use axum::{extract::Path, http::StatusCode};
 use serde::Deserialize;
 use time::OffsetDateTime;
+use url::Url;
 
 use crate::{
-    domain::connections::{Connection, ConnectionState},
+    domain::connections::{Connection, ConnectionState, Obtaining},
     flow::{
         actions::{
             connections::{Connectable, ConnectionChange},
@@ -140,11 +141,28 @@ struct AccountPage {
     version: i64,
     /// What becomes of it at the provider when it is disconnected.
     ends: &'static str,
+    /// What is left to do at the provider once it is disconnected; empty where nothing is.
+    left: String,
+    /// Where that is done.
+    settings: Option<SettingsLink>,
     /// Whether it is shared, and yet the account of one person.
     is_somebodys: bool,
     is_ended: bool,
     switch: Switch,
     faults: FormFaults,
+}
+
+/// The page of a provider on which its people end what they agreed to.
+struct SettingsLink {
+    href: String,
+    host: String,
+}
+
+impl SettingsLink {
+    fn of(page: &str) -> Option<Self> {
+        let host = Url::parse(page).ok()?.host_str()?.to_owned();
+        Some(Self { href: page.to_owned(), host })
+    }
 }
 
 /// What last went wrong.
@@ -253,6 +271,7 @@ async fn account_page(
     let (found, sheet) = accounts::find(&ask.cx, org, id).await?;
     let connection = sheet.connection;
     let can_revoke = sheet.provider.template().is_some_and(|template| template.can_revoke());
+    let obtaining = sheet.provider.obtaining();
     let row = AccountRow::of(found.slug.as_str(), &connection, ask.cx.now());
     let asked_for: Vec<String> = sheet.provider.scopes.iter().chain(&connection.wanted).cloned().collect();
     let missing = connection.missing(&asked_for).into_iter().map(str::to_owned).collect();
@@ -278,7 +297,9 @@ async fn account_page(
         }),
         own_name: name.unwrap_or_else(|| connection.name.clone()),
         version: connection.version,
-        ends: words::ends(can_revoke, sheet.is_elsewhere),
+        ends: words::ends(obtaining, can_revoke, sheet.is_elsewhere),
+        left: words::left(&sheet.provider.name, obtaining, can_revoke),
+        settings: sheet.provider.settings_page().and_then(|page| SettingsLink::of(&page)),
         is_somebodys: sheet.is_somebodys,
         is_ended: connection.state == ConnectionState::Revoked,
         switch: Switch::of(&connection),
@@ -337,17 +358,19 @@ async fn disconnect(
 ) -> PageResult {
     let ended = accounts::disconnect(&ask.cx, &org, &id).await?;
     let provider = &ended.connection.provider_name;
-    let said = match ended.upstream {
-        UpstreamEnd::Ended => format!("Disconnected, and ended at {provider}."),
-        UpstreamEnd::ByHand => format!(
-            "Disconnected here. {provider} lets nobody else end it: remove Portreeve under connected apps in your settings there."
-        ),
-        UpstreamEnd::Failed => format!(
-            "Disconnected here. {provider} has not confirmed it and is told again for a day; to be sure, remove Portreeve under \
-             connected apps in your settings there."
-        ),
+    // Where something is left to do, the account's own page says what, and where.
+    let own = format!("{LIST}/{org}/{id}");
+    let (to, said) = match (ended.upstream, ended.provider.obtaining()) {
+        (UpstreamEnd::Ended, _) => (LIST, format!("Disconnected, and ended at {provider}.")),
+        (UpstreamEnd::ByHand, Obtaining::Client) => (LIST, "Disconnected.".to_owned()),
+        (UpstreamEnd::ByHand, _) => {
+            (own.as_str(), format!("Disconnected here. One step is left at {provider}."))
+        }
+        (UpstreamEnd::Failed, _) => {
+            (own.as_str(), format!("Disconnected here. {provider} has not confirmed it yet."))
+        }
     };
-    Ok(go_saying(LIST, Toast::say(said)))
+    Ok(go_saying(to, Toast::say(said)))
 }
 
 /// A refusal has a page of its own; every other failure is said as everywhere.

@@ -218,15 +218,17 @@ pub(super) async fn disconnect(
     }
     let ended = connections::disconnect(&ask.cx, &id).await?;
     let name = &provider.name;
+    let at = ended.provider.settings_page().map(|page| format!(", at {page}")).unwrap_or_default();
     let said = match ended.upstream {
         UpstreamEnd::Ended => format!("Disconnected, and ended at {name}."),
         UpstreamEnd::ByHand => format!(
             "Disconnected here. {name} lets nobody else end it: its owner removes Portreeve under connected apps in their settings \
-             there."
+             there{at}."
         ),
-        UpstreamEnd::Failed => {
-            format!("Disconnected here. {name} has not confirmed it and is told again for a day.")
-        }
+        UpstreamEnd::Failed => format!(
+            "Disconnected here. {name} has not confirmed it and is told again for a day; to be sure, its owner looks into their \
+             settings there{at}."
+        ),
     };
     Ok(go_saying(&format!("{}/accounts", href(&ask, &provider)), Toast::say(said)))
 }

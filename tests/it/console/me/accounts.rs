@@ -297,6 +297,23 @@ async fn a_disconnected_account_is_ended_at_the_provider_and_its_tokens_are_gone
 }
 
 #[tokio::test]
+async fn where_the_provider_cannot_be_told_the_person_hears_what_is_left_to_do_there() {
+    let Stage { app, org, hub, mut bob } = stage().await;
+    let id = app.connected(&org, &mut bob, "hub").await;
+    app.change("update providers set revoke_url = null").await;
+    let one = format!("{LIST}/acme/{id}");
+    let page = bob.browser.get(&one).await.expect(StatusCode::OK);
+    assert!(page.says("The provider lets nobody else end them"), "{}", page.body);
+    let done = bob.browser.submit(&page, &format!("{one}/disconnect"), &[]).await;
+    let done = done.expect(StatusCode::SEE_OTHER);
+    assert_eq!(done.location().as_deref(), Some(one.as_str()), "the page says what is left");
+    let page = bob.browser.follow(done).await.expect(StatusCode::OK);
+    assert!(page.says("One step is left at Fake Hub"), "{}", page.body);
+    assert!(page.says("Fake Hub lets nobody else end its tokens: remove Portreeve under connected apps"));
+    assert!(hub.revoked().is_empty());
+}
+
+#[tokio::test]
 async fn a_provider_stays_while_an_account_is_connected_through_it() {
     let Stage { app, org, mut bob, hub: _hub } = stage().await;
     let id = app.connected(&org, &mut bob, "hub").await;

@@ -3,9 +3,10 @@
 use time::OffsetDateTime;
 
 use super::{
-    AccountPage, AccountRow, AccountsPage, ErrorLine, FailedPage, LIST, Place, Switch, Tile, check, connect,
-    rule, words, words::Health,
+    AccountPage, AccountRow, AccountsPage, ErrorLine, FailedPage, LIST, Place, SettingsLink, Switch, Tile,
+    check, connect, rule, words, words::Health,
 };
+use crate::domain::connections::Obtaining;
 use crate::web::kit::{
     form::FormFaults,
     parts::Crumb,
@@ -61,18 +62,23 @@ pub(super) fn all() -> Vec<Sample> {
         }),
         own_name: text.into(),
         version: 1,
-        ends: words::ends(!is_broken, is_broken),
+        ends: words::ends(Obtaining::SignIn, !is_broken, is_broken),
+        left: String::new(),
+        settings: if is_broken { SettingsLink::of("https://github.com/settings/applications") } else { None },
         is_somebodys: is_broken,
         is_ended: false,
         switch: if is_broken { Switch::OnByAdmin } else { Switch::Off },
         faults,
     };
+    let left = words::left("GitHub", Obtaining::SignIn, false);
+    let over = AccountPage { is_ended: true, left, ..one(LONG, true, FormFaults::default()) };
     let mut all = vec![
         sample("my accounts: none", &list(vec![place(0, 0)], Vec::new())),
         sample("my accounts", &list(vec![place(0, 2)], vec![row("ada", true)])),
         sample("my accounts: many", &list((0..5).map(|n| place(n, 12)).collect(), vec![row(LONG, true); 9])),
         sample("my account", &one("ada", false, FormFaults::default())),
         sample("my account: broken", &one(SHARP, true, faults(&[("name", LONG)]))),
+        sample("my account: disconnected", &over),
         sample(
             "nothing was connected",
             &FailedPage {

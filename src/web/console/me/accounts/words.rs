@@ -144,17 +144,40 @@ impl Health {
 }
 
 /// What becomes of an account at its provider when it is disconnected.
-pub(super) const fn ends(can_revoke: bool, is_elsewhere: bool) -> &'static str {
-    match (can_revoke, is_elsewhere) {
-        (true, true) => {
+pub(super) const fn ends(obtaining: Obtaining, can_revoke: bool, is_elsewhere: bool) -> &'static str {
+    match (obtaining, can_revoke, is_elsewhere) {
+        (Obtaining::Key, ..) => {
+            "It is destroyed here. The key itself works at the provider until you delete it there."
+        }
+        (Obtaining::Client, false, _) => {
+            "Its tokens are destroyed here. The provider cannot be told; those that it gave end by themselves."
+        }
+        (_, true, true) => {
             "Its tokens are destroyed here, and the provider is told to end them. The same account is connected here another time, \
              and the provider may end both: that one may have to be connected again."
         }
-        (true, false) => "Its tokens are destroyed here, and the provider is told to end them.",
-        (false, _) => {
+        (_, true, false) => "Its tokens are destroyed here, and the provider is told to end them.",
+        (Obtaining::SignIn, false, _) => {
             "Its tokens are destroyed here. The provider lets nobody else end them: remove Portreeve under connected apps in \
              your settings there."
         }
+    }
+}
+
+/// What is left for its owner to do at the provider once it was disconnected; empty where nothing is.
+pub(super) fn left(provider: &str, obtaining: Obtaining, can_revoke: bool) -> String {
+    match (obtaining, can_revoke) {
+        (Obtaining::Client, _) => String::new(),
+        (Obtaining::Key, _) => {
+            format!("{provider} was told nothing: the key works there until you delete it.")
+        }
+        (Obtaining::SignIn, true) => format!(
+            "{provider} was told to end its tokens, and is told again for a day where it does not answer. If Portreeve is still \
+             listed among the apps in your settings there, remove it."
+        ),
+        (Obtaining::SignIn, false) => format!(
+            "{provider} lets nobody else end its tokens: remove Portreeve under connected apps in your settings there."
+        ),
     }
 }
 
