@@ -14,6 +14,7 @@ mod connection;
 mod kinds;
 mod new_provider;
 mod preset;
+mod preset_versions;
 mod presets;
 mod provider;
 mod schedule;
@@ -30,7 +31,8 @@ pub use connection::{
 };
 pub use new_provider::{NewProvider, NewSource, OwnClient, ProviderForm, parse_key, parse_secret};
 pub use preset::{Elsewhere, Pkce, Preset, Refreshing, Unverified};
-pub use presets::{elsewhere, preset, presets, presets_checked_on};
+pub use preset_versions::{NewerPreset, PresetDifference};
+pub use presets::{elsewhere, preset, presets};
 pub use provider::{Enrolment, Obtaining, Places, Provider, ProviderRef, ProviderSource, SealedSecret};
 pub use schedule::{
     Aftermath, Freshness, KEEP_ALIVE, LONG_LIFE, MOST_PRESENTED, TELL_AHEAD, TELL_FOR, margin,

@@ -251,7 +251,8 @@ fn of_preset(form: &ProviderForm, known: &Preset, faults: &mut Faults) -> Option
     }
     match known.check_variables(&form.variables) {
         Ok(variables) => {
-            Some(NewSource::Known(ProviderSource::Preset { slug: known.slug.clone(), variables }))
+            let (slug, version) = (known.slug.clone(), known.version);
+            Some(NewSource::Known(ProviderSource::Preset { slug, version, variables }))
         }
         Err(wrong) => {
             for (_, error) in wrong {

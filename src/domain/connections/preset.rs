@@ -20,6 +20,12 @@ use crate::{
 pub struct Preset {
     /// Its short name here.
     pub slug: String,
+    /// Rises with every change of what it says; providers that were made from an older one go by that.
+    #[serde(default = "first")]
+    pub version: i32,
+    /// The day on which this version was checked, where it is not that of all.
+    #[serde(default)]
+    pub checked_on: Option<String>,
     /// Its name.
     pub name: String,
     /// What its accounts are for, in a few words; also what a search finds.
@@ -113,6 +119,10 @@ pub struct Preset {
     /// Which facts are not confirmed by the provider's own documents.
     #[serde(default)]
     pub unverified: Vec<Unverified>,
+}
+
+const fn first() -> i32 {
+    1
 }
 
 fn space() -> String {

@@ -9,7 +9,7 @@ use crate::{
         reference::Ref,
         slug::Slug,
     },
-    domain::connections::{ClientParts, Preset, Template, TemplateParts, preset},
+    domain::connections::{ClientParts, Template, TemplateParts},
     protocol::oauth::{client::ClientAuth, document::Facts},
 };
 
@@ -95,6 +95,8 @@ pub enum ProviderSource {
     Preset {
         /// Its short name.
         slug: String,
+        /// Its version that was taken over; zero where it was not counted.
+        version: i32,
         /// What fills its gaps.
         variables: Facts,
     },
@@ -145,14 +147,6 @@ pub struct SealedSecret {
 }
 
 impl Provider {
-    /// The preset that it was made from, where it was and this version still has it.
-    pub fn preset(&self) -> Option<&'static Preset> {
-        match &self.source {
-            ProviderSource::Preset { slug, .. } => preset(slug),
-            ProviderSource::Own(_) | ProviderSource::Client(_) | ProviderSource::Key { .. } => None,
-        }
-    }
-
     /// How a token for an account there is come by.
     pub const fn obtaining(&self) -> Obtaining {
         match self.source {

@@ -47,6 +47,7 @@ struct Row {
     name: String,
     kind: String,
     preset: Option<String>,
+    preset_version: i32,
     variables: Value,
     authorize_url: Option<String>,
     token_url: Option<String>,
@@ -78,7 +79,7 @@ impl Row {
         let source = match (self.preset, self.kind.as_str()) {
             (Some(slug), _) => {
                 let variables = serde_json::from_value::<Facts>(self.variables).map_err(unreadable)?;
-                ProviderSource::Preset { slug, variables }
+                ProviderSource::Preset { slug, version: self.preset_version, variables }
             }
             (None, "api_key") => ProviderSource::Key { page: url(self.authorize_url)? },
             (None, "client_credentials") => ProviderSource::Client(Box::new(ClientParts {
@@ -145,9 +146,11 @@ fn sought(text: Option<&str>) -> Option<String> {
 /// [`SLUG_IS_FREE`] where the slug is taken, one of [`ID_IS_FREE`] where the id is; or when the database refuses.
 pub async fn insert(tx: &mut OrgTx, provider: &Provider) -> DbResult<()> {
     let parts = provider.source.parts();
-    let (preset, variables) = match &provider.source {
-        ProviderSource::Preset { slug, variables } => (Some(slug.as_str()), variables.clone()),
-        _ => (None, Facts::new()),
+    let (preset, preset_version, variables) = match &provider.source {
+        ProviderSource::Preset { slug, version, variables } => {
+            (Some(slug.as_str()), *version, variables.clone())
+        }
+        _ => (None, 0, Facts::new()),
     };
     let places = provider.source.places();
     let sealed = provider.secret.as_ref();
@@ -156,9 +159,9 @@ pub async fn insert(tx: &mut OrgTx, provider: &Provider) -> DbResult<()> {
         "insert into providers
             (org_id, id, slug, name, kind, preset, variables, authorize_url, token_url, revoke_url, userinfo_url,
             issuer, names_itself, client_auth, pkce, client_id, sealed_secret, data_key_id, secret_changed_at,
-            scopes, user_scopes, created_by, created_at, updated_at, resource, enrolment, audience)
+            scopes, user_scopes, created_by, created_at, updated_at, resource, enrolment, audience, preset_version)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-            $23, $23, $24, $25, $26)",
+            $23, $23, $24, $25, $26, $27)",
         tx.org().uuid(),
         provider.id.uuid(),
         provider.slug.as_str(),
@@ -184,7 +187,8 @@ pub async fn insert(tx: &mut OrgTx, provider: &Provider) -> DbResult<()> {
         provider.created_at,
         provider.source.resource(),
         provider.enrolment.as_str(),
-        places.audience
+        places.audience,
+        preset_version
     )
     .execute(tx.conn())
     .await?;
@@ -202,7 +206,7 @@ pub async fn list(
 ) -> DbResult<Page<Provider>> {
     let rows = sqlx::query_as!(
         Row,
-        r#"select id as "id: ProviderId", slug, name, kind, preset, variables, authorize_url, token_url, revoke_url,
+        r#"select id as "id: ProviderId", slug, name, kind, preset, preset_version, variables, authorize_url, token_url, revoke_url,
             userinfo_url, issuer, names_itself, client_auth, pkce, resource, audience, enrolment, client_id, sealed_secret,
             data_key_id as "data_key_id: DataKeyId", secret_changed_at, scopes, user_scopes,
             created_by as "created_by: UserId", created_at, updated_at, disabled_at, version
@@ -229,7 +233,7 @@ pub async fn find(tx: &mut OrgTx, which: &ProviderRef) -> DbResult<Option<Provid
     let id: Option<Uuid> = which.id().map(ProviderId::uuid);
     sqlx::query_as!(
         Row,
-        r#"select id as "id: ProviderId", slug, name, kind, preset, variables, authorize_url, token_url, revoke_url,
+        r#"select id as "id: ProviderId", slug, name, kind, preset, preset_version, variables, authorize_url, token_url, revoke_url,
             userinfo_url, issuer, names_itself, client_auth, pkce, resource, audience, enrolment, client_id, sealed_secret,
             data_key_id as "data_key_id: DataKeyId", secret_changed_at, scopes, user_scopes,
             created_by as "created_by: UserId", created_at, updated_at, disabled_at, version
@@ -326,6 +330,35 @@ pub async fn set_secret(
         secret.bytes,
         secret.key.uuid(),
         secret.changed_at
+    )
+    .execute(tx.conn())
+    .await?;
+    changed(tx, before).await
+}
+
+/// Has a provider go by another version of its preset.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn set_preset_version(
+    tx: &mut OrgTx,
+    id: ProviderId,
+    version: i32,
+    expected: Option<i64>,
+    now: OffsetDateTime,
+) -> DbResult<Update<Change<Provider>>> {
+    let before = match current(tx, id, expected).await? {
+        Update::Done(before) => before,
+        Update::Conflict => return Ok(Update::Conflict),
+        Update::NotFound => return Ok(Update::NotFound),
+    };
+    sqlx::query!(
+        "update providers set preset_version = $3, updated_at = $4, version = version + 1
+        where org_id = $1 and id = $2",
+        tx.org().uuid(),
+        id.uuid(),
+        version,
+        now
     )
     .execute(tx.conn())
     .await?;

@@ -14,7 +14,7 @@ use crate::{
     base::secret::Secret,
     domain::connections::{
         Account, Ask, Pkce, Preset, Refreshing, Template, TemplateParts, VariableSource, elsewhere, preset,
-        presets, presets_checked_on,
+        presets,
     },
     protocol::oauth::{
         address::Rule,
@@ -172,11 +172,9 @@ fn every_preset_asks_and_reads_as_written_down() {
 fn the_file_holds_what_it_should_and_says_it_well() {
     assert_eq!((presets().len(), elsewhere().len()), (53, 1));
     assert!(presets().iter().map(|preset| &preset.slug).is_sorted_by(|a, b| a < b));
-    assert!(
-        time::Date::parse(presets_checked_on(), time::macros::format_description!("[year]-[month]-[day]"))
-            .is_ok()
-    );
+    let day = time::macros::format_description!("[year]-[month]-[day]");
     for one in presets() {
+        assert!(time::Date::parse(one.checked_on(), day).is_ok(), "{}", one.slug);
         assert!(one.slug.parse::<crate::base::slug::Slug>().is_ok(), "{}", one.slug);
         let sentences = one.notes.iter().chain(&one.unconfirmed);
         for sentence in sentences.chain(one.variables.iter().map(|variable| &variable.help)) {

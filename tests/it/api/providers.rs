@@ -51,6 +51,36 @@ fn whole(issuer: &str) -> Value {
 }
 
 #[tokio::test]
+async fn a_provider_goes_by_the_version_of_its_preset_that_somebody_took_over() {
+    let app = TestApp::start().await;
+    let (org, key) = acme(&app).await;
+    let made = key.post(PROVIDERS, github()).await.expect(StatusCode::CREATED);
+    assert_eq!((&made.body["preset_version"], &made.body["newer_preset"]), (&json!(1), &Value::Null));
+    let take = format!("{PROVIDERS}/github/preset");
+    let refused = key.post(&take, json!({ "version": 1 })).await.expect(StatusCode::CONFLICT);
+    assert_eq!(refused.text("/code"), "preset_is_current");
+
+    app.change("update providers set preset_version = 0").await;
+    let aged = key.get(&format!("{PROVIDERS}/github")).await.expect(StatusCode::OK);
+    let newer = &aged.body["newer_preset"];
+    assert_eq!((&newer["version"], &newer["fitting"]), (&json!(1), &json!(true)), "{:#}", aged.body);
+    assert_eq!(newer["differences"], json!([]), "what it was made from is not known");
+    let other = key.post(&take, json!({ "version": 2 })).await;
+    other.expect(StatusCode::PRECONDITION_FAILED);
+    let taken = key.post(&take, json!({ "version": 1 })).await.expect(StatusCode::OK);
+    assert_eq!((&taken.body["preset_version"], &taken.body["newer_preset"]), (&json!(1), &Value::Null));
+    assert_eq!(app.recorded(&org).await, ["provider.created", "provider.preset_taken"]);
+    let path = "/api/v1/orgs/acme/events?action=provider.preset_taken";
+    let record = key.text_of(Method::GET, path, None).await;
+    assert!(record.contains("provider.preset_taken") && !record.contains(SECRET), "{record}");
+
+    // What was registered by a later version is spoken with as this one says, and is not taken back.
+    app.change("update providers set preset_version = 9").await;
+    let later = key.get(&format!("{PROVIDERS}/github")).await.expect(StatusCode::OK);
+    assert_eq!((&later.body["preset_version"], &later.body["newer_preset"]), (&json!(9), &Value::Null));
+}
+
+#[tokio::test]
 async fn a_provider_is_registered_changed_switched_and_deleted() {
     let app = TestApp::start().await;
     let (org, key) = acme(&app).await;

@@ -28,6 +28,29 @@ async fn add_github(by: &mut Visitor) {
 }
 
 #[tokio::test]
+async fn a_newer_version_of_a_preset_is_shown_and_taken_over_by_whoever_may() {
+    let app = TestApp::start().await;
+    let (org, mut ada) = admin(&app).await;
+    add_github(&mut ada).await;
+    let page = ada.get(ONE).await.expect(StatusCode::OK);
+    assert!(page.says("Version 1, checked on") && !page.says("of its preset is there"), "{}", page.body);
+    app.change("update providers set preset_version = 0").await;
+    let page = ada.get(ONE).await.expect(StatusCode::OK);
+    assert!(page.says("Version 1 of its preset is there") && page.says("what differs cannot be told"));
+    let take = format!("{ONE}/preset");
+    let stale = ada.submit(&page, &take, &[("to", "2")]).await;
+    stale.expect(StatusCode::PRECONDITION_FAILED);
+    let done = ada.submit(&page, &take, &[]).await.expect(StatusCode::SEE_OTHER);
+    let page = ada.follow(done).await.expect(StatusCode::OK);
+    assert!(
+        page.says("goes by version 1 of GitHub") && !page.says("of its preset is there"),
+        "{}",
+        page.body
+    );
+    assert_eq!(app.recorded(&org).await, ["provider.created", "provider.preset_taken"]);
+}
+
+#[tokio::test]
 async fn a_provider_is_chosen_registered_changed_and_deleted() {
     let app = TestApp::start().await;
     let (org, mut ada) = admin(&app).await;

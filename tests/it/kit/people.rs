@@ -240,14 +240,18 @@ impl TestApp {
         server.id
     }
 
-    /// A provider of a preset without variables, whose client has no secret.
+    /// A provider of a preset without variables, whose client has no secret, and whose preset's version was not counted.
     pub(crate) async fn provider(&self, org: &PlantedOrg, preset: &str) -> ProviderId {
         let now = self.clock.now();
         let provider = Provider {
             id: ProviderId::fresh(),
             slug: preset.parse().unwrap(),
             name: preset.to_owned(),
-            source: ProviderSource::Preset { slug: preset.to_owned(), variables: Default::default() },
+            source: ProviderSource::Preset {
+                slug: preset.to_owned(),
+                version: 0,
+                variables: Default::default(),
+            },
             enrolment: Enrolment::Entered,
             client_id: "client".to_owned(),
             secret: None,

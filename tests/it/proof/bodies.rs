@@ -61,6 +61,7 @@ pub(crate) fn body_of(route: &Route, values: &BTreeMap<&'static str, String>) ->
             json!({ "preset": "linear", "client_id": "fresh", "client_secret": SECRET })
         }
         ("PATCH", "/providers/{provider}") => json!({ "name": WORDS }),
+        ("POST", "/providers/{provider}/preset") => json!({ "version": 1 }),
         ("POST", "/providers/{provider}/rotate") => json!({ "client_secret": SECRET }),
         ("POST", "/secrets") => {
             json!({ "scope": "org", "name": "fresh_token", "description": WORDS, "value": SECRET })

@@ -3,6 +3,7 @@
 mod change;
 mod discover;
 mod of_server;
+mod preset_version;
 mod protection;
 mod register;
 
@@ -41,6 +42,7 @@ use crate::{
 
 pub use change::{ProviderChange, delete, disable, enable, rotate, update};
 pub use of_server::{Found, OfServerInput, client_document, rediscover, register_for_server};
+pub use preset_version::take_preset;
 pub use register::{ProviderInput, register};
 
 /// What a provider's page shows.
@@ -94,6 +96,8 @@ struct ProviderRecord<'a> {
     name: &'a str,
     kind: &'static str,
     preset: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preset_version: Option<i32>,
     variables: Option<&'a Facts>,
     authorize_url: Option<&'a str>,
     token_url: Option<&'a str>,
@@ -115,9 +119,10 @@ struct ProviderRecord<'a> {
 impl<'a> From<&'a Provider> for ProviderRecord<'a> {
     fn from(provider: &'a Provider) -> Self {
         let (parts, places) = (provider.source.parts(), provider.source.places());
-        let (preset, variables) = match &provider.source {
-            ProviderSource::Preset { slug, variables } => (Some(slug.as_str()), Some(variables)),
-            _ => (None, None),
+        let (preset, preset_version) = provider.preset_version().unzip();
+        let variables = match &provider.source {
+            ProviderSource::Preset { variables, .. } => Some(variables),
+            _ => None,
         };
         let secret_changed_at =
             provider.secret.as_ref().and_then(|secret| secret.changed_at.format(&Rfc3339).ok());
@@ -126,6 +131,7 @@ impl<'a> From<&'a Provider> for ProviderRecord<'a> {
             name: &provider.name,
             kind: provider.source.kind(),
             preset,
+            preset_version,
             variables,
             authorize_url: places.authorize.map(Url::as_str),
             token_url: places.token.map(Url::as_str),

@@ -84,6 +84,14 @@ pub fn routes() -> Routes {
             rotate,
         )
         .api(
+            act("/orgs/{org}/providers/{provider}/preset", "takeProviderPreset", &["provider.preset_taken"])
+                .about(TAG, "Have a provider go by the present version of its preset; accounts stay connected")
+                .versioned()
+                .takes::<PresetBody>()
+                .gives::<ProviderView>(StatusCode::OK),
+            take_preset,
+        )
+        .api(
             act("/orgs/{org}/providers/{provider}/disable", "disableProvider", &["provider.disabled"])
                 .about(TAG, "Let nobody connect through a provider until it is enabled again")
                 .versioned()
@@ -246,6 +254,15 @@ struct ProviderChangeBody {
     user_scopes: Option<Vec<String>>,
 }
 
+/// The version of a preset that a provider is to go by.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "TakenPreset")]
+struct PresetBody {
+    /// The present one, as the provider's `newer_preset` tells it.
+    version: i32,
+}
+
 /// Another secret of a client.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -347,6 +364,15 @@ async fn rotate(
 ) -> ApiResult {
     let secret = body.client_secret.unwrap_or_default();
     Ok(shown(&cx, providers::rotate(&cx, &provider, &secret, seen).await?))
+}
+
+async fn take_preset(
+    cx: KeyAsk,
+    Path((_, provider)): Path<(String, String)>,
+    IfMatch(seen): IfMatch,
+    Body(body): Body<PresetBody>,
+) -> ApiResult {
+    Ok(shown(&cx, providers::take_preset(&cx, &provider, Some(body.version), seen).await?))
 }
 
 async fn disable(

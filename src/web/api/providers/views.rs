@@ -7,7 +7,8 @@ use time::OffsetDateTime;
 use crate::{
     base::ids::{ProviderId, UserId},
     domain::connections::{
-        Obtaining, Preset, Provider, ProviderSource, Refreshing, Variable, VariableSource,
+        NewerPreset, Obtaining, Preset, PresetDifference, Provider, ProviderSource, Refreshing, Variable,
+        VariableSource,
     },
     flow::{actions::providers::callback_of, cx::OrgCx},
     protocol::oauth::{client::ClientAuth, document::Facts},
@@ -25,6 +26,10 @@ pub(super) struct ProviderView {
     /// its own name) or `api_key` (people make a key there and enter it here).
     kind: &'static str,
     preset: Option<String>,
+    /// The version of its preset that it goes by; 0 where it was registered before versions were counted.
+    preset_version: Option<i32>,
+    /// The present version of its preset, where it goes by an older one.
+    newer_preset: Option<NewerPresetView>,
     variables: Facts,
     authorize_url: Option<String>,
     token_url: Option<String>,
@@ -66,14 +71,51 @@ pub(super) struct ProviderView {
     version: i64,
 }
 
+/// The present version of a preset, for a provider that goes by an older one.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "NewerPreset")]
+struct NewerPresetView {
+    version: i32,
+    checked_on: &'static str,
+    /// What would differ; empty where what the provider was made from is not known any more.
+    differences: Vec<PresetDifferenceView>,
+    /// Whether it can be taken over with what was entered for the provider.
+    fitting: bool,
+}
+
+/// One thing that two versions of a preset say otherwise.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PresetDifference")]
+struct PresetDifferenceView {
+    what: &'static str,
+    /// As the version says that is in use; empty where it says nothing.
+    now: String,
+    then: String,
+}
+
+impl From<NewerPreset> for NewerPresetView {
+    fn from(newer: NewerPreset) -> Self {
+        let view = |PresetDifference { what, now, then }| PresetDifferenceView { what, now, then };
+        Self {
+            version: newer.to.version,
+            checked_on: newer.to.checked_on(),
+            differences: newer.differences.into_iter().map(view).collect(),
+            fitting: newer.is_fitting,
+        }
+    }
+}
+
 impl ProviderView {
     pub(super) fn of(cx: &OrgCx, provider: Provider) -> Self {
         let callback_url = callback_of(cx, provider.id);
         let kind = provider.source.kind();
-        let (preset, variables) = match &provider.source {
-            ProviderSource::Preset { slug, variables } => (Some(slug.clone()), variables.clone()),
-            _ => (None, Facts::new()),
+        let (preset, preset_version) = provider.preset_version().unzip();
+        let preset = preset.map(str::to_owned);
+        let variables = match &provider.source {
+            ProviderSource::Preset { variables, .. } => variables.clone(),
+            _ => Facts::new(),
         };
+        let newer_preset = provider.newer_preset().map(NewerPresetView::from);
         let url = |url: &url::Url| url.as_str().to_owned();
         let (parts, places) = (provider.source.parts(), provider.source.places());
         let is_key = provider.obtaining() == Obtaining::Key;
@@ -83,6 +125,8 @@ impl ProviderView {
             name: provider.name,
             kind,
             preset,
+            preset_version,
+            newer_preset,
             variables,
             authorize_url: places.authorize.filter(|_| !is_key).map(url),
             token_url: places.token.map(url),
@@ -121,6 +165,9 @@ impl Versioned for ProviderView {
 #[schemars(rename = "ProviderPreset")]
 pub(super) struct PresetView {
     slug: &'static str,
+    /// Rises with every change of what it says.
+    version: i32,
+    checked_on: &'static str,
     name: &'static str,
     /// What its accounts are for.
     about: &'static str,
@@ -165,6 +212,8 @@ impl From<&'static Preset> for PresetView {
         };
         Self {
             slug: &preset.slug,
+            version: preset.version,
+            checked_on: preset.checked_on(),
             name: &preset.name,
             about: &preset.about,
             variables: preset.variables.iter().filter(asked).map(variable).collect(),

@@ -39,6 +39,7 @@ pub fn routes() -> Routes {
         .form("/o/{org}/providers/new", write, records(&["provider.created"]), register::create)
         .page(one, read, show::show)
         .form(&format!("{one}/rotate"), write, records(&["provider.secret_rotated"]), show::rotate)
+        .form(&format!("{one}/preset"), write, records(&["provider.preset_taken"]), show::take_preset)
         .page(&format!("{one}/edit"), write, change::edit)
         .form(&format!("{one}/edit"), write, records(&["provider.changed"]), change::save)
         .form(&format!("{one}/disable"), write, records(&["provider.disabled"]), change::disable)

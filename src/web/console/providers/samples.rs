@@ -54,7 +54,7 @@ pub(super) fn all_wrong() -> FormFaults {
 pub(super) fn of_preset(slug: &str) -> ProviderSource {
     let variables = preset(slug).into_iter().flat_map(|preset| &preset.variables);
     let variables = variables.filter_map(|one| Some((one.name.clone(), one.default.clone()?)));
-    ProviderSource::Preset { slug: slug.to_owned(), variables: variables.collect() }
+    ProviderSource::Preset { slug: slug.to_owned(), version: 1, variables: variables.collect() }
 }
 
 /// A provider whose client acts in its own name.

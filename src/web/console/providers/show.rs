@@ -6,9 +6,7 @@ use serde::Deserialize;
 
 use crate::{
     base::{permission::Permission, secret::Secret},
-    domain::connections::{
-        Obtaining, Places, Preset, Provider, ProviderSource, TemplateParts, presets_checked_on,
-    },
+    domain::connections::{NewerPreset, Obtaining, Places, Preset, Provider, ProviderSource, TemplateParts},
     flow::actions::providers::{self, Need, ProviderSheet, Standing},
     web::{
         console::{
@@ -47,7 +45,8 @@ struct ProviderPage {
     secret_age: String,
     preset: Option<&'static Preset>,
     doubts: String,
-    checked_on: &'static str,
+    /// The present version of the preset, where the provider goes by an older one.
+    newer: Option<NewerPreset>,
     /// Scopes, asked for or needed.
     scopes: Vec<ScopeRow>,
     /// How its accounts fare; none for who may not see them.
@@ -115,6 +114,15 @@ pub(super) struct SecretForm {
     version: String,
 }
 
+#[derive(Deserialize)]
+pub(super) struct PresetForm {
+    /// The version of the preset that was looked at.
+    #[serde(default)]
+    to: String,
+    #[serde(default)]
+    version: String,
+}
+
 pub(super) async fn show(ask: OrgPage, Path((_, name)): Path<(String, String)>) -> PageResult {
     let sheet = providers::sheet(&ask.cx, &name).await?;
     render(&ask, StatusCode::OK, sheet, FormFaults::default()).await
@@ -136,6 +144,23 @@ pub(super) async fn rotate(
             render(&ask, StatusCode::UNPROCESSABLE_ENTITY, sheet, faults).await
         }
     }
+}
+
+/// Has the provider go by the present version of its preset, as the page showed it.
+pub(super) async fn take_preset(
+    ask: OrgPage,
+    Path((_, name)): Path<(String, String)>,
+    Form(form): Form<PresetForm>,
+) -> PageResult {
+    let (to, seen) = (form.to.parse().ok(), form::version(&form.version));
+    let provider = providers::take_preset(&ask.cx, &name, to, seen).await?;
+    let said = match provider.preset() {
+        Some(preset) => {
+            format!("{} goes by version {} of {} now.", provider.name, preset.version, preset.name)
+        }
+        None => "Saved.".to_owned(),
+    };
+    Ok(go_saying(&href(&ask, &provider), Toast::say(said)))
 }
 
 async fn render(ask: &OrgPage, status: StatusCode, sheet: ProviderSheet, faults: FormFaults) -> PageResult {
@@ -160,7 +185,7 @@ async fn render(ask: &OrgPage, status: StatusCode, sheet: ProviderSheet, faults:
         secret_age: age.map(words::age).unwrap_or_default(),
         doubts: preset.map(words::unverified).unwrap_or_default(),
         preset,
-        checked_on: presets_checked_on(),
+        newer: provider.newer_preset(),
         scopes: scope_rows(&provider, needs, &format!("/o/{}/servers", ask.cx.org.slug)),
         accounts,
         provider,
@@ -206,7 +231,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
     use time::OffsetDateTime;
 
     use crate::base::ids::ConnectionId;
-    use crate::domain::connections::Trouble;
+    use crate::domain::connections::{PresetDifference, Trouble, preset};
     use crate::web::console::providers::samples::{all_wrong, client, key, of_preset, own, provider};
     use crate::web::kit::{
         samples::{LONG, SHARP, sample, shell},
@@ -249,7 +274,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
             secret_age: words::age(400),
             doubts: preset.map(words::unverified).unwrap_or_default(),
             preset,
-            checked_on: presets_checked_on(),
+            newer: None,
             scopes: scope_rows(&provider, needs(), "/o/acme/servers"),
             accounts: can_write.then(|| Standing {
                 all: 12,
@@ -263,8 +288,19 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         }
     };
     let usual = provider(of_preset("gitlab"), "GitLab", false);
+    let newer = |is_fitting| {
+        let differs = |what| PresetDifference { what, now: LONG.into(), then: SHARP.into() };
+        let differences = vec![differs("Where it gives tokens"), differs("PKCE")];
+        NewerPreset { to: preset("gitlab").expect("a preset"), differences, is_fitting }
+    };
+    let aged = |is_fitting| ProviderPage {
+        newer: Some(newer(is_fitting)),
+        ..one(usual.clone(), FormFaults::default(), true)
+    };
     let lost = provider(of_preset("gone"), SHARP, true);
     vec![
+        sample("provider: of an older preset", &aged(true)),
+        sample("provider: of a preset that asks for more", &aged(false)),
         sample("provider: of a preset", &one(usual, FormFaults::default(), true)),
         sample("provider: refused", &one(provider(own(), LONG, false), all_wrong(), true)),
         sample("provider: off, to read", &one(lost, FormFaults::default(), false)),

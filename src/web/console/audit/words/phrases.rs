@@ -297,6 +297,13 @@ pub(super) const PHRASES: &[Phrase] = &[
     phrase("provider.enabled", "Provider enabled", "enable", "enabled", "the provider {target}"),
     phrase("provider.moved", "Provider moved", "move", "moved", "the provider {target}"),
     phrase(
+        "provider.preset_taken",
+        "Provider's preset taken over",
+        "take over",
+        "took over",
+        "[version {after.preset_version} of ]the preset of the provider {target}",
+    ),
+    phrase(
         "provider.refused",
         "Registered client refused",
         "renew tokens at",
