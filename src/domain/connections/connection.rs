@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 
 use crate::{
     base::ids::{ConnectRequestId, ConnectionId, DataKeyId, ProviderId, SessionId, TeamId, UserId},
+    domain::connections::FormerPlace,
     protocol::oauth::{document::Facts, failure::FailureKind},
 };
 
@@ -315,6 +316,15 @@ pub struct TokenEnding {
     pub attempts: i32,
     /// When it is not told any more.
     pub until: OffsetDateTime,
+    /// Where they are to be ended, where their provider has moved since: nowhere else.
+    pub former: Option<FormerPlace>,
+}
+
+impl TokenEnding {
+    /// The version that the provider had where they came from; zero where it stands there still.
+    pub fn former_version(&self) -> i64 {
+        self.former.as_ref().map_or(0, |former| former.version)
+    }
 }
 
 /// A connection as a call needs it.

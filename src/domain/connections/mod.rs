@@ -11,6 +11,7 @@
 //! Invariant: what a preset says of lifetimes is told to people and never relied on; what a provider answers counts.
 
 mod connection;
+mod former_place;
 mod kinds;
 mod new_provider;
 mod preset;
@@ -29,6 +30,7 @@ pub use connection::{
     ConnectionState, HeldAccount, LastError, NewConnection, NewTokens, NotAState, SealedTokens,
     SwitchedOffBy, TokenEnding, Trouble,
 };
+pub use former_place::FormerPlace;
 pub use new_provider::{NewProvider, NewSource, OwnClient, ProviderForm, parse_key, parse_secret};
 pub use preset::{Elsewhere, Pkce, Preset, Refreshing, Unverified};
 pub use preset_versions::{NewerPreset, PresetDifference};

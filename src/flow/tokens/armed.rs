@@ -3,7 +3,7 @@
 use crate::{
     base::{ids::ProviderId, secret::Secret},
     domain::{
-        connections::{Account, Provider, ProviderRef, Template, store},
+        connections::{Account, Provider, ProviderRef, Template, TokenEnding, store},
         vault::{Cell, Sealed, Vault},
     },
     flow::{
@@ -52,6 +52,20 @@ impl Armed {
     pub async fn find(vault: &Vault, tx: &mut OrgTx, id: ProviderId) -> ActionResult<Option<Self>> {
         let found = store::find(tx, &ProviderRef::Id(id)).await?;
         let Some(provider) = found else { return Ok(None) };
+        Self::of(vault, tx, provider).await
+    }
+
+    /// The same for ending tokens: where they came from, and by the client of then.
+    ///
+    /// # Errors
+    /// As [`Armed::find`].
+    pub async fn to_end(vault: &Vault, tx: &mut OrgTx, ending: &TokenEnding) -> ActionResult<Option<Self>> {
+        let found = store::find(tx, &ProviderRef::Id(ending.provider)).await?;
+        let Some(provider) = found else { return Ok(None) };
+        let provider = match &ending.former {
+            Some(former) => former.onto(provider),
+            None => provider,
+        };
         Self::of(vault, tx, provider).await
     }
 

@@ -91,7 +91,7 @@ pub async fn end_one(ports: &Ports, due: DueAccount) -> Result<(), JobError> {
 async fn told(ports: &Ports, scope: OrgScope, id: ConnectionId) -> ActionResult<()> {
     let mut tx = OrgTx::begin(&ports.db, scope).await?;
     let Some(ending) = endings::find(&mut tx, id).await? else { return Ok(tx.done().await?) };
-    let armed = Armed::find(&ports.vault, &mut tx, ending.provider).await?;
+    let armed = Armed::to_end(&ports.vault, &mut tx, &ending).await?;
     let armed = armed.filter(|armed| armed.template.can_revoke());
     // What cannot be opened any more cannot be ended there either.
     let pair = Pair::open(&ports.vault, &mut tx, id, &ending.tokens).await.ok();
@@ -103,10 +103,10 @@ async fn told(ports: &Ports, scope: OrgScope, id: ConnectionId) -> ActionResult<
     let now = ports.clock.now();
     let mut tx = OrgTx::begin(&ports.db, scope).await?;
     if end == UpstreamEnd::Failed && now < ending.until {
-        endings::put_off(&mut tx, id, now + until_told_again(ending.attempts)).await?;
+        endings::put_off(&mut tx, &ending, now + until_told_again(ending.attempts)).await?;
         return Ok(audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await?);
     }
-    if endings::forget(&mut tx, id).await? {
+    if endings::forget(&mut tx, id, ending.former_version()).await? {
         audit::commit(tx, now, vec![entry(&ending, end)]).await?;
     }
     Ok(())

@@ -37,6 +37,10 @@ struct Stands {
     away: bool,
     /// Where tokens are given.
     token: &'static str,
+    /// Whether it says where a token is ended.
+    revokes: bool,
+    /// Whether nothing is ended there for now.
+    deaf: bool,
 }
 
 const USUAL: Stands = Stands {
@@ -49,6 +53,8 @@ const USUAL: Stands = Stands {
     asks: true,
     away: false,
     token: "/token",
+    revokes: false,
+    deaf: false,
 };
 
 /// A server, and the authorization server beside it.
@@ -88,6 +94,9 @@ fn answer(asked: &Asked, stands: &Stands) -> Script {
             if stands.pkce {
                 described["code_challenge_methods_supported"] = json!(["S256"]);
             }
+            if stands.revokes {
+                described["revocation_endpoint"] = json!(format!("{issuer}/revoke"));
+            }
             if stands.registers {
                 described["registration_endpoint"] = json!(format!("{issuer}/register"));
             }
@@ -100,6 +109,10 @@ fn answer(asked: &Asked, stands: &Stands) -> Script {
                 json!({ "client_id": format!("client{}", stands.issuer), "client_secret": "s3cret-there" });
             Script::answer("201 Created", &[("content-type", "application/json")], client.to_string())
         }
+        path if path.ends_with("/revoke") => match stands.deaf {
+            true => Script::answer("503 Service Unavailable", &[], ""),
+            false => Script::answer("200 OK", &[], ""),
+        },
         path if path.ends_with("/authorize") => {
             let asked = fields(query);
             let back = format!("{}?code=c&state={}&iss={issuer}", asked["redirect_uri"], asked["state"]);
@@ -266,6 +279,40 @@ async fn a_server_that_moves_to_another_authorization_server_shows_it_no_token_o
     stage.app.connected(&stage.org, &mut stage.admin, "linear").await;
     assert_eq!(stage.app.number("select count(*) from connections where state = 'active'").await, 1);
     assert!(stage.app.recorded(&stage.org).await.contains(&"provider.moved".to_owned()));
+}
+
+#[tokio::test]
+async fn what_the_one_before_gave_is_ended_there_and_nowhere_else() {
+    let mut stage = stage(Stands { revokes: true, ..USUAL }).await;
+    stage.key.post(PROVIDER, json!({})).await.expect(StatusCode::CREATED);
+    let mut bob = stage.app.member(&stage.org, "Bob", Role::Member).await;
+    let id = stage.app.connected(&stage.org, &mut bob, "linear").await;
+    stage.app.connected(&stage.org, &mut stage.admin, "linear").await;
+    // One account was ended here before, and the one before has not heard of it yet.
+    stage.stands.lock().unwrap().deaf = true;
+    let end = format!("/api/v1/orgs/acme/connections/{id}/disconnect");
+    let ended = stage.key.post(&end, json!({})).await.expect(StatusCode::OK);
+    assert_eq!(ended.text("/upstream"), "failed");
+    stage.stands.lock().unwrap().issuer = "/new";
+    stage.key.post(&format!("{ONE}/rediscover"), json!({})).await.expect(StatusCode::OK);
+    let kept = "select count(*) from token_endings where former > 0";
+    assert_eq!(stage.app.number(kept).await, 2);
+    stage.stands.lock().unwrap().deaf = false;
+    let before = stage.asked("/as/revoke").len();
+    stage.app.clock.advance(time::Duration::minutes(2));
+    stage.app.run_jobs().await;
+    let told: Vec<_> = stage.asked("/as/revoke").split_off(before);
+    let bodies: Vec<_> = told.iter().map(|asked| String::from_utf8_lossy(&asked.body).into_owned()).collect();
+    assert_eq!(bodies.len(), 2, "{bodies:?}");
+    assert!(
+        bodies.iter().all(|body| body.contains("client%2Fas") && body.contains("s3cret-there")),
+        "{bodies:?}"
+    );
+    assert!(stage.asked("/new/revoke").is_empty(), "nothing is shown to the new one");
+    assert_eq!(stage.app.number("select count(*) from token_endings").await, 0);
+    let recorded = stage.app.recorded(&stage.org).await;
+    let ended = recorded.iter().filter(|action| *action == "connection.ended_upstream").count();
+    assert_eq!(ended, 3, "one that failed at once, and two that did not: {recorded:?}");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use crate::{
     base::ids::{ConnectionId, DataKeyId, OrgId, ProviderId, TeamId, UserId},
-    domain::connections::{SealedTokens, TokenEnding},
+    domain::connections::{FormerPlace, Provider, SealedTokens, TokenEnding, store::read},
     io::db::{DbResult, OrgTx, SystemTx, Tx},
     protocol::oauth::document::Facts,
 };
@@ -62,21 +62,95 @@ pub async fn keep(
     Ok(())
 }
 
-/// What is still to be ended at its provider.
+/// Keeps all tokens of accounts at a provider that is about to be another, so that they are ended where they came from. Those
+/// that it is to be told of already are told there too; where that place has no way to end a token, they are forgotten.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn keep_former(
+    tx: &mut OrgTx,
+    before: &Provider,
+    now: OffsetDateTime,
+    until: OffsetDateTime,
+) -> DbResult<()> {
+    let (org, provider) = (tx.org().uuid(), before.id.uuid());
+    let Some(place) = FormerPlace::of(before) else {
+        sqlx::query!(
+            "delete from token_endings where org_id = $1 and provider_id = $2 and former = 0",
+            org,
+            provider
+        )
+        .execute(tx.conn())
+        .await?;
+        return Ok(());
+    };
+    let secret = place.secret.as_ref();
+    sqlx::query!(
+        "update token_endings set former = $3, revoke_url = $4, client_auth = $5, client_id = $6, sealed_secret = $7,
+            secret_key_id = $8
+        where org_id = $1 and provider_id = $2 and former = 0",
+        org,
+        provider,
+        place.version,
+        place.revoke.as_str(),
+        place.client_auth.as_str(),
+        place.client_id,
+        secret.map(|secret| secret.bytes.as_slice()),
+        secret.map(|secret| secret.key.uuid())
+    )
+    .execute(tx.conn())
+    .await?;
+    sqlx::query!(
+        "insert into token_endings (org_id, id, provider_id, user_id, title, facts, sealed_tokens, data_key_id, next_at, until,
+            former, revoke_url, client_auth, client_id, sealed_secret, secret_key_id)
+        select org_id, id, provider_id, user_id,
+            coalesce(nullif(name, ''), nullif(account_name, ''), nullif(account_email, ''), account_id), facts, sealed_tokens,
+            data_key_id, $3, $4, $5, $6, $7, $8, $9, $10
+        from connections where org_id = $1 and provider_id = $2 and state <> 'revoked' and sealed_tokens is not null
+        on conflict do nothing",
+        org,
+        provider,
+        now,
+        until,
+        place.version,
+        place.revoke.as_str(),
+        place.client_auth.as_str(),
+        place.client_id,
+        secret.map(|secret| secret.bytes.as_slice()),
+        secret.map(|secret| secret.key.uuid())
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// What is still to be ended at its provider; what is due first, where its provider has moved meanwhile.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn find(tx: &mut OrgTx, id: ConnectionId) -> DbResult<Option<TokenEnding>> {
     let row = sqlx::query!(
         r#"select provider_id as "provider_id: ProviderId", user_id as "user_id: UserId", title, facts as "facts: Json<Facts>",
-            sealed_tokens, data_key_id as "data_key_id: DataKeyId", attempts, until
-        from token_endings where org_id = $1 and id = $2"#,
+            sealed_tokens, data_key_id as "data_key_id: DataKeyId", attempts, until, former, revoke_url, client_auth, client_id,
+            sealed_secret, secret_key_id as "secret_key_id: DataKeyId"
+        from token_endings where org_id = $1 and id = $2 order by next_at, former limit 1"#,
         tx.org().uuid(),
         id.uuid()
     )
     .fetch_optional(tx.conn())
     .await?;
-    Ok(row.map(|row| TokenEnding {
+    let Some(row) = row else { return Ok(None) };
+    let former = match (row.revoke_url, row.client_auth, row.client_id) {
+        (Some(revoke), Some(client_auth), Some(client_id)) if row.former > 0 => Some(FormerPlace {
+            version: row.former,
+            revoke: read(&revoke)?,
+            client_auth: read(&client_auth)?,
+            client_id,
+            secret: row.sealed_secret.zip(row.secret_key_id).map(|(bytes, key)| SealedTokens { key, bytes }),
+        }),
+        _ => None,
+    };
+    Ok(Some(TokenEnding {
         id,
         provider: row.provider_id,
         user: row.user_id,
@@ -85,6 +159,7 @@ pub async fn find(tx: &mut OrgTx, id: ConnectionId) -> DbResult<Option<TokenEndi
         tokens: SealedTokens { key: row.data_key_id, bytes: row.sealed_tokens },
         attempts: row.attempts,
         until: row.until,
+        former,
     }))
 }
 
@@ -92,11 +167,13 @@ pub async fn find(tx: &mut OrgTx, id: ConnectionId) -> DbResult<Option<TokenEndi
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn put_off(tx: &mut OrgTx, id: ConnectionId, next_at: OffsetDateTime) -> DbResult<()> {
+pub async fn put_off(tx: &mut OrgTx, ending: &TokenEnding, next_at: OffsetDateTime) -> DbResult<()> {
     sqlx::query!(
-        "update token_endings set attempts = attempts + 1, next_at = $3 where org_id = $1 and id = $2",
+        "update token_endings set attempts = attempts + 1, next_at = $4
+        where org_id = $1 and id = $2 and former = $3",
         tx.org().uuid(),
-        id.uuid(),
+        ending.id.uuid(),
+        ending.former_version(),
         next_at
     )
     .execute(tx.conn())
@@ -104,15 +181,20 @@ pub async fn put_off(tx: &mut OrgTx, id: ConnectionId, next_at: OffsetDateTime) 
     Ok(())
 }
 
-/// Forgets tokens, whatever became of them at their provider; false where somebody else did.
+/// Forgets the tokens of a connection that were kept for a provider in this version, zero for one that did not move, whatever
+/// became of them there; false where somebody else did.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn forget(tx: &mut OrgTx, id: ConnectionId) -> DbResult<bool> {
-    let done =
-        sqlx::query!("delete from token_endings where org_id = $1 and id = $2", tx.org().uuid(), id.uuid())
-            .execute(tx.conn())
-            .await?;
+pub async fn forget(tx: &mut OrgTx, id: ConnectionId, former: i64) -> DbResult<bool> {
+    let done = sqlx::query!(
+        "delete from token_endings where org_id = $1 and id = $2 and former = $3",
+        tx.org().uuid(),
+        id.uuid(),
+        former
+    )
+    .execute(tx.conn())
+    .await?;
     Ok(done.rows_affected() > 0)
 }
 
@@ -145,7 +227,8 @@ pub struct Held {
     pub tokens: SealedTokens,
 }
 
-/// All tokens of an organization, those included that their providers are still to be told of.
+/// All tokens of an organization, those included that their providers are still to be told of. Those of providers that have moved
+/// are left out: they are to be shown to nobody but the place that they came from.
 ///
 /// # Errors
 /// When the database refuses.
@@ -155,7 +238,8 @@ pub async fn everything(tx: &mut OrgTx, first: i64) -> DbResult<Vec<Held>> {
             sealed_tokens as "tokens!", data_key_id as "key!: DataKeyId"
         from (select id, provider_id, facts, sealed_tokens, data_key_id from connections
                 where org_id = $1 and state <> 'revoked' and sealed_tokens is not null
-            union all select id, provider_id, facts, sealed_tokens, data_key_id from token_endings where org_id = $1) as kept
+            union all select id, provider_id, facts, sealed_tokens, data_key_id from token_endings
+                where org_id = $1 and former = 0) as kept
         order by id limit $2"#,
         tx.org().uuid(),
         first

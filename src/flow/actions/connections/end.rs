@@ -65,7 +65,7 @@ pub async fn disconnect(cx: &OrgCx, id: &str) -> ActionResult<Ended> {
     };
     let mut tx = cx.tx().await?;
     if end == UpstreamEnd::Ended {
-        endings::forget(&mut tx, before.id).await?;
+        endings::forget(&mut tx, before.id, 0).await?;
     }
     let connection = accounts::find(&mut tx, before.id).await?.ok_or(ActionError::Changed)?;
     let entry = about(Entry::admin("connection.ended_upstream", &cx.who()), &connection).note(end.as_str());

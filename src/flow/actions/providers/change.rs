@@ -5,8 +5,8 @@ use crate::{
     domain::{
         audit::{self, Entry},
         connections::{
-            NewProvider, Obtaining, Provider, ProviderForm, parse_secret, store,
-            store::{accounts, reach},
+            NewProvider, Obtaining, Provider, ProviderForm, TELL_FOR, parse_secret, store,
+            store::{accounts, endings, reach},
         },
     },
     flow::{
@@ -62,6 +62,7 @@ pub async fn update(
     let outcome = store::update(&mut tx, before.id, &new, seen, cx.now()).await.map_err(taken)?;
     if before.obtaining() == Obtaining::Client && new.client_id != before.client_id {
         // Agents would act as another one that nobody connected.
+        endings::keep_former(&mut tx, &before, cx.now(), cx.now() + TELL_FOR).await?;
         accounts::forget_tokens_at(&mut tx, before.id, cx.now()).await?;
     }
     record(cx, tx, "provider.changed", settled(outcome)?).await

@@ -12,8 +12,8 @@ use crate::{
     domain::{
         audit::{self, Entry},
         connections::{
-            Enrolment, NewProvider, Provider, ProviderSource, TemplateParts,
-            store::{self, accounts},
+            Enrolment, NewProvider, Provider, ProviderSource, TELL_FOR, TemplateParts,
+            store::{self, accounts, endings},
         },
         servers::{Credential, CredentialSource, CredentialTarget, NamedProvider, Server, store as servers},
         tenancy::store::orgs,
@@ -148,7 +148,7 @@ async fn carry(cx: &OrgCx, tx: &mut OrgTx, server: &Server, provider: &Provider)
 
 /// Asks the server of a provider anew what protects it. What its authorization server says otherwise now is taken over. Where it
 /// is another authorization server, we are registered there anew, and every account has to be connected again: what one gave
-/// is never shown to the other.
+/// is never shown to the other, and is ended where it came from.
 ///
 /// # Errors
 /// As [`register_for_server`]; a refusal where no server named the provider.
@@ -204,6 +204,7 @@ pub async fn rediscover(cx: &OrgCx, name: &str) -> ActionResult<(Provider, Found
         return Err(ActionError::Changed);
     }
     if !is_same {
+        endings::keep_former(&mut tx, &before, cx.now(), cx.now() + TELL_FOR).await?;
         accounts::forget_tokens_at(&mut tx, after.id, cx.now()).await?;
     }
     let entry = Entry::admin("provider.moved", &cx.who())
