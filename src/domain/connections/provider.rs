@@ -29,6 +29,8 @@ pub struct Provider {
     pub source: ProviderSource,
     /// How the client came to be known there.
     pub enrolment: Enrolment,
+    /// The provider in whose name the client was registered, where it is shared with another of the same authorization server.
+    pub shares_with: Option<ProviderId>,
     /// The client's id; empty where there is no client.
     pub client_id: String,
     /// The client's secret; a public client has none.
@@ -147,6 +149,11 @@ pub struct SealedSecret {
 }
 
 impl Provider {
+    /// The id that stands in the address of its callback: that which its client was registered with.
+    pub fn callback_id(&self) -> ProviderId {
+        self.shares_with.unwrap_or(self.id)
+    }
+
     /// How a token for an account there is come by.
     pub const fn obtaining(&self) -> Obtaining {
         match self.source {

@@ -60,6 +60,7 @@ struct Row {
     resource: Option<String>,
     audience: Option<String>,
     enrolment: String,
+    callback_id: Option<ProviderId>,
     client_id: String,
     sealed_secret: Option<Vec<u8>>,
     data_key_id: Option<DataKeyId>,
@@ -109,6 +110,7 @@ impl Row {
             name: self.name,
             source,
             enrolment: read(&self.enrolment)?,
+            shares_with: self.callback_id,
             client_id: self.client_id,
             secret: sealed.map(|((bytes, key), changed_at)| SealedSecret { key, bytes, changed_at }),
             scopes: self.scopes,
@@ -159,9 +161,10 @@ pub async fn insert(tx: &mut OrgTx, provider: &Provider) -> DbResult<()> {
         "insert into providers
             (org_id, id, slug, name, kind, preset, variables, authorize_url, token_url, revoke_url, userinfo_url,
             issuer, names_itself, client_auth, pkce, client_id, sealed_secret, data_key_id, secret_changed_at,
-            scopes, user_scopes, created_by, created_at, updated_at, resource, enrolment, audience, preset_version)
+            scopes, user_scopes, created_by, created_at, updated_at, resource, enrolment, audience, preset_version,
+            callback_id)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-            $23, $23, $24, $25, $26, $27)",
+            $23, $23, $24, $25, $26, $27, $28)",
         tx.org().uuid(),
         provider.id.uuid(),
         provider.slug.as_str(),
@@ -188,7 +191,8 @@ pub async fn insert(tx: &mut OrgTx, provider: &Provider) -> DbResult<()> {
         provider.source.resource(),
         provider.enrolment.as_str(),
         places.audience,
-        preset_version
+        preset_version,
+        provider.shares_with.map(ProviderId::uuid)
     )
     .execute(tx.conn())
     .await?;
@@ -207,8 +211,8 @@ pub async fn list(
     let rows = sqlx::query_as!(
         Row,
         r#"select id as "id: ProviderId", slug, name, kind, preset, preset_version, variables, authorize_url, token_url, revoke_url,
-            userinfo_url, issuer, names_itself, client_auth, pkce, resource, audience, enrolment, client_id, sealed_secret,
-            data_key_id as "data_key_id: DataKeyId", secret_changed_at, scopes, user_scopes,
+            userinfo_url, issuer, names_itself, client_auth, pkce, resource, audience, enrolment,
+            callback_id as "callback_id: ProviderId", client_id, sealed_secret, data_key_id as "data_key_id: DataKeyId", secret_changed_at, scopes, user_scopes,
             created_by as "created_by: UserId", created_at, updated_at, disabled_at, version
         from providers
         where org_id = $1 and ($2::text is null or slug > $2)
@@ -234,8 +238,8 @@ pub async fn find(tx: &mut OrgTx, which: &ProviderRef) -> DbResult<Option<Provid
     sqlx::query_as!(
         Row,
         r#"select id as "id: ProviderId", slug, name, kind, preset, preset_version, variables, authorize_url, token_url, revoke_url,
-            userinfo_url, issuer, names_itself, client_auth, pkce, resource, audience, enrolment, client_id, sealed_secret,
-            data_key_id as "data_key_id: DataKeyId", secret_changed_at, scopes, user_scopes,
+            userinfo_url, issuer, names_itself, client_auth, pkce, resource, audience, enrolment,
+            callback_id as "callback_id: ProviderId", client_id, sealed_secret, data_key_id as "data_key_id: DataKeyId", secret_changed_at, scopes, user_scopes,
             created_by as "created_by: UserId", created_at, updated_at, disabled_at, version
         from providers where org_id = $1 and (id = $2 or slug = $3)"#,
         tx.org().uuid(),
@@ -246,6 +250,21 @@ pub async fn find(tx: &mut OrgTx, which: &ProviderRef) -> DbResult<Option<Provid
     .await?
     .map(Row::read)
     .transpose()
+}
+
+/// The ids of providers whose client became known at an authorization server without an admin, the oldest first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn enrolled_at(tx: &mut OrgTx, issuer: &str) -> DbResult<Vec<ProviderId>> {
+    Ok(sqlx::query_scalar!(
+        r#"select id as "id: ProviderId" from providers
+        where org_id = $1 and issuer = $2 and enrolment <> 'entered' order by created_at, id limit 20"#,
+        tx.org().uuid(),
+        issuer
+    )
+    .fetch_all(tx.conn())
+    .await?)
 }
 
 /// Whether a provider still is as it was at this version, and stays so until the transaction ends.
@@ -381,7 +400,8 @@ pub async fn relocate(
     let done = sqlx::query!(
         "update providers set authorize_url = $4, token_url = $5, revoke_url = $6, userinfo_url = $7, issuer = $8,
             names_itself = $9, client_auth = $10, pkce = $11, client_id = $12, sealed_secret = $13, data_key_id = $14,
-            secret_changed_at = $15, scopes = $16, resource = $17, enrolment = $18, updated_at = $19, version = version + 1
+            secret_changed_at = $15, scopes = $16, resource = $17, enrolment = $18, updated_at = $19,
+            callback_id = $20, version = version + 1
         where org_id = $1 and id = $2 and version = $3",
         tx.org().uuid(),
         after.id.uuid(),
@@ -401,7 +421,8 @@ pub async fn relocate(
         &after.scopes,
         parts.resource,
         after.enrolment.as_str(),
-        now
+        now,
+        after.shares_with.map(ProviderId::uuid)
     )
     .execute(tx.conn())
     .await?;

@@ -146,7 +146,7 @@ impl Tokens {
         Arc::clone(turns.entry(id).or_default())
     }
 
-    /// The address that providers send browsers back to.
+    /// The address that providers send browsers back to whose clients were registered with this id.
     pub fn redirect_uri(&self, provider: ProviderId) -> String {
         format!("{}/oauth/callback/{provider}", self.parts().base_url)
     }

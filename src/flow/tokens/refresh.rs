@@ -305,7 +305,7 @@ impl Tokens {
         leased_at: Instant,
     ) -> ActionResult<Fetched> {
         let mut sent_at = leased_at;
-        let redirect_uri = self.redirect_uri(held.provider);
+        let redirect_uri = self.redirect_uri(armed.provider.callback_id());
         let mut presented = held.presented + 1;
         loop {
             // A process that was stopped for long must not send what another one sends by now.

@@ -411,6 +411,7 @@ impl TestApp {
                 resource: None,
             })),
             enrolment: Enrolment::Entered,
+            shares_with: None,
             client_id: "client-1".to_owned(),
             secret: Some(SealedSecret { key: sealed.key, bytes: sealed.bytes, changed_at: now }),
             scopes: vec!["read".to_owned(), "write".to_owned()],

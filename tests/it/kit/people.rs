@@ -253,6 +253,7 @@ impl TestApp {
                 variables: Default::default(),
             },
             enrolment: Enrolment::Entered,
+            shares_with: None,
             client_id: "client".to_owned(),
             secret: None,
             scopes: vec!["read:user".to_owned()],

@@ -75,7 +75,10 @@ fn answer(asked: &Asked, stands: &Stands) -> Script {
         return Script::answer("503 Service Unavailable", &[], "");
     }
     match path {
-        "/mcp" => mcp(asked, stands, &origin),
+        "/mcp" | "/two" => mcp(asked, stands, &origin),
+        "/.well-known/oauth-protected-resource/two" => Script::json(
+            &json!({ "resource": format!("{origin}/two"), "authorization_servers": [issuer] }).to_string(),
+        ),
         "/.well-known/oauth-protected-resource/mcp" => match stands.resource {
             Some(resource) => Script::json(
                 &json!({ "resource": format!("{origin}{resource}"), "authorization_servers": [issuer],
@@ -133,7 +136,7 @@ fn answer(asked: &Asked, stands: &Stands) -> Script {
 
 fn mcp(asked: &Asked, stands: &Stands, origin: &str) -> Script {
     if stands.asks && asked.header("authorization") != Some("Bearer token-there") {
-        let place = format!("{origin}/.well-known/oauth-protected-resource/mcp");
+        let place = format!("{origin}/.well-known/oauth-protected-resource{}", asked.path);
         let scope = stands.scope;
         let challenge = match stands.resource {
             Some(_) => format!("Bearer resource_metadata=\"{place}\", scope=\"{scope}\""),
@@ -279,6 +282,39 @@ async fn a_server_that_moves_to_another_authorization_server_shows_it_no_token_o
     stage.app.connected(&stage.org, &mut stage.admin, "linear").await;
     assert_eq!(stage.app.number("select count(*) from connections where state = 'active'").await, 1);
     assert!(stage.app.recorded(&stage.org).await.contains(&"provider.moved".to_owned()));
+}
+
+#[tokio::test]
+async fn two_servers_of_one_authorization_server_share_one_client() {
+    let mut stage = stage(Stands { scope: "read", ..USUAL }).await;
+    let first = stage.key.post(PROVIDER, json!({})).await.expect(StatusCode::CREATED);
+    stage.app.server_at(&stage.org, "two", &stage.server.url("/two")).await;
+    let path = "/api/v1/orgs/acme/servers/two/provider";
+    let second = stage.key.post(path, json!({})).await.expect(StatusCode::CREATED);
+    assert_eq!(stage.asked("/as/register").len(), 1, "known there already");
+    assert_eq!(second.text("/client_id"), first.text("/client_id"));
+    assert_eq!(second.text("/shares_client_of"), first.text("/id"));
+    assert_eq!(second.text("/callback_url"), first.text("/callback_url"), "the one that is registered there");
+    assert_eq!(second.text("/resource"), stage.server.url("/two"), "its tokens are for its own server");
+    for slug in ["linear", "two"] {
+        stage.app.connected(&stage.org, &mut stage.admin, slug).await;
+    }
+    assert_eq!(stage.app.number("select count(*) from connections where state = 'active'").await, 2);
+    assert_eq!(stage.app.number("select count(distinct provider_id) from connections").await, 2);
+    let page = stage.admin.browser.get("/o/acme/providers/two").await.expect(StatusCode::OK);
+    assert!(page.says("It shares the client, and its callback address"), "{}", page.body);
+
+    // A client is registered with scopes: one that needs more is another.
+    stage.stands.lock().unwrap().scope = "read issues";
+    stage.app.server_at(&stage.org, "three", &stage.server.url("/two")).await;
+    let third = stage.key.post("/api/v1/orgs/acme/servers/three/provider", json!({})).await;
+    let third = third.expect(StatusCode::CREATED);
+    assert_eq!((stage.asked("/as/register").len(), &third.body["shares_client_of"]), (2, &Value::Null));
+    assert!(third.text("/callback_url").ends_with(third.text("/id")));
+    // What one of them is sent back with is nothing at the callback of another.
+    let own = format!("/oauth/callback/{}?code=c&state=unknown", third.text("/id"));
+    let page = stage.admin.browser.get(&own).await.expect(StatusCode::CONFLICT);
+    assert!(page.says("Nothing was connected"), "{}", page.body);
 }
 
 #[tokio::test]

@@ -233,7 +233,7 @@ pub(super) async fn set_out(
     let id = ConnectRequestId::fresh();
     let proof = format!("{} {}", verifier.text().expose(), nonce.text().expose());
     let sealed = cx.ports.vault.seal(&mut tx, cell(id), proof.as_bytes()).await?;
-    let redirect_uri = cx.ports.tokens.redirect_uri(provider.id);
+    let redirect_uri = cx.ports.tokens.redirect_uri(provider.callback_id());
     let url = template.authorize_url(&Ask {
         client_id: &client.id,
         redirect_uri: &redirect_uri,

@@ -167,7 +167,7 @@ fn callback(cx: &OrgCx, provider: &Provider) -> Finding {
     if provider.obtaining() != Obtaining::SignIn {
         return Finding::fine("callback", "Nobody is sent to this provider, so nobody comes back from it.");
     }
-    let callback = callback_of(cx, provider.id);
+    let callback = callback_of(cx, provider.callback_id());
     let found = format!(
         "Whoever connects comes back to {callback}, which has to stand there letter for letter. Calls do not need it."
     );

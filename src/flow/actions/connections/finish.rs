@@ -74,13 +74,13 @@ pub async fn finish(person: &PersonCx, provider: &str, query: &str) -> ActionRes
     let cx = enter::org(person.clone(), &org.ok_or_else(unknown)?.to_string()).await?;
     let mut tx = cx.tx().await?;
     let request = requests::take(&mut tx, &state).await?;
-    let armed = Armed::find(&cx.ports.vault, &mut tx, id).await?;
-    let proof = match &request {
+    let (armed, proof) = match &request {
         Some(request) => {
+            let armed = Armed::find(&cx.ports.vault, &mut tx, request.provider).await?;
             let sealed = Sealed { key: request.proof.key, bytes: request.proof.bytes.clone() };
-            Some(cx.ports.vault.open(&mut tx, begin::cell(request.id), &sealed).await?)
+            (armed, Some(cx.ports.vault.open(&mut tx, begin::cell(request.id), &sealed).await?))
         }
-        None => None,
+        None => (None, None),
     };
     // From here on the request is gone: what is brought back once is not looked at twice.
     audit::commit_unrecorded(tx, Unrecorded::Ceremony).await?;
@@ -120,7 +120,7 @@ async fn traded(
         Err(refused) => return Err(words::refused(name, refused)),
     };
     let (verifier, nonce) = proof_of(proof)?;
-    let redirect_uri = cx.ports.tokens.redirect_uri(armed.provider.id);
+    let redirect_uri = cx.ports.tokens.redirect_uri(armed.provider.callback_id());
     let exchange = armed.template.exchange(&armed.client, code, &redirect_uri, &verifier);
     let answer = armed.ask(&cx.ports.egress, &exchange).await;
     let answer = answer.map_err(|failure| words::failed(name, &failure))?;
@@ -153,8 +153,10 @@ fn check(
     provider: &Provider,
     now: OffsetDateTime,
 ) -> ActionResult<()> {
+    // Providers that share a client have one callback, at one authorization server; all others have one of their own
+    // (RFC 9700, section 4.4).
     let is_same =
-        request.user == person.id() && request.session == person.session.id && request.provider == id;
+        request.user == person.id() && request.session == person.session.id && provider.callback_id() == id;
     if !is_same || now >= request.expires_at {
         return Err(unknown());
     }

@@ -108,6 +108,8 @@ struct ProviderRecord<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     audience: Option<&'a str>,
     enrolment: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shares_client_of: Option<ProviderId>,
     client_id: &'a str,
     scopes: &'a [String],
     user_scopes: &'a [String],
@@ -141,6 +143,7 @@ impl<'a> From<&'a Provider> for ProviderRecord<'a> {
             resource: provider.source.resource(),
             audience: places.audience,
             enrolment: provider.enrolment.as_str(),
+            shares_client_of: provider.shares_with,
             client_id: &provider.client_id,
             scopes: &provider.scopes,
             user_scopes: &provider.user_scopes,
@@ -167,7 +170,7 @@ pub fn unusable(provider: &Provider) -> Option<(String, &'static str)> {
     lacks_secret.then(|| (format!("{name} asks for a client secret, and none is stored."), "Enter it."))
 }
 
-/// The address that a provider sends browsers back to. It stays the same for life, as it is registered there.
+/// The address that providers send browsers back to whose clients were registered with this id. It stays the same for life, as it is registered there.
 pub fn callback_of(cx: &OrgCx, id: ProviderId) -> String {
     cx.ports.site.url(&format!("/oauth/callback/{id}"))
 }
@@ -224,7 +227,7 @@ pub async fn sheet(cx: &OrgCx, name: &str) -> ActionResult<ProviderSheet> {
         false => None,
     };
     tx.done().await?;
-    let callback = callback_of(cx, provider.id);
+    let callback = callback_of(cx, provider.callback_id());
     Ok(ProviderSheet { provider, created_by, callback, needs, accounts })
 }
 

@@ -30,7 +30,7 @@ use crate::{
         },
         cx::OrgCx,
         fault::{ActionError, ActionResult, settled},
-        tokens::send,
+        tokens::{Armed, send},
     },
     io::db::{OrgTx, Tx},
     protocol::oauth::{
@@ -59,6 +59,8 @@ pub struct OfServerInput {
 /// A client as it is known at an authorization server.
 struct Enrolled {
     enrolment: Enrolment,
+    /// The provider in whose name it is, where it is another's.
+    shares_with: Option<ProviderId>,
     id: String,
     secret: Option<Secret<String>>,
     auth: ClientAuth,
@@ -96,6 +98,7 @@ pub async fn register_for_server(
         name: server.name.to_string(),
         source: ProviderSource::Own(Box::new(parts(&found, enrolled.auth))),
         enrolment: enrolled.enrolment,
+        shares_with: enrolled.shares_with,
         client_id: enrolled.id,
         secret: None,
         scopes: found.scopes,
@@ -194,6 +197,7 @@ pub async fn rediscover(cx: &OrgCx, name: &str) -> ActionResult<(Provider, Found
         let enrolled = enrol(cx, before.id, &found).await?;
         after.source = ProviderSource::Own(Box::new(parts(&found, enrolled.auth)));
         (after.enrolment, after.client_id, after.scopes) = (enrolled.enrolment, enrolled.id, found.scopes);
+        after.shares_with = enrolled.shares_with;
         (after.secret, secret) = (None, enrolled.secret);
     }
     let mut tx = cx.tx().await?;
@@ -262,16 +266,47 @@ fn parts(found: &Protection, client_auth: ClientAuth) -> TemplateParts {
 /// The client that an admin registered.
 fn entered(metadata: &ServerMetadata, id: String, secret: Option<Secret<String>>) -> Enrolled {
     let auth = if secret.is_some() { metadata.client_auth() } else { ClientAuth::None };
-    Enrolled { enrolment: Enrolment::Entered, id, secret, auth }
+    Enrolled { enrolment: Enrolment::Entered, shares_with: None, id, secret, auth }
+}
+
+/// The client by which the organization is known at an authorization server already, where one was made known without an admin
+/// and may be asked for all that is needed now: a second server of the same one needs no second client.
+async fn shared(cx: &OrgCx, found: &Protection) -> ActionResult<Option<Enrolled>> {
+    let mut tx = cx.tx().await?;
+    let mut known = None;
+    for id in store::enrolled_at(&mut tx, &found.metadata.issuer).await? {
+        let Some(armed) = Armed::find(&cx.ports.vault, &mut tx, id).await? else { continue };
+        let provider = &armed.provider;
+        let Some(parts) = provider.source.parts() else { continue };
+        // A client is registered with scopes, and its secret goes to no other address than before.
+        let is_enough = provider.enrolment == Enrolment::Document
+            || found.scopes.iter().all(|scope| provider.scopes.contains(scope));
+        if is_enough && parts.resource.is_some() && parts.token == found.metadata.token {
+            known = Some(Enrolled {
+                enrolment: provider.enrolment,
+                shares_with: Some(provider.callback_id()),
+                auth: parts.client_auth,
+                id: armed.client.id,
+                secret: armed.client.secret,
+            });
+            break;
+        }
+    }
+    tx.done().await?;
+    Ok(known)
 }
 
 /// Makes a client known without an admin.
 async fn enrol(cx: &OrgCx, id: ProviderId, found: &Protection) -> ActionResult<Enrolled> {
+    if let Some(known) = shared(cx, found).await? {
+        return Ok(known);
+    }
     let metadata = &found.metadata;
     // Only an address that is protected can be somebody's name.
     if metadata.reads_client_documents && cx.ports.site.is_secure() {
         return Ok(Enrolled {
             enrolment: Enrolment::Document,
+            shares_with: None,
             id: cx.ports.site.url(&document_path(id)),
             secret: None,
             auth: ClientAuth::None,
@@ -316,7 +351,13 @@ async fn enrol(cx: &OrgCx, id: ProviderId, found: &Protection) -> ActionResult<E
         Some(_) => registered.auth.unwrap_or(asked),
         None => ClientAuth::None,
     };
-    Ok(Enrolled { enrolment: Enrolment::Registered, id: registered.id, secret: registered.secret, auth })
+    Ok(Enrolled {
+        enrolment: Enrolment::Registered,
+        shares_with: None,
+        id: registered.id,
+        secret: registered.secret,
+        auth,
+    })
 }
 
 /// Where the document stands by which we are known as the client of a provider.

@@ -61,6 +61,7 @@ pub async fn register(cx: &OrgCx, input: &ProviderInput) -> ActionResult<Provide
         scopes: new.scopes.unwrap_or_else(|| usual_scopes(&source, offered.as_deref())),
         source,
         enrolment: Enrolment::Entered,
+        shares_with: None,
         client_id: new.client_id,
         secret: None,
         user_scopes: new.user_scopes,

@@ -48,6 +48,8 @@ pub(super) struct ProviderView {
     resource: Option<String>,
     /// How the client came to be known there: `entered` by somebody, by a `document` of ours, or `registered` by itself.
     enrolment: &'static str,
+    /// The provider whose client it shares, both being of one authorization server; null where its client is its own.
+    shares_client_of: Option<ProviderId>,
     client_id: String,
     /// Whether a secret is stored; it is never shown.
     has_secret: bool,
@@ -107,7 +109,7 @@ impl From<NewerPreset> for NewerPresetView {
 
 impl ProviderView {
     pub(super) fn of(cx: &OrgCx, provider: Provider) -> Self {
-        let callback_url = callback_of(cx, provider.id);
+        let callback_url = callback_of(cx, provider.callback_id());
         let kind = provider.source.kind();
         let (preset, preset_version) = provider.preset_version().unzip();
         let preset = preset.map(str::to_owned);
@@ -139,6 +141,7 @@ impl ProviderView {
             pkce: parts.map(|parts| parts.pkce.as_str()),
             resource: provider.source.resource().map(str::to_owned),
             enrolment: provider.enrolment.as_str(),
+            shares_client_of: provider.shares_with,
             client_id: provider.client_id,
             has_secret: provider.secret.is_some(),
             secret_changed_at: provider.secret.map(|secret| secret.changed_at),
