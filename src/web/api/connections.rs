@@ -12,7 +12,7 @@ use crate::{
         permission::Permission,
     },
     domain::connections::{Connection, ConnectionFilter, ConnectionState},
-    flow::actions::connections::{self, BeginInput, ConnectionChange, Ended, Probed},
+    flow::actions::connections::{self, BeginInput, ConnectionChange, Ended, Probed, meaning},
     web::kit::{
         ask::KeyAsk,
         json::{self, ApiResult, Body, IfMatch, Listed, Params, Versioned},
@@ -206,6 +206,8 @@ struct ErrorView {
     #[schemars(with = "String", extend("format" = "date-time"))]
     at: OffsetDateTime,
     code: String,
+    /// What it means, who can help and how; null where only the provider's words tell.
+    meaning: Option<String>,
     /// The provider's own words.
     words: String,
 }
@@ -286,6 +288,7 @@ impl From<Connection> for ConnectionView {
             last_ok_at: one.last_ok_at,
             last_error: one.last_error.map(|error| ErrorView {
                 at: error.at,
+                meaning: meaning(&one.provider_name, &error.code),
                 code: error.code,
                 words: error.words,
             }),

@@ -18,7 +18,7 @@ use crate::{
     },
     flow::{
         actions::{
-            connections::{ConnectionSheet, seen},
+            connections::{ConnectionSheet, meaning, seen},
             findings::{Finding, Stand},
             providers::{callback_of, unusable},
         },
@@ -277,6 +277,13 @@ fn token(connection: &Connection, at: &Places, now: OffsetDateTime) -> Finding {
             )
         }
         None => String::new(),
+    };
+    // What passes by itself is said below.
+    let is_somebodys = connection.state == ConnectionState::NeedsReauth || connection.blocked.is_some();
+    let error = connection.last_error.as_ref().filter(|_| is_somebodys);
+    let last = match error.and_then(|error| meaning(name, &error.code)) {
+        Some(means) => format!("{last} {means}"),
+        None => last,
     };
     let well = connection.last_ok_at.map(|at| format!(" It was last certain to work on {}.", minute(at)));
     let well = well.unwrap_or_default();

@@ -13,19 +13,10 @@ use crate::{
 /// Of a callback that brings an error instead of a code (RFC 6749, section 4.1.2.1).
 pub(super) fn refused(provider: &str, refused: &Refused) -> ActionError {
     let (code, sentence) = match refused.code.as_str() {
-        "access_denied" | "user_cancelled_login" | "user_cancelled_authorize" | "consent_denied" => (
-            "connect_denied",
-            format!(
-                "{provider} was not given leave. Nothing was connected; try again when you want to allow it."
-            ),
-        ),
-        "consent_required" | "interaction_required" => (
-            "connect_consent",
-            format!(
-                "{provider} wants leave that was not given there yet, and for some scopes an administrator there has to give it. \
-                 Ask them to allow the application, then connect again."
-            ),
-        ),
+        "access_denied" | "user_cancelled_login" | "user_cancelled_authorize" | "consent_denied" => {
+            ("connect_denied", denied(provider))
+        }
+        "consent_required" | "interaction_required" => ("connect_consent", consent(provider)),
         "invalid_scope" => (
             "connect_scope",
             format!(
@@ -85,6 +76,17 @@ pub(super) fn failed(provider: &str, failure: &TokenFailure) -> ActionError {
         (FailureKind::BrokenClient, _) => (
             "connect_client",
             format!("{provider} refused the registered client. An admin checks it on the provider's page."),
+        ),
+        (FailureKind::DeadGrant, "access_denied") => ("connect_denied", denied(provider)),
+        (FailureKind::DeadGrant, "consent_required" | "interaction_required" | "login_required") => {
+            ("connect_consent", consent(provider))
+        }
+        (FailureKind::DeadGrant, "account_inactive" | "user_is_deactivated" | "unverified_user_email") => (
+            "connect_inactive",
+            format!(
+                "{provider} does not let this account in: it is switched off there, or its address is not confirmed. Set that \
+                 right there, or have an administrator there do so; then connect again."
+            ),
         ),
         (FailureKind::DeadGrant, _) => (
             "connect_code",
@@ -147,6 +149,17 @@ pub(super) fn bad_claims(provider: &str, bad: BadIdToken) -> ActionError {
     )
 }
 
+fn denied(provider: &str) -> String {
+    format!("{provider} was not given leave. Nothing was connected; try again when you want to allow it.")
+}
+
+fn consent(provider: &str) -> String {
+    format!(
+        "{provider} wants leave that was not given there yet, and for some scopes an administrator there has to give it. Ask them \
+         to allow the application, then connect again."
+    )
+}
+
 fn callback(provider: &str) -> String {
     format!(
         "{provider} expects another callback address. An admin copies the one on the provider's page into the app there, to the letter."
@@ -204,7 +217,22 @@ mod tests {
         assert_eq!(of(FailureKind::BrokenClient, Some("invalid_client")), "connect_client");
         assert_eq!(of(FailureKind::BrokenClient, Some(ADDRESS_REFUSED)), "connect_address");
         assert_eq!(of(FailureKind::BrokenClient, Some("redirect_uri_mismatch")), "connect_callback");
+        assert_eq!(of(FailureKind::BrokenClient, Some("invalid_scope")), "connect_scope");
+        assert_eq!(of(FailureKind::DeadGrant, Some("access_denied")), "connect_denied");
+        assert_eq!(of(FailureKind::DeadGrant, Some("consent_required")), "connect_consent");
+        assert_eq!(of(FailureKind::DeadGrant, Some("account_inactive")), "connect_inactive");
         assert_eq!(of(FailureKind::Transient, None), "connect_away");
         assert_eq!(of(FailureKind::Unknown, None), "connect_lost");
+    }
+
+    #[test]
+    fn clocks_that_differ_are_the_operators_to_compare() {
+        let said = bad_claims("Acme", BadIdToken::Time).to_string();
+        assert!(
+            said.contains("one of the two clocks is wrong") && said.contains("the operator compares"),
+            "{said}"
+        );
+        let other = bad_claims("Acme", BadIdToken::Nonce).to_string();
+        assert!(other.contains("tell an admin") && !other.contains("clock"), "{other}");
     }
 }

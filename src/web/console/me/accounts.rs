@@ -18,7 +18,7 @@ use crate::{
     domain::connections::{Connection, ConnectionState, Obtaining},
     flow::{
         actions::{
-            connections::{Connectable, ConnectionChange},
+            connections::{Connectable, ConnectionChange, meaning},
             me::accounts::{self, MyAccounts},
         },
         fault::{ActionError, Refused},
@@ -170,6 +170,8 @@ struct ErrorLine {
     at: OffsetDateTime,
     code: String,
     words: String,
+    /// What it means, who can help and how; empty where only the provider's words tell.
+    meaning: String,
 }
 
 /// Nothing was connected.
@@ -294,6 +296,7 @@ async fn account_page(
             at: error.at,
             code: error.code.clone(),
             words: error.words.clone(),
+            meaning: meaning(&connection.provider_name, &error.code).unwrap_or_default(),
         }),
         own_name: name.unwrap_or_else(|| connection.name.clone()),
         version: connection.version,

@@ -7,7 +7,10 @@ use serde::Deserialize;
 use crate::{
     base::{permission::Permission, secret::Secret},
     domain::connections::{NewerPreset, Obtaining, Places, Preset, Provider, ProviderSource, TemplateParts},
-    flow::actions::providers::{self, Need, ProviderSheet, Standing},
+    flow::actions::{
+        connections::meaning,
+        providers::{self, Need, ProviderSheet, Standing},
+    },
     web::{
         console::{
             providers::{crumb, href, words},
@@ -94,6 +97,11 @@ impl ProviderPage {
     fn has_notes(&self) -> bool {
         self.preset.is_some_and(|preset| !preset.notes.is_empty() || !preset.unconfirmed.is_empty())
             || !self.doubts.is_empty()
+    }
+
+    /// What a trouble means, who can help and how.
+    fn means(&self, code: &str) -> Option<String> {
+        meaning(&self.provider.name, code)
     }
 
     fn lifetime(&self) -> String {

@@ -118,6 +118,8 @@ async fn what_a_provider_refuses_is_told_with_its_words_and_who_can_help() {
         ("error=access_denied&error_description=No+thanks.", "was not given leave"),
         ("error=invalid_scope", "An admin corrects them"),
         ("error=redirect_uri_mismatch", "another callback address"),
+        ("error=unauthorized_client", "does not accept the registered client"),
+        ("error=consent_required", "an administrator there has to give it"),
         ("error=temporarily_unavailable", "Try again in a few minutes"),
     ] {
         let back = way_back(&mut bob.browser, CONNECT).await;
@@ -133,6 +135,8 @@ async fn what_a_provider_refuses_is_told_with_its_words_and_who_can_help() {
             "Too old.",
         ),
         (Mishap::Answer(200, json!({ "error": "bad_verification_code" })), "used before, was too old"),
+        (Mishap::Answer(400, json!({ "error": "invalid_scope" })), "An admin corrects them"),
+        (Mishap::Answer(400, json!({ "error": "access_denied" })), "was not given leave"),
         (Mishap::Answer(503, json!({})), "cannot be reached right now"),
         (Mishap::Lose, "no answer that can be read"),
     ] {
@@ -516,6 +520,7 @@ async fn a_refused_client_is_an_admins_matter_on_the_page_and_in_the_check() {
     bob.browser.submit(&page, &format!("{one}/test"), &[]).await.expect(StatusCode::SEE_OTHER);
     let page = bob.browser.get(&one).await.expect(StatusCode::OK);
     assert!(page.says("An admin mends it") && !page.says("tried again by itself"), "{}", page.body);
+    assert!(page.says("An admin enters them anew on the provider's page"), "{}", page.body);
     let check = bob.browser.get(&format!("{one}/check")).await.expect(StatusCode::OK);
     assert!(check.says("refuses the client that is registered here"), "{}", check.body);
     assert!(!check.says("registered with its client and switched on"), "{}", check.body);

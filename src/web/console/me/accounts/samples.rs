@@ -59,6 +59,7 @@ pub(super) fn all() -> Vec<Sample> {
             at: OffsetDateTime::UNIX_EPOCH,
             code: "invalid_grant".into(),
             words: text.into(),
+            meaning: text.into(),
         }),
         own_name: text.into(),
         version: 1,
