@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use time::OffsetDateTime;
+
 use crate::{
     base::{
         ids::{ProviderId, ServerId},
@@ -18,7 +20,7 @@ use crate::{
     flow::{
         actions::{
             findings::{Finding, Stand, worst},
-            providers::unusable,
+            providers::{unusable, way_back},
         },
         cx::OrgCx,
         decision::scope_of,
@@ -87,7 +89,16 @@ impl Wiring {
 struct Ground {
     credentials: HashMap<ServerId, Vec<Credential>>,
     scopes: HashMap<ServerId, Vec<(String, String)>>,
-    providers: HashMap<ProviderId, Provider>,
+    providers: HashMap<ProviderId, Named>,
+}
+
+/// A provider that credentials name, and how the accounts there fare.
+struct Named {
+    provider: Provider,
+    /// When somebody connected one last.
+    last_connected: Option<OffsetDateTime>,
+    /// How many there are, how many of them have to be connected again, and how many rest after a failure.
+    standing: (i64, i64, i64),
 }
 
 /// Looks at every server that is switched on, as far as one page holds them.
@@ -121,13 +132,15 @@ pub async fn wiring(cx: &OrgCx) -> ActionResult<Wiring> {
 async fn named(
     tx: &mut OrgTx,
     credentials: &HashMap<ServerId, Vec<Credential>>,
-) -> ActionResult<HashMap<ProviderId, Provider>> {
+) -> ActionResult<HashMap<ProviderId, Named>> {
     let mut found = HashMap::new();
     for id in credentials.values().flatten().filter_map(|one| Some(one.provider.as_ref()?.id)) {
         if !found.contains_key(&id)
             && let Some(provider) = providers::find(tx, &ProviderRef::Id(id)).await?
         {
-            found.insert(id, provider);
+            let last_connected = reach::last_connected(tx, id).await?;
+            let standing = reach::standing(tx, id).await?;
+            found.insert(id, Named { provider, last_connected, standing });
         }
     }
     Ok(found)
@@ -161,7 +174,7 @@ async fn server(cx: &OrgCx, tx: &mut OrgTx, ground: &Ground, server: &Server) ->
                     findings.push(elsewhere(named, &page));
                     continue;
                 }
-                let mut found = provider(&base, ground.providers.get(&named.id), needed);
+                let mut found = provider(cx, &base, ground.providers.get(&named.id), needed);
                 if named.is_shared_only {
                     found.push(shared_account(cx, tx, named).await?);
                 }
@@ -196,8 +209,8 @@ async fn server(cx: &OrgCx, tx: &mut OrgTx, ground: &Ground, server: &Server) ->
     Ok(Wired { slug: server.slug.to_string(), name: server.name.to_string(), findings })
 }
 
-fn provider(base: &str, provider: Option<&Provider>, needed: &[(String, String)]) -> Vec<Finding> {
-    let Some(provider) = provider else {
+fn provider(cx: &OrgCx, base: &str, named: Option<&Named>, needed: &[(String, String)]) -> Vec<Finding> {
+    let Some(Named { provider, last_connected, standing }) = named else {
         let told =
             ("The provider whose accounts it asks for is gone.", "Name another one in its credentials.");
         return vec![Finding::of("provider", Stand::Broken, told, Fixer::Admin, format!("{base}/providers"))];
@@ -212,9 +225,11 @@ fn provider(base: &str, provider: Option<&Provider>, needed: &[(String, String)]
             vec![Finding::fine("provider", format!("{name} is registered; people enter their keys."))];
         findings
             .push(Finding::fine("scopes", format!("A key of {name} does not say what it may be used for.")));
+        findings.push(tokens(&page, name, *standing));
         return findings;
     }
     let mut findings = vec![Finding::fine("provider", format!("{name} is registered, with its client."))];
+    findings.push(way_back(cx, provider, *last_connected));
     let missing: Vec<_> = needed.iter().filter(|(scope, _)| !provider.scopes.contains(scope)).collect();
     findings.push(if missing.is_empty() {
         Finding::fine("scopes", format!("{name} is asked for everything that its tools need."))
@@ -225,7 +240,38 @@ fn provider(base: &str, provider: Option<&Provider>, needed: &[(String, String)]
         let fix = "Add it to the provider's scopes, or people are asked again when a tool needs it.";
         Finding::of("scopes", Stand::Look, (found, fix), Fixer::Admin, format!("{page}/edit"))
     });
+    findings.push(tokens(&page, name, *standing));
     findings
+}
+
+/// How the accounts fare that calls carry.
+fn tokens(page: &str, name: &str, (all, broken, resting): (i64, i64, i64)) -> Finding {
+    let page = format!("{page}/accounts");
+    match (all, broken, resting) {
+        (0, ..) => Finding::fine("token", format!("No account is connected at {name} yet.")),
+        (_, 0, 0) => {
+            Finding::fine("token", format!("At {name}, {} connected, and none is in trouble.", are(all)))
+        }
+        (_, 0, _) => {
+            let some = if resting == 1 { "one account".to_owned() } else { format!("{resting} accounts") };
+            let found = format!("At {name}, of {all} connected, {some} got no new token when it was due.");
+            let fix = "Look at what went wrong on the provider's page; what passes by itself is tried again.";
+            Finding::of("token", Stand::Look, (found, fix), Fixer::Admin, page)
+        }
+        _ => {
+            let found = format!("At {name}, of {all} connected, {} to be connected again.", have(broken));
+            let fix = "Their owners connect them again; each was written to.";
+            Finding::of("token", Stand::Look, (found, fix), Fixer::Person, page)
+        }
+    }
+}
+
+fn are(accounts: i64) -> String {
+    if accounts == 1 { "one account is".to_owned() } else { format!("{accounts} accounts are") }
+}
+
+fn have(accounts: i64) -> String {
+    if accounts == 1 { "one account has".to_owned() } else { format!("{accounts} accounts have") }
 }
 
 /// Tokens that are for another server.

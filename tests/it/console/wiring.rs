@@ -114,6 +114,36 @@ async fn what_is_not_in_place_is_told_with_where_it_is_mended() {
 }
 
 #[tokio::test]
+async fn whether_somebody_came_back_and_how_accounts_fare_is_told_of_each_provider() {
+    let mut stage = stage().await;
+    let said = |wiring: &Value, name: &str| finding(wiring, name)["found"].as_str().unwrap().to_owned();
+    let wiring = stage.wiring().await;
+    assert!(said(&wiring, "callback").contains("Nobody has come back from there yet"), "{wiring:#}");
+    assert!(said(&wiring, "token").contains("No account is connected"), "{wiring:#}");
+    let id = stage.app.connected(&stage.org, &mut stage.bob, "hub").await;
+    let wiring = stage.wiring().await;
+    assert!(said(&wiring, "callback").contains("Somebody came back from there on"), "{wiring:#}");
+    assert_eq!(finding(&wiring, "token")["state"], "fine");
+    stage.app.change("update connections set state = 'needs_reauth', state_reason = 'invalid_grant'").await;
+    let wiring = stage.wiring().await;
+    let token = finding(&wiring, "token");
+    assert_eq!((&token["state"], &token["fixer"]), (&json!("look"), &json!("person")));
+    assert!(
+        said(&wiring, "token").contains("of 1 connected, one account has to be connected again"),
+        "{wiring:#}"
+    );
+    assert_eq!(token["page"], "/o/acme/providers/hub/accounts");
+
+    let link = stage.link(id, "membership").await;
+    assert_eq!(link["state"], "fine");
+    let path = format!("/api/v1/orgs/acme/members/{}/suspend", stage.bob.id);
+    stage.key.post(&path, json!({ "reason": "On leave." })).await.expect(StatusCode::OK);
+    let link = stage.link(id, "membership").await;
+    assert_eq!((&link["state"], &link["fixer"]), (&json!("broken"), &json!("admin")));
+    assert!(link["found"].as_str().unwrap().contains("is suspended"), "{link:#}");
+}
+
+#[tokio::test]
 async fn each_link_of_an_account_says_what_is_wrong_and_who_mends_it() {
     let mut stage = stage().await;
     stage.hub.grant("read");

@@ -1,5 +1,7 @@
 //! SQL of whom accounts serve and whom they do not, and of how many there are.
 
+use time::OffsetDateTime;
+
 use crate::{
     base::ids::{ConnectionId, ProviderId, UserId},
     io::db::{DbResult, OrgTx, Tx},
@@ -71,6 +73,21 @@ pub async fn count_at(tx: &mut OrgTx, provider: ProviderId) -> DbResult<i64> {
     .fetch_one(tx.conn())
     .await?;
     Ok(count)
+}
+
+/// When an account was connected at a provider last, were it one that was ended since.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn last_connected(tx: &mut OrgTx, provider: ProviderId) -> DbResult<Option<OffsetDateTime>> {
+    let last = sqlx::query_scalar!(
+        "select max(created_at) from connections where org_id = $1 and provider_id = $2",
+        tx.org().uuid(),
+        provider.uuid()
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(last)
 }
 
 /// The members whose agents no account at a provider serves: not their own, not one of a team of theirs, not everybody's.

@@ -12,6 +12,7 @@ use crate::{
     domain::{
         connections::{
             AccountOwner, Blocked, Connection, ConnectionState, Obtaining, Provider, SwitchedOffBy,
+            store::reach,
         },
         servers::{ServerFilter, store as servers},
         tenancy::store as tenancy,
@@ -20,7 +21,7 @@ use crate::{
         actions::{
             connections::{ConnectionSheet, meaning, seen},
             findings::{Finding, Stand},
-            providers::{callback_of, unusable},
+            providers::{unusable, way_back},
         },
         cx::OrgCx,
         fault::ActionResult,
@@ -46,9 +47,10 @@ pub async fn diagnose(cx: &OrgCx, id: &str) -> ActionResult<Diagnosis> {
     let mut tx = cx.tx().await?;
     let sheet = seen(cx, &mut tx, id).await?;
     let at = Places::of(cx, &sheet.connection);
-    let mut links = vec![session(cx), membership(&mut tx, &sheet.connection, &at).await?];
+    let mut links = vec![session(cx), membership(cx, &mut tx, &sheet.connection, &at).await?];
     links.push(provider(&sheet, &at));
-    links.push(callback(cx, &sheet.provider));
+    let last = reach::last_connected(&mut tx, sheet.provider.id).await?;
+    links.push(way_back(cx, &sheet.provider, last));
     // Which servers there are is for those who may see servers; what an account lacks is for whoever may see the account.
     let shows_servers = cx.may(Permission::ServersRead);
     let used = used(&mut tx, &sheet.provider).await?;
@@ -110,7 +112,12 @@ fn session(cx: &OrgCx) -> Finding {
     )
 }
 
-async fn membership(tx: &mut OrgTx, connection: &Connection, at: &Places) -> ActionResult<Finding> {
+async fn membership(
+    cx: &OrgCx,
+    tx: &mut OrgTx,
+    connection: &Connection,
+    at: &Places,
+) -> ActionResult<Finding> {
     let Some(user) = connection.owner.user() else {
         let whose = match connection.owner {
             AccountOwner::Team(_) => format!("It is the account of the team {}.", connection.owner_name),
@@ -118,7 +125,19 @@ async fn membership(tx: &mut OrgTx, connection: &Connection, at: &Places) -> Act
         };
         return Ok(Finding::fine("membership", whose));
     };
+    let is_kept_out = !tenancy::suspensions::list(tx, &[user]).await?.is_empty();
     Ok(match tenancy::members::find(tx, user).await? {
+        Some(member) if is_kept_out => {
+            let told = (
+                format!(
+                    "Its owner, {}, is suspended: neither they nor their agents do anything here.",
+                    member.name
+                ),
+                "An admin lets them in again on their page; nothing of the account is lost.",
+            );
+            let page = format!("/o/{}/members/{user}", cx.org.slug);
+            Finding::of("membership", Stand::Broken, told, Fixer::Admin, page)
+        }
         Some(member) => {
             Finding::fine("membership", format!("It is the account of {}, who is a member.", member.name))
         }
@@ -161,21 +180,6 @@ fn provider(sheet: &ConnectionSheet, at: &Places) -> Finding {
         false => String::new(),
     };
     Finding::fine("provider", format!("{name} is registered with its client and switched on{changed}."))
-}
-
-fn callback(cx: &OrgCx, provider: &Provider) -> Finding {
-    if provider.obtaining() != Obtaining::SignIn {
-        return Finding::fine("callback", "Nobody is sent to this provider, so nobody comes back from it.");
-    }
-    let callback = callback_of(cx, provider.callback_id());
-    let found = format!(
-        "Whoever connects comes back to {callback}, which has to stand there letter for letter. Calls do not need it."
-    );
-    if cx.ports.site.is_secure() {
-        return Finding::fine("callback", found);
-    }
-    let fix = "Most providers send people back to https alone: start Portreeve with such an address as its base URL.";
-    Finding::of("callback", Stand::Look, (found, fix), Fixer::Operator, "")
 }
 
 fn day(at: OffsetDateTime) -> time::Date {

@@ -6,6 +6,7 @@ mod of_server;
 mod preset_version;
 mod protection;
 mod register;
+mod way_back;
 
 use std::collections::BTreeMap;
 
@@ -44,6 +45,7 @@ pub use change::{ProviderChange, delete, disable, enable, rotate, update};
 pub use of_server::{Found, OfServerInput, client_document, rediscover, register_for_server};
 pub use preset_version::take_preset;
 pub use register::{ProviderInput, register};
+pub(in crate::flow::actions) use way_back::way_back;
 
 /// What a provider's page shows.
 #[derive(Debug)]
