@@ -38,7 +38,7 @@ impl Provider {
     /// The short name of its preset and the version that was taken over; zero where it was not counted.
     pub fn preset_version(&self) -> Option<(&str, i32)> {
         match &self.source {
-            ProviderSource::Preset { slug, version, .. } => Some((slug, *version)),
+            ProviderSource::Preset { slug, version, .. } => Some((slug.as_str(), *version)),
             ProviderSource::Own(_) | ProviderSource::Client(_) | ProviderSource::Key { .. } => None,
         }
     }
