@@ -260,7 +260,8 @@ pub(super) async fn remove(
 ) -> PageResult {
     ask.cx.require(Permission::ServersWrite)?;
     let seen = form::version(&form.version);
-    let server = servers::remove_credential(&ask.cx, &name, (&form.target, &form.name), seen).await?;
+    let server =
+        servers::remove_credential(&ask.cx, &name, (form.target.as_str(), form.name.as_str()), seen).await?;
     let toast = Toast::say(format!("Requests to {} no longer carry {}.", server.name, form.name));
     Ok(go_saying(&format!("{}/credentials", href(&ask, server.slug.as_str())), toast))
 }
