@@ -210,9 +210,10 @@ pub async fn list(
 ) -> DbResult<Page<Provider>> {
     let rows = sqlx::query_as!(
         Row,
-        r#"select id as "id: ProviderId", slug, name, kind, preset, preset_version, variables, authorize_url, token_url, revoke_url,
-            userinfo_url, issuer, names_itself, client_auth, pkce, resource, audience, enrolment,
-            callback_id as "callback_id: ProviderId", client_id, sealed_secret, data_key_id as "data_key_id: DataKeyId", secret_changed_at, scopes, user_scopes,
+        r#"select id as "id: ProviderId", slug, name, kind, preset, preset_version, variables, authorize_url, token_url,
+            revoke_url, userinfo_url, issuer, names_itself, client_auth, pkce, resource, audience, enrolment,
+            callback_id as "callback_id: ProviderId", client_id, sealed_secret,
+            data_key_id as "data_key_id: DataKeyId", secret_changed_at, scopes, user_scopes,
             created_by as "created_by: UserId", created_at, updated_at, disabled_at, version
         from providers
         where org_id = $1 and ($2::text is null or slug > $2)
@@ -237,9 +238,10 @@ pub async fn find(tx: &mut OrgTx, which: &ProviderRef) -> DbResult<Option<Provid
     let id: Option<Uuid> = which.id().map(ProviderId::uuid);
     sqlx::query_as!(
         Row,
-        r#"select id as "id: ProviderId", slug, name, kind, preset, preset_version, variables, authorize_url, token_url, revoke_url,
-            userinfo_url, issuer, names_itself, client_auth, pkce, resource, audience, enrolment,
-            callback_id as "callback_id: ProviderId", client_id, sealed_secret, data_key_id as "data_key_id: DataKeyId", secret_changed_at, scopes, user_scopes,
+        r#"select id as "id: ProviderId", slug, name, kind, preset, preset_version, variables, authorize_url, token_url,
+            revoke_url, userinfo_url, issuer, names_itself, client_auth, pkce, resource, audience, enrolment,
+            callback_id as "callback_id: ProviderId", client_id, sealed_secret,
+            data_key_id as "data_key_id: DataKeyId", secret_changed_at, scopes, user_scopes,
             created_by as "created_by: UserId", created_at, updated_at, disabled_at, version
         from providers where org_id = $1 and (id = $2 or slug = $3)"#,
         tx.org().uuid(),

@@ -27,12 +27,12 @@ pub fn meaning(provider: &str, code: &str) -> Option<String> {
             "The account is switched off at {provider}. An administrator there switches it on; then its owner connects it again."
         ),
         "invalid_client" | "unauthorized_client" | "incorrect_client_credentials" => format!(
-            "{provider} does not accept the client's id or secret. An admin enters them anew on the provider's page; accounts stay \
-             connected."
+            "{provider} does not accept the client's id or secret. An admin enters them anew on the provider's page; \
+             accounts stay connected."
         ),
         "redirect_uri_mismatch" | "invalid_redirect_uri" => format!(
-            "{provider} expects another callback address. An admin copies the one on the provider's page into the app there, to the \
-             letter; accounts stay connected."
+            "{provider} expects another callback address. An admin copies the one on the provider's page into the app \
+             there, to the letter; accounts stay connected."
         ),
         "invalid_scope" => format!(
             "{provider} does not know one of the scopes, or gives it no more. An admin corrects them on the provider's page; \

@@ -155,8 +155,8 @@ fn denied(provider: &str) -> String {
 
 fn consent(provider: &str) -> String {
     format!(
-        "{provider} wants leave that was not given there yet, and for some scopes an administrator there has to give it. Ask them \
-         to allow the application, then connect again."
+        "{provider} wants leave that was not given there yet, and for some scopes an administrator there has to give it. \
+         Ask them to allow the application, then connect again."
     )
 }
 

@@ -172,7 +172,8 @@ pub fn unusable(provider: &Provider) -> Option<(String, &'static str)> {
     lacks_secret.then(|| (format!("{name} asks for a client secret, and none is stored."), "Enter it."))
 }
 
-/// The address that providers send browsers back to whose clients were registered with this id. It stays the same for life, as it is registered there.
+/// The address that providers send browsers back to whose clients were registered with this id. It stays the same for life, as
+/// it is registered there.
 pub fn callback_of(cx: &OrgCx, id: ProviderId) -> String {
     cx.ports.site.url(&format!("/oauth/callback/{id}"))
 }
