@@ -41,6 +41,12 @@ pub fn sample(name: &'static str, page: &impl Template) -> Sample {
     Sample { name, html: page.render().unwrap_or_else(|error| panic!("{name}: {error}")) }
 }
 
+/// Renders a piece of a page, in the barest page that it can stand in.
+pub fn piece(name: &'static str, piece: &impl Template) -> Sample {
+    let Sample { html, .. } = sample(name, piece);
+    Sample { name, html: format!("<title>x · Portreeve</title><main><h1>x</h1>{html}</main>") }
+}
+
 /// The frame around a sample.
 pub fn shell(base: Base, title: &str) -> Shell {
     let org = |name: &str, slug: &str, note: &str| OrgCard {

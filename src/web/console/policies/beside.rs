@@ -89,3 +89,43 @@ impl Tried {
         Self { csrf, href, page, is_blank, form, answers, verdicts, faults }
     }
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
+    use crate::web::{
+        console::policies::answers,
+        kit::samples::{LONG, SHARP, piece},
+    };
+
+    let tried = |text: &str, answers: Vec<Answer>| Tried {
+        csrf: "csrf".into(),
+        href: "/o/acme/policies/crew".into(),
+        page: "/o/acme/policies/crew/simulate".into(),
+        is_blank: false,
+        form: CallForm { tool: text.into(), arguments: text.into(), ..CallForm::default() },
+        answers,
+        verdicts: Vec::new(),
+        faults: FormFaults::default(),
+    };
+    let beside = |text: &str, tried| BesidePiece {
+        tried,
+        taken: Taken { note: text.into(), is_open: false },
+        offered: Offered {
+            grants: vec![("grt_x".into(), text.into())],
+            people: vec![(text.into(), text.into())],
+            servers: Vec::new(),
+            tools: vec![text.into()],
+        },
+        servers: vec![Choice::new("", text)],
+        agents: vec![Choice::new("", text)],
+        calls: text.into(),
+    };
+    vec![
+        piece("beside: nothing tried", &beside("", tried("", Vec::new()))),
+        piece("beside", &beside(SHARP, tried(SHARP, vec![answers::sample(SHARP)]))),
+        piece(
+            "tried",
+            &TriedPiece { tried: tried(LONG, vec![answers::sample(LONG), answers::sample(LONG)]) },
+        ),
+    ]
+}

@@ -227,6 +227,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         effective::samples(),
         layers::samples(),
         simulator::samples(),
+        beside::samples(),
         suggested::samples(),
         tests::samples(),
     ]

@@ -14,7 +14,7 @@ async fn an_organization_is_changed_only_by_who_saw_its_latest_version() {
     let mut tx = acme.world.org_tx(acme.org).await;
     let org = orgs::find(&mut tx).await.unwrap().unwrap();
     assert_eq!((org.epoch, org.version), (3, 1), "each of the two members raised the epoch");
-    let settings = OrgSettings::parse(&org, Some("Acme Two"), None, Some("5")).unwrap();
+    let settings = OrgSettings::parse(&org, Some("Acme Two"), None, Some("5"), None).unwrap();
     assert_eq!(orgs::update(&mut tx, &settings, Some(9), NOW).await.unwrap(), Update::Conflict);
     assert_eq!(orgs::update(&mut tx, &settings, Some(1), NOW).await.unwrap(), Update::Done(2));
     assert_eq!(orgs::bump_epoch(&mut tx).await.unwrap(), 5);

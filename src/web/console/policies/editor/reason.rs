@@ -75,8 +75,8 @@ pub(in crate::web::console::policies) async fn show(
     Path((_, name)): Path<(String, String)>,
     Query(form): Query<ReasonForm>,
 ) -> PageResult {
-    let key = form.key()?;
     let sheet = policies::find(&ask.cx, &name).await?;
+    let key = form.key()?;
     let document = kept(sheet.working())?;
     let class = class(&ask, &name, &key).await?;
     let reason = said(&document, &key, class).unwrap_or_default();
