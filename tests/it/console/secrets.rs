@@ -14,6 +14,7 @@ use crate::{
     console::members::latest_change,
     kit::{
         app::TestApp,
+        http::{Page, Visitor},
         people::{Person, PlantedOrg},
     },
 };
@@ -165,6 +166,14 @@ async fn a_person_keeps_secrets_of_their_own_that_go_with_them() {
     assert_eq!(app.number("select count(*) from secrets").await, 0);
 }
 
+/// Looks at what a credential would change, and saves it.
+async fn look_and_save(browser: &mut Visitor, page: &Page, typed: &[(&str, &str)]) -> Page {
+    let place = "/o/acme/servers/github/credentials";
+    let shown = browser.submit(page, &format!("{place}/preview"), typed).await.expect(StatusCode::OK);
+    let saved = browser.submit(&shown, place, &[]).await;
+    browser.follow(saved).await.expect(StatusCode::OK)
+}
+
 #[tokio::test]
 async fn the_credentials_of_a_server_name_secrets_and_say_whom_they_would_lack() {
     let app = TestApp::start().await;
@@ -175,24 +184,22 @@ async fn the_credentials_of_a_server_name_secrets_and_say_whom_they_would_lack()
     let page = "/o/acme/servers/github/credentials";
     let shown = ada.browser.get(page).await.expect(StatusCode::OK);
     let typed = [("source", "org_secret"), ("which", "shared"), ("name", "X-Shared"), ("template", "")];
-    let refused = ada.browser.submit(&shown, page, &typed).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    let refused = ada.browser.submit(&shown, &format!("{page}/preview"), &typed).await;
+    let refused = refused.expect(StatusCode::UNPROCESSABLE_ENTITY);
     assert!(
         refused.says("The organization keeps no secret shared") && refused.body.contains("href=\"#f-which\"")
     );
     app.secret(&org, SecretOwner::Org, "shared", VALUE).await;
-    let saved = ada.browser.submit(&refused, page, &[]).await;
-    let saved = ada.browser.follow(saved).await.expect(StatusCode::OK);
+    let saved = look_and_save(&mut ada.browser, &refused, &[]).await;
     assert!(saved.says("shared of the organization") && saved.says("There for everybody"));
 
     app.secret(&org, SecretOwner::User(bob.id), "own", VALUE).await;
     let typed = [("source", "user_secret"), ("which", "own"), ("name", "X-Own"), ("template", "")];
-    let saved = ada.browser.submit(&saved, page, &typed).await;
-    let saved = ada.browser.follow(saved).await.expect(StatusCode::OK);
+    let saved = look_and_save(&mut ada.browser, &saved, &typed).await;
     assert!(saved.says("own of the person") && saved.says("Missing for you") && saved.says("Ada Admin"));
     assert!(!saved.says("Bob Builder"), "who has one is not named");
     let typed = [("source", "team_secret"), ("which", "crew"), ("name", "X-Crew"), ("template", "")];
-    let saved = ada.browser.submit(&saved, page, &typed).await;
-    let saved = ada.browser.follow(saved).await.expect(StatusCode::OK);
+    let saved = look_and_save(&mut ada.browser, &saved, &typed).await;
     assert!(saved.says("Ada Admin, Bob Builder"));
     for place in ["/o/acme/servers/github", "/o/acme/servers/github/check"] {
         let shown = ada.browser.get(place).await.expect(StatusCode::OK);

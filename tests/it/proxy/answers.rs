@@ -1,8 +1,11 @@
 //! What each kind of bad request is answered, as `docs/mcp.md` says.
 
+use std::sync::Mutex;
+
 use http::{Method, StatusCode};
 use portreeve::base::risk::Class;
 use serde_json::json;
+use tokio::sync::mpsc;
 
 use crate::{
     kit::fake_server::{Act, FakeServer, Script, closed_port},
@@ -149,19 +152,28 @@ async fn a_server_that_is_gone_is_said_to_be_gone() {
 
 #[tokio::test]
 async fn a_server_that_breaks_off_in_the_middle_of_a_stream_breaks_the_answer_off_on_record() {
-    let stage = Stage::over(Class::Write, |_| {
+    let (goes_on, until) = mpsc::unbounded_channel();
+    let until = Mutex::new(Some(until));
+    let stage = Stage::over(Class::Write, move |_| {
         let event = "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{}}\n\n";
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
         let begun = format!("{head}{:x}\r\n{event}\r\n", event.len());
-        Script::acts([Act::Write(begun.into_bytes()), Act::Close])
+        let until = until.lock().unwrap().take().expect("one call");
+        Script::acts([Act::Write(begun.into_bytes()), Act::Follow(until), Act::Close])
     })
     .await;
     let mut answer = stage.agent.begin(CALL, &[]).await;
     assert_eq!(answer.status(), StatusCode::OK);
     let mut text = String::new();
+    let mut goes_on = Some(goes_on);
     let broken = loop {
         match answer.chunk().await {
-            Ok(Some(chunk)) => text.push_str(std::str::from_utf8(&chunk).unwrap()),
+            Ok(Some(chunk)) => {
+                text.push_str(std::str::from_utf8(&chunk).unwrap());
+                if text.contains("notifications/message") {
+                    drop(goes_on.take());
+                }
+            }
             Ok(None) => break false,
             Err(_) => break true,
         }
