@@ -35,7 +35,7 @@ impl Provider {
         preset_at(slug, version).or_else(|| preset(slug))
     }
 
-    /// The short name of its preset and the version that was taken over; zero where it was not counted.
+    /// The short name of its preset and the version that was taken over.
     pub fn preset_version(&self) -> Option<(&str, i32)> {
         match &self.source {
             ProviderSource::Preset { slug, version, .. } => Some((slug.as_str(), *version)),
