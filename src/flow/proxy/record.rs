@@ -22,7 +22,7 @@ use crate::{
         ask::{Answer, Ask},
         gateway::Gateway,
         judge::Permit,
-        recorder::{Away, Recorder, Stand},
+        recorder::{Answered, Away, Recorder, Stand},
         refusal::{Form, Refusal, Refused},
         reply,
         route::{self, Call},
@@ -59,7 +59,8 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// A call on record whose outcome is not.
+/// A call on record whose outcome is not. Whoever carries it out closes it; where it is dropped instead, as with the request
+/// of an agent that hung up, it is closed as given up, so that it holds no place for ever.
 #[derive(Debug)]
 pub struct OpenCall {
     recorder: Arc<Recorder>,
@@ -78,6 +79,16 @@ pub struct OpenCall {
     policies: Digest,
     /// Whether humans agreed to it.
     is_agreed: bool,
+    /// Whether its intent stands, so that an outcome has to follow.
+    is_owed: bool,
+}
+
+/// A call on its way to the record. Its agent may go away meanwhile: then nobody carries the call out, and where it comes to
+/// stand it is closed all the same.
+#[derive(Debug)]
+struct Entering {
+    open: Option<OpenCall>,
+    answered: Option<Answered>,
 }
 
 #[derive(Clone, Debug)]
@@ -124,22 +135,24 @@ pub async fn admit<'a>(
         return unrecorded(gateway, admitted, permit).await;
     }
     let (open, part) = OpenCall::of(gateway, ask, admitted, &permit);
-    let intent = open.entry("call.allowed", part).ended(Decision::Allowed);
+    let (intent, allowed) = (open.intent, open.entry("call.allowed", part).ended(Decision::Allowed));
     let entry = CallEntry {
         epoch: Some(admitted.snapshot.epoch),
         opens: true,
         approval: permit.approval(),
-        ..CallEntry::new(open.intent, open.at, intent)
+        ..CallEntry::new(intent, open.at, allowed)
     };
     let taking = limits::write(permit.claims(), permit.goes_on().map(|round| round.intent));
-    match gateway.recorder.record(admitted.snapshot.scope, entry, taking).await {
+    let answered = gateway.recorder.hand_in(admitted.snapshot.scope, entry, taking);
+    let mut entering = Entering { open: Some(open), answered: Some(answered) };
+    match entering.stand().await {
         Ok(Stand::Kept) => {
             gateway.seen.note(admitted, ask.origin.ip, permit.call().client.as_ref());
             // Boxed, so that what few organizations want makes no call larger.
             if admitted.snapshot.argument_days > 0 {
-                Box::pin(arguments::keep(gateway, admitted, &permit, open.intent)).await;
+                Box::pin(arguments::keep(gateway, admitted, &permit, intent)).await;
             }
-            Ok(Admission::Pass(Pass { permit, open: Some(open) }))
+            Ok(Admission::Pass(Pass { permit, open: entering.open.take() }))
         }
         Ok(Stand::Stale(epoch)) => Ok(Admission::Stale(Recorded::Stale(epoch))),
         Ok(Stand::Lacks(lack)) => Ok(Admission::Lacking(permit, lack)),
@@ -277,6 +290,28 @@ impl Target {
     }
 }
 
+impl Entering {
+    /// Waits until it is known whether the call stands.
+    async fn stand(&mut self) -> Result<Stand, Away> {
+        let Some(answered) = &mut self.answered else { return Err(Away) };
+        let stand = answered.await.unwrap_or(Err(Away));
+        self.answered = None;
+        if let Some(open) = &mut self.open {
+            open.is_owed = stand == Ok(Stand::Kept);
+        }
+        stand
+    }
+}
+
+impl Drop for Entering {
+    fn drop(&mut self) {
+        if let (Some(open), Some(answered)) = (self.open.take(), self.answered.take()) {
+            let recorder = Arc::clone(&open.recorder);
+            recorder.see_to(answered, move |stand| open.forsaken(stand));
+        }
+    }
+}
+
 impl OpenCall {
     /// The call, and what of it stands in the record of its intent.
     fn of(gateway: &Gateway, ask: &Ask, admitted: &Admitted, permit: &Permit<'_>) -> (Self, CallPart) {
@@ -319,6 +354,7 @@ impl OpenCall {
             holds: permit.ruling().claims.iter().any(|one| one.claim.is_held()),
             policies: permit.ruling().policies,
             is_agreed: permit.is_agreed(),
+            is_owed: false,
         };
         (open, part)
     }
@@ -336,7 +372,17 @@ impl OpenCall {
     }
 
     /// Puts the outcome on record, soon.
-    pub fn close(self, ending: &Ending, status: Option<u16>, received: usize) {
+    pub fn close(mut self, ending: &Ending, status: Option<u16>, received: usize) {
+        self.is_owed = false;
+        self.end(ending, status, received);
+    }
+
+    /// Nobody carries it out; where its intent stands it is closed.
+    fn forsaken(mut self, stand: &Stand) {
+        self.is_owed = *stand == Stand::Kept;
+    }
+
+    fn end(&self, ending: &Ending, status: Option<u16>, received: usize) {
         let elapsed = self.began.elapsed();
         let micros = i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX);
         let (trace, action, decision, code) = match ending {
@@ -372,6 +418,14 @@ impl OpenCall {
             ..CallEntry::new(EventId::fresh(), self.at + elapsed, self.entry(action, part).ended(decision))
         };
         self.recorder.record_soon(self.scope, call);
+    }
+}
+
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        if self.is_owed {
+            self.end(&Ending::Abandoned, None, 0);
+        }
     }
 }
 

@@ -51,6 +51,9 @@ pub enum Stand {
 #[error("the call could not be put on record")]
 pub struct Away;
 
+/// Where it comes what became of a record that was handed in; nothing comes where the process ends first.
+pub type Answered = oneshot::Receiver<Result<Stand, Away>>;
+
 type Answer = oneshot::Sender<Result<Stand, Away>>;
 
 struct Waiting {
@@ -112,13 +115,32 @@ impl Recorder {
     pub async fn record(
         self: &Arc<Self>,
         scope: OrgScope,
+        call: CallEntry,
+        taking: Option<Taking>,
+    ) -> Result<Stand, Away> {
+        self.hand_in(scope, call, taking).await.unwrap_or(Err(Away))
+    }
+
+    /// Hands a record in, with what it counts. It is written also where nobody waits for what becomes of it.
+    pub fn hand_in(
+        self: &Arc<Self>,
+        scope: OrgScope,
         mut call: CallEntry,
         mut taking: Option<Taking>,
-    ) -> Result<Stand, Away> {
+    ) -> Answered {
         let (answer, answered) = oneshot::channel();
         call.limits = taking.as_mut().map(|taking| std::mem::take(&mut taking.text));
         self.enter(scope, Waiting { row: call.written(scope.org()), taking, answer: Some(answer) });
-        answered.await.unwrap_or(Err(Away))
+        answered
+    }
+
+    /// Waits in the stead of somebody who is gone, and hands over what became of the record.
+    pub fn see_to(&self, answered: Answered, then: impl FnOnce(&Stand) + Send + 'static) {
+        self.tasks.spawn(async move {
+            if let Ok(Ok(stand)) = answered.await {
+                then(&stand);
+            }
+        });
     }
 
     /// Puts an outcome into the organization's chain, soon; while the database is away it is tried again.

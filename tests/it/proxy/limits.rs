@@ -2,8 +2,12 @@
 
 use futures_util::future::join_all;
 use http::{Method, StatusCode};
-use portreeve::base::{permission::Role, risk::Class};
+use portreeve::{
+    base::{permission::Role, risk::Class},
+    io::db::Tx,
+};
 use serde_json::{Value, json};
+use sqlx::Executor;
 
 use crate::{
     kit::{
@@ -173,6 +177,50 @@ async fn a_place_is_free_again_when_its_call_has_ended() {
         assert!(is_done(&stage.agent.call("get_issue").await));
         stage.app.until_number("select count(*) from limit_holds", 0).await;
     }
+}
+
+/// Begins a call, and hangs up as soon as this is so.
+async fn hung_up(stage: &Stage, is_so: impl Future<Output = ()>) {
+    tokio::select! {
+        answer = stage.agent.call("get_issue") => panic!("it was answered: {}", answer.text),
+        () = is_so => {}
+    }
+}
+
+async fn nothing_is_held(stage: &Stage) {
+    let calls = stage.calls_once(2).await;
+    assert_eq!((calls[0].0.as_str(), calls[1].0.as_str()), ("call.allowed", "call.abandoned"));
+    stage.app.until_number("select count(*) from open_calls", 0).await;
+    assert_eq!(stage.app.number("select count(*) from limit_holds").await, 0);
+}
+
+#[tokio::test]
+async fn a_place_is_free_again_when_its_agent_hangs_up_before_there_is_an_answer() {
+    let silent = |asked: &Asked| {
+        let is_call = String::from_utf8_lossy(&asked.body).contains("tools/call");
+        if is_call { Wire::silence() } else { usual(asked) }
+    };
+    let (stage, _) = on(Stage::over(Class::Financial, silent).await, json!({ "concurrency": 1 })).await;
+    hung_up(&stage, async {
+        while stage.reached().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    nothing_is_held(&stage).await;
+}
+
+#[tokio::test]
+async fn a_call_whose_agent_hangs_up_while_it_is_put_on_record_is_closed_and_not_made() {
+    let (stage, _) = under(json!({ "concurrency": 1 })).await;
+    let mut head = stage.app.org_tx(stage.org.id).await;
+    head.conn().execute("select from audit_heads for update").await.unwrap();
+    let waiting = "select least(count(*), 1) from pg_locks l join pg_stat_activity a using (pid)
+        where not l.granted and a.datname = current_database()";
+    hung_up(&stage, stage.app.until_number(waiting, 1)).await;
+    head.done().await.unwrap();
+    nothing_is_held(&stage).await;
+    assert!(stage.reached().is_empty());
 }
 
 /// Breaks where a call's message has this in it.
