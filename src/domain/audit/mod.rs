@@ -1,8 +1,8 @@
 //! The append-only record: what was done, by whom, and proof that the account was not altered.
 //!
-//! Owns the arguments of calls that an organization keeps, beside the record and for a time; events, their hash chains (one per organization, one for the instance), signed checkpoints, the
-//! export format and its offline verifier. Lacks on purpose: deciding what is worth recording, which is
-//! `flow`'s part, and opening the signing key, which is the vault's.
+//! Owns events, their hash chains (one per organization, one for the instance), signed checkpoints, the export format and
+//! its offline verifier; and the arguments of calls that an organization keeps, beside the record and for a time. Lacks on
+//! purpose: deciding what is worth recording, which is `flow`'s part, and opening the signing key, which is the vault's.
 //!
 //! Invariant: a change is kept only by [`commit`], [`commit_appended`] or [`commit_unrecorded`]; the last
 //! one names its reason.

@@ -1,7 +1,14 @@
 //! The arguments of calls, where an organization keeps them.
 
 use http::{Method, StatusCode};
-use portreeve::{base::permission::Role, flow::actions::export};
+use portreeve::{
+    base::{
+        ids::{DataKeyId, EventId},
+        permission::Role,
+    },
+    domain::audit::{self, SealedArguments, Unrecorded},
+    flow::actions::export,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -65,5 +72,27 @@ async fn arguments_are_kept_sealed_and_redacted_where_an_owner_wants_that_and_fo
     admin.send(Method::PATCH, path, &[], days(0)).await.expect(StatusCode::OK);
     assert_eq!(stage.app.number("select count(*) from call_arguments").await, 0, "forgotten at once");
     call().await;
+    assert_eq!(stage.app.number("select count(*) from call_arguments").await, 0);
+}
+
+#[tokio::test]
+async fn what_is_being_kept_while_the_days_are_shortened_is_forgotten_too() {
+    let (stage, _) = under(json!({ "version": "1", "default": "allow" })).await;
+    let owner = key(&stage, "Olga Owner", Role::Owner).await;
+    let keep_for = |days: i32| {
+        owner.send(Method::PATCH, "/api/v1/orgs/acme", &[], Some(json!({ "argument_days": days })))
+    };
+    keep_for(30).await.expect(StatusCode::OK);
+    let mut tx = stage.app.org_tx(stage.org.id).await;
+    let sealed = SealedArguments { key: DataKeyId::fresh(), bytes: vec![1] };
+    audit::keep_arguments(&mut tx, EventId::fresh(), &sealed, stage.app.clock.now()).await.unwrap();
+    let waiting = "select least(count(*), 1) from pg_locks l join pg_stat_activity a using (pid)
+        where not l.granted and a.datname = current_database()";
+    let kept = async {
+        stage.app.until_number(waiting, 1).await;
+        audit::commit_unrecorded(tx, Unrecorded::Arguments).await.unwrap();
+    };
+    let (shortened, ()) = tokio::join!(keep_for(0), kept);
+    shortened.expect(StatusCode::OK);
     assert_eq!(stage.app.number("select count(*) from call_arguments").await, 0);
 }

@@ -31,6 +31,13 @@ pub async fn keep_arguments(
     sealed: &SealedArguments,
     at: OffsetDateTime,
 ) -> DbResult<()> {
+    // In a statement of its own, so that the days that the next one reads are those of whoever held it before.
+    sqlx::query!(
+        "select pg_advisory_xact_lock_shared(hashtextextended('portreeve call arguments ' || $1::uuid::text, 0))",
+        tx.org().uuid()
+    )
+    .fetch_one(tx.conn())
+    .await?;
     sqlx::query!(
         "insert into call_arguments (org_id, id, sealed_arguments, key_id, at, expires_at)
         select $1, $2, $3, $4, $5::timestamptz, $5::timestamptz + make_interval(days => o.argument_days)
@@ -68,11 +75,18 @@ pub async fn find_arguments(
     Ok(row)
 }
 
-/// Has what is kept be kept for so many days and no longer.
+/// Has what is kept be kept for so many days and no longer. Whatever is being kept is waited for, and what comes later waits
+/// until the organization's days are committed, so that nothing escapes.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn limit_arguments(tx: &mut OrgTx, days: i32, now: OffsetDateTime) -> DbResult<()> {
+    sqlx::query!(
+        "select pg_advisory_xact_lock(hashtextextended('portreeve call arguments ' || $1::uuid::text, 0))",
+        tx.org().uuid()
+    )
+    .fetch_one(tx.conn())
+    .await?;
     sqlx::query!(
         "update call_arguments set expires_at = least(expires_at, at + make_interval(days => $2)) where org_id = $1",
         tx.org().uuid(),
