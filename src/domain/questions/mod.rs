@@ -7,6 +7,7 @@
 //!
 //! Invariant: a question is answered once, and its words are taken once.
 //! Invariant: nothing that a server or an agent said stands here unsealed.
+//! Invariant: of what a call comes to only so many pieces lie here at once.
 
 pub mod store;
 

@@ -21,6 +21,8 @@ pub const SEALED_PIECE: &str = "sealed_piece";
 const SILENCE: Duration = Duration::from_secs(30);
 /// How many pieces are read at once.
 const AT_ONCE: i64 = 16;
+/// How many pieces may lie unread; beyond, whoever leaves them waits, and reads no more of its server.
+const ROOM: i64 = 32;
 
 /// Notes that an agent is asked something, for so long.
 ///
@@ -67,18 +69,26 @@ pub async fn find_open(
     Ok(row)
 }
 
-/// Leaves what an agent said for the replica that asked; not where somebody was faster.
+/// Leaves what an agent said for the replica that asked, and waits for so long for what comes of it; not where somebody
+/// was faster.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn answer(tx: &mut OrgTx, id: CallQuestionId, words: &SealedWords) -> DbResult<bool> {
+pub async fn answer(
+    tx: &mut OrgTx,
+    id: CallQuestionId,
+    words: &SealedWords,
+    waits: Duration,
+) -> DbResult<bool> {
     let done = sqlx::query!(
-        "update call_questions set sealed_words = $3, words_key_id = $4
+        "update call_questions set sealed_words = $3, words_key_id = $4,
+            expires_at = clock_timestamp() + make_interval(secs => $5)
         where org_id = $1 and id = $2 and sealed_words is null and expires_at > clock_timestamp()",
         tx.org().uuid(),
         id.uuid(),
         words.bytes,
-        words.key.uuid()
+        words.key.uuid(),
+        waits.as_secs_f64()
     )
     .execute(tx.conn())
     .await?;
@@ -106,10 +116,25 @@ pub async fn take(tx: &mut OrgTx, id: CallQuestionId) -> DbResult<Option<SealedW
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn beat(tx: &mut OrgTx, id: CallQuestionId, waits: Duration) -> DbResult<bool> {
+pub async fn beat(tx: &mut OrgTx, id: CallQuestionId) -> DbResult<bool> {
     let done = sqlx::query!(
-        "update call_questions set alive_at = clock_timestamp(),
-            expires_at = greatest(expires_at, clock_timestamp() + make_interval(secs => $3))
+        "update call_questions set alive_at = clock_timestamp()
+        where org_id = $1 and id = $2 and expires_at > clock_timestamp()",
+        tx.org().uuid(),
+        id.uuid()
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Says that the agent still waits for what the call comes to, and for how long nobody has to hear it again.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn wait(tx: &mut OrgTx, id: CallQuestionId, waits: Duration) -> DbResult<()> {
+    sqlx::query!(
+        "update call_questions set expires_at = clock_timestamp() + make_interval(secs => $3)
         where org_id = $1 and id = $2",
         tx.org().uuid(),
         id.uuid(),
@@ -117,26 +142,49 @@ pub async fn beat(tx: &mut OrgTx, id: CallQuestionId, waits: Duration) -> DbResu
     )
     .execute(tx.conn())
     .await?;
-    Ok(done.rows_affected() > 0)
+    Ok(())
 }
 
-/// Leaves one more piece of what the call comes to; not where nobody waits for it any longer.
+/// Leaves one more piece of what the call comes to; not where nobody waits for it any longer, or too much lies unread. One
+/// that is left again, because it is not known whether it was, lies there once.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn leave(tx: &mut OrgTx, id: CallQuestionId, number: i32, piece: &SealedWords) -> DbResult<bool> {
     let done = sqlx::query!(
         "insert into call_pieces (org_id, question_id, number, sealed_piece, key_id)
-        select q.org_id, q.id, $3, $4, $5 from call_questions q where q.org_id = $1 and q.id = $2",
+        select q.org_id, q.id, $3, $4, $5 from call_questions q
+        where q.org_id = $1 and q.id = $2 and q.expires_at > clock_timestamp()
+            and (select count(*) from call_pieces p
+                where p.org_id = $1 and p.question_id = $2 and p.number <> $3) < $6
+        on conflict (org_id, question_id, number)
+            do update set sealed_piece = excluded.sealed_piece, key_id = excluded.key_id",
         tx.org().uuid(),
         id.uuid(),
         number,
         piece.bytes,
-        piece.key.uuid()
+        piece.key.uuid(),
+        ROOM
     )
     .execute(tx.conn())
     .await?;
     Ok(done.rows_affected() > 0)
+}
+
+/// Forgets the pieces before this number: the agent has them.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn delete_pieces(tx: &mut OrgTx, id: CallQuestionId, before: i32) -> DbResult<()> {
+    sqlx::query!(
+        "delete from call_pieces where org_id = $1 and question_id = $2 and number < $3",
+        tx.org().uuid(),
+        id.uuid(),
+        before
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
 
 /// The next pieces, from this number on, in their order.
@@ -178,6 +226,21 @@ pub async fn stand(tx: &mut OrgTx, id: CallQuestionId) -> DbResult<Option<Stand>
         (false, true) => Stand::Silent,
         (false, false) => Stand::Taken,
     }))
+}
+
+/// Forgets a question whose words nobody took; not where somebody did, who goes on with the call.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn delete_untaken(tx: &mut OrgTx, id: CallQuestionId) -> DbResult<bool> {
+    let done = sqlx::query!(
+        "delete from call_questions where org_id = $1 and id = $2 and alive_at is null",
+        tx.org().uuid(),
+        id.uuid()
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() > 0)
 }
 
 /// Forgets questions, with all that was said to them.

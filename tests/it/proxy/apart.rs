@@ -1,17 +1,30 @@
 //! A question that one replica asked, and an answer that comes to another.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use portreeve::{
-    base::{actor::Principal, risk::Class},
-    domain::servers::Era,
+    base::{
+        actor::Principal,
+        ids::{CallQuestionId, DataKeyId},
+        risk::Class,
+    },
+    domain::{
+        questions::{NewQuestion, SealedWords, store},
+        servers::Era,
+    },
+    io::db::Tx,
 };
 use serde_json::{Value, json};
 
 use crate::{
-    kit::{app::TestApp, fake_server::Asked},
+    kit::{
+        app::TestApp,
+        fake_server::{Asked, Script},
+    },
     proxy::{
         bridge::{Shore, asking, messages, modern, opened, until, without_sessions},
-        stage::Agent,
+        stage::{Agent, Stage},
     },
 };
 
@@ -83,6 +96,70 @@ async fn a_call_whose_replica_is_gone_is_told_to_begin_again() {
     nothing_is_left(&second).await;
     let is_call = |asked: &Asked| String::from_utf8_lossy(&asked.body).contains("tools/call");
     assert_eq!(server.asked().iter().filter(|asked| is_call(asked)).count(), 1);
+}
+
+/// A server that asks for a form, and says nothing more when it has it.
+fn never_ending() -> impl Fn(&Asked) -> Script + Send + Sync + 'static {
+    let form = json!({ "message": "Sure?", "requestedSchema": { "type": "object", "properties": {} } });
+    let asking = asking("elicitation/create", form);
+    move |asked| {
+        let message: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
+        if message["id"] == 99 { Script::answer("202 Accepted", &[], "") } else { asking(asked) }
+    }
+}
+
+#[tokio::test]
+async fn a_call_is_called_off_whose_agent_waits_at_a_replica_that_is_gone() {
+    let shore = Shore::of(Era::Legacy, never_ending()).await;
+    let back = parked(&shore).await;
+    let (second, there) = beside(&shore, "/mcp/acme/shore").await;
+    let gone = async {
+        let taken = "select count(*) from call_questions where alive_at is not null";
+        shore.stage.app.until_number(taken, 1).await;
+        second.stop().await;
+    };
+    tokio::select! {
+        answer = modern(&there, forms(), back) => panic!("it was answered: {}", answer.text),
+        () = gone => {}
+    }
+    assert!(!shore.methods().contains(&"notifications/cancelled".to_owned()), "it may yet come back");
+    shore.stage.app.change("update call_questions set expires_at = clock_timestamp()").await;
+    let called_off = async {
+        while !shore.methods().contains(&"notifications/cancelled".to_owned()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), called_off).await.expect("nobody waits for it");
+}
+
+#[tokio::test]
+async fn what_a_call_comes_to_is_left_as_far_as_there_is_room_and_somebody_waits() {
+    let stage = Stage::with_ceiling(Class::Write).await;
+    let (id, piece) = (CallQuestionId::fresh(), SealedWords { key: DataKeyId::fresh(), bytes: vec![1] });
+    let waits = Duration::from_secs(60);
+    let mut tx = stage.app.org_tx(stage.org.id).await;
+    let new = NewQuestion { id, grant: stage.grant, server: stage.server, call: None, wanted: &[] };
+    store::insert(&mut tx, &new, waits).await.unwrap();
+    assert!(store::answer(&mut tx, id, &piece, waits).await.unwrap());
+    assert!(!store::answer(&mut tx, id, &piece, waits).await.unwrap(), "it was answered before");
+    let mut left = 0;
+    while store::leave(&mut tx, id, left, &piece).await.unwrap() {
+        left += 1;
+        assert!(left < 1000, "there is always room");
+    }
+    assert!(store::leave(&mut tx, id, left - 1, &piece).await.unwrap(), "it lies there already");
+    store::delete_pieces(&mut tx, id, 1).await.unwrap();
+    assert!(store::leave(&mut tx, id, left, &piece).await.unwrap());
+    assert!(!store::leave(&mut tx, id, left + 1, &piece).await.unwrap());
+
+    assert!(store::take(&mut tx, id).await.unwrap().is_some());
+    assert!(!store::delete_untaken(&mut tx, id).await.unwrap(), "somebody goes on with it");
+    assert!(store::beat(&mut tx, id).await.unwrap());
+    store::wait(&mut tx, id, Duration::ZERO).await.unwrap();
+    assert!(!store::beat(&mut tx, id).await.unwrap(), "nobody waits any longer");
+    store::delete_pieces(&mut tx, id, left).await.unwrap();
+    assert!(!store::leave(&mut tx, id, left, &piece).await.unwrap());
+    tx.done().await.unwrap();
 }
 
 #[tokio::test]

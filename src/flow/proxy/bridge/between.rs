@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -32,8 +32,14 @@ use crate::{
 
 /// How often is looked whether something came.
 const LOOK: Duration = Duration::from_millis(500);
-/// How often it is tried to leave a piece of an answer.
-const TRIES: usize = 4;
+/// How often is looked whether there is room for one more piece of an answer.
+const ROOM: Duration = Duration::from_millis(100);
+/// For how long it is tried to leave one while the database is away; after that its reader takes it for lost.
+const BLIND: Duration = Duration::from_secs(30);
+/// For how long a call goes on whose agent's replica does not say that it waits.
+const AWAITED: Duration = Duration::from_secs(120);
+/// How often that says so.
+const BEAT: Duration = Duration::from_secs(10);
 
 /// The way between the replicas, for one organization.
 #[derive(Clone, Debug)]
@@ -76,9 +82,18 @@ pub(super) type Said = Unprinted<String>;
 
 /// When is looked whether something came.
 pub(super) fn looks() -> Interval {
-    let mut looks = interval(LOOK);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    looks
+    every(LOOK)
+}
+
+/// When is said that a call is still waited for.
+pub(super) fn waits() -> Interval {
+    every(BEAT)
+}
+
+fn every(so_often: Duration) -> Interval {
+    let mut turns = interval(so_often);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    turns
 }
 
 impl Between {
@@ -154,7 +169,7 @@ impl Between {
     pub(super) async fn answer(&self, id: CallQuestionId, said: &impl Serialize) -> ActionResult<bool> {
         let mut tx = OrgTx::begin(&self.db, self.scope).await?;
         let words = self.seal(&mut tx, Cell::new(TABLE, SEALED_WORDS, id), said).await?;
-        let is_left = store::answer(&mut tx, id, &words).await?;
+        let is_left = store::answer(&mut tx, id, &words, AWAITED).await?;
         audit::commit_unrecorded(tx, Unrecorded::Question).await?;
         Ok(is_left)
     }
@@ -188,7 +203,7 @@ impl Between {
     pub(super) async fn beat(&self, id: CallQuestionId) -> bool {
         let beat: ActionResult<bool> = async {
             let mut tx = OrgTx::begin(&self.db, self.scope).await?;
-            let is_waited_for = store::beat(&mut tx, id, PATIENCE).await?;
+            let is_waited_for = store::beat(&mut tx, id).await?;
             audit::commit_unrecorded(tx, Unrecorded::Question).await?;
             Ok(is_waited_for)
         }
@@ -199,19 +214,56 @@ impl Between {
         })
     }
 
-    /// Leaves a piece of what a call comes to; whether anybody still waits for it.
+    /// Says that an agent still waits here for what a call comes to.
+    pub(super) async fn wait(&self, id: CallQuestionId) {
+        let said: ActionResult<()> = async {
+            let mut tx = OrgTx::begin(&self.db, self.scope).await?;
+            store::wait(&mut tx, id, AWAITED).await?;
+            audit::commit_unrecorded(tx, Unrecorded::Question).await?;
+            Ok(())
+        }
+        .await;
+        if let Err(error) = said {
+            tracing::warn!(%error, "the replica that makes a call does not hear that its agent waits");
+        }
+    }
+
+    /// Waits no longer for a replica to go on with a call; whether none does. What was given up nobody takes after that.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub(super) async fn give_up(&self, id: CallQuestionId) -> ActionResult<bool> {
+        let mut tx = OrgTx::begin(&self.db, self.scope).await?;
+        let is_given_up = store::delete_untaken(&mut tx, id).await?;
+        audit::commit_unrecorded(tx, Unrecorded::Question).await?;
+        Ok(is_given_up)
+    }
+
+    /// Leaves a piece of what a call comes to, as soon as there is room; whether anybody still waits for it.
     pub(super) async fn leave(&self, id: CallQuestionId, number: i32, piece: &Passed) -> bool {
-        let mut looks = looks();
-        for _ in 0..TRIES {
-            looks.tick().await;
-            match self.try_leave(id, number, piece).await {
-                Ok(is_waited_for) => return is_waited_for,
+        let (mut turns, mut left_at) = (every(ROOM), Instant::now());
+        loop {
+            turns.tick().await;
+            let is_away = match self.try_leave(id, number, piece).await {
+                Ok(true) => return true,
+                Ok(false) => false,
                 Err(error) => {
-                    tracing::warn!(%error, "what a call comes to does not reach its agent's replica")
+                    tracing::warn!(%error, "what a call comes to does not reach its agent's replica");
+                    true
                 }
+            };
+            if is_away {
+                if left_at.elapsed() > BLIND {
+                    return false;
+                }
+                turns.reset_after(LOOK);
+            } else if self.beat(id).await {
+                // Whoever waits has much to read.
+                left_at = Instant::now();
+            } else {
+                return false;
             }
         }
-        false
     }
 
     async fn try_leave(&self, id: CallQuestionId, number: i32, piece: &Passed) -> ActionResult<bool> {
@@ -223,7 +275,7 @@ impl Between {
         Ok(is_waited_for)
     }
 
-    /// The next pieces, from this number on, and where the question stands.
+    /// The next pieces, from this number on, and where the question stands; the pieces before are forgotten.
     ///
     /// # Errors
     /// When the database or the vault refuses.
@@ -233,6 +285,10 @@ impl Between {
         from: i32,
     ) -> ActionResult<(Vec<Passed>, Option<Stand>)> {
         let mut tx = OrgTx::begin(&self.db, self.scope).await?;
+        if from > 0 {
+            // The agent has them, and what follows needs their room.
+            store::delete_pieces(&mut tx, id, from).await?;
+        }
         let stand = store::stand(&mut tx, id).await?;
         let mut pieces = Vec::new();
         for sealed in store::list_pieces(&mut tx, id, from).await? {
@@ -243,7 +299,7 @@ impl Between {
             let Some((_, piece)) = opened.filter(|(number, _)| *number == wanted) else { break };
             pieces.push(piece);
         }
-        tx.done().await?;
+        audit::commit_unrecorded(tx, Unrecorded::Question).await?;
         Ok((pieces, stand))
     }
 

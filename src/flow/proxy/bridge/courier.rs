@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashMap,
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -22,7 +23,7 @@ use crate::{
         proxy::{
             bridge::{
                 agent::{Mouth, Word},
-                between::{Between, Ended, Passed, Said, looks},
+                between::{Between, Ended, Passed, Said, looks, waits},
                 desk::{NotResumed, Resumed},
             },
             handles::Holder,
@@ -165,19 +166,25 @@ impl Awaited {
         if let Some(key) = open.wanted.into_iter().find(|key| !back.words.contains_key(key)) {
             return Err(NotResumed::Lacks(key));
         }
-        match self.between.answer(id, back).await.map_err(away)? {
-            true => Ok(()),
-            false => Err(NotResumed::Unknown),
+        match self.between.answer(id, back).await {
+            // Where it is not known whether it was left, it may be taken: the agent must not make the call again.
+            Ok(true) | Err(ActionError::Unsettled(_)) => Ok(()),
+            Ok(false) => Err(NotResumed::Unknown),
+            Err(error) => Err(away(error)),
         }
     }
 
     /// Passes on what the call comes to.
     async fn pass_on(self, id: CallQuestionId, mut mouth: Mouth) {
-        let (mut looks, mut number) = (looks(), 0);
+        let (mut looks, mut waits, mut number) = (looks(), waits(), 0);
         let (began, mut seen_at) = (Instant::now(), Instant::now());
         let lost = 'waits: loop {
             tokio::select! {
                 _ = looks.tick() => {}
+                _ = waits.tick() => {
+                    self.between.wait(id).await;
+                    continue;
+                }
                 () = mouth.pieces.closed() => {
                     mouth.close(&Ending::Abandoned, None);
                     return self.between.forget(&[id]).await;
@@ -189,15 +196,22 @@ impl Awaited {
                     let is_news = !pieces.is_empty();
                     for piece in pieces {
                         number += 1;
-                        match pass(&mut mouth, piece).await {
+                        match self.pass(id, &mut mouth, piece).await {
                             Way::On => {}
                             Way::Over => return self.between.forget(&[id]).await,
                             Way::Lost => break 'waits Lost::OnTheWay,
                         }
                     }
+                    if is_news {
+                        looks.reset_immediately();
+                    }
                     match stand {
                         None if number == 0 => break Lost::NeverTaken,
-                        Some(Stand::Left) if began.elapsed() > TAKEN_WITHIN => break Lost::NeverTaken,
+                        Some(Stand::Left) if began.elapsed() > TAKEN_WITHIN => {
+                            if self.is_given_up(id).await {
+                                break Lost::NeverTaken;
+                            }
+                        }
                         None => break Lost::OnTheWay,
                         Some(Stand::Silent) if !is_news => break Lost::OnTheWay,
                         Some(Stand::Left | Stand::Taken | Stand::Silent) => {}
@@ -220,6 +234,48 @@ impl Awaited {
             Lost::OnTheWay => self.failed(&mut mouth),
         };
         let _ = mouth.pieces.send(Piece::Ended(status, message)).await;
+    }
+
+    /// Whether nobody goes on with the call, and nobody will: it may be taken in this very moment.
+    async fn is_given_up(&self, id: CallQuestionId) -> bool {
+        self.between.give_up(id).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "it cannot be seen whether a replica goes on with a call");
+            false
+        })
+    }
+
+    /// Tells the agent a piece.
+    async fn pass(&self, id: CallQuestionId, mouth: &mut Mouth, piece: Passed) -> Way {
+        let told = match piece {
+            Passed::Quiet => Piece::Quiet,
+            Passed::Told(message) => {
+                mouth.received += message.len();
+                Piece::Told(message.0.into_bytes())
+            }
+            Passed::Ended(ended) => {
+                end(mouth, ended).await;
+                return Way::Over;
+            }
+            Passed::Lost => return Way::Lost,
+        };
+        if self.tell(id, mouth, told).await {
+            return Way::On;
+        }
+        mouth.close(&Ending::Abandoned, None);
+        Way::Over
+    }
+
+    /// Waits for the agent as long as it takes, and says meanwhile that it is there; whether it is.
+    async fn tell(&self, id: CallQuestionId, mouth: &Mouth, told: Piece) -> bool {
+        let mut sent = pin!(mouth.pieces.send(told));
+        let mut waits = waits();
+        loop {
+            tokio::select! {
+                biased;
+                sent = &mut sent => return sent.is_ok(),
+                _ = waits.tick() => self.between.wait(id).await,
+            }
+        }
     }
 
     fn failed(&self, mouth: &mut Mouth) -> (StatusCode, Vec<u8>) {
@@ -254,27 +310,6 @@ enum Way {
     Over,
     /// Nothing will come any more.
     Lost,
-}
-
-/// Tells the agent a piece.
-async fn pass(mouth: &mut Mouth, piece: Passed) -> Way {
-    let told = match piece {
-        Passed::Quiet => Piece::Quiet,
-        Passed::Told(message) => {
-            mouth.received += message.len();
-            Piece::Told(message.0.into_bytes())
-        }
-        Passed::Ended(ended) => {
-            end(mouth, ended).await;
-            return Way::Over;
-        }
-        Passed::Lost => return Way::Lost,
-    };
-    if mouth.pieces.send(told).await.is_err() {
-        mouth.close(&Ending::Abandoned, None);
-        return Way::Over;
-    }
-    Way::On
 }
 
 async fn end(mouth: &mut Mouth, ended: Ended) {
