@@ -5,7 +5,7 @@
 //! Lacks on purpose: the streams on which sessions hear of resources; and sealing, which is the vault's.
 //!
 //! Invariant: an address stands here sealed, and for comparing as a digest.
-//! Invariant: one session follows a bounded number of resources.
+//! Invariant: one session follows a bounded number of resources, and so do all sessions of one grant.
 
 pub mod store;
 

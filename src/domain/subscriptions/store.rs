@@ -12,8 +12,10 @@ pub const TABLE: &str = "resource_subscriptions";
 pub const SEALED_ADDRESS: &str = "sealed_address";
 /// How many resources one session follows.
 pub const MOST: i64 = 100;
+/// How many all sessions of one grant follow; those that ended without a word count until they are swept.
+pub const MOST_OF_GRANT: i64 = 5_000;
 
-/// Has a session follow a resource; not where it follows as many as it may.
+/// Has a session follow a resource; not where it, or its grant, follows as many as it may.
 ///
 /// # Errors
 /// When the database refuses.
@@ -23,6 +25,8 @@ pub async fn insert(tx: &mut OrgTx, of: &SessionOf, new: &Subscription) -> DbRes
             (org_id, id, grant_id, server_id, session, address, sealed_address, key_id)
         select $1, $2, $3, $4, $5, $6, $7, $8 where (select count(*) from resource_subscriptions o
             where o.org_id = $1 and o.grant_id = $3 and o.server_id = $4 and o.session = $5 and o.address <> $6) < $9
+            and (select count(*) from resource_subscriptions o where o.org_id = $1 and o.grant_id = $3
+                and (o.server_id, o.session, o.address) <> ($4, $5, $6)) < $10
         on conflict (org_id, grant_id, server_id, session, address) do update set at = clock_timestamp()",
         tx.org().uuid(),
         new.id.uuid(),
@@ -32,7 +36,8 @@ pub async fn insert(tx: &mut OrgTx, of: &SessionOf, new: &Subscription) -> DbRes
         new.address,
         new.bytes,
         new.key.uuid(),
-        MOST
+        MOST,
+        MOST_OF_GRANT
     )
     .execute(tx.conn())
     .await?;

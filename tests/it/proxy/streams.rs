@@ -339,6 +339,27 @@ async fn an_old_agent_follows_resources_of_a_modern_server_from_any_replica() {
 }
 
 #[tokio::test]
+async fn a_grant_follows_so_many_resources_with_addresses_of_so_many_bytes() {
+    let shore = Shore::declaring(Era::Modern, "http", NEWS, subscribed(Streams::default())).await;
+    let (_, session) = opened(&shore.agent, json!({})).await;
+    let within = [("mcp-session-id", session.as_str()), ("mcp-protocol-version", "2025-06-18")];
+    let follow = async |uri: &str| {
+        let body =
+            json!({ "jsonrpc": "2.0", "id": 5, "method": "resources/subscribe", "params": { "uri": uri } });
+        shore.agent.post(body.to_string(), &within).await
+    };
+    assert_eq!(follow(&format!("file:///{}", "a".repeat(5_000))).await.code(), -32602);
+    assert_eq!(follow("file:///a").await.json()["result"], json!({}));
+    // As sessions leave them that ended without a word.
+    let left = "insert into resource_subscriptions
+            (org_id, id, grant_id, server_id, session, address, sealed_address, key_id)
+        select org_id, gen_random_uuid(), grant_id, server_id, int8send(n), address, sealed_address, key_id
+        from resource_subscriptions, generate_series(1, 5000) as n";
+    assert_eq!(shore.stage.app.change(left).await, 5_000);
+    assert_eq!(follow("file:///b").await.code(), -32602);
+}
+
+#[tokio::test]
 async fn a_server_that_tells_nothing_unasked_has_no_stream() {
     let shore =
         Shore::declaring(Era::Modern, "http", r#"{"tools":{}}"#, subscribed(Streams::default())).await;

@@ -15,7 +15,7 @@ use crate::{
         audit::{self, Unrecorded},
         subscriptions::{
             SessionOf, Subscription,
-            store::{self, MOST, SEALED_ADDRESS, TABLE},
+            store::{self, MOST, MOST_OF_GRANT, SEALED_ADDRESS, TABLE},
         },
         vault::{Cell, Sealed, Vault},
     },
@@ -39,6 +39,9 @@ use crate::{
         version::Era,
     },
 };
+
+/// How many bytes the address of a resource has at the most that is followed.
+const LONGEST: usize = 4096;
 
 /// What one session follows.
 pub(super) struct Followed {
@@ -158,6 +161,10 @@ pub(super) async fn answer(
     let (Some(followed), Some(address)) = (Followed::of(gateway, ask, admitted, call), address) else {
         return absent(request, call.era, open);
     };
+    if address.len() > LONGEST {
+        let message = format!("The address of a resource that is followed has at most {LONGEST} bytes.");
+        return refused(request, Code::InvalidParams, &message, &Ending::Answered, open);
+    }
     let done = match request.method() {
         Method::ResourcesSubscribe => followed.add(&address).await,
         _ => followed.remove(&address).await,
@@ -165,7 +172,9 @@ pub(super) async fn answer(
     match done {
         Ok(true) => own(request, json!({}), open),
         Ok(false) => {
-            let message = format!("A session follows at most {MOST} resources.");
+            let message = format!(
+                "A session follows at most {MOST} resources, and all sessions of a grant {MOST_OF_GRANT}."
+            );
             refused(request, Code::InvalidParams, &message, &Ending::Answered, open)
         }
         Err(error) => {
