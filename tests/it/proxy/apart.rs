@@ -6,10 +6,11 @@ use http::StatusCode;
 use portreeve::{
     base::{
         actor::Principal,
-        ids::{CallQuestionId, DataKeyId},
+        ids::{CallQuestionId, DataKeyId, GrantId},
         risk::Class,
     },
     domain::{
+        approvals::store::waiting::{self, MadeCall},
         questions::{NewQuestion, SealedWords, store},
         servers::Era,
     },
@@ -198,4 +199,57 @@ async fn an_answer_with_a_session_reaches_the_replica_that_asked_from_any_other_
         );
         nothing_is_left(&second).await;
     }
+}
+
+/// A modern server that answers no call.
+fn without_answers(asked: &Asked) -> Script {
+    let is_call = String::from_utf8_lossy(&asked.body).contains("tools/call");
+    if is_call { Script::silence() } else { without_sessions(asked) }
+}
+
+#[tokio::test]
+async fn a_request_with_a_session_is_called_off_from_any_replica() {
+    let shore = Shore::of(Era::Modern, without_answers).await;
+    for (made, path) in [(1, "/mcp/acme/shore"), (2, "/mcp/acme")] {
+        let agent = shore.agent.at(&format!("{}{path}", shore.stage.app.origin()));
+        let (_second, there) = beside(&shore, path).await;
+        let (_, session) = opened(&agent, json!({})).await;
+        let within = [("mcp-session-id", session.as_str()), ("mcp-protocol-version", "2025-06-18")];
+        let tool = if path.ends_with("shore") { "get_issue" } else { "shore__get_issue" };
+        let call = json!({ "jsonrpc": "2.0", "id": 4, "method": "tools/call",
+                           "params": { "name": tool, "arguments": {} } });
+        let called_off = async {
+            while shore.methods().iter().filter(|method| *method == "tools/call").count() < made {
+                tokio::task::yield_now().await;
+            }
+            let off = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 4 } });
+            assert_eq!(there.post(off.to_string(), &within).await.status, StatusCode::ACCEPTED);
+        };
+        let (answer, ()) = tokio::join!(agent.post(call.to_string(), &within), called_off);
+        assert_eq!((answer.status, answer.text.as_str()), (StatusCode::ACCEPTED, ""), "nobody reads it");
+        shore.stage.app.until_number("select count(*) from open_calls", 0).await;
+    }
+    let calls = shore.stage.calls().await;
+    assert_eq!(calls.iter().filter(|(action, _)| action == "call.abandoned").count(), 2);
+}
+
+#[tokio::test]
+async fn what_is_called_off_is_one_call_of_one_grant() {
+    let stage = Stage::with_ceiling(Class::Write).await;
+    let made = |grant: GrantId, of: u8, seconds: u64| MadeCall {
+        grant,
+        call: [of; 32],
+        since: Duration::from_secs(seconds),
+    };
+    let mut tx = stage.app.org_tx(stage.org.id).await;
+    assert!(waiting::call_off_made(&mut tx, stage.grant, [7; 32]).await.unwrap());
+    let calls = [
+        made(GrantId::fresh(), 7, 60),
+        made(stage.grant, 8, 60),
+        made(stage.grant, 7, 60),
+        // It began after that, and goes by the same id.
+        made(stage.grant, 7, 0),
+    ];
+    assert_eq!(waiting::called_off(&mut tx, &calls).await.unwrap(), [2]);
+    tx.done().await.unwrap();
 }

@@ -417,6 +417,24 @@ async fn input_that_a_modern_server_wants_is_asked_for_on_the_stream_of_an_old_a
 }
 
 #[tokio::test]
+async fn a_call_that_is_called_off_while_its_agent_is_asked_something_is_over() {
+    let shore = Shore::of(Era::Modern, without_sessions).await;
+    let (_, session) = opened(&shore.agent, json!({ "elicitation": {} })).await;
+    let within = [("mcp-session-id", session.as_str()), ("mcp-protocol-version", "2025-06-18")];
+    let call =
+        r#"{"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name":"create_issue","arguments":{}}}"#;
+    let (mut stream, mut text) = (shore.agent.begin(call, &within).await, String::new());
+    until(&mut stream, &mut text, 1).await;
+    let off = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":4}}"#;
+    assert_eq!(shore.agent.post(off, &within).await.status, StatusCode::ACCEPTED);
+    assert!(stream.chunk().await.unwrap().is_none(), "nothing more is said");
+    shore.stage.app.until_number("select count(*) from open_calls", 0).await;
+    let calls = shore.stage.calls().await;
+    assert_eq!(calls.last().unwrap().0, "call.abandoned");
+    shore.stage.app.until_number("select count(*) from call_questions", 0).await;
+}
+
+#[tokio::test]
 async fn a_server_that_says_no_is_told_in_the_agents_own_form() {
     let shore = Shore::of(Era::Legacy, |_| Script::answer("503 Oh", &[], "<h1>No</h1>")).await;
     let failed = shore.agent.call("get_issue").await;

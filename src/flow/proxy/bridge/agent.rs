@@ -11,6 +11,7 @@ use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     base::{crypto::digest::Digest, ids::CallQuestionId},
@@ -113,6 +114,8 @@ pub(super) struct Agent {
     pub(super) between: Between,
     pub(super) handles: Handles,
     pub(super) holder: Holder,
+    /// Fires when it calls the request off.
+    pub(super) off: CancellationToken,
 }
 
 /// The agent is gone, or has called the request off.
@@ -252,6 +255,7 @@ impl Agent {
         tokio::select! {
             answered = tokio::time::timeout(PATIENCE, all) => answered.map_err(|_| Gone)??,
             () = self.mouth.pieces.closed() => return Err(Gone),
+            () = self.off.cancelled() => return Err(Gone),
         }
         Ok(words)
     }

@@ -12,10 +12,11 @@ use tokio_util::task::TaskTracker;
 use crate::{
     base::{
         crypto::digest::Digest,
-        ids::{CallQuestionId, GrantId, ServerId},
+        ids::{CallQuestionId, GrantId, OrgId, ServerId},
         unprinted::Unprinted,
     },
     domain::{
+        approvals::store::waiting::{self, MadeCall},
         audit::{self, Unrecorded},
         questions::{
             NewQuestion, Open, SealedWords, Stand,
@@ -105,6 +106,11 @@ impl Between {
             scope: admitted.snapshot.scope,
             tasks: gateway.bridge.tasks.clone(),
         }
+    }
+
+    /// The organization.
+    pub(super) const fn org(&self) -> OrgId {
+        self.scope.org()
     }
 
     /// Notes that somebody is asked something. Where that cannot be noted, the answer has to come to this replica.
@@ -301,6 +307,35 @@ impl Between {
         }
         audit::commit_unrecorded(tx, Unrecorded::Question).await?;
         Ok((pieces, stand))
+    }
+
+    /// Notes that an agent called a call off, for whichever replica makes it.
+    pub(super) async fn call_off(&self, grant: GrantId, call: Digest) {
+        let noted: ActionResult<bool> = async {
+            let mut tx = OrgTx::begin(&self.db, self.scope).await?;
+            let is_noted = waiting::call_off_made(&mut tx, grant, call).await?;
+            audit::commit_unrecorded(tx, Unrecorded::CalledOff).await?;
+            Ok(is_noted)
+        }
+        .await;
+        match noted {
+            Ok(true) => {}
+            Ok(false) => tracing::debug!(%grant, "a grant calls off more than is noted"),
+            Err(error) => {
+                tracing::warn!(%error, "the replica that makes a call does not hear that it is off")
+            }
+        }
+    }
+
+    /// Which of these calls their agents called off, at whatever replica: their places.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub(super) async fn called_off(&self, made: &[MadeCall]) -> ActionResult<Vec<usize>> {
+        let mut tx = OrgTx::begin(&self.db, self.scope).await?;
+        let places = waiting::called_off(&mut tx, made).await?;
+        tx.done().await?;
+        Ok(places)
     }
 
     async fn seal(&self, tx: &mut OrgTx, cell: Cell, said: &impl Serialize) -> ActionResult<SealedWords> {

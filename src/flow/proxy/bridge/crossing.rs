@@ -108,6 +108,7 @@ pub(super) async fn carry(
         between: Between::of(gateway, admitted),
         handles: gateway.handles.clone(),
         holder,
+        off: CancellationToken::new(),
     };
     let line = Line { egress: gateway.egress.clone(), target, carried, is_old: is_old(call) };
     let job = Job {
@@ -120,7 +121,6 @@ pub(super) async fn carry(
         sender,
         agents: sessions::of_agent(ask, call.era),
         agent,
-        off: CancellationToken::new(),
     };
     set_going(gateway, job, ask.names(&request.id.key()), way);
     match (pieces.recv().await, account) {
@@ -143,9 +143,14 @@ fn set_going(gateway: &Gateway, mut job: Job, id: String, way: Way) {
         .filter(|request| request.method() == Method::SubscriptionsListen)
         .and_then(|request| Wanted::of(&request).ok());
     let room = wanted.as_ref().map(|_| Arc::clone(&gateway.bridge.listeners).try_acquire_owned());
+    let elsewhere = Arc::clone(&gateway.bridge.elsewhere);
+    // Whoever has no session ends the request to call it off.
+    let call = job.agents.map(|_| digest::sha256(id.as_bytes()));
     gateway.bridge.tasks.spawn(async move {
         let running = desk.run(job.agent.holder, id);
-        job.off = running.off.clone();
+        job.agent.off = running.off.clone();
+        let (grant, off) = (job.agent.holder.grant, running.off.clone());
+        let _watched = call.map(|call| elsewhere.watch(&job.agent.between, grant, call, off));
         match (wanted, room) {
             (Some(wanted), Some(Ok(_room))) => return listen::to_legacy(job, wanted).await,
             (Some(_), _) => return job.settle(Err(Cut::Silent(listen::too_many()))).await,

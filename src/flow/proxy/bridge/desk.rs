@@ -146,11 +146,11 @@ impl Desk {
         Running { desk: self, key, off }
     }
 
-    /// An agent calls a request off.
-    pub(super) fn call_off(&self, holder: Holder, id: &str) {
-        if let Some(off) = lock(&self.running).get(&(holder, id.to_owned())) {
-            off.cancel();
-        }
+    /// An agent calls a request off; whether it is under way here.
+    pub(super) fn call_off(&self, holder: Holder, id: &str) -> bool {
+        let running = lock(&self.running);
+        let off = running.get(&(holder, id.to_owned()));
+        off.inspect(|off| off.cancel()).is_some()
     }
 }
 

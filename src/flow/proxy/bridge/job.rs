@@ -4,7 +4,6 @@ use std::{future::Future, sync::Arc};
 
 use bytes::Bytes;
 use http::StatusCode;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     base::crypto::digest::Digest,
@@ -45,8 +44,6 @@ pub(super) struct Job {
     /// The session of the agent's own that it belongs to.
     pub(super) agents: Option<Digest>,
     pub(super) agent: Agent,
-    /// Fires when the agent calls it off.
-    pub(super) off: CancellationToken,
 }
 
 /// Why a request ended without an answer.
@@ -78,7 +75,7 @@ impl Job {
     ) -> Result<T, Cut> {
         tokio::select! {
             biased;
-            () = self.off.cancelled() => Err(Cut::Gone),
+            () = self.agent.off.cancelled() => Err(Cut::Gone),
             () = self.agent.mouth.pieces.closed() => Err(Cut::Gone),
             said = server => said.map_err(|error| Cut::Silent(error.into())),
         }

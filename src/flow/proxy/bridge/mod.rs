@@ -15,6 +15,7 @@ mod courier;
 mod crossing;
 mod desk;
 mod dress;
+mod elsewhere;
 mod followed;
 mod job;
 mod listen;
@@ -35,7 +36,10 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::{
-    base::ids::{CallQuestionId, ServerId},
+    base::{
+        crypto::digest,
+        ids::{CallQuestionId, ServerId},
+    },
     domain::servers,
     flow::{
         fault::ActionResult,
@@ -48,6 +52,7 @@ use crate::{
                 crossing::{bad_params, carry},
                 desk::Desk,
                 dress::Sender,
+                elsewhere::Elsewhere,
                 followed::Followed,
                 listen::Wanted,
                 sessions::Sessions,
@@ -83,6 +88,7 @@ const ENDS_WITHIN: Duration = Duration::from_secs(3);
 pub struct Bridge {
     sessions: Arc<Sessions>,
     desk: Arc<Desk>,
+    elsewhere: Arc<Elsewhere>,
     listeners: Arc<Semaphore>,
     tasks: TaskTracker,
 }
@@ -91,7 +97,7 @@ impl Bridge {
     /// With nothing kept yet.
     pub fn new(tasks: TaskTracker) -> Self {
         let listeners = Arc::new(Semaphore::new(listen::MOST));
-        Self { sessions: Arc::default(), desk: Arc::default(), listeners, tasks }
+        Self { sessions: Arc::default(), desk: Arc::default(), elsewhere: Arc::default(), listeners, tasks }
     }
 }
 
@@ -141,7 +147,10 @@ pub async fn dispatch(
         }
         Payload::Message(Message::Notification(told)) => {
             if let (Method::Cancelled, Ok(Some(id))) = (told.method(), told.params.request_id()) {
-                desk.call_off(holder, &ask.names(&id.key()));
+                let id = ask.names(&id.key());
+                if !desk.call_off(holder, &id) {
+                    call_off_elsewhere(gateway, ask, admitted, &id).await;
+                }
             }
             reply::accepted()
         }
@@ -280,9 +289,20 @@ pub async fn heard_by_any(gateway: &Gateway, admitted: &Admitted, response: &Res
 }
 
 /// Calls off a request that went through the merged endpoint.
-pub fn call_off_any(gateway: &Gateway, ask: &Ask, admitted: &Admitted, id: &str) {
-    let id = ask.names(id);
-    admitted.servers().iter().for_each(|facts| gateway.bridge.desk.call_off(admitted.holder(facts), &id));
+pub async fn call_off_any(gateway: &Gateway, ask: &Ask, admitted: &Admitted, id: &str) {
+    let (id, desk) = (ask.names(id), &gateway.bridge.desk);
+    let is_here = admitted.servers().iter().any(|facts| desk.call_off(admitted.holder(facts), &id));
+    if !is_here {
+        call_off_elsewhere(gateway, ask, admitted, &id).await;
+    }
+}
+
+/// The same for a request that another replica may be carrying out.
+async fn call_off_elsewhere(gateway: &Gateway, ask: &Ask, admitted: &Admitted, id: &str) {
+    if sessions::of_agent(ask, Era::Legacy).is_some() {
+        let call = digest::sha256(id.as_bytes());
+        Between::of(gateway, admitted).call_off(admitted.grant.id, call).await;
+    }
 }
 
 /// An agent answers a question; whether anybody asked it here.

@@ -70,7 +70,7 @@ async fn told(gateway: &Gateway, ask: &Ask, admitted: &Admitted, message: &Messa
     match message {
         Message::Notification(told) if told.method() == Method::Cancelled => {
             if let Ok(Some(id)) = told.params.request_id() {
-                bridge::call_off_any(gateway, ask, admitted, &id.key());
+                bridge::call_off_any(gateway, ask, admitted, &id.key()).await;
                 hold::call_off(gateway, ask, admitted, &id.key()).await;
             }
             reply::accepted()
