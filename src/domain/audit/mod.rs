@@ -39,9 +39,9 @@ pub use store::{
     Appended, Attempt, AttemptedCall, Batch, CallEntry, CallKeeper, CallRow, CheckpointRow, EventDetail,
     EventFilter, EventRow, Except, Kept, Lack, Neighbors, NewSigningKey, Proof, Reach, SealedSigningKey,
     StoredEvent, Sum, Unrecorded, append, attempts, chains, commit, commit_appended, commit_unrecorded,
-    due_chains, find, find_by_seq, find_signing_key, head, insert_signing_key, list, list_abandoned_calls,
-    list_public_keys, moment_in_zone, neighbors, orgs_with_abandoned_calls, proof, reach, read_batch,
-    record_calls, reseal_signing_key, retire_signing_key,
+    due_chains, find, find_by_seq, find_signing_key, head, insert_signing_key, is_open, list,
+    list_abandoned_calls, list_public_keys, moment_in_zone, neighbors, orgs_with_abandoned_calls, proof,
+    reach, read_batch, record_calls, reseal_signing_key, retire_signing_key,
 };
 pub use store::{
     MOST_COUNTED, PastCall, PastEvent, Searched, SigningKeyRow, Traffic, calls_of, list_signing_keys,

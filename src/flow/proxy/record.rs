@@ -156,7 +156,7 @@ pub async fn admit<'a>(
         }
         Ok(Stand::Stale(epoch)) => Ok(Admission::Stale(Recorded::Stale(epoch))),
         Ok(Stand::Lacks(lack)) => Ok(Admission::Lacking(permit, lack)),
-        Err(Away) => Err(permit.call().refused(admitted, Refusal::RecordAway)),
+        Ok(Stand::Doubtful) | Err(Away) => Err(permit.call().refused(admitted, Refusal::RecordAway)),
     }
 }
 
@@ -226,7 +226,7 @@ pub async fn answered(
             Ok(None)
         }
         Ok(Stand::Stale(epoch)) => Ok(Some(Recorded::Stale(epoch))),
-        Ok(Stand::Lacks(_)) | Err(Away) => Err(Refusal::RecordAway),
+        Ok(Stand::Lacks(_) | Stand::Doubtful) | Err(Away) => Err(Refusal::RecordAway),
     }
 }
 
@@ -264,7 +264,7 @@ pub async fn refuse(gateway: &Gateway, ask: &Ask, mut refused: Refused) -> Recor
     match gateway.recorder.record(known.scope, call, None).await {
         Ok(Stand::Stale(epoch)) => Recorded::Stale(epoch),
         Ok(Stand::Kept) => Recorded::Answer(Box::new(reply::refusal(gateway, ask, &refused))),
-        Ok(Stand::Lacks(_)) | Err(Away) => {
+        Ok(Stand::Lacks(_) | Stand::Doubtful) | Err(Away) => {
             let refused = Refused { refusal: Refusal::RecordAway, ..refused };
             Recorded::Answer(Box::new(reply::refusal(gateway, ask, &refused)))
         }
@@ -296,8 +296,12 @@ impl Entering {
         let Some(answered) = &mut self.answered else { return Err(Away) };
         let stand = answered.await.unwrap_or(Err(Away));
         self.answered = None;
-        if let Some(open) = &mut self.open {
-            open.is_owed = stand == Ok(Stand::Kept);
+        match (&stand, &mut self.open) {
+            (Ok(Stand::Kept), Some(open)) => open.is_owed = true,
+            (Ok(stand @ Stand::Doubtful), open) => {
+                open.take().into_iter().for_each(|open| open.forsaken(stand))
+            }
+            _ => {}
         }
         stand
     }
@@ -377,9 +381,13 @@ impl OpenCall {
         self.end(ending, status, received);
     }
 
-    /// Nobody carries it out; where its intent stands it is closed.
+    /// Nobody carries it out; where its intent stands, or is found to, it is closed.
     fn forsaken(mut self, stand: &Stand) {
         self.is_owed = *stand == Stand::Kept;
+        if *stand == Stand::Doubtful {
+            let (recorder, scope, intent) = (Arc::clone(&self.recorder), self.scope, self.intent);
+            recorder.ask_after(scope, intent, move |stand| self.forsaken(stand));
+        }
     }
 
     fn end(&self, ending: &Ending, status: Option<u16>, received: usize) {

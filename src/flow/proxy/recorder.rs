@@ -14,12 +14,12 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    base::ids::{OrgId, ReplicaId},
+    base::ids::{EventId, OrgId, ReplicaId},
     domain::{
-        audit::{CallEntry, CallKeeper, CallRow, ChainHead, Kept, Lack, Sum},
+        audit::{self, CallEntry, CallKeeper, CallRow, ChainHead, Kept, Lack, Sum},
         limits::{self, Taking},
     },
-    io::db::{Db, DbResult, OrgScope},
+    io::db::{Db, DbError, DbResult, OrgScope, OrgTx, Tx},
 };
 
 /// Records of one statement at the most: enough to share a commit, few enough that none waits long.
@@ -34,6 +34,8 @@ const MAX_ENDS: usize = 10_000;
 const REST: Duration = Duration::from_millis(3);
 /// How long a lane rests before it tries again to write outcomes.
 const RETRY: Duration = Duration::from_secs(1);
+/// When is looked whether a doubtful record stands: a statement may go on for a while whose connection broke.
+const DOUBTS: [Duration; 3] = [RETRY, Duration::from_secs(10), Duration::from_secs(60)];
 
 /// Whether a record stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +46,15 @@ pub enum Stand {
     Lacks(Lack),
     /// It was judged at another epoch than this, which is the organization's; none where it is gone.
     Stale(Option<i64>),
+    /// The connection broke while it was being kept, so nobody knows; whatever waits for it must not be done.
+    Doubtful,
+}
+
+/// Why a batch is not on record.
+struct Unkept {
+    error: DbError,
+    /// Whether it may be all the same.
+    is_doubtful: bool,
 }
 
 /// The database is away, full or busy: nothing was recorded.
@@ -148,6 +159,18 @@ impl Recorder {
         self.enter(scope, Waiting { row: call.written(scope.org()), taking: None, answer: None });
     }
 
+    /// Finds out whether a doubtful intent stands, and says so where it does.
+    pub fn ask_after(&self, scope: OrgScope, intent: EventId, then: impl FnOnce(&Stand) + Send + 'static) {
+        let db = self.db.clone();
+        self.tasks.spawn(async move {
+            for pause in DOUBTS {
+                if stands(&db, scope, intent, pause).await {
+                    return then(&Stand::Kept);
+                }
+            }
+        });
+    }
+
     fn enter(self: &Arc<Self>, scope: OrgScope, waiting: Waiting) {
         let begins = {
             let mut lanes = self.lock();
@@ -191,12 +214,12 @@ impl Recorder {
                         let _ = answer.map(|answer| answer.send(Ok(stand)));
                     }
                 }
-                Err(error) => {
+                Err(Unkept { error, is_doubtful }) => {
                     tracing::warn!(%error, calls = answers.len(), "calls could not be put on record");
                     let outcomes = rows.into_iter().zip(&answers).filter(|(_, answer)| answer.is_none());
                     let late = outcomes.map(|(row, _)| row).collect();
                     for answer in answers.into_iter().flatten() {
-                        let _ = answer.send(Err(Away));
+                        let _ = answer.send(if is_doubtful { Ok(Stand::Doubtful) } else { Err(Away) });
                     }
                     self.put_back(scope.org(), late);
                     tokio::time::sleep(RETRY).await;
@@ -220,12 +243,18 @@ impl Recorder {
         rows: &mut [CallRow],
         end: Option<ChainHead>,
         sum: Sum,
-    ) -> DbResult<Kept> {
+    ) -> Result<Kept, Unkept> {
         let (mut keeper, written) = match held.take() {
             Some(held) => held,
-            None => (CallKeeper::begin(&self.db, scope).await?, 0),
+            None => {
+                let begun = CallKeeper::begin(&self.db, scope).await;
+                (begun.map_err(|error| Unkept { error, is_doubtful: false })?, 0)
+            }
         };
-        let kept = keeper.keep(self.replica, rows, end, sum).await?;
+        let kept = keeper.keep(self.replica, rows, end, sum).await.map_err(|error| {
+            let is_doubtful = matches!(error, DbError::Away(_));
+            Unkept { error, is_doubtful }
+        })?;
         // Others wait for a connection too.
         if written + 1 < BATCHES {
             *held = Some((keeper, written + 1));
@@ -267,5 +296,23 @@ impl Recorder {
 
     fn lock(&self) -> MutexGuard<'_, Lanes> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether an intent stands without an outcome, after a while and as soon as the database can say so.
+async fn stands(db: &Db, scope: OrgScope, intent: EventId, pause: Duration) -> bool {
+    loop {
+        tokio::time::sleep(pause).await;
+        let found: DbResult<bool> = async {
+            let mut tx = OrgTx::begin(db, scope).await?;
+            let is_open = audit::is_open(&mut tx, intent).await?;
+            tx.done().await?;
+            Ok(is_open)
+        }
+        .await;
+        match found {
+            Ok(is_open) => return is_open,
+            Err(error) => tracing::debug!(%error, "it cannot be seen whether a call is on record"),
+        }
     }
 }

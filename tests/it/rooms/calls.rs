@@ -210,6 +210,10 @@ async fn an_outcome_closes_its_intent_and_what_a_dead_replica_left_is_found() {
     tx.done().await.unwrap();
     let mut tx = world.org_tx(org).await;
     assert_eq!(audit::list_abandoned_calls(&mut tx, before, &[]).await.unwrap(), [second_id]);
+    let open = [first_id, second_id, EventId::fresh()].map(|id| (id, id == second_id));
+    for (id, is_open) in open {
+        assert_eq!(audit::is_open(&mut tx, id).await.unwrap(), is_open);
+    }
     tx.done().await.unwrap();
 }
 

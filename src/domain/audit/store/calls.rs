@@ -388,6 +388,20 @@ async fn keep(
     Ok(Kept { epoch: kept.epoch, stands, lacks, head })
 }
 
+/// Whether an intent stands whose outcome does not.
+///
+/// # Errors
+/// When the database is away.
+pub async fn is_open(tx: &mut OrgTx, intent: EventId) -> DbResult<bool> {
+    Ok(sqlx::query_scalar!(
+        r#"select exists (select from open_calls c where c.org_id = $1 and c.id = $2) as "is!""#,
+        tx.org().uuid(),
+        intent.uuid()
+    )
+    .fetch_one(tx.conn())
+    .await?)
+}
+
 /// Organizations in which calls stand open that began before a moment on replicas that are no longer there.
 ///
 /// # Errors

@@ -24,8 +24,8 @@ pub use arguments::{
 pub use attempts::{Attempt, AttemptedCall, Reach, attempts, reach};
 pub use batches::{Batch, StoredEvent, head, read_batch};
 pub use calls::{
-    CallEntry, CallKeeper, CallRow, Kept, Lack, Sum, list_abandoned_calls, orgs_with_abandoned_calls,
-    record_calls,
+    CallEntry, CallKeeper, CallRow, Kept, Lack, Sum, is_open, list_abandoned_calls,
+    orgs_with_abandoned_calls, record_calls,
 };
 pub use checkpoints::{CheckpointRow, chains, due_chains};
 pub(super) use checkpoints::{
