@@ -95,21 +95,22 @@ pub async fn answer(
     Ok(done.rows_affected() > 0)
 }
 
-/// Takes what an agent said elsewhere, once.
+/// Takes what agents said elsewhere to any of these questions, once.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn take(tx: &mut OrgTx, id: CallQuestionId) -> DbResult<Option<SealedWords>> {
-    let row = sqlx::query!(
+pub async fn take(tx: &mut OrgTx, ids: &[CallQuestionId]) -> DbResult<Vec<(CallQuestionId, SealedWords)>> {
+    let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query!(
         r#"update call_questions set alive_at = clock_timestamp()
-        where org_id = $1 and id = $2 and sealed_words is not null and alive_at is null
-        returning sealed_words as "bytes!", words_key_id as "key!: DataKeyId""#,
+        where org_id = $1 and id = any($2) and sealed_words is not null and alive_at is null
+        returning id as "id: CallQuestionId", sealed_words as "bytes!", words_key_id as "key!: DataKeyId""#,
         tx.org().uuid(),
-        id.uuid()
+        &ids
     )
-    .fetch_optional(tx.conn())
+    .fetch_all(tx.conn())
     .await?;
-    Ok(row.map(|row| SealedWords { key: row.key, bytes: row.bytes }))
+    Ok(rows.into_iter().map(|row| (row.id, SealedWords { key: row.key, bytes: row.bytes })).collect())
 }
 
 /// Says that the replica that took the words lives; whether anybody still waits for what the call comes to.

@@ -153,7 +153,9 @@ async fn what_a_call_comes_to_is_left_as_far_as_there_is_room_and_somebody_waits
     assert!(store::leave(&mut tx, id, left, &piece).await.unwrap());
     assert!(!store::leave(&mut tx, id, left + 1, &piece).await.unwrap());
 
-    assert!(store::take(&mut tx, id).await.unwrap().is_some());
+    let ids = [CallQuestionId::fresh(), id];
+    assert_eq!(store::take(&mut tx, &ids).await.unwrap(), [(id, piece.clone())]);
+    assert!(store::take(&mut tx, &ids).await.unwrap().is_empty(), "they are taken once");
     assert!(!store::delete_untaken(&mut tx, id).await.unwrap(), "somebody goes on with it");
     assert!(store::beat(&mut tx, id).await.unwrap());
     store::wait(&mut tx, id, Duration::ZERO).await.unwrap();

@@ -3,7 +3,7 @@
 //!
 //! Whatever was said lies in the database sealed under the organization's key, for as long as somebody waits for it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
@@ -26,7 +26,15 @@ use crate::{
     },
     flow::{
         fault::ActionResult,
-        proxy::{admit::Admitted, bridge::agent::PATIENCE, gateway::Gateway, handles::Holder},
+        proxy::{
+            admit::Admitted,
+            bridge::{
+                agent::PATIENCE,
+                ears::{Ears, Words},
+            },
+            gateway::Gateway,
+            handles::Holder,
+        },
     },
     io::db::{Db, OrgScope, OrgTx, Tx},
 };
@@ -48,6 +56,7 @@ pub(super) struct Between {
     db: Db,
     vault: Vault,
     scope: OrgScope,
+    ears: Arc<Ears>,
     /// Where background work belongs.
     pub(super) tasks: TaskTracker,
 }
@@ -104,6 +113,7 @@ impl Between {
             db: gateway.db.clone(),
             vault: gateway.vault.clone(),
             scope: admitted.snapshot.scope,
+            ears: Arc::clone(&gateway.bridge.ears),
             tasks: gateway.bridge.tasks.clone(),
         }
     }
@@ -182,25 +192,31 @@ impl Between {
 
     /// Waits for what an agent says at another replica; for ever, where it says nothing there.
     pub(super) async fn said<T: DeserializeOwned>(&self, id: CallQuestionId) -> T {
-        let mut looks = looks();
-        loop {
-            looks.tick().await;
-            match self.take(id).await {
-                Ok(Some(said)) => return said,
-                Ok(None) => {}
-                // The database may be there again at the next look.
-                Err(error) => tracing::warn!(%error, "what agents say at other replicas is not heard"),
-            }
+        if let Ok(words) = self.ears.listen(self, id).await
+            && let Ok(said) = serde_json::from_slice(words.expose())
+        {
+            return said;
         }
+        // Another version of this software said it in words of its own.
+        std::future::pending().await
     }
 
-    async fn take<T: DeserializeOwned>(&self, id: CallQuestionId) -> ActionResult<Option<T>> {
+    /// Takes what agents said at other replicas to any of these questions.
+    ///
+    /// # Errors
+    /// When the database or the vault refuses; then nothing is taken.
+    pub(super) async fn take(&self, ids: &[CallQuestionId]) -> ActionResult<Vec<(CallQuestionId, Words)>> {
         let mut tx = OrgTx::begin(&self.db, self.scope).await?;
-        let Some(words) = store::take(&mut tx, id).await? else {
+        let taken = store::take(&mut tx, ids).await?;
+        if taken.is_empty() {
             tx.done().await?;
-            return Ok(None);
-        };
-        let said = self.open(&mut tx, Cell::new(TABLE, SEALED_WORDS, id), words).await?;
+            return Ok(Vec::new());
+        }
+        let mut said = Vec::with_capacity(taken.len());
+        for (id, SealedWords { key, bytes }) in taken {
+            let cell = Cell::new(TABLE, SEALED_WORDS, id);
+            said.push((id, self.vault.open(&mut tx, cell, &Sealed { key, bytes }).await?));
+        }
         audit::commit_unrecorded(tx, Unrecorded::Question).await?;
         Ok(said)
     }
@@ -234,7 +250,7 @@ impl Between {
         }
     }
 
-    /// Waits no longer for a replica to go on with a call; whether none does. What was given up nobody takes after that.
+    /// Waits no longer for a replica to go on with a call; whether none does. What was given up, nobody takes.
     ///
     /// # Errors
     /// When the database refuses.

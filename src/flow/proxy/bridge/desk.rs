@@ -19,6 +19,8 @@ use crate::{
 
 /// How many things may wait at once; beyond, nothing new is put down.
 const MOST: usize = 20_000;
+/// How many of one grant, so that none takes the room of all.
+const MOST_OF_GRANT: usize = 1_000;
 
 /// The desk of a replica.
 #[derive(Debug, Default)]
@@ -84,7 +86,7 @@ impl Desk {
         let (id, (answer, word)) = (ticket(), oneshot::channel());
         let mut questions = lock(&self.questions);
         questions.retain(|_, question| !question.answer.is_closed());
-        if questions.len() >= MOST {
+        if is_full(questions.values().map(|question| question.holder), holder) {
             return None;
         }
         questions.insert(id, Question { holder, answer });
@@ -110,7 +112,7 @@ impl Desk {
         let (id, (resume, resumed)) = (ticket(), oneshot::channel());
         let mut parked = lock(&self.parked);
         parked.retain(|_, call| !call.resume.is_closed());
-        if parked.len() >= MOST {
+        if is_full(parked.values().map(|call| call.holder), holder) {
             return None;
         }
         parked.insert(id, Parked { holder, digest, keys, resume });
@@ -154,6 +156,11 @@ impl Desk {
     }
 }
 
+/// Whether nothing more may be put down for whom it is.
+fn is_full(all: impl ExactSizeIterator<Item = Holder>, of: Holder) -> bool {
+    all.len() >= MOST || all.filter(|one| (one.org, one.grant) == (of.org, of.grant)).count() >= MOST_OF_GRANT
+}
+
 /// A name that nobody guesses.
 fn ticket() -> Uuid {
     Uuid::from_bytes(random::bytes())
@@ -161,4 +168,25 @@ fn ticket() -> Uuid {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::{GrantId, OrgId, ServerId};
+
+    #[test]
+    fn one_grant_does_not_take_the_room_of_all() {
+        let desk = Desk::default();
+        let of = |grant| Holder { org: OrgId::fresh(), grant, server: Some(ServerId::fresh()) };
+        let (mine, other) = (of(GrantId::fresh()), of(GrantId::fresh()));
+        let mut kept: Vec<_> = (0..MOST_OF_GRANT).map(|_| desk.park(mine, [0; 32], Vec::new())).collect();
+        assert!(kept.iter().all(Option::is_some));
+        let elsewhere = Holder { server: Some(ServerId::fresh()), ..mine };
+        assert!(desk.park(mine, [0; 32], Vec::new()).is_none());
+        assert!(desk.park(elsewhere, [0; 32], Vec::new()).is_none());
+        assert!(desk.park(other, [0; 32], Vec::new()).is_some() && desk.ask(mine).is_some());
+        kept.pop();
+        assert!(desk.park(elsewhere, [0; 32], Vec::new()).is_some(), "what waits no longer takes no room");
+    }
 }

@@ -15,6 +15,7 @@ mod courier;
 mod crossing;
 mod desk;
 mod dress;
+mod ears;
 mod elsewhere;
 mod followed;
 mod job;
@@ -52,6 +53,7 @@ use crate::{
                 crossing::{bad_params, carry},
                 desk::Desk,
                 dress::Sender,
+                ears::Ears,
                 elsewhere::Elsewhere,
                 followed::Followed,
                 listen::Wanted,
@@ -88,6 +90,7 @@ const ENDS_WITHIN: Duration = Duration::from_secs(3);
 pub struct Bridge {
     sessions: Arc<Sessions>,
     desk: Arc<Desk>,
+    ears: Arc<Ears>,
     elsewhere: Arc<Elsewhere>,
     listeners: Arc<Semaphore>,
     tasks: TaskTracker,
@@ -97,7 +100,14 @@ impl Bridge {
     /// With nothing kept yet.
     pub fn new(tasks: TaskTracker) -> Self {
         let listeners = Arc::new(Semaphore::new(listen::MOST));
-        Self { sessions: Arc::default(), desk: Arc::default(), elsewhere: Arc::default(), listeners, tasks }
+        Self {
+            sessions: Arc::default(),
+            desk: Arc::default(),
+            ears: Arc::default(),
+            elsewhere: Arc::default(),
+            listeners,
+            tasks,
+        }
     }
 }
 
