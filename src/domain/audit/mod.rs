@@ -32,7 +32,7 @@ pub use entry::{Decision, Entry, EventKind, Who};
 pub use export::{ExportWriter, Scope};
 pub use line::key_line;
 pub use store::{
-    ARGUMENTS, SEALED_ARGUMENTS, SealedArguments, find_arguments, keep_arguments, limit_arguments,
+    ARGUMENTS, SEALED_ARGUMENTS, SealedArguments, find_arguments, keep_arguments, shorten_arguments,
     sweep_arguments,
 };
 pub use store::{

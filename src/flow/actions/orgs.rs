@@ -131,7 +131,9 @@ pub async fn update(cx: &OrgCx, change: OrgChange, seen: Option<i64>) -> ActionR
                 "only an owner may have arguments kept for longer",
             ));
         }
-        audit::limit_arguments(&mut tx, new.argument_days, cx.now()).await?;
+        if new.argument_days < before.argument_days {
+            audit::shorten_arguments(&mut tx, new.argument_days, cx.now()).await?;
+        }
     }
     settled(store::orgs::update(&mut tx, &new, seen, cx.now()).await.map_err(slug_taken)?)?;
     let after = present(&mut tx).await?;

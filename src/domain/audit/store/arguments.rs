@@ -21,7 +21,8 @@ pub struct SealedArguments {
     pub bytes: Vec<u8>,
 }
 
-/// Keeps the arguments of the call with this intent, for as long as the organization wants by now.
+/// Keeps the arguments of the call with this intent, for as long as the organization wants by now; not in the moment in
+/// which that is shortened, for which no call is to wait.
 ///
 /// # Errors
 /// When the database refuses.
@@ -32,12 +33,16 @@ pub async fn keep_arguments(
     at: OffsetDateTime,
 ) -> DbResult<()> {
     // In a statement of its own, so that the days that the next one reads are those of whoever held it before.
-    sqlx::query!(
-        "select pg_advisory_xact_lock_shared(hashtextextended('portreeve call arguments ' || $1::uuid::text, 0))",
+    let is_free = sqlx::query_scalar!(
+        r#"select pg_try_advisory_xact_lock_shared(
+            hashtextextended('portreeve call arguments ' || $1::uuid::text, 0)) as "is_free!""#,
         tx.org().uuid()
     )
     .fetch_one(tx.conn())
     .await?;
+    if !is_free {
+        return Ok(());
+    }
     sqlx::query!(
         "insert into call_arguments (org_id, id, sealed_arguments, key_id, at, expires_at)
         select $1, $2, $3, $4, $5::timestamptz, $5::timestamptz + make_interval(days => o.argument_days)
@@ -75,12 +80,12 @@ pub async fn find_arguments(
     Ok(row)
 }
 
-/// Has what is kept be kept for so many days and no longer. Whatever is being kept is waited for, and what comes later waits
+/// Has what is kept be kept for so many days and no longer. Whatever is being kept is waited for, and nothing else is kept
 /// until the organization's days are committed, so that nothing escapes.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn limit_arguments(tx: &mut OrgTx, days: i32, now: OffsetDateTime) -> DbResult<()> {
+pub async fn shorten_arguments(tx: &mut OrgTx, days: i32, now: OffsetDateTime) -> DbResult<()> {
     sqlx::query!(
         "select pg_advisory_xact_lock(hashtextextended('portreeve call arguments ' || $1::uuid::text, 0))",
         tx.org().uuid()
@@ -88,15 +93,22 @@ pub async fn limit_arguments(tx: &mut OrgTx, days: i32, now: OffsetDateTime) -> 
     .fetch_one(tx.conn())
     .await?;
     sqlx::query!(
-        "update call_arguments set expires_at = least(expires_at, at + make_interval(days => $2)) where org_id = $1",
+        "delete from call_arguments
+        where org_id = $1 and least(expires_at, at + make_interval(days => $2)) <= $3",
+        tx.org().uuid(),
+        days,
+        now
+    )
+    .execute(tx.conn())
+    .await?;
+    sqlx::query!(
+        "update call_arguments set expires_at = at + make_interval(days => $2)
+        where org_id = $1 and expires_at > at + make_interval(days => $2)",
         tx.org().uuid(),
         days
     )
     .execute(tx.conn())
     .await?;
-    sqlx::query!("delete from call_arguments where org_id = $1 and expires_at <= $2", tx.org().uuid(), now)
-        .execute(tx.conn())
-        .await?;
     Ok(())
 }
 

@@ -18,7 +18,7 @@ mod traffic;
 
 pub use append::{Appended, Unrecorded, append, commit, commit_appended, commit_unrecorded};
 pub use arguments::{
-    ARGUMENTS, SEALED_ARGUMENTS, SealedArguments, find_arguments, keep_arguments, limit_arguments,
+    ARGUMENTS, SEALED_ARGUMENTS, SealedArguments, find_arguments, keep_arguments, shorten_arguments,
     sweep_arguments,
 };
 pub use attempts::{Attempt, AttemptedCall, Reach, attempts, reach};
