@@ -135,6 +135,8 @@ pub async fn update(cx: &OrgCx, change: OrgChange, seen: Option<i64>) -> ActionR
             audit::shorten_arguments(&mut tx, new.argument_days, cx.now()).await?;
         }
     }
+    // All settings are written, also those that stay: what somebody else changed meanwhile must not come back with them.
+    let seen = Some(seen.unwrap_or(before.version));
     settled(store::orgs::update(&mut tx, &new, seen, cx.now()).await.map_err(slug_taken)?)?;
     let after = present(&mut tx).await?;
     let entry = Entry::admin("org.changed", &cx.who())

@@ -8,13 +8,19 @@ use portreeve::{
     },
     domain::audit::{self, SealedArguments, Unrecorded},
     flow::actions::export,
+    io::db::Tx,
 };
 use serde_json::{Value, json};
+use sqlx::Executor;
 
 use crate::{
     kit::http::Script,
     proxy::{policies::under, stage::Stage},
 };
+
+/// Whether somebody waits for a lock.
+const WAITING: &str = "select least(count(*), 1) from pg_locks l join pg_stat_activity a using (pid)
+    where not l.granted and a.datname = current_database()";
 
 async fn key(stage: &Stage, name: &str, role: Role) -> Script {
     let person = stage.app.member(&stage.org, name, role).await;
@@ -86,13 +92,28 @@ async fn what_is_being_kept_while_the_days_are_shortened_is_forgotten_too() {
     let mut tx = stage.app.org_tx(stage.org.id).await;
     let sealed = SealedArguments { key: DataKeyId::fresh(), bytes: vec![1] };
     audit::keep_arguments(&mut tx, EventId::fresh(), &sealed, stage.app.clock.now()).await.unwrap();
-    let waiting = "select least(count(*), 1) from pg_locks l join pg_stat_activity a using (pid)
-        where not l.granted and a.datname = current_database()";
     let kept = async {
-        stage.app.until_number(waiting, 1).await;
+        stage.app.until_number(WAITING, 1).await;
         audit::commit_unrecorded(tx, Unrecorded::Arguments).await.unwrap();
     };
     let (shortened, ()) = tokio::join!(keep_for(0), kept);
     shortened.expect(StatusCode::OK);
     assert_eq!(stage.app.number("select count(*) from call_arguments").await, 0);
+}
+
+#[tokio::test]
+async fn a_change_of_something_else_brings_back_no_days_that_were_taken_away_meanwhile() {
+    let (stage, _) = under(json!({ "version": "1", "default": "allow" })).await;
+    let owner = key(&stage, "Olga Owner", Role::Owner).await;
+    let change = |change: Value| owner.send(Method::PATCH, "/api/v1/orgs/acme", &[], Some(change));
+    change(json!({ "argument_days": 30 })).await.expect(StatusCode::OK);
+    let mut tx = stage.app.org_tx(stage.org.id).await;
+    tx.conn().execute("update orgs set argument_days = 0, version = version + 1").await.unwrap();
+    let taken_away = async {
+        stage.app.until_number(WAITING, 1).await;
+        audit::commit_unrecorded(tx, Unrecorded::Arguments).await.unwrap();
+    };
+    let (renamed, ()) = tokio::join!(change(json!({ "name": "Acme and Sons" })), taken_away);
+    renamed.expect(StatusCode::PRECONDITION_FAILED);
+    assert_eq!(stage.app.number("select argument_days::bigint from orgs where slug = 'acme'").await, 0);
 }
