@@ -30,7 +30,7 @@ use crate::{
             admit::Admitted,
             bridge::{
                 agent::PATIENCE,
-                ears::{Ears, Words},
+                answers::{Answers, Words},
             },
             gateway::Gateway,
             handles::Holder,
@@ -56,7 +56,7 @@ pub(super) struct Between {
     db: Db,
     vault: Vault,
     scope: OrgScope,
-    ears: Arc<Ears>,
+    answers: Arc<Answers>,
     /// Where background work belongs.
     pub(super) tasks: TaskTracker,
 }
@@ -113,7 +113,7 @@ impl Between {
             db: gateway.db.clone(),
             vault: gateway.vault.clone(),
             scope: admitted.snapshot.scope,
-            ears: Arc::clone(&gateway.bridge.ears),
+            answers: Arc::clone(&gateway.bridge.answers),
             tasks: gateway.bridge.tasks.clone(),
         }
     }
@@ -192,7 +192,7 @@ impl Between {
 
     /// Waits for what an agent says at another replica; for ever, where it says nothing there.
     pub(super) async fn said<T: DeserializeOwned>(&self, id: CallQuestionId) -> T {
-        if let Ok(words) = self.ears.listen(self, id).await
+        if let Ok(words) = self.answers.listen(self, id).await
             && let Ok(said) = serde_json::from_slice(words.expose())
         {
             return said;

@@ -10,12 +10,12 @@
 //! answer to a replica that is gone is told to begin again.
 
 mod agent;
+mod answers;
 mod between;
 mod courier;
 mod crossing;
 mod desk;
 mod dress;
-mod ears;
 mod elsewhere;
 mod followed;
 mod job;
@@ -49,11 +49,11 @@ use crate::{
             ask::{Answer, Ask},
             bridge::{
                 agent::Word,
+                answers::Answers,
                 between::Between,
                 crossing::{bad_params, carry},
                 desk::Desk,
                 dress::Sender,
-                ears::Ears,
                 elsewhere::Elsewhere,
                 followed::Followed,
                 listen::Wanted,
@@ -90,7 +90,7 @@ const ENDS_WITHIN: Duration = Duration::from_secs(3);
 pub struct Bridge {
     sessions: Arc<Sessions>,
     desk: Arc<Desk>,
-    ears: Arc<Ears>,
+    answers: Arc<Answers>,
     elsewhere: Arc<Elsewhere>,
     listeners: Arc<Semaphore>,
     tasks: TaskTracker,
@@ -103,7 +103,7 @@ impl Bridge {
         Self {
             sessions: Arc::default(),
             desk: Arc::default(),
-            ears: Arc::default(),
+            answers: Arc::default(),
             elsewhere: Arc::default(),
             listeners,
             tasks,

@@ -26,11 +26,11 @@ type Waiting = HashMap<CallQuestionId, oneshot::Sender<Words>>;
 
 /// The questions of each organization for whose answers somebody waits.
 #[derive(Debug, Default)]
-pub(super) struct Ears {
+pub(super) struct Answers {
     by_org: Mutex<HashMap<OrgId, Waiting>>,
 }
 
-impl Ears {
+impl Answers {
     /// Listens for the answer to a question, for as long as what is returned is kept.
     pub(super) fn listen(
         self: &Arc<Self>,
@@ -45,9 +45,9 @@ impl Ears {
             is_first
         };
         if is_first {
-            let (ears, between) = (Arc::clone(self), between.clone());
+            let (answers, between) = (Arc::clone(self), between.clone());
             let tasks = between.tasks.clone();
-            tasks.spawn(async move { ears.hear(&between).await });
+            tasks.spawn(async move { answers.hear(&between).await });
         }
         words
     }
