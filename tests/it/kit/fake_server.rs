@@ -137,6 +137,11 @@ impl Frames {
     pub(crate) fn send(&self, frame: &str) {
         self.0.send(format!("{:x}\r\n{frame}\r\n", frame.len()).into_bytes()).ok();
     }
+
+    /// Whether whoever listened has hung up.
+    pub(crate) fn are_left(&self) -> bool {
+        self.0.is_closed()
+    }
 }
 
 type Answerer = dyn Fn(&Asked) -> Script + Send + Sync;

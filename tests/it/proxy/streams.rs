@@ -339,6 +339,31 @@ async fn an_old_agent_follows_resources_of_a_modern_server_from_any_replica() {
 }
 
 #[tokio::test]
+async fn a_stream_whose_server_never_agrees_is_over_when_its_agent_goes() {
+    let streams = Streams::default();
+    let telling = subscribed(Arc::clone(&streams));
+    let is_about_one = |asked: &Asked| String::from_utf8_lossy(&asked.body).contains("resourceSubscriptions");
+    let server = move |asked: &Asked| if is_about_one(asked) { Script::silence() } else { telling(asked) };
+    let shore = Shore::declaring(Era::Modern, "http", NEWS, server).await;
+    let (_, session) = opened(&shore.agent, json!({})).await;
+    let within = [("mcp-session-id", session.as_str()), ("mcp-protocol-version", "2025-06-18")];
+    let (mut stream, mut text) = (shore.agent.follow(&within).await, String::new());
+    until(&mut stream, &mut text, 1).await;
+    let body = r#"{"jsonrpc":"2.0","id":5,"method":"resources/subscribe","params":{"uri":"file:///a"}}"#;
+    assert_eq!(shore.agent.post(body, &within).await.json()["result"], json!({}));
+    let over = async {
+        while !shore.server.asked().iter().any(is_about_one) {
+            tokio::task::yield_now().await;
+        }
+        drop(stream);
+        while !streams.lock().unwrap()[0].as_ref().unwrap().are_left() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), over).await.expect("nobody listens");
+}
+
+#[tokio::test]
 async fn a_grant_follows_so_many_resources_with_addresses_of_so_many_bytes() {
     let shore = Shore::declaring(Era::Modern, "http", NEWS, subscribed(Streams::default())).await;
     let (_, session) = opened(&shore.agent, json!({})).await;

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
 use tokio::{
     sync::mpsc,
-    time::{Instant, Interval, MissedTickBehavior, interval},
+    time::{Instant, Interval, MissedTickBehavior, interval, timeout},
 };
 
 use crate::{
@@ -37,6 +37,8 @@ use crate::{
 
 /// How often is looked which resources the session follows.
 const LOOK: Duration = Duration::from_secs(3);
+/// How long the server may take to agree to what it is to tell of.
+const AGREED_WITHIN: Duration = Duration::from_secs(30);
 
 /// What a server says unasked.
 pub(super) struct Unasked {
@@ -105,10 +107,13 @@ impl Unasked {
             let text = tokio::select! {
                 () = pieces.closed() => break,
                 text = next(&mut self.messages) => text,
-                _ = looks.tick(), if self.followed.is_some() => match self.follow().await {
-                    Ok(()) => continue,
-                    Err(_) => break,
-                },
+                _ = looks.tick(), if self.followed.is_some() => {
+                    let is_followed = tokio::select! {
+                        came = timeout(AGREED_WITHIN, self.follow()) => matches!(came, Ok(Ok(()))),
+                        () = pieces.closed() => false,
+                    };
+                    if is_followed { continue } else { break }
+                }
                 _ = hum.tick() => {
                     let _ = pieces.try_send(Piece::Quiet);
                     continue;
