@@ -20,6 +20,8 @@ use crate::{
             between::Between,
             courier::{self, Closing},
             desk::{Desk, Resumed},
+            job::Cut,
+            talk::Silent,
         },
         edit::Editor,
         handles::{Handles, Holder},
@@ -208,14 +210,14 @@ impl Agent {
     }
 
     /// Asks what a server asks, in the way of the agent's era, and waits for the answers.
-    pub(super) async fn ask(&mut self, questions: &[Question]) -> Result<HashMap<String, Word>, Gone> {
+    pub(super) async fn ask(&mut self, questions: &[Question]) -> Result<HashMap<String, Word>, Cut> {
         match self.era {
             Era::Legacy => self.ask_on_stream(questions).await,
             Era::Modern => self.ask_by_result(questions).await,
         }
     }
 
-    async fn ask_on_stream(&mut self, questions: &[Question]) -> Result<HashMap<String, Word>, Gone> {
+    async fn ask_on_stream(&mut self, questions: &[Question]) -> Result<HashMap<String, Word>, Cut> {
         let mut asked = Vec::with_capacity(questions.len());
         let words = self.ask_each(questions, &mut asked).await;
         self.between.forget(&asked).await;
@@ -228,10 +230,10 @@ impl Agent {
         &mut self,
         questions: &[Question],
         asked: &mut Vec<CallQuestionId>,
-    ) -> Result<HashMap<String, Word>, Gone> {
+    ) -> Result<HashMap<String, Word>, Cut> {
         let mut waiting = Vec::new();
         for question in questions {
-            let (id, word) = self.desk.ask(self.holder).ok_or(Gone)?;
+            let (id, word) = self.desk.ask(self.holder).ok_or_else(full)?;
             let noted = CallQuestionId::from_uuid(id);
             self.between.note(self.holder, noted, None, &[]).await;
             asked.push(noted);
@@ -254,16 +256,16 @@ impl Agent {
         };
         tokio::select! {
             answered = tokio::time::timeout(PATIENCE, all) => answered.map_err(|_| Gone)??,
-            () = self.mouth.pieces.closed() => return Err(Gone),
-            () = self.off.cancelled() => return Err(Gone),
+            () = self.mouth.pieces.closed() => return Err(Cut::Gone),
+            () = self.off.cancelled() => return Err(Cut::Gone),
         }
         Ok(words)
     }
 
     /// The request ends with the questions, and another one like it takes the call up again.
-    async fn ask_by_result(&mut self, questions: &[Question]) -> Result<HashMap<String, Word>, Gone> {
+    async fn ask_by_result(&mut self, questions: &[Question]) -> Result<HashMap<String, Word>, Cut> {
         let keys: Vec<_> = questions.iter().map(|question| question.key.clone()).collect();
-        let (id, here) = self.desk.park(self.holder, self.digest, keys.clone()).ok_or(Gone)?;
+        let (id, here) = self.desk.park(self.holder, self.digest, keys.clone()).ok_or_else(full)?;
         let noted = CallQuestionId::from_uuid(id);
         self.between.note(self.holder, noted, Some(&self.digest), &keys).await;
         let resumed = match self.tell_questions(id.to_string(), questions).await {
@@ -304,4 +306,10 @@ impl Agent {
         let ended = Piece::Ended(StatusCode::OK, message.into_bytes());
         self.mouth.pieces.send(ended).await.map_err(|_| Gone)
     }
+}
+
+/// There is no room for one more question.
+fn full() -> Silent {
+    let sentence = "too many questions wait for their answers here; try again later".to_owned();
+    Silent::of("bridge_full", sentence)
 }

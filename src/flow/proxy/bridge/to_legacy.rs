@@ -173,8 +173,15 @@ async fn answer(job: &mut Job, text: &[u8], id: Id<'_>, method: Method<'_>) -> R
         params: params.unwrap_or_else(|| "{}".to_owned()),
     };
     let refused = r#"{"code":-32601,"message":"The client does not answer this."}"#;
-    let word =
-        if job.agent.can_answer(&question) { job.agent.ask(&[question]).await?.remove("1") } else { None };
+    let word = match job.agent.can_answer(&question) {
+        true => match job.agent.ask(&[question]).await {
+            Ok(mut words) => words.remove("1"),
+            // There is no room to ask; the server may go on without an answer.
+            Err(Cut::Silent(_)) => None,
+            Err(Cut::Gone) => return Err(Cut::Gone),
+        },
+        false => None,
+    };
     let outcome = match word {
         Some(Word::Result(result)) => format!(r#""result":{result}"#),
         Some(Word::Error(error)) => format!(r#""error":{error}"#),
