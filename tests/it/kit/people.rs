@@ -206,6 +206,13 @@ impl TestApp {
         panic!("{query} gives {last:?}, not {wanted}");
     }
 
+    /// Waits until somebody waits for a lock of the database.
+    pub(crate) async fn until_a_lock_is_waited_for(&self) {
+        let waiting = "select least(count(*), 1) from pg_locks l join pg_stat_activity a using (pid)
+            where not l.granted and a.datname = current_database()";
+        self.until_number(waiting, 1).await;
+    }
+
     /// Carries out a statement, as a superuser.
     pub(crate) async fn change(&self, statement: &str) -> u64 {
         let mut conn = connect(&self.database.superuser()).await;

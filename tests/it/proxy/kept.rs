@@ -18,10 +18,6 @@ use crate::{
     proxy::{policies::under, stage::Stage},
 };
 
-/// Whether somebody waits for a lock.
-const WAITING: &str = "select least(count(*), 1) from pg_locks l join pg_stat_activity a using (pid)
-    where not l.granted and a.datname = current_database()";
-
 async fn key(stage: &Stage, name: &str, role: Role) -> Script {
     let person = stage.app.member(&stage.org, name, role).await;
     stage.app.key_of(&stage.org, person.id, role, &["*"]).await
@@ -93,7 +89,7 @@ async fn what_is_being_kept_while_the_days_are_shortened_is_forgotten_too() {
     let sealed = SealedArguments { key: DataKeyId::fresh(), bytes: vec![1] };
     audit::keep_arguments(&mut tx, EventId::fresh(), &sealed, stage.app.clock.now()).await.unwrap();
     let kept = async {
-        stage.app.until_number(WAITING, 1).await;
+        stage.app.until_a_lock_is_waited_for().await;
         audit::commit_unrecorded(tx, Unrecorded::Arguments).await.unwrap();
     };
     let (shortened, ()) = tokio::join!(keep_for(0), kept);
@@ -110,7 +106,7 @@ async fn a_change_of_something_else_brings_back_no_days_that_were_taken_away_mea
     let mut tx = stage.app.org_tx(stage.org.id).await;
     tx.conn().execute("update orgs set argument_days = 0, version = version + 1").await.unwrap();
     let taken_away = async {
-        stage.app.until_number(WAITING, 1).await;
+        stage.app.until_a_lock_is_waited_for().await;
         audit::commit_unrecorded(tx, Unrecorded::Arguments).await.unwrap();
     };
     let (renamed, ()) = tokio::join!(change(json!({ "name": "Acme and Sons" })), taken_away);

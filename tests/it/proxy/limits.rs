@@ -215,9 +215,7 @@ async fn a_call_whose_agent_hangs_up_while_it_is_put_on_record_is_closed_and_not
     let (stage, _) = under(json!({ "concurrency": 1 })).await;
     let mut head = stage.app.org_tx(stage.org.id).await;
     head.conn().execute("select from audit_heads for update").await.unwrap();
-    let waiting = "select least(count(*), 1) from pg_locks l join pg_stat_activity a using (pid)
-        where not l.granted and a.datname = current_database()";
-    hung_up(&stage, stage.app.until_number(waiting, 1)).await;
+    hung_up(&stage, stage.app.until_a_lock_is_waited_for()).await;
     head.done().await.unwrap();
     nothing_is_held(&stage).await;
     assert!(stage.reached().is_empty());
