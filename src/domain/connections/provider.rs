@@ -19,7 +19,7 @@ pub type ProviderRef = Ref<ProviderId>;
 /// An OAuth application that an organization registered at a provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provider {
-    /// Its id, which stands in the callback's address.
+    /// Its id.
     pub id: ProviderId,
     /// Its short name.
     pub slug: Slug,
@@ -29,7 +29,11 @@ pub struct Provider {
     pub source: ProviderSource,
     /// How the client came to be known there.
     pub enrolment: Enrolment,
-    /// The provider in whose name the client was registered, where it is shared with another of the same authorization server.
+    /// The id in the address of the callback that its client was registered with, where that is not its own: it shares the
+    /// client of another provider, or has moved to another authorization server since.
+    pub callback: Option<ProviderId>,
+    /// Another provider of the same authorization server with this client and this callback, the oldest where there are
+    /// several; read, and never stored.
     pub shares_with: Option<ProviderId>,
     /// The client's id; empty where there is no client.
     pub client_id: String,
@@ -151,7 +155,7 @@ pub struct SealedSecret {
 impl Provider {
     /// The id that stands in the address of its callback: that which its client was registered with.
     pub fn callback_id(&self) -> ProviderId {
-        self.shares_with.unwrap_or(self.id)
+        self.callback.unwrap_or(self.id)
     }
 
     /// How a token for an account there is come by.

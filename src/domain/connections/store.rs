@@ -61,6 +61,7 @@ struct Row {
     audience: Option<String>,
     enrolment: String,
     callback_id: Option<ProviderId>,
+    shares_with: Option<ProviderId>,
     client_id: String,
     sealed_secret: Option<Vec<u8>>,
     data_key_id: Option<DataKeyId>,
@@ -110,7 +111,8 @@ impl Row {
             name: self.name,
             source,
             enrolment: read(&self.enrolment)?,
-            shares_with: self.callback_id,
+            callback: self.callback_id,
+            shares_with: self.shares_with,
             client_id: self.client_id,
             secret: sealed.map(|((bytes, key), changed_at)| SealedSecret { key, bytes, changed_at }),
             scopes: self.scopes,
@@ -192,7 +194,7 @@ pub async fn insert(tx: &mut OrgTx, provider: &Provider) -> DbResult<()> {
         provider.enrolment.as_str(),
         places.audience,
         preset_version,
-        provider.shares_with.map(ProviderId::uuid)
+        provider.callback.map(ProviderId::uuid)
     )
     .execute(tx.conn())
     .await?;
@@ -212,7 +214,12 @@ pub async fn list(
         Row,
         r#"select id as "id: ProviderId", slug, name, kind, preset, preset_version, variables, authorize_url, token_url,
             revoke_url, userinfo_url, issuer, names_itself, client_auth, pkce, resource, audience, enrolment,
-            callback_id as "callback_id: ProviderId", client_id, sealed_secret,
+            callback_id as "callback_id: ProviderId",
+            (select o.id from providers o where o.org_id = $1 and o.id <> providers.id and o.issuer = providers.issuer
+                and o.client_id = providers.client_id
+                and coalesce(o.callback_id, o.id) = coalesce(providers.callback_id, providers.id)
+                order by o.created_at, o.id limit 1) as "shares_with?: ProviderId",
+            client_id, sealed_secret,
             data_key_id as "data_key_id: DataKeyId", secret_changed_at, scopes, user_scopes,
             created_by as "created_by: UserId", created_at, updated_at, disabled_at, version
         from providers
@@ -240,7 +247,12 @@ pub async fn find(tx: &mut OrgTx, which: &ProviderRef) -> DbResult<Option<Provid
         Row,
         r#"select id as "id: ProviderId", slug, name, kind, preset, preset_version, variables, authorize_url, token_url,
             revoke_url, userinfo_url, issuer, names_itself, client_auth, pkce, resource, audience, enrolment,
-            callback_id as "callback_id: ProviderId", client_id, sealed_secret,
+            callback_id as "callback_id: ProviderId",
+            (select o.id from providers o where o.org_id = $1 and o.id <> providers.id and o.issuer = providers.issuer
+                and o.client_id = providers.client_id
+                and coalesce(o.callback_id, o.id) = coalesce(providers.callback_id, providers.id)
+                order by o.created_at, o.id limit 1) as "shares_with?: ProviderId",
+            client_id, sealed_secret,
             data_key_id as "data_key_id: DataKeyId", secret_changed_at, scopes, user_scopes,
             created_by as "created_by: UserId", created_at, updated_at, disabled_at, version
         from providers where org_id = $1 and (id = $2 or slug = $3)"#,
@@ -254,14 +266,30 @@ pub async fn find(tx: &mut OrgTx, which: &ProviderRef) -> DbResult<Option<Provid
     .transpose()
 }
 
-/// The ids of providers whose client became known at an authorization server without an admin, the oldest first.
+/// Whether a client was registered with the callback of this id, in whose name so ever.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn is_callback_known(tx: &mut OrgTx, id: ProviderId) -> DbResult<bool> {
+    Ok(sqlx::query_scalar!(
+        r#"select exists(select from providers where org_id = $1 and callback_id = $2) as "is_known!""#,
+        tx.org().uuid(),
+        id.uuid()
+    )
+    .fetch_one(tx.conn())
+    .await?)
+}
+
+/// The ids of providers whose client became known at an authorization server without an admin, the oldest first. One that is
+/// switched off lends its client to nobody.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn enrolled_at(tx: &mut OrgTx, issuer: &str) -> DbResult<Vec<ProviderId>> {
     Ok(sqlx::query_scalar!(
         r#"select id as "id: ProviderId" from providers
-        where org_id = $1 and issuer = $2 and enrolment <> 'entered' order by created_at, id limit 20"#,
+        where org_id = $1 and issuer = $2 and enrolment <> 'entered' and disabled_at is null
+        order by created_at, id limit 20"#,
         tx.org().uuid(),
         issuer
     )
@@ -424,7 +452,7 @@ pub async fn relocate(
         parts.resource,
         after.enrolment.as_str(),
         now,
-        after.shares_with.map(ProviderId::uuid)
+        after.callback.map(ProviderId::uuid)
     )
     .execute(tx.conn())
     .await?;

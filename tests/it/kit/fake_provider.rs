@@ -411,6 +411,7 @@ impl TestApp {
                 resource: None,
             })),
             enrolment: Enrolment::Entered,
+            callback: None,
             shares_with: None,
             client_id: "client-1".to_owned(),
             secret: Some(SealedSecret { key: sealed.key, bytes: sealed.bytes, changed_at: now }),

@@ -260,6 +260,7 @@ impl TestApp {
                 variables: Default::default(),
             },
             enrolment: Enrolment::Entered,
+            callback: None,
             shares_with: None,
             client_id: "client".to_owned(),
             secret: None,

@@ -318,6 +318,62 @@ async fn two_servers_of_one_authorization_server_share_one_client() {
 }
 
 #[tokio::test]
+async fn a_provider_that_moves_leaves_its_callback_to_the_authorization_server_that_knows_it() {
+    let mut stage = stage(Stands { scope: "read", ..USUAL }).await;
+    let first = stage.key.post(PROVIDER, json!({})).await.expect(StatusCode::CREATED);
+    stage.app.server_at(&stage.org, "two", &stage.server.url("/two")).await;
+    let path = "/api/v1/orgs/acme/servers/two/provider";
+    let second = stage.key.post(path, json!({})).await.expect(StatusCode::CREATED);
+    let shared = second.text("/callback_url").to_owned();
+    assert_eq!(shared, first.text("/callback_url"));
+    let known = stage.key.get(ONE).await.expect(StatusCode::OK);
+    assert_eq!(known.text("/shares_client_of"), second.text("/id"), "both say so");
+    stage.stands.lock().unwrap().issuer = "/new";
+    let moved = stage.key.post(&format!("{ONE}/rediscover"), json!({})).await.expect(StatusCode::OK);
+    let own = moved.text("/callback_url").to_owned();
+    assert_ne!(own, shared, "two authorization servers send nobody to one callback");
+    let told: Value = serde_json::from_slice(&stage.asked("/new/register")[0].body).unwrap();
+    assert_eq!(told["redirect_uris"], json!([own]));
+    let kept = stage.key.get("/api/v1/orgs/acme/providers/two").await.expect(StatusCode::OK);
+    assert_eq!((kept.text("/callback_url"), &kept.body["shares_client_of"]), (&*shared, &Value::Null));
+
+    // What the old one answers to a question that the new one was to be asked is nobody's answer.
+    let connect = "/me/accounts/acme/connect/linear";
+    let page = stage.admin.browser.get(connect).await.expect(StatusCode::OK);
+    let page = stage.admin.browser.submit(&page, connect, &[]).await.expect(StatusCode::OK);
+    let onward = page.headers["refresh"].to_str().unwrap().strip_prefix("0;url=").unwrap();
+    let onward = url::Url::parse(onward).unwrap();
+    let state = onward.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+    let back = url::Url::parse(&shared).unwrap().path().to_owned();
+    let page = stage.admin.browser.get(&format!("{back}?code=c&state={state}")).await;
+    assert!(page.expect(StatusCode::CONFLICT).says("Nothing was connected"));
+    assert!(stage.asked("/new/token").is_empty(), "no code of the old one is sent to the new one");
+    stage.app.connected(&stage.org, &mut stage.admin, "linear").await;
+
+    // An id whose callback is known somewhere is no other provider's either.
+    stage.app.change("delete from connections").await;
+    stage.app.change("delete from server_credentials").await;
+    stage.app.change("delete from providers where slug = 'linear'").await;
+    let path = "/o/acme/servers/linear/provider";
+    let page = stage.admin.browser.get(path).await.expect(StatusCode::OK);
+    let again = [("id", first.text("/id")), ("client_id", "ours"), ("client_secret", "s3cret-there")];
+    stage.admin.browser.submit(&page, path, &again).await.expect(StatusCode::CONFLICT);
+    assert_eq!(stage.app.number("select count(*) from providers").await, 1);
+}
+
+#[tokio::test]
+async fn a_provider_that_is_switched_off_lends_its_client_to_nobody() {
+    let stage = stage(Stands { scope: "read", ..USUAL }).await;
+    stage.key.post(PROVIDER, json!({})).await.expect(StatusCode::CREATED);
+    stage.key.post(&format!("{ONE}/disable"), json!({})).await.expect(StatusCode::OK);
+    stage.app.server_at(&stage.org, "two", &stage.server.url("/two")).await;
+    let path = "/api/v1/orgs/acme/servers/two/provider";
+    let second = stage.key.post(path, json!({})).await.expect(StatusCode::CREATED);
+    assert_eq!((stage.asked("/as/register").len(), &second.body["shares_client_of"]), (2, &Value::Null));
+    assert!(second.text("/callback_url").ends_with(second.text("/id")));
+}
+
+#[tokio::test]
 async fn what_the_one_before_gave_is_ended_there_and_nowhere_else() {
     let mut stage = stage(Stands { revokes: true, ..USUAL }).await;
     stage.key.post(PROVIDER, json!({})).await.expect(StatusCode::CREATED);

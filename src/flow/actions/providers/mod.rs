@@ -172,8 +172,8 @@ pub fn unusable(provider: &Provider) -> Option<(String, &'static str)> {
     lacks_secret.then(|| (format!("{name} asks for a client secret, and none is stored."), "Enter it."))
 }
 
-/// The address that providers send browsers back to whose clients were registered with this id. It stays the same for life, as
-/// it is registered there.
+/// The address that providers send browsers back to whose clients were registered with this id. It stays the same for as long
+/// as the client does, as it is registered there.
 pub fn callback_of(cx: &OrgCx, id: ProviderId) -> String {
     cx.ports.site.url(&format!("/oauth/callback/{id}"))
 }
@@ -296,14 +296,18 @@ async fn record(
     Ok(after)
 }
 
+fn registered() -> ActionError {
+    ActionError::refused(
+        "provider_was_registered",
+        "This form was sent before, and its provider was registered then. Look for it in the list of providers.",
+    )
+}
+
 fn taken(error: DbError) -> ActionError {
     if error.broke(store::SLUG_IS_FREE) {
         ActionError::field("slug", "another provider has this short name; choose another")
     } else if store::ID_IS_FREE.iter().any(|rule| error.broke(rule)) {
-        ActionError::refused(
-            "provider_was_registered",
-            "This form was sent before, and its provider was registered then. Look for it in the list of providers.",
-        )
+        registered()
     } else {
         error.into()
     }

@@ -29,7 +29,7 @@ use crate::{
             servers::{credentials_entry, named as named_server},
         },
         cx::OrgCx,
-        fault::{ActionError, ActionResult, settled},
+        fault::{ActionError, ActionResult, Refused, settled},
         tokens::{Armed, send},
     },
     io::db::{OrgTx, Tx},
@@ -59,7 +59,9 @@ pub struct OfServerInput {
 /// A client as it is known at an authorization server.
 struct Enrolled {
     enrolment: Enrolment,
-    /// The provider in whose name it is, where it is another's.
+    /// The id in the address of the callback that it is registered with.
+    callback: ProviderId,
+    /// The provider whose client it is already.
     shares_with: Option<ProviderId>,
     id: String,
     secret: Option<Secret<String>>,
@@ -88,9 +90,10 @@ pub async fn register_for_server(
     check_callable(cx, &found)?;
     let id = input.id.unwrap_or_else(ProviderId::fresh);
     let enrolled = match own.client {
-        Some((client_id, secret)) => entered(&found.metadata, client_id, secret),
+        Some((client_id, secret)) => entered(id, &found.metadata, client_id, secret),
         None => enrol(cx, id, &found).await?,
     };
+    let callback = enrolled.callback;
     let now = cx.now();
     let mut provider = Provider {
         id,
@@ -98,6 +101,7 @@ pub async fn register_for_server(
         name: server.name.to_string(),
         source: ProviderSource::Own(Box::new(parts(&found, enrolled.auth))),
         enrolment: enrolled.enrolment,
+        callback: Some(callback).filter(|callback| *callback != id),
         shares_with: enrolled.shares_with,
         client_id: enrolled.id,
         secret: None,
@@ -194,10 +198,13 @@ pub async fn rediscover(cx: &OrgCx, name: &str) -> ActionResult<(Provider, Found
                 ),
             ));
         }
-        let enrolled = enrol(cx, before.id, &found).await?;
+        // Each authorization server sends browsers back to a callback of its own, also where it follows another: else what
+        // one answers could be taken for an answer of the other (RFC 9700, section 4.4).
+        let enrolled = enrol(cx, ProviderId::fresh(), &found).await;
+        let enrolled = enrolled.map_err(|error| not_registered(error, &found.metadata.issuer))?;
         after.source = ProviderSource::Own(Box::new(parts(&found, enrolled.auth)));
         (after.enrolment, after.client_id, after.scopes) = (enrolled.enrolment, enrolled.id, found.scopes);
-        after.shares_with = enrolled.shares_with;
+        (after.callback, after.shares_with) = (Some(enrolled.callback), enrolled.shares_with);
         (after.secret, secret) = (None, enrolled.secret);
     }
     let mut tx = cx.tx().await?;
@@ -217,6 +224,23 @@ pub async fn rediscover(cx: &OrgCx, name: &str) -> ActionResult<(Provider, Found
     audit::commit(tx, cx.now(), vec![entry]).await?;
     after.version = before.version + 1;
     Ok((after, if is_same { Found::Otherwise } else { Found::Another }))
+}
+
+/// Whoever registers a client by hand adds another provider for it, which has another callback.
+fn not_registered(error: ActionError, issuer: &str) -> ActionError {
+    match error {
+        ActionError::Refused(Refused {
+            code: "provider_registers_nobody" | "provider_registered_nothing",
+            ..
+        }) => ActionError::refused(
+            "provider_moved",
+            format!(
+                "The server takes tokens of {issuer} now, which does not register us by itself. Register a client there, and \
+                 add its provider from the server's page."
+            ),
+        ),
+        error => error,
+    }
 }
 
 /// What was found of a provider that was asked again.
@@ -264,9 +288,14 @@ fn parts(found: &Protection, client_auth: ClientAuth) -> TemplateParts {
 }
 
 /// The client that an admin registered.
-fn entered(metadata: &ServerMetadata, id: String, secret: Option<Secret<String>>) -> Enrolled {
+fn entered(
+    callback: ProviderId,
+    metadata: &ServerMetadata,
+    id: String,
+    secret: Option<Secret<String>>,
+) -> Enrolled {
     let auth = if secret.is_some() { metadata.client_auth() } else { ClientAuth::None };
-    Enrolled { enrolment: Enrolment::Entered, shares_with: None, id, secret, auth }
+    Enrolled { enrolment: Enrolment::Entered, callback, shares_with: None, id, secret, auth }
 }
 
 /// The client by which the organization is known at an authorization server already, where one was made known without an admin
@@ -284,7 +313,8 @@ async fn shared(cx: &OrgCx, found: &Protection) -> ActionResult<Option<Enrolled>
         if is_enough && parts.resource.is_some() && parts.token == found.metadata.token {
             known = Some(Enrolled {
                 enrolment: provider.enrolment,
-                shares_with: Some(provider.callback_id()),
+                callback: provider.callback_id(),
+                shares_with: Some(provider.id),
                 auth: parts.client_auth,
                 id: armed.client.id,
                 secret: armed.client.secret,
@@ -296,7 +326,7 @@ async fn shared(cx: &OrgCx, found: &Protection) -> ActionResult<Option<Enrolled>
     Ok(known)
 }
 
-/// Makes a client known without an admin.
+/// Makes a client known without an admin, with the callback of this id.
 async fn enrol(cx: &OrgCx, id: ProviderId, found: &Protection) -> ActionResult<Enrolled> {
     if let Some(known) = shared(cx, found).await? {
         return Ok(known);
@@ -306,6 +336,7 @@ async fn enrol(cx: &OrgCx, id: ProviderId, found: &Protection) -> ActionResult<E
     if metadata.reads_client_documents && cx.ports.site.is_secure() {
         return Ok(Enrolled {
             enrolment: Enrolment::Document,
+            callback: id,
             shares_with: None,
             id: cx.ports.site.url(&document_path(id)),
             secret: None,
@@ -353,6 +384,7 @@ async fn enrol(cx: &OrgCx, id: ProviderId, found: &Protection) -> ActionResult<E
     };
     Ok(Enrolled {
         enrolment: Enrolment::Registered,
+        callback: id,
         shares_with: None,
         id: registered.id,
         secret: registered.secret,
@@ -360,12 +392,12 @@ async fn enrol(cx: &OrgCx, id: ProviderId, found: &Protection) -> ActionResult<E
     })
 }
 
-/// Where the document stands by which we are known as the client of a provider.
+/// Where the document stands by which we are known as the client with the callback of this id.
 fn document_path(id: ProviderId) -> String {
     format!("/oauth/clients/{id}")
 }
 
-/// The document by which we are known as the client of a provider. It says what the address of the provider's callback is, and
+/// The document by which we are known as the client of a provider. It says what the address of its callback is, and
 /// nothing that is not in its own address: whether there is such a provider is not told.
 ///
 /// # Errors

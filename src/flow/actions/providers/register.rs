@@ -10,7 +10,7 @@ use crate::{
         },
     },
     flow::{
-        actions::providers::{ProviderRecord, discover, sealed, taken},
+        actions::providers::{ProviderRecord, discover, registered, sealed, taken},
         cx::OrgCx,
         fault::{ActionError, ActionResult},
     },
@@ -61,6 +61,7 @@ pub async fn register(cx: &OrgCx, input: &ProviderInput) -> ActionResult<Provide
         scopes: new.scopes.unwrap_or_else(|| usual_scopes(&source, offered.as_deref())),
         source,
         enrolment: Enrolment::Entered,
+        callback: None,
         shares_with: None,
         client_id: new.client_id,
         secret: None,
@@ -96,6 +97,10 @@ pub(super) async fn insert(
     provider: &mut Provider,
     secret: Option<Secret<String>>,
 ) -> ActionResult<Entry> {
+    // A client of another authorization server may be sent back there (RFC 9700, section 4.4).
+    if store::is_callback_known(tx, provider.id).await? {
+        return Err(registered());
+    }
     if let Some(secret) = secret {
         provider.secret = Some(sealed(cx, tx, provider.id, &secret, provider.created_at).await?);
     }

@@ -48,7 +48,8 @@ pub(super) struct ProviderView {
     resource: Option<String>,
     /// How the client came to be known there: `entered` by somebody, by a `document` of ours, or `registered` by itself.
     enrolment: &'static str,
-    /// The provider whose client it shares, both being of one authorization server; null where its client is its own.
+    /// Another provider with the same client, both being of one authorization server, the oldest where there are several; null
+    /// where its client is its own.
     shares_client_of: Option<ProviderId>,
     client_id: String,
     /// Whether a secret is stored; it is never shown.

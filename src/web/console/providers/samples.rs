@@ -102,6 +102,7 @@ pub(super) fn provider(source: ProviderSource, name: &str, is_off: bool) -> Prov
         name: name.to_owned(),
         source,
         enrolment: Enrolment::Entered,
+        callback: None,
         shares_with: None,
         client_id: name.to_owned(),
         secret: Some(sealed).filter(|_| !is_off),
