@@ -1,7 +1,19 @@
 //! Accounts that were ended here are ended at their providers, also where those do not listen at once.
 
 use http::{Method, StatusCode};
-use portreeve::base::permission::Role;
+use portreeve::{
+    base::permission::Role,
+    domain::{
+        audit::{self, Unrecorded},
+        connections::{
+            ProviderRef,
+            store::{
+                self, accounts,
+                endings::{self, Ending},
+            },
+        },
+    },
+};
 use serde_json::json;
 use time::Duration;
 
@@ -88,6 +100,36 @@ async fn a_provider_that_does_not_listen_is_told_again_and_after_a_day_the_token
     }
     assert_eq!(stage.app.number(KEPT).await, 0, "no token is kept for longer than a day");
     assert_eq!(stage.hub.revoked().len(), 1);
+}
+
+#[tokio::test]
+async fn what_ends_while_its_provider_moves_is_kept_for_where_it_came_from_and_for_no_other_place() {
+    let stage = stage().await;
+    let (app, org, now) = (&stage.app, stage.org.id, stage.app.clock.now());
+    let until = now + Duration::days(1);
+    let mut moving = app.org_tx(org).await;
+    let hub: ProviderRef = "hub".parse().unwrap();
+    let before = store::find(&mut moving, &hub).await.unwrap().unwrap();
+    assert!(store::relocate(&mut moving, &before, before.version, now).await.unwrap());
+    endings::keep_former(&mut moving, &before, now, until).await.unwrap();
+    accounts::forget_tokens_at(&mut moving, before.id, now).await.unwrap();
+    let ending = async {
+        let mut tx = app.org_tx(org).await;
+        endings::keep(&mut tx, Ending::Person(stage.bob.id), now, until).await.unwrap();
+        audit::commit_unrecorded(tx, Unrecorded::Housekeeping).await.unwrap();
+    };
+    let moved = async {
+        let waiting = "select count(*) from pg_stat_activity
+            where datname = current_database() and wait_event_type = 'Lock'";
+        let mut tries = 0;
+        while app.number(waiting).await == 0 && tries < 100 {
+            tries += 1;
+        }
+        audit::commit_unrecorded(moving, Unrecorded::Housekeeping).await.unwrap();
+    };
+    tokio::join!(ending, moved);
+    assert_eq!(app.number("select count(*) from token_endings where former = 0").await, 0);
+    assert_eq!(app.number("select count(*) from token_endings where former > 0").await, 1);
 }
 
 #[tokio::test]

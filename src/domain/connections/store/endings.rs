@@ -31,7 +31,8 @@ impl Ending {
     }
 }
 
-/// Keeps the tokens of connections that are about to end here, until their providers are told.
+/// Keeps the tokens of connections that are about to end here, until their providers are told. Until the transaction ends, none
+/// of these providers moves: what is kept is of where it stands.
 ///
 /// # Errors
 /// When the database refuses.
@@ -42,6 +43,18 @@ pub async fn keep(
     until: OffsetDateTime,
 ) -> DbResult<()> {
     let (one, user, team) = ending.columns();
+    // A statement of its own, so that the next one sees what a move that was waited for left.
+    sqlx::query!(
+        "select id from providers where org_id = $1 and id in (select c.provider_id from connections c
+            where c.org_id = $1 and c.state <> 'revoked' and (c.id = $2 or c.user_id = $3 or c.team_id = $4))
+        order by id for share",
+        tx.org().uuid(),
+        one,
+        user,
+        team
+    )
+    .fetch_all(tx.conn())
+    .await?;
     sqlx::query!(
         "insert into token_endings (org_id, id, provider_id, user_id, title, facts, sealed_tokens, data_key_id, next_at, until)
         select org_id, id, provider_id, user_id,
@@ -124,11 +137,21 @@ pub async fn keep_former(
     Ok(())
 }
 
-/// What is still to be ended at its provider; what is due first, where its provider has moved meanwhile.
+/// What is still to be ended at its provider; what is due first, where its provider has moved meanwhile. Until the transaction
+/// ends it does not move again.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn find(tx: &mut OrgTx, id: ConnectionId) -> DbResult<Option<TokenEnding>> {
+    // A statement of its own, so that the next one sees what a move that was waited for left.
+    sqlx::query!(
+        "select id from providers where org_id = $1
+            and id in (select e.provider_id from token_endings e where e.org_id = $1 and e.id = $2) for share",
+        tx.org().uuid(),
+        id.uuid()
+    )
+    .fetch_optional(tx.conn())
+    .await?;
     let row = sqlx::query!(
         r#"select provider_id as "provider_id: ProviderId", user_id as "user_id: UserId", title, facts as "facts: Json<Facts>",
             sealed_tokens, data_key_id as "data_key_id: DataKeyId", attempts, until, former, revoke_url, client_auth, client_id,

@@ -7,7 +7,7 @@ use crate::{
         connections::{
             Connection, HeldAccount, Provider, TELL_FOR,
             store::{
-                accounts,
+                self, accounts,
                 endings::{self, Ending},
                 held,
             },
@@ -40,7 +40,7 @@ pub struct Ended {
 /// again for a day, for so long as the tokens are kept for that alone.
 ///
 /// # Errors
-/// `NotFound` for who is neither its owner nor may end those of others.
+/// `NotFound` for who is neither its owner nor may end those of others; `Changed` where its provider was changed meanwhile.
 pub async fn disconnect(cx: &OrgCx, id: &str) -> ActionResult<Ended> {
     cx.require(Permission::ConnectionsOwn)?;
     let mut tx = cx.tx().await?;
@@ -49,6 +49,10 @@ pub async fn disconnect(cx: &OrgCx, id: &str) -> ActionResult<Ended> {
         cx.require(Permission::ConnectionsWrite)?;
     }
     let (before, provider) = (sheet.connection, sheet.provider);
+    // Else it could move between the two looks: what the one before gave would be shown to the other.
+    if !store::is_version(&mut tx, provider.id, provider.version).await? {
+        return Err(ActionError::Changed);
+    }
     let held = held::one(&mut tx, before.id).await?;
     let upstream = upstream(cx, &mut tx, held.as_ref()).await?;
     if upstream.is_some() {
