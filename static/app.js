@@ -240,9 +240,15 @@
   });
 
   // ------------------------------------------------------------ a call beside the rules
-  // The call of a form with data-keep stays in this tab, which signing out empties. It is decided anew when it is found
+  // The call of a form with data-keep stays in this tab until its person signs out: the next page that is another's, or
+  // nobody's, forgets it, also where the browser pays no heed to Clear-Site-Data. It is decided anew when it is found
   // again and when the rules changed, but not before its arguments are filled in where they are not known (data-hold).
-  const place = (form) => `call ${form.dataset.keep}`;
+  const who = root.dataset.person;
+  const place = (form) => `call ${who} ${form.dataset.keep}`;
+  try {
+    const others = (key) => key.startsWith("call ") && !(who && key.startsWith(`call ${who} `));
+    if (who !== undefined) Object.keys(sessionStorage).filter(others).forEach((key) => sessionStorage.removeItem(key));
+  } catch { /* Then nothing is kept. */ }
   const keep = (form) => {
     const call = Object.fromEntries([...new FormData(form)].filter(([name]) => name !== "csrf"));
     try { sessionStorage.setItem(place(form), JSON.stringify(call)); } catch { /* It is kept as long as the page. */ }

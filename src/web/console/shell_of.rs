@@ -28,7 +28,8 @@ const FIND_OWN: &str = "/me/jump";
 
 /// Around a page before sign-in.
 pub fn open(visitor: &Visitor, title: &str) -> Shell {
-    let shell = Shell::new(Base::Open, title);
+    let mut shell = Shell::new(Base::Open, title);
+    shell.viewer = Some(visitor.person.as_ref().map(|person| person.id().to_string()).unwrap_or_default());
     with_browser(shell, &visitor.browser, &visitor.cx.origin.request.to_string())
 }
 
@@ -88,6 +89,7 @@ fn with_person(mut shell: Shell, person: &PersonCx, role: &str) -> Shell {
     };
     shell.zone = person.user.time_zone.as_str().to_owned();
     shell.shortcuts = person.user.shortcuts.is_on();
+    shell.viewer = Some(person.id().to_string());
     shell.person = Some(PersonCard {
         name: person.user.name.as_str().to_owned(),
         role: role.to_owned(),

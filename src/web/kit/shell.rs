@@ -180,6 +180,8 @@ pub struct Shell {
     pub orgs: Vec<OrgCard>,
     /// The person who looks; none before sign-in.
     pub person: Option<PersonCard>,
+    /// The id of who looks, so that a tab forgets what it kept of somebody else: empty for nobody, nothing where it is not known.
+    pub viewer: Option<String>,
     /// The rail.
     pub rail: Vec<RailGroup>,
     /// The emergency stop, on an organization's pages.
@@ -209,6 +211,7 @@ impl Shell {
             org: None,
             orgs: Vec::new(),
             person: None,
+            viewer: None,
             rail: Vec::new(),
             gate: None,
             banners: Vec::new(),

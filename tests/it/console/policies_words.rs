@@ -337,7 +337,12 @@ async fn with_script_each_step_is_saved_and_shown_at_once_and_the_focus_stays() 
     browser.click("button[value$=\" get_issue\"].ask").await;
     browser.see("#tried", "With the draft: Ask").await;
 
+    // The call is kept for whoever typed it, and what somebody else left in this tab is not.
+    browser.eval("sessionStorage.setItem('call usr_other /x', '{}')").await;
     browser.goto(&format!("{}{EXCEPTION}?key=get_issue&kind=deny_if", app.origin())).await;
+    let own = format!("call {} ", browser.attribute("html", "data-person").await.unwrap());
+    let kept = "Object.keys(sessionStorage).filter((key) => key.startsWith('call '))";
+    browser.wait_for(&format!("{kept}.length === 1 && {kept}[0].startsWith('{own}')")).await;
     browser.fill("[name=path-0]", "args.env").await;
     browser.see("#saved", "needs a value").await;
     browser.fill("[name=operand-0]", "production").await;
