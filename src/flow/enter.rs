@@ -43,12 +43,23 @@ pub async fn person(cx: &Cx, token: &Token) -> ActionResult<Option<PersonCx>> {
     Ok(Some(PersonCx { cx: cx.clone(), user, session }))
 }
 
-/// The person inside an organization of theirs, named by slug or id.
+/// The person inside an organization of theirs, named by slug or id; it is the one to open next time.
 ///
 /// # Errors
 /// `NotFound` where they are no member; a refusal where the organization is suspended, or they are; `NeedsSecondFactor` where it
 /// asks for one that the person has not shown.
 pub async fn org(person: PersonCx, name: &str) -> ActionResult<OrgCx> {
+    let inside = inside(person.clone(), name).await?;
+    if person.user.last_org != Some(inside.id()) {
+        let mut tx = person.tx().await?;
+        identity::users::remember_org(&mut tx, person.user.id, inside.id()).await?;
+        audit::commit_unrecorded(tx, Unrecorded::LastSeen).await?;
+    }
+    Ok(inside)
+}
+
+/// The person inside an organization, which they did not open by that.
+async fn inside(person: PersonCx, name: &str) -> ActionResult<OrgCx> {
     let name: OrgRef = name.parse().map_err(|_| ActionError::NotFound)?;
     let now = person.now();
     let mut tx = person.tx().await?;
@@ -75,12 +86,12 @@ pub async fn org(person: PersonCx, name: &str) -> ActionResult<OrgCx> {
 /// The person inside one of the organizations that they are listed in; none where it does not let them in.
 ///
 /// For what shows all of them at once: one that is suspended, keeps the person out, or asks for a second factor, says nothing
-/// there; its own pages say why.
+/// there; its own pages say why. None of them is the one to open next time for it.
 ///
 /// # Errors
 /// When the database is away.
 pub async fn if_let_in(person: &PersonCx, found: &PersonsOrg) -> ActionResult<Option<OrgCx>> {
-    let_in(org(person.clone(), found.org.slug.as_str()).await)
+    let_in(inside(person.clone(), found.org.slug.as_str()).await)
 }
 
 /// A door that stays shut is no failure; not to know whether it is shut is one.
@@ -92,14 +103,11 @@ fn let_in<T>(entered: ActionResult<T>) -> ActionResult<Option<T>> {
     }
 }
 
-/// Notes that a member was here and which organization to open next time.
+/// Notes that a member was here.
 async fn touch(person: &PersonCx, scope: OrgScope) -> ActionResult<()> {
     let now = person.now();
     let mut tx = person.tx_of(scope).await?;
     tenancy::store::members::touch(&mut tx, person.user.id, now).await?;
-    audit::commit_unrecorded(tx, Unrecorded::LastSeen).await?;
-    let mut tx = person.tx().await?;
-    identity::users::remember_org(&mut tx, person.user.id, scope.org()).await?;
     audit::commit_unrecorded(tx, Unrecorded::LastSeen).await?;
     Ok(())
 }

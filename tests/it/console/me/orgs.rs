@@ -27,6 +27,25 @@ async fn a_person_switches_by_address_and_sees_only_their_own() {
 }
 
 #[tokio::test]
+async fn what_was_opened_last_is_opened_next_and_lists_over_all_open_none() {
+    let app = TestApp::start().await;
+    let (acme, mill) = (app.org("acme").await, app.org("mill").await);
+    let mut ada = app.member(&acme, "Ada Lovelace", Role::Admin).await;
+    app.join(&mill, ada.id, Role::Admin).await;
+    ada.browser.get("/o/acme/teams").await.expect(StatusCode::OK);
+    app.clock.advance(time::Duration::minutes(10));
+    for list in ["/me/accounts", "/me/access", "/me/requests", "/me/secrets"] {
+        ada.browser.get(list).await.expect(StatusCode::OK);
+        assert_eq!(ada.browser.get("/").await.location().as_deref(), Some("/o/acme"), "{list}");
+    }
+    // The lists saw her in both a moment ago; what she opens counts all the same.
+    for slug in ["mill", "acme"] {
+        ada.browser.get(&format!("/o/{slug}/teams")).await.expect(StatusCode::OK);
+        assert_eq!(ada.browser.get("/").await.location(), Some(format!("/o/{slug}")));
+    }
+}
+
+#[tokio::test]
 async fn leaving_ends_the_membership_and_the_keys_there_only() {
     let app = TestApp::start().await;
     let (acme, mill) = (app.org("acme").await, app.org("mill").await);
