@@ -15,6 +15,7 @@ use crate::{
         tenancy::{MemberFilter, PersonsOrg, rules::deletion, store},
     },
     flow::{
+        actions::access_requests::is_decider,
         cx::{OrgCx, PersonCx},
         fault::ActionResult,
     },
@@ -34,7 +35,7 @@ pub struct OrgFrame {
     pub deletes_at: Option<OffsetDateTime>,
     /// How many requests for access wait, for who sees them all.
     pub waiting_access: i64,
-    /// How many calls wait for a human, for who decides about such.
+    /// How much waits in the inbox of who decides about calls: those, and what people ask for where they give access.
     pub waiting_approvals: i64,
     /// Whether a person who may not see all teams is in one.
     pub is_in_team: bool,
@@ -73,7 +74,8 @@ pub async fn of_org(cx: &OrgCx) -> ActionResult<OrgFrame> {
         0
     };
     let waiting_approvals = if cx.may(Permission::ApprovalsDecide) {
-        approvals::count_waiting(&mut tx, cx.now()).await?
+        let asked = if is_decider(cx) { waiting_access } else { 0 };
+        approvals::count_waiting(&mut tx, cx.now()).await? + asked
     } else {
         0
     };

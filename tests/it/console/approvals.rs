@@ -2,8 +2,9 @@
 
 use http::StatusCode;
 use portreeve::base::{actor::Principal, permission::Role, risk::Class};
+use serde_json::json;
 
-use crate::kit::app::TestApp;
+use crate::kit::{app::TestApp, upstream::tool};
 
 #[tokio::test]
 async fn an_approver_reads_the_call_and_decides_it() {
@@ -67,6 +68,51 @@ async fn a_call_is_decided_in_the_inbox_and_its_person_finds_what_became_of_it()
     assert!(done.says("Nothing waits") && done.says("half of them were decided within"), "{}", done.body);
     let over = ada.browser.visit("/me/requests").await;
     assert!(over.says("Approved") && over.says("by Ann Approver"), "{}", over.body);
+}
+
+#[tokio::test]
+async fn what_people_ask_access_to_lands_in_the_inbox_of_who_gives_it() {
+    const ALL: &str = "/api/v1/orgs/acme/access-requests";
+    const BADGE: &str = "<span class=\"n\">1<span class=\"vh\"> waiting</span></span>";
+    let app = TestApp::start().await;
+    let org = app.org("acme").await;
+    let mut ada = app.member(&org, "Ada Admin", Role::Admin).await;
+    let mia = app.member(&org, "Mia Member", Role::Member).await;
+    let mut ann = app.member(&org, "Ann Approver", Role::Approver).await;
+    let server = app.server_at(&org, "github", "https://github.example.com/mcp").await;
+    app.accept_tools(&org, server, &[tool("get_issue", "Does it.", &["title"])]).await;
+    let asking = |tools: &[&str]| json!({ "server": "github", "tools": tools, "why": "For the release.", "hours": 48 });
+    let member = app.key_of(&org, mia.id, Role::Member, &["*"]).await;
+    let asked = member.post(ALL, asking(&["get_issue"])).await.expect(StatusCode::CREATED);
+
+    let inbox = ada.browser.visit("/o/acme/approvals").await;
+    assert!(
+        inbox.says("Mia Member asks for it for 2 days") && inbox.says("For the release."),
+        "{}",
+        inbox.body
+    );
+    assert!(inbox.says("get_issue") && inbox.says("Would be allowed"), "{}", inbox.body);
+    assert_eq!(inbox.body.matches(BADGE).count(), 2, "of the inbox and of the list of requests");
+    let theirs = ann.browser.visit("/o/acme/approvals").await;
+    assert!(theirs.says("Nothing waits") && !theirs.body.contains(BADGE), "{}", theirs.body);
+    let decide = format!("/o/acme/access/{}/decide", asked.text("/id"));
+    let done = ada.browser.submit(&inbox, &decide, &[("decision", "approve")]).await;
+    let done = done.expect(StatusCode::SEE_OTHER);
+    assert_eq!(done.location().as_deref(), Some("/o/acme/approvals"));
+    let done = ada.browser.follow(done).await;
+    assert!(done.says("Given. They were told") && done.says("Nothing waits"), "{}", done.body);
+    assert!(app.recorded(&org).await.contains(&"access.approved".to_owned()));
+
+    // What does not stand there whole is read first, and nobody gives themselves anything while somebody else could.
+    let many: Vec<String> = (0..13).map(|n| format!("tool_{n}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    member.post(ALL, asking(&many)).await.expect(StatusCode::CREATED);
+    app.member(&org, "Bob Admin", Role::Admin).await;
+    let own = app.key_of(&org, ada.id, Role::Admin, &["*"]).await;
+    own.post(ALL, asking(&["get_issue"])).await.expect(StatusCode::CREATED);
+    let inbox = ada.browser.visit("/o/acme/approvals").await;
+    assert!(inbox.says("Read all and decide") && inbox.says("somebody else has to decide"), "{}", inbox.body);
+    assert!(!inbox.body.contains("/decide\""), "{}", inbox.body);
 }
 
 #[tokio::test]

@@ -38,6 +38,9 @@ use crate::{
 pub use decide::{AccessDecision, decide};
 pub use outlook::{Outlook, Prospect};
 
+/// How many requests stand in the inbox; the list of requests has all.
+const MOST_CARDS: u16 = 10;
+
 /// What a person types about a request.
 #[derive(Clone, Debug, Default)]
 pub struct AccessInput {
@@ -95,7 +98,7 @@ impl<'a> From<&'a AccessRequest> for AccessRecord<'a> {
 }
 
 /// Whether somebody may give access: it makes a policy and a grant.
-fn is_decider(cx: &OrgCx) -> bool {
+pub(in crate::flow::actions) fn is_decider(cx: &OrgCx) -> bool {
     cx.may(Permission::GrantsWrite) && cx.may(Permission::PoliciesWrite)
 }
 
@@ -135,6 +138,31 @@ pub async fn count_waiting(cx: &OrgCx) -> ActionResult<i64> {
     Ok(count)
 }
 
+/// Requests that wait, the newest first, as many as stand in the inbox of who may give access; none for all others.
+pub async fn inbox(cx: &OrgCx) -> ActionResult<Page<AccessSheet>> {
+    cx.require(Permission::AccessAsk)?;
+    if !is_decider(cx) {
+        return Ok(Page { items: Vec::new(), next: None });
+    }
+    let filter = AccessFilter { state: Some(AccessState::Pending), user: None };
+    let page = PageRequest { limit: MOST_CARDS, after: None };
+    let mut tx = cx.tx().await?;
+    let Page { items, next } = store::list(&mut tx, &filter, &page, cx.now()).await?;
+    let deciders = if items.is_empty() { Vec::new() } else { deciders(&mut tx).await? };
+    tx.done().await?;
+    let ids: Vec<_> = deciders.iter().map(|decider| decider.user).collect();
+    let requests: Vec<_> = items.iter().collect();
+    let outlooks = outlook::of(cx, &requests).await?;
+    let sheet = |(request, outlook): (AccessRequest, Vec<Outlook>)| AccessSheet {
+        state: request.state_at(cx.now()),
+        is_decider: true,
+        refusal: access::may_decide(&request, cx.user(), &ids, cx.now()).err(),
+        outlook,
+        request,
+    };
+    Ok(Page { items: items.into_iter().zip(outlooks).map(sheet).collect(), next })
+}
+
 /// One request.
 ///
 /// # Errors
@@ -154,7 +182,7 @@ async fn sheet(cx: &OrgCx, request: AccessRequest, deciders: &[Decider]) -> Acti
     let state = request.state_at(cx.now());
     // What is said of tools is for those who manage them: others would learn by it what is there.
     let outlook = if is_decider && state == AccessState::Pending {
-        outlook::of(cx, &request).await?
+        outlook::of(cx, &[&request]).await?.pop().unwrap_or_default()
     } else {
         Vec::new()
     };

@@ -54,27 +54,49 @@ pub enum Prospect {
     Closed,
 }
 
-/// What would become of each tool of a request, were it given.
-pub(super) async fn of(cx: &OrgCx, request: &AccessRequest) -> ActionResult<Vec<Outlook>> {
+/// What would become of each tool of these requests, were they given: for each request in its place.
+pub(super) async fn of(cx: &OrgCx, requests: &[&AccessRequest]) -> ActionResult<Vec<Vec<Outlook>>> {
+    if requests.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut askers = Vec::with_capacity(requests.len());
     let mut tx = cx.tx().await?;
-    let member = tenancy::members::find(&mut tx, request.user).await?;
-    let teams = tenancy::teams::list_of_person(&mut tx, request.user).await?;
+    for request in requests {
+        let member = tenancy::members::find(&mut tx, request.user).await?;
+        askers.push((member, tenancy::teams::list_of_person(&mut tx, request.user).await?));
+    }
     tx.done().await?;
     let address = cx.ports.egress.policy();
     let programs = Programs::default();
     let snapshot = OrgSnapshot::load(&cx.ports.db, cx.scope, address, &programs, cx.now()).await?;
-    let (Some(member), Some(mut snapshot)) = (member, snapshot) else { return Ok(Vec::new()) };
-    let Some(server) = snapshot.server_by_id(request.server).cloned() else { return Ok(Vec::new()) };
-    snapshot.add_teams(member.user, teams.into_iter().map(|team| (team.id, team.slug.to_string())).collect());
-    let grant = as_if_given(&member, request);
-    let caller = Caller { snapshot: &snapshot, grant: &grant, client: None, ip: None, now: cx.now() };
-    Ok(match &request.asked {
-        Asked::Tools(names) => names.iter().map(|name| one(&caller, &server, name)).collect(),
+    let Some(mut snapshot) = snapshot else { return Ok(vec![Vec::new(); requests.len()]) };
+    let mut members = Vec::with_capacity(askers.len());
+    for (member, teams) in askers {
+        if let Some(member) = &member {
+            let teams = teams.into_iter().map(|team| (team.id, team.slug.to_string())).collect();
+            snapshot.add_teams(member.user, teams);
+        }
+        members.push(member);
+    }
+    let told = |(request, member): (&&AccessRequest, &Option<Member>)| match member {
+        Some(member) => tools(cx, &snapshot, request, member),
+        None => Vec::new(),
+    };
+    Ok(requests.iter().zip(&members).map(told).collect())
+}
+
+/// The tools of a request of a member.
+fn tools(cx: &OrgCx, snapshot: &OrgSnapshot, request: &AccessRequest, member: &Member) -> Vec<Outlook> {
+    let Some(server) = snapshot.server_by_id(request.server) else { return Vec::new() };
+    let grant = as_if_given(member, request);
+    let caller = Caller { snapshot, grant: &grant, client: None, ip: None, now: cx.now() };
+    match &request.asked {
+        Asked::Tools(names) => names.iter().map(|name| one(&caller, server, name)).collect(),
         Asked::Class(class) => {
             let of_class = server.server.tools.iter().filter(|tool| tool.class == *class);
-            of_class.take(MOST_TOOLS).map(|tool| one(&caller, &server, tool.name.as_str())).collect()
+            of_class.take(MOST_TOOLS).map(|tool| one(&caller, server, tool.name.as_str())).collect()
         }
-    })
+    }
 }
 
 fn one(caller: &Caller<'_>, server: &Arc<ServerFacts>, name: &str) -> Outlook {

@@ -42,13 +42,13 @@ pub(in crate::web::console) struct Card {
 }
 
 /// What would become of a tool.
-pub(super) struct OutlookLine {
-    pub(super) tool: String,
-    pub(super) class: &'static str,
-    pub(super) tone: &'static str,
-    pub(super) glyph: &'static str,
-    pub(super) word: &'static str,
-    pub(super) note: String,
+pub(in crate::web::console) struct OutlookLine {
+    pub(in crate::web::console) tool: String,
+    pub(in crate::web::console) class: &'static str,
+    pub(in crate::web::console) tone: &'static str,
+    pub(in crate::web::console) glyph: &'static str,
+    pub(in crate::web::console) word: &'static str,
+    pub(in crate::web::console) note: String,
 }
 
 impl Card {

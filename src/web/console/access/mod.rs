@@ -1,6 +1,7 @@
 //! Access requests: what people ask for, and the decision.
 
 mod cards;
+mod waiting;
 
 use askama::Template;
 use axum::{extract::Path, http::StatusCode};
@@ -25,6 +26,7 @@ use crate::{
 };
 
 pub(super) use cards::{Card, spans};
+pub(super) use waiting::WaitingAccess;
 
 /// The routes.
 pub fn routes() -> Routes {
@@ -86,6 +88,8 @@ struct DecisionForm {
     reason: String,
     /// Whether the form had tools to choose from.
     chooses: bool,
+    /// Whether it stood in the inbox of approvals.
+    is_of_inbox: bool,
 }
 
 impl From<Vec<(String, String)>> for DecisionForm {
@@ -98,6 +102,7 @@ impl From<Vec<(String, String)>> for DecisionForm {
                 "hours" => form.hours = value,
                 "reason" => form.reason = value,
                 "chooses" => form.chooses = true,
+                "inbox" => form.is_of_inbox = true,
                 _ => {}
             }
         }
@@ -194,7 +199,9 @@ async fn decide(
                 AccessState::Approved => "Given. They were told, and make the token themselves.",
                 _ => "Refused. They were told so, with your reason.",
             };
-            Ok(go_saying(&base_of(&ask), Toast::say(said)))
+            let inbox = || format!("/o/{}/approvals", ask.cx.org.slug);
+            let back = if form.is_of_inbox { inbox() } else { base_of(&ask) };
+            Ok(go_saying(&back, Toast::say(said)))
         }
         Err(error) => {
             let faults = faults_of(error)?;

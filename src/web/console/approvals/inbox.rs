@@ -1,4 +1,4 @@
-//! The inbox: calls that wait, each decided with one press.
+//! The inbox: calls that wait, each decided with one press, and for who gives access what people ask for.
 
 use askama::Template;
 use time::Duration;
@@ -6,9 +6,12 @@ use time::Duration;
 use super::{base_of, cards::Card, past::Past};
 use crate::{
     base::{page::Page, permission::Permission},
-    flow::actions::approvals::{self, ApprovalSheet},
+    flow::actions::{
+        access_requests,
+        approvals::{self, ApprovalSheet},
+    },
     web::{
-        console::shell_of,
+        console::{access::WaitingAccess, shell_of},
         kit::{
             ask::OrgPage,
             listing::{Asked, Listing},
@@ -32,6 +35,10 @@ struct InboxPage {
     shell: Shell,
     views: Vec<Tab>,
     calls: Vec<Waiting>,
+    /// Requests for access, on the first page.
+    access: Vec<WaitingAccess>,
+    /// Where the rest of them is; empty where these are all.
+    more_access: String,
     /// What is said where nothing waits.
     nothing: String,
     list: Listing,
@@ -57,8 +64,15 @@ struct Waiting {
 
 /// What waits.
 pub(super) async fn page_of(ask: &OrgPage, views: Vec<Tab>, mut asked: Asked) -> PageResult {
-    let Page { items, next } = approvals::inbox(&ask.cx, &asked.page()).await?;
+    let request = asked.page();
+    let Page { items, next } = approvals::inbox(&ask.cx, &request).await?;
+    let asking = match request.after {
+        None => access_requests::inbox(&ask.cx).await?,
+        Some(_) => Page { items: Vec::new(), next: None },
+    };
     let list = asked.listing(next.as_deref());
+    let base = format!("/o/{}/access", ask.cx.org.slug);
+    let now = ask.cx.now();
     let usual = match items.is_empty() {
         true => approvals::usual_wait(&ask.cx).await?,
         false => None,
@@ -67,6 +81,8 @@ pub(super) async fn page_of(ask: &OrgPage, views: Vec<Tab>, mut asked: Asked) ->
         shell: shell_of::org(ask, "Approvals").await?.with_faults(!list.faults.is_empty()),
         views,
         calls: items.into_iter().map(|sheet| Waiting::of(ask, sheet)).collect(),
+        access: asking.items.into_iter().map(|sheet| WaitingAccess::of(&base, sheet, now)).collect(),
+        more_access: asking.next.map(|_| base).unwrap_or_default(),
         nothing: nothing(usual),
         list,
     };
@@ -155,18 +171,23 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         may_decide,
         refusal: if may_decide { String::new() } else { text.into() },
     };
-    let page = |calls: Vec<Waiting>, usual: Option<Duration>| InboxPage {
+    let access =
+        |text: &str| -> Vec<WaitingAccess> { (0..10).map(|n| WaitingAccess::sample(text, n)).collect() };
+    let page = |calls: Vec<Waiting>, access: Vec<WaitingAccess>, usual: Option<Duration>| InboxPage {
         shell: shell(Base::Organization, "Approvals"),
         views: vec![Tab::new("Waiting", "/o/acme/approvals?state=pending", true)],
         calls,
+        more_access: if access.len() > 2 { "/o/acme/access".into() } else { String::new() },
+        access,
         nothing: nothing(usual),
         list: list(),
     };
     vec![
-        sample("inbox: nothing waits", &page(Vec::new(), None)),
-        sample("inbox: nothing waits any more", &page(Vec::new(), Some(Duration::minutes(4)))),
-        sample("inbox", &page(vec![call("create_issue", true), call(SHARP, false)], None)),
-        sample("inbox: many", &page((0..20).map(|n| call(LONG, n % 2 == 0)).collect(), None)),
+        sample("inbox: nothing waits", &page(Vec::new(), Vec::new(), None)),
+        sample("inbox: nothing waits any more", &page(Vec::new(), Vec::new(), Some(Duration::minutes(4)))),
+        sample("inbox: access", &page(Vec::new(), vec![WaitingAccess::sample(SHARP, 0)], None)),
+        sample("inbox", &page(vec![call("create_issue", true), call(SHARP, false)], Vec::new(), None)),
+        sample("inbox: many", &page((0..20).map(|n| call(LONG, n % 2 == 0)).collect(), access(LONG), None)),
     ]
 }
 
