@@ -303,6 +303,11 @@ async fn two_servers_of_one_authorization_server_share_one_client() {
     assert_eq!(stage.app.number("select count(distinct provider_id) from connections").await, 2);
     let page = stage.admin.browser.get("/o/acme/providers/two").await.expect(StatusCode::OK);
     assert!(page.says("It shares the client, and its callback address"), "{}", page.body);
+    for slug in ["linear", "two"] {
+        let page = stage.admin.browser.get(&format!("/o/acme/providers/{slug}")).await.expect(StatusCode::OK);
+        assert!(page.says("enter a new one there too"), "{}", page.body);
+        assert!(page.says("leave it as it is at the authorization server"), "what the other one still uses");
+    }
 
     // A client is registered with scopes: one that needs more is another.
     stage.stands.lock().unwrap().scope = "read issues";
