@@ -254,7 +254,8 @@ async fn a_map_names_secrets_that_are_there_and_shows_no_value() {
 #[tokio::test]
 async fn a_preview_says_what_a_map_would_change_and_who_would_lack_what_and_stores_nothing() {
     let app = TestApp::start().await;
-    let (org, _, key) = acme(&app).await;
+    let (org, ada, key) = acme(&app).await;
+    let narrow = app.key_of(&org, ada.id, Role::Admin, &["servers:write"]).await;
     app.server_at(&org, "github", "https://github.example.com/mcp").await;
     let old = json!([{ "target": "header", "name": "X-Old", "value": VALUE }]);
     key.send(Method::PUT, MAP, &[], Some(old)).await.expect(StatusCode::OK);
@@ -280,6 +281,11 @@ async fn a_preview_says_what_a_map_would_change_and_who_would_lack_what_and_stor
     let members = app.number("select count(*) from memberships").await;
     assert_eq!((&need["met"], &need["lacking"]), (&json!(false), &json!(members)));
     assert!(!found.body.to_string().contains(VALUE));
+    assert!(!need["first"].as_array().unwrap().is_empty(), "{need}");
+    let own = json!([{ "target": "header", "name": "X-Own", "source": "user_secret", "secret": "own" }]);
+    let counted = narrow.post(&preview, own).await.expect(StatusCode::OK);
+    let need = &counted.body["needs"][0];
+    assert_eq!((&need["first"], &need["lacking"]), (&json!([]), &json!(members)), "counted, not named");
     let gone = key.post(&preview, json!([])).await.expect(StatusCode::OK);
     assert_eq!(gone.body["changes"][0]["change"], "removed");
 

@@ -103,7 +103,8 @@ pub struct CredentialEdit {
     pub draft: String,
 }
 
-/// Says what these credentials would bring in place of the server's. Nothing is stored.
+/// Says what these credentials would bring in place of the server's. Nothing is stored. Who would lack something is named for
+/// those who see who is here, and counted for all.
 ///
 /// # Errors
 /// As of [`replace_credentials`].
@@ -125,7 +126,13 @@ pub async fn preview_credentials(
     let now = needs::of(cx, &mut tx, &before).await?;
     let then = needs::of(cx, &mut tx, &after).await?;
     tx.done().await?;
-    let foreseen = |need: Need| ForeseenNeed { is_new: !now.iter().any(|known| known.is_same(&need)), need };
+    let sees_people = cx.may(Permission::MembersRead);
+    let foreseen = |mut need: Need| {
+        if !sees_people {
+            need.lacking.first.clear();
+        }
+        ForeseenNeed { is_new: !now.iter().any(|known| known.is_same(&need)), need }
+    };
     Ok(CredentialsPreview { server, before, after, needs: then.into_iter().map(foreseen).collect() })
 }
 

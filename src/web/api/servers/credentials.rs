@@ -188,7 +188,7 @@ struct NeedView {
     met: bool,
     /// How many members have none; a secret of the organization is there for all or for none, and none is counted.
     lacking: i64,
-    /// The first of them by name.
+    /// The first of them by name; empty without `members:read`.
     first: Vec<String>,
 }
 
