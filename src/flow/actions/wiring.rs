@@ -260,7 +260,8 @@ fn tokens(page: &str, name: &str, (all, broken, resting): (i64, i64, i64)) -> Fi
         }
         _ => {
             let found = format!("At {name}, of {all} connected, {} to be connected again.", have(broken));
-            let fix = "Their owners connect them again; each was written to.";
+            let fix =
+                "Their owners connect them again, from their accounts; until then their agents are told so.";
             Finding::of("token", Stand::Look, (found, fix), Fixer::Person, page)
         }
     }

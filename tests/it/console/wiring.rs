@@ -133,6 +133,8 @@ async fn whether_somebody_came_back_and_how_accounts_fare_is_told_of_each_provid
         "{wiring:#}"
     );
     assert_eq!(token["page"], "/o/acme/providers/hub/accounts");
+    // Where a provider moved, nobody was written to.
+    assert!(token["fix"].as_str().unwrap().contains("from their accounts"), "{token:#}");
 
     let link = stage.link(id, "membership").await;
     assert_eq!(link["state"], "fine");

@@ -279,6 +279,10 @@ async fn a_server_that_moves_to_another_authorization_server_shows_it_no_token_o
         .map(|asked| String::from_utf8_lossy(&asked.body).into_owned())
         .collect();
     assert!(sent.iter().all(|body| !body.contains("client/as") && !body.contains("token-there")), "{sent:?}");
+    let wiring = stage.key.get("/api/v1/orgs/acme/wiring").await.expect(StatusCode::OK);
+    let findings = wiring.body["servers"][0]["findings"].as_array().unwrap();
+    let back = findings.iter().find(|finding| finding["name"] == "callback").unwrap();
+    assert!(back["found"].as_str().unwrap().contains("Nobody has come back from there yet"), "{back:#}");
     stage.app.connected(&stage.org, &mut stage.admin, "linear").await;
     assert_eq!(stage.app.number("select count(*) from connections where state = 'active'").await, 1);
     assert!(stage.app.recorded(&stage.org).await.contains(&"provider.moved".to_owned()));

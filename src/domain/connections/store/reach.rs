@@ -75,13 +75,15 @@ pub async fn count_at(tx: &mut OrgTx, provider: ProviderId) -> DbResult<i64> {
     Ok(count)
 }
 
-/// When an account was connected at a provider last, were it one that was ended since.
+/// When an account was connected at a provider last, were it one that was ended since. One that waits to be connected again
+/// because its provider moved was connected elsewhere.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn last_connected(tx: &mut OrgTx, provider: ProviderId) -> DbResult<Option<OffsetDateTime>> {
     let last = sqlx::query_scalar!(
-        "select max(created_at) from connections where org_id = $1 and provider_id = $2",
+        "select max(created_at) from connections
+        where org_id = $1 and provider_id = $2 and state_reason <> 'provider_moved'",
         tx.org().uuid(),
         provider.uuid()
     )
