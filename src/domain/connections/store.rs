@@ -312,7 +312,7 @@ pub async fn is_version(tx: &mut OrgTx, id: ProviderId, version: i64) -> DbResul
     Ok(now == Some(version))
 }
 
-/// Puts a new state in place of a provider's. Where it is stays.
+/// Puts a new state in place of a provider's. Where it is stays. Another client is one that somebody entered.
 ///
 /// # Errors
 /// [`SLUG_IS_FREE`] where the slug is taken; or when the database refuses.
@@ -339,7 +339,7 @@ pub async fn update(
     }
     sqlx::query!(
         "update providers set slug = $3, name = $4, client_id = $5, scopes = $6, user_scopes = $7, updated_at = $8,
-            version = version + 1
+            enrolment = case when client_id = $5 then enrolment else 'entered' end, version = version + 1
         where org_id = $1 and id = $2",
         tx.org().uuid(),
         id.uuid(),

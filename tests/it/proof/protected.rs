@@ -383,6 +383,22 @@ async fn a_provider_that_is_switched_off_lends_its_client_to_nobody() {
 }
 
 #[tokio::test]
+async fn a_client_that_somebody_entered_in_place_of_a_registered_one_is_theirs_alone() {
+    let stage = stage(Stands { scope: "read", ..USUAL }).await;
+    stage.key.post(PROVIDER, json!({})).await.expect(StatusCode::CREATED);
+    let own = Some(json!({ "client_id": "ours" }));
+    let changed = stage.key.send(Method::PATCH, ONE, &[], own).await.expect(StatusCode::OK);
+    assert_eq!((changed.text("/client_id"), changed.text("/enrolment")), ("ours", "entered"));
+    stage.app.server_at(&stage.org, "two", &stage.server.url("/two")).await;
+    let path = "/api/v1/orgs/acme/servers/two/provider";
+    let second = stage.key.post(path, json!({})).await.expect(StatusCode::CREATED);
+    assert_eq!(second.text("/client_id"), "client/as");
+    stage.stands.lock().unwrap().issuer = "/new";
+    let refused = stage.key.post(&format!("{ONE}/rediscover"), json!({})).await.expect(StatusCode::CONFLICT);
+    assert_eq!(refused.text("/code"), "provider_moved");
+}
+
+#[tokio::test]
 async fn what_the_one_before_gave_is_ended_there_and_nowhere_else() {
     let mut stage = stage(Stands { revokes: true, ..USUAL }).await;
     stage.key.post(PROVIDER, json!({})).await.expect(StatusCode::CREATED);
