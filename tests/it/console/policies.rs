@@ -151,6 +151,23 @@ async fn what_is_wrong_with_a_document_is_told_by_line_and_the_text_stays() {
 }
 
 #[tokio::test]
+async fn a_page_that_says_what_is_wrong_does_not_hide_what_others_wrote() {
+    let app = TestApp::start().await;
+    let (org, mut ada) = acme(&app).await;
+    let mut bea = app.member(&org, "Bea Builder", Role::PolicyManager).await.browser;
+    begin(&mut ada, "locked").await;
+    let hers = bea.get(TEXT).await.expect(StatusCode::OK);
+    write(&mut ada, r#"{"version":"1","default":"deny","hide":["a"]}"#).await.expect(StatusCode::SEE_OTHER);
+    let wrong = bea.submit(&hers, TEXT, &[("text", "{")]).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    let mut form = wrong.form(TEXT);
+    form.set("text", r#"{"version":"1","default":"allow"}"#);
+    let formatted = bea.post(TEXT, &[form.pairs(), vec![("act", "format")]].concat()).await;
+    let formatted = formatted.expect(StatusCode::OK);
+    bea.submit(&formatted, TEXT, &[]).await.expect(StatusCode::CONFLICT);
+    assert!(ada.get(TEXT).await.says("\"hide\""), "hers did not replace it unseen");
+}
+
+#[tokio::test]
 async fn nobody_replaces_what_somebody_else_wrote_without_seeing_it() {
     let app = TestApp::start().await;
     let (org, mut ada) = acme(&app).await;

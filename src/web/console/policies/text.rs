@@ -109,7 +109,9 @@ pub(super) struct TextForm {
 pub(super) async fn show(ask: OrgPage, Path((_, name)): Path<(String, String)>) -> PageResult {
     let sheet = policies::find(&ask.cx, &name).await?;
     let base = sheet.working().to_owned();
-    render(&ask, StatusCode::OK, &sheet, Written { text: pretty(&base), base, ..Written::default() }).await
+    let version = sheet.policy.version.to_string();
+    let written = Written { text: pretty(&base), base, version, faults: Vec::new() };
+    render(&ask, StatusCode::OK, &sheet, written).await
 }
 
 pub(super) async fn save(
@@ -148,7 +150,7 @@ pub(super) async fn save(
                 let kept = Kept::of(&text, form.version, form.base, faults);
                 return piece(&ask, StatusCode::UNPROCESSABLE_ENTITY, &sheet, kept);
             }
-            let written = Written { faults, text, base: form.base };
+            let written = Written { faults, text, base: form.base, version: form.version };
             render(&ask, StatusCode::UNPROCESSABLE_ENTITY, &sheet, written).await
         }
         Err(error) => Err(error.into()),
@@ -172,7 +174,7 @@ async fn formatted(ask: &OrgPage, sheet: &PolicySheet, text: String, form: TextF
         Err(ActionError::Document(faults)) => (StatusCode::UNPROCESSABLE_ENTITY, text, faults),
         Err(error) => return Err(error.into()),
     };
-    let written = Written { faults, text, base: form.base };
+    let written = Written { faults, text, base: form.base, version: form.version };
     render(ask, status, sheet, written).await
 }
 
@@ -181,6 +183,9 @@ async fn formatted(ask: &OrgPage, sheet: &PolicySheet, text: String, form: TextF
 struct Written {
     text: String,
     base: String,
+    /// The version of the policy that was seen when it was begun: what others did since is not seen by a page that only says
+    /// what is wrong.
+    version: String,
     faults: Vec<Fault>,
 }
 
@@ -192,8 +197,8 @@ async fn render(ask: &OrgPage, status: StatusCode, sheet: &PolicySheet, written:
 
 impl TextPage {
     fn of(shell: Shell, head: Head, written: Written) -> Self {
-        let Written { text, base, faults } = written;
-        let kept = Kept::of(&text, head.version.to_string(), base, faults);
+        let Written { text, base, version, faults } = written;
+        let kept = Kept::of(&text, version, base, faults);
         Self {
             shell: shell.with_faults(!kept.faults.is_empty()),
             lines: if head.can_write { Vec::new() } else { numbered(&text) },
