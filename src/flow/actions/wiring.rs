@@ -3,8 +3,6 @@
 
 use std::collections::HashMap;
 
-use time::OffsetDateTime;
-
 use crate::{
     base::{
         ids::{ProviderId, ServerId},
@@ -13,7 +11,10 @@ use crate::{
         trace::Fixer,
     },
     domain::{
-        connections::{Obtaining, Provider, ProviderRef, store as providers, store::reach},
+        connections::{
+            Obtaining, Provider, ProviderRef, store as providers,
+            store::reach::{self, Fares},
+        },
         secrets::{Scope, store::served},
         servers::{Credential, NamedProvider, Server, ServerFilter, store as servers},
     },
@@ -95,10 +96,7 @@ struct Ground {
 /// A provider that credentials name, and how the accounts there fare.
 struct Named {
     provider: Provider,
-    /// When somebody connected one last.
-    last_connected: Option<OffsetDateTime>,
-    /// How many there are, how many of them have to be connected again, and how many rest after a failure.
-    standing: (i64, i64, i64),
+    fares: Fares,
 }
 
 /// Looks at every server that is switched on, as far as one page holds them.
@@ -133,14 +131,14 @@ async fn named(
     tx: &mut OrgTx,
     credentials: &HashMap<ServerId, Vec<Credential>>,
 ) -> ActionResult<HashMap<ProviderId, Named>> {
+    let fares = reach::fares(tx).await?;
     let mut found = HashMap::new();
     for id in credentials.values().flatten().filter_map(|one| Some(one.provider.as_ref()?.id)) {
         if !found.contains_key(&id)
             && let Some(provider) = providers::find(tx, &ProviderRef::Id(id)).await?
         {
-            let last_connected = reach::last_connected(tx, id).await?;
-            let standing = reach::standing(tx, id).await?;
-            found.insert(id, Named { provider, last_connected, standing });
+            let fares = fares.get(&id).copied().unwrap_or_default();
+            found.insert(id, Named { provider, fares });
         }
     }
     Ok(found)
@@ -210,7 +208,7 @@ async fn server(cx: &OrgCx, tx: &mut OrgTx, ground: &Ground, server: &Server) ->
 }
 
 fn provider(cx: &OrgCx, base: &str, named: Option<&Named>, needed: &[(String, String)]) -> Vec<Finding> {
-    let Some(Named { provider, last_connected, standing }) = named else {
+    let Some(Named { provider, fares }) = named else {
         let told =
             ("The provider whose accounts it asks for is gone.", "Name another one in its credentials.");
         return vec![Finding::of("provider", Stand::Broken, told, Fixer::Admin, format!("{base}/providers"))];
@@ -225,11 +223,11 @@ fn provider(cx: &OrgCx, base: &str, named: Option<&Named>, needed: &[(String, St
             vec![Finding::fine("provider", format!("{name} is registered; people enter their keys."))];
         findings
             .push(Finding::fine("scopes", format!("A key of {name} does not say what it may be used for.")));
-        findings.push(tokens(&page, name, *standing));
+        findings.push(tokens(&page, name, fares.standing));
         return findings;
     }
     let mut findings = vec![Finding::fine("provider", format!("{name} is registered, with its client."))];
-    findings.push(way_back(cx, provider, *last_connected));
+    findings.push(way_back(cx, provider, fares.last_connected));
     let missing: Vec<_> = needed.iter().filter(|(scope, _)| !provider.scopes.contains(scope)).collect();
     findings.push(if missing.is_empty() {
         Finding::fine("scopes", format!("{name} is asked for everything that its tools need."))
@@ -240,7 +238,7 @@ fn provider(cx: &OrgCx, base: &str, named: Option<&Named>, needed: &[(String, St
         let fix = "Add it to the provider's scopes, or people are asked again when a tool needs it.";
         Finding::of("scopes", Stand::Look, (found, fix), Fixer::Admin, format!("{page}/edit"))
     });
-    findings.push(tokens(&page, name, *standing));
+    findings.push(tokens(&page, name, fares.standing));
     findings
 }
 

@@ -1,5 +1,7 @@
 //! SQL of whom accounts serve and whom they do not, and of how many there are.
 
+use std::collections::HashMap;
+
 use time::OffsetDateTime;
 
 use crate::{
@@ -148,6 +150,38 @@ pub async fn is_elsewhere(tx: &mut OrgTx, id: ConnectionId) -> DbResult<bool> {
     .fetch_one(tx.conn())
     .await?;
     Ok(is)
+}
+
+/// How the accounts at a provider fare.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fares {
+    /// As [`last_connected`].
+    pub last_connected: Option<OffsetDateTime>,
+    /// As [`standing`].
+    pub standing: (i64, i64, i64),
+}
+
+/// [`last_connected`] and [`standing`] of all providers at which there is or was an account.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn fares(tx: &mut OrgTx) -> DbResult<HashMap<ProviderId, Fares>> {
+    let rows = sqlx::query!(
+        r#"select provider_id as "provider: ProviderId",
+            max(created_at) filter (where state_reason <> 'provider_moved') as "last_connected?",
+            count(*) filter (where state <> 'revoked') as "all!",
+            count(*) filter (where state = 'needs_reauth') as "broken!",
+            count(*) filter (where state = 'error_backoff') as "resting!"
+        from connections where org_id = $1 group by provider_id"#,
+        tx.org().uuid()
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let fares = rows.into_iter().map(|row| {
+        let standing = (row.all, row.broken, row.resting);
+        (row.provider, Fares { last_connected: row.last_connected, standing })
+    });
+    Ok(fares.collect())
 }
 
 /// How many accounts are connected at a provider, how many of them have to be connected again, and how many rest after a
