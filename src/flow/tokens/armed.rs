@@ -3,7 +3,7 @@
 use crate::{
     base::{ids::ProviderId, secret::Secret},
     domain::{
-        connections::{Account, Provider, ProviderRef, Template, TokenEnding, store},
+        connections::{Account, FormerPlace, Provider, ProviderRef, Template, store},
         vault::{Cell, Sealed, Vault},
     },
     flow::{
@@ -59,10 +59,15 @@ impl Armed {
     ///
     /// # Errors
     /// As [`Armed::find`].
-    pub async fn to_end(vault: &Vault, tx: &mut OrgTx, ending: &TokenEnding) -> ActionResult<Option<Self>> {
-        let found = store::find(tx, &ProviderRef::Id(ending.provider)).await?;
+    pub async fn to_end(
+        vault: &Vault,
+        tx: &mut OrgTx,
+        id: ProviderId,
+        former: Option<&FormerPlace>,
+    ) -> ActionResult<Option<Self>> {
+        let found = store::find(tx, &ProviderRef::Id(id)).await?;
         let Some(provider) = found else { return Ok(None) };
-        let provider = match &ending.former {
+        let provider = match former {
             Some(former) => former.onto(provider),
             None => provider,
         };

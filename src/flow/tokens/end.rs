@@ -91,7 +91,7 @@ pub async fn end_one(ports: &Ports, due: DueAccount) -> Result<(), JobError> {
 async fn told(ports: &Ports, scope: OrgScope, id: ConnectionId) -> ActionResult<()> {
     let mut tx = OrgTx::begin(&ports.db, scope).await?;
     let Some(ending) = endings::find(&mut tx, id).await? else { return Ok(tx.done().await?) };
-    let armed = Armed::to_end(&ports.vault, &mut tx, &ending).await?;
+    let armed = Armed::to_end(&ports.vault, &mut tx, ending.provider, ending.former.as_ref()).await?;
     let armed = armed.filter(|armed| armed.template.can_revoke());
     // What cannot be opened any more cannot be ended there either.
     let pair = Pair::open(&ports.vault, &mut tx, id, &ending.tokens).await.ok();

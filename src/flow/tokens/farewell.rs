@@ -36,13 +36,14 @@ impl Tokens {
     /// When the database is away.
     pub async fn farewell(&self, tx: &mut OrgTx) -> ActionResult<Farewell> {
         let vault = &self.parts().vault;
-        let mut armed: HashMap<ProviderId, Option<Arc<Armed>>> = HashMap::new();
+        let mut armed: HashMap<(ProviderId, i64), Option<Arc<Armed>>> = HashMap::new();
         let mut all = Vec::new();
-        for Held { id, provider, facts, tokens } in endings::everything(tx, MOST).await? {
-            let known = match armed.entry(provider) {
+        for Held { id, provider, facts, tokens, former } in endings::everything(tx, MOST).await? {
+            let version = former.as_ref().map_or(0, |former| former.version);
+            let known = match armed.entry((provider, version)) {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(place) => {
-                    let found = Armed::find(vault, tx, provider).await.ok().flatten();
+                    let found = Armed::to_end(vault, tx, provider, former.as_ref()).await.ok().flatten();
                     place.insert(found.filter(|armed| armed.template.can_revoke()).map(Arc::new))
                 }
             };

@@ -6,7 +6,10 @@ use std::{
 };
 
 use http::{Method, StatusCode};
-use portreeve::base::permission::Role;
+use portreeve::{
+    base::permission::Role,
+    domain::audit::{self, Unrecorded},
+};
 use serde_json::{Value, json};
 
 use crate::kit::{
@@ -430,6 +433,27 @@ async fn what_the_one_before_gave_is_ended_there_and_nowhere_else() {
     let recorded = stage.app.recorded(&stage.org).await;
     let ended = recorded.iter().filter(|action| *action == "connection.ended_upstream").count();
     assert_eq!(ended, 3, "one that failed at once, and two that did not: {recorded:?}");
+}
+
+#[tokio::test]
+async fn what_the_one_before_gave_is_ended_there_too_when_the_organization_goes() {
+    let mut stage = stage(Stands { revokes: true, ..USUAL }).await;
+    stage.key.post(PROVIDER, json!({})).await.expect(StatusCode::CREATED);
+    stage.app.connected(&stage.org, &mut stage.admin, "linear").await;
+    stage.stands.lock().unwrap().issuer = "/new";
+    stage.key.post(&format!("{ONE}/rediscover"), json!({})).await.expect(StatusCode::OK);
+    let kept = "select count(*) from token_endings where former > 0";
+    assert_eq!(stage.app.number(kept).await, 1);
+    let mut tx = stage.app.org_tx(stage.org.id).await;
+    let farewell = stage.app.ports.tokens.farewell(&mut tx).await.unwrap();
+    audit::commit_unrecorded(tx, Unrecorded::NothingChanged).await.unwrap();
+    stage.app.ports.tokens.say(farewell);
+    let mut tries = 0;
+    while stage.asked("/as/revoke").is_empty() && tries < 200 {
+        stage.app.number(kept).await;
+        tries += 1;
+    }
+    assert_eq!((stage.asked("/as/revoke").len(), stage.asked("/new/revoke").len()), (1, 0));
 }
 
 #[tokio::test]

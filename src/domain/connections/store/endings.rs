@@ -163,16 +163,8 @@ pub async fn find(tx: &mut OrgTx, id: ConnectionId) -> DbResult<Option<TokenEndi
     .fetch_optional(tx.conn())
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let former = match (row.revoke_url, row.client_auth, row.client_id) {
-        (Some(revoke), Some(client_auth), Some(client_id)) if row.former > 0 => Some(FormerPlace {
-            version: row.former,
-            revoke: read(&revoke)?,
-            client_auth: read(&client_auth)?,
-            client_id,
-            secret: row.sealed_secret.zip(row.secret_key_id).map(|(bytes, key)| SealedTokens { key, bytes }),
-        }),
-        _ => None,
-    };
+    let place = (row.revoke_url, row.client_auth, row.client_id);
+    let former = place_of(row.former, place, row.sealed_secret.zip(row.secret_key_id))?;
     Ok(Some(TokenEnding {
         id,
         provider: row.provider_id,
@@ -183,6 +175,25 @@ pub async fn find(tx: &mut OrgTx, id: ConnectionId) -> DbResult<Option<TokenEndi
         attempts: row.attempts,
         until: row.until,
         former,
+    }))
+}
+
+/// The place that a row of the table names; nothing where the provider stands where it did.
+fn place_of(
+    former: i64,
+    place: (Option<String>, Option<String>, Option<String>),
+    secret: Option<(Vec<u8>, DataKeyId)>,
+) -> DbResult<Option<FormerPlace>> {
+    let (Some(revoke), Some(client_auth), Some(client_id)) = place else { return Ok(None) };
+    if former == 0 {
+        return Ok(None);
+    }
+    Ok(Some(FormerPlace {
+        version: former,
+        revoke: read(&revoke)?,
+        client_auth: read(&client_auth)?,
+        client_id,
+        secret: secret.map(|(bytes, key)| SealedTokens { key, bytes }),
     }))
 }
 
@@ -248,32 +259,40 @@ pub struct Held {
     pub facts: Facts,
     /// The tokens.
     pub tokens: SealedTokens,
+    /// Where they are to be ended, where their provider has moved since: nowhere else.
+    pub former: Option<FormerPlace>,
 }
 
-/// All tokens of an organization, those included that their providers are still to be told of. Those of providers that have moved
-/// are left out: they are to be shown to nobody but the place that they came from.
+/// All tokens of an organization, those included that their providers are still to be told of.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn everything(tx: &mut OrgTx, first: i64) -> DbResult<Vec<Held>> {
     let rows = sqlx::query!(
         r#"select id as "id!: ConnectionId", provider_id as "provider!: ProviderId", facts as "facts!: Json<Facts>",
-            sealed_tokens as "tokens!", data_key_id as "key!: DataKeyId"
-        from (select id, provider_id, facts, sealed_tokens, data_key_id from connections
-                where org_id = $1 and state <> 'revoked' and sealed_tokens is not null
-            union all select id, provider_id, facts, sealed_tokens, data_key_id from token_endings
-                where org_id = $1 and former = 0) as kept
+            sealed_tokens as "tokens!", data_key_id as "key!: DataKeyId", former as "former!", revoke_url as "revoke_url?",
+            client_auth as "client_auth?", client_id as "client_id?", sealed_secret as "sealed_secret?",
+            secret_key_id as "secret_key_id?: DataKeyId"
+        from (select id, provider_id, facts, sealed_tokens, data_key_id, 0::bigint as former, null::text as revoke_url,
+                null::text as client_auth, null::text as client_id, null::bytea as sealed_secret, null::uuid as secret_key_id
+                from connections where org_id = $1 and state <> 'revoked' and sealed_tokens is not null
+            union all select id, provider_id, facts, sealed_tokens, data_key_id, former, revoke_url, client_auth, client_id,
+                sealed_secret, secret_key_id from token_endings where org_id = $1) as kept
         order by id limit $2"#,
         tx.org().uuid(),
         first
     )
     .fetch_all(tx.conn())
     .await?;
-    let held = rows.into_iter().map(|row| Held {
-        id: row.id,
-        provider: row.provider,
-        facts: row.facts.0,
-        tokens: SealedTokens { key: row.key, bytes: row.tokens },
+    let held = rows.into_iter().map(|row| -> DbResult<Held> {
+        let place = (row.revoke_url, row.client_auth, row.client_id);
+        Ok(Held {
+            id: row.id,
+            provider: row.provider,
+            facts: row.facts.0,
+            tokens: SealedTokens { key: row.key, bytes: row.tokens },
+            former: place_of(row.former, place, row.sealed_secret.zip(row.secret_key_id))?,
+        })
     });
-    Ok(held.collect())
+    held.collect()
 }
