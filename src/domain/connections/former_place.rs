@@ -14,11 +14,13 @@ pub struct FormerPlace {
     pub version: i64,
     /// Where a token is ended (RFC 7009).
     pub revoke: Url,
+    /// Where tokens were given, which is whom what a client signs was for; nothing where that was not kept.
+    pub token: Option<Url>,
     /// How the client authenticates.
     pub client_auth: ClientAuth,
     /// The client's id.
     pub client_id: String,
-    /// Its secret, sealed for the provider.
+    /// Its secret or its key, sealed for the provider.
     pub secret: Option<SealedTokens>,
 }
 
@@ -28,6 +30,7 @@ impl FormerPlace {
         Some(Self {
             version: provider.version,
             revoke: provider.source.places().revoke?.clone(),
+            token: provider.source.places().token.cloned(),
             client_auth: provider.source.client_auth()?,
             client_id: provider.client_id.clone(),
             secret: provider
@@ -43,9 +46,15 @@ impl FormerPlace {
         match &mut then.source {
             ProviderSource::Own(parts) => {
                 (parts.revoke, parts.client_auth) = (Some(self.revoke.clone()), self.client_auth);
+                if let Some(token) = &self.token {
+                    parts.token = token.clone();
+                }
             }
             ProviderSource::Client(parts) => {
                 (parts.revoke, parts.client_auth) = (Some(self.revoke.clone()), self.client_auth);
+                if let Some(token) = &self.token {
+                    parts.token = token.clone();
+                }
             }
             ProviderSource::Preset { .. } | ProviderSource::Key { .. } => {}
         }

@@ -39,7 +39,10 @@ pub(super) fn client(form: &ProviderForm, faults: &mut Faults) -> Option<NewSour
     let auth = Some(form.client_auth.trim()).filter(|text| !text.is_empty());
     let auth = faults.check("client_auth", auth.map(str::parse::<ClientAuth>).transpose());
     if auth == Some(Some(ClientAuth::None)) {
-        faults.add("client_auth", "a client that asks in its own name shows its secret: write post or basic");
+        faults.add(
+            "client_auth",
+            "a client that asks in its own name proves itself: write post, basic or private_key_jwt",
+        );
     }
     let token = faults.check("token_url", needed(&form.token_url, "where it gives tokens"));
     let revoke = faults.check("revoke_url", optional(&form.revoke_url));

@@ -42,7 +42,7 @@ pub struct ProviderForm {
     pub revoke_url: String,
     /// Where it says whose account it is.
     pub userinfo_url: String,
-    /// `post`, `basic` or `none`; left empty, `post`, or what the provider says of itself.
+    /// `post`, `basic`, `private_key_jwt` or `none`; left empty, `post`, or what the provider says of itself.
     pub client_auth: String,
     /// `sent`, `required` or `off`; left empty, `sent`.
     pub pkce: String,
@@ -148,6 +148,9 @@ impl NewProvider {
         if typed.is_none() && source.as_ref().is_some_and(NewSource::needs_secret) {
             faults.add("client_secret", "enter the client's secret");
         }
+        if typed.is_some() && source.as_ref().is_some_and(NewSource::signs) {
+            faults.add("client_secret", "a client that signs has a key and no secret; leave it out");
+        }
         match (new, source) {
             (Some(new), Some(source)) => faults.into_result((new, source, secret)),
             _ => Err(faults),
@@ -201,14 +204,22 @@ impl NewProvider {
 }
 
 impl NewSource {
-    fn needs_secret(&self) -> bool {
+    /// How the client authenticates, as far as somebody says so before the provider is asked; nothing where there is no
+    /// client.
+    fn client_auth(&self) -> Option<ClientAuth> {
         match self {
-            Self::Known(ProviderSource::Preset { .. }) => true,
-            Self::Known(ProviderSource::Own(parts)) => parts.client_auth != ClientAuth::None,
-            Self::Known(ProviderSource::Client(_)) => true,
-            Self::Known(ProviderSource::Key { .. }) => false,
-            Self::Discover { client_auth, .. } => *client_auth != Some(ClientAuth::None),
+            Self::Known(ProviderSource::Preset { slug, .. }) => preset(slug).map(|known| known.client_auth),
+            Self::Known(source) => source.client_auth(),
+            Self::Discover { client_auth, .. } => Some(client_auth.unwrap_or_default()),
         }
+    }
+
+    fn needs_secret(&self) -> bool {
+        self.client_auth().is_some_and(ClientAuth::shows_secret)
+    }
+
+    fn signs(&self) -> bool {
+        self.client_auth() == Some(ClientAuth::PrivateKeyJwt)
     }
 }
 
@@ -490,6 +501,11 @@ mod tests {
             ["client_secret"]
         );
         assert_eq!(fields(&ProviderForm { client_auth: "smoke".to_owned(), ..of_custom() }), ["client_auth"]);
+        let signing = ProviderForm { client_auth: "private_key_jwt".to_owned(), ..of_custom() };
+        let (_, source, secret) = NewProvider::parse(&signing).expect("a client that signs");
+        assert!(source.signs() && secret.is_none());
+        let both = ProviderForm { client_secret: Some("s".to_owned().into()), ..signing };
+        assert_eq!(fields(&both), ["client_secret"]);
         for bad in [
             "id.example",
             "ftp://id.example/",

@@ -49,6 +49,9 @@ pub struct Preset {
     /// How a client authenticates.
     #[serde(default)]
     pub client_auth: ClientAuth,
+    /// Whom what a client signs is for.
+    #[serde(default)]
+    pub assertions_for: Audience,
     /// How a request for a token is written.
     #[serde(default)]
     pub body: BodyForm,
@@ -127,6 +130,17 @@ const fn first() -> i32 {
 
 fn space() -> String {
     " ".to_owned()
+}
+
+/// Whom what a client signs is for (RFC 7523, section 3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Audience {
+    /// The place where tokens are given.
+    #[default]
+    Token,
+    /// The provider, by what it calls itself.
+    Issuer,
 }
 
 /// What becomes of PKCE.

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::connections::{Preset, Provider, ProviderSource, Template, preset, presets::preset_at},
-    protocol::oauth::{address::Address, call::Call},
+    protocol::oauth::{address::Address, call::Call, client::ClientAuth},
 };
 
 /// A version of its preset that is newer than the one a provider goes by.
@@ -47,10 +47,12 @@ impl Provider {
     pub fn newer_preset(&self) -> Option<NewerPreset> {
         let ProviderSource::Preset { slug, version, variables } = &self.source else { return None };
         let to = preset(slug).filter(|to| to.version > *version)?;
+        // A secret is no key, nor a key a secret.
+        let keeps_proof = self.signs() == (to.client_auth == ClientAuth::PrivateKeyJwt);
         Some(NewerPreset {
             to,
             differences: preset_at(slug, *version).map(|from| differences(from, to)).unwrap_or_default(),
-            is_fitting: Template::of_preset(to, variables).is_ok(),
+            is_fitting: keeps_proof && Template::of_preset(to, variables).is_ok(),
         })
     }
 }
@@ -106,7 +108,8 @@ fn calls(calls: &[Call]) -> String {
 }
 
 fn details(one: &Preset) -> String {
-    let asked = (&one.body, &one.separator, &one.user_scope_parameter, &one.refresh_repeats, &one.host_rule);
+    let scopes = (&one.separator, &one.user_scope_parameter);
+    let asked = (&one.body, scopes, &one.refresh_repeats, &one.host_rule, &one.assertions_for);
     let answered = (&one.nested, &one.keeps, &one.keeps_of_callback, &one.labels, &one.lengthen);
     format!("{:?}", (asked, answered, &one.variables, &one.account, &one.revoke))
 }

@@ -37,7 +37,7 @@ pub struct Provider {
     pub shares_with: Option<ProviderId>,
     /// The client's id; empty where there is no client.
     pub client_id: String,
-    /// The client's secret; a public client has none.
+    /// The client's secret, or the private half of the key that it signs with; a public client has neither.
     pub secret: Option<SealedSecret>,
     /// What is asked for.
     pub scopes: Vec<String>,
@@ -141,7 +141,7 @@ pub struct Places<'a> {
     pub audience: Option<&'a str>,
 }
 
-/// A client's secret as the vault sealed it.
+/// A client's secret, or its key, as the vault sealed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedSecret {
     /// The data key that opens it.
@@ -165,6 +165,11 @@ impl Provider {
             ProviderSource::Client(_) => Obtaining::Client,
             ProviderSource::Key { .. } => Obtaining::Key,
         }
+    }
+
+    /// Whether its client signs with a key of ours in place of showing a secret.
+    pub fn signs(&self) -> bool {
+        self.template().is_some_and(|template| template.client_auth() == ClientAuth::PrivateKeyJwt)
     }
 
     /// The host that people are sent to, or whose tokens or keys are asked for; nothing where nobody said it.

@@ -1,4 +1,4 @@
-//! All SQL of providers and of the accounts that people connect at them.
+//! All SQL of providers, of their clients' keys and of the accounts that people connect at them.
 //!
 //! Invariant: a pair of tokens is replaced only by whoever holds the lease on it, or by its owner connecting again.
 //! Invariant: what ends a connection, or changes whose calls it serves, raises the organization's epoch in the same
@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod endings;
 pub mod held;
+pub mod keys;
 pub mod lapses;
 pub mod leases;
 pub mod noted;

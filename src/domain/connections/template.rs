@@ -5,7 +5,7 @@ use url::Url;
 use crate::{
     base::secret::Secret,
     domain::connections::{
-        preset::{Pkce, Preset, Refreshing, Repeated},
+        preset::{Audience, Pkce, Preset, Refreshing, Repeated},
         variables::{BadVariable, Variable, answered},
     },
     protocol::oauth::{
@@ -49,6 +49,7 @@ pub struct Template {
     values: Facts,
     host_rule: Option<Rule>,
     issuer: Option<String>,
+    assertions_for: Audience,
     names_itself: bool,
     is_openid: bool,
     /// Whether no preset says how it is spoken with.
@@ -181,6 +182,7 @@ impl Template {
             values,
             host_rule: preset.host_rule.clone(),
             issuer: preset.issuer.clone(),
+            assertions_for: preset.assertions_for,
             names_itself: false,
             is_openid: false,
             is_own: false,
@@ -227,6 +229,7 @@ impl Template {
             values: Facts::new(),
             host_rule: None,
             issuer: parts.issuer.clone(),
+            assertions_for: Audience::Token,
             names_itself: parts.names_itself,
             is_openid: parts.is_openid,
             is_own: true,
@@ -266,6 +269,7 @@ impl Template {
             values: Facts::new(),
             host_rule: None,
             issuer: None,
+            assertions_for: Audience::Token,
             names_itself: false,
             is_openid: false,
             is_own: true,
@@ -301,6 +305,17 @@ impl Template {
     /// Where people agree, if anybody is asked, and where tokens are given.
     pub const fn endpoints(&self) -> (Option<&Url>, &Url) {
         (self.authorize.as_ref(), &self.token.url)
+    }
+
+    /// How the client authenticates.
+    pub const fn client_auth(&self) -> ClientAuth {
+        self.token.auth
+    }
+
+    /// Whom what the client signs is for.
+    pub fn audience(&self) -> &str {
+        let issuer = self.issuer.as_deref().filter(|_| self.assertions_for == Audience::Issuer);
+        issuer.unwrap_or(self.token.url.as_str())
     }
 
     /// The address that a person's browser is sent to; none where nobody is asked.

@@ -13,8 +13,8 @@ use url::Url;
 use crate::{
     base::secret::Secret,
     domain::connections::{
-        Account, Ask, Pkce, Preset, Refreshing, Template, TemplateParts, VariableSource, elsewhere, preset,
-        presets,
+        Account, Ask, Audience, ClientParts, Pkce, Preset, Refreshing, Template, TemplateParts,
+        VariableSource, elsewhere, preset, presets,
     },
     protocol::oauth::{
         address::Rule,
@@ -338,6 +338,46 @@ proptest! {
                 prop_assert!(is_good, "{}: {value:?} leads to {host}", one.slug);
             }
         }
+    }
+}
+
+#[test]
+fn a_client_that_signs_does_so_wherever_it_would_show_its_secret() {
+    let url = |text: &str| Url::parse(text).expect("a URL");
+    let parts = ClientParts {
+        token: url("https://id.example/token"),
+        revoke: Some(url("https://id.example/revoke")),
+        client_auth: ClientAuth::PrivateKeyJwt,
+        resource: None,
+        audience: None,
+    };
+    let template = Template::of_client(&parts);
+    assert_eq!(template.audience(), "https://id.example/token");
+    let client = Client { id: "client-1".to_owned(), secret: Some("signed".to_owned().into()) };
+    let (token, none) = (Secret::new("t".to_owned()), Facts::new());
+    let account = Account { client: &client, access: &token, refresh: None, facts: &none };
+    let verifier = Verifier::of_random([3; 32]);
+    for request in [
+        template.exchange(&client, &token, REDIRECT, &verifier),
+        template.refresh(&client, &token, &[], REDIRECT),
+        template.client_credentials(&client, &[]),
+        template.revoke(&account).expect("filled").expect("it can be ended"),
+    ] {
+        let shown = shown(&request);
+        assert!(shown.contains("client_id=client-1&client_assertion_type=urn"), "{shown}");
+        assert!(shown.ends_with("client_assertion=signed") && !shown.contains("authorization"), "{shown}");
+    }
+    // A preset may say that it is for the provider by its own name.
+    let google = preset("google").expect("a preset");
+    let signing =
+        Preset { client_auth: ClientAuth::PrivateKeyJwt, assertions_for: Audience::Issuer, ..google.clone() };
+    let template = Template::of_preset(&signing, &Facts::new()).expect("no variables are asked");
+    assert_eq!(
+        (template.client_auth(), template.audience()),
+        (ClientAuth::PrivateKeyJwt, "https://accounts.google.com")
+    );
+    for one in presets().iter().filter(|one| one.assertions_for == Audience::Issuer) {
+        assert!(one.issuer.is_some(), "{}", one.slug);
     }
 }
 

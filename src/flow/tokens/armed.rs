@@ -1,7 +1,9 @@
-//! A provider with its client's secret opened, ready to be spoken with.
+//! A provider with its client's secret or key opened, ready to be spoken with.
+
+use time::OffsetDateTime;
 
 use crate::{
-    base::{ids::ProviderId, secret::Secret},
+    base::{crypto::random, ids::ProviderId, secret::Secret},
     domain::{
         connections::{Account, FormerPlace, Provider, ProviderRef, Template, store},
         vault::{Cell, Sealed, Vault},
@@ -13,7 +15,8 @@ use crate::{
     io::{db::OrgTx, net::client::Egress},
     protocol::oauth::{
         answer::{TokenAnswer, Tokens as Answered},
-        client::Client,
+        assertion::ClientKey,
+        client::{Client, ClientAuth},
         document::Facts,
         failure::TokenFailure,
         request::Request,
@@ -27,8 +30,10 @@ pub struct Armed {
     pub provider: Provider,
     /// How it is spoken with.
     pub template: Template,
-    /// The client, with its secret.
+    /// The client, with its secret where it has one.
     pub client: Client,
+    /// The key that it signs with in place of showing a secret.
+    key: Option<ClientKey>,
 }
 
 /// What a provider says of a token.
@@ -90,8 +95,22 @@ impl Armed {
             }
             None => None,
         };
+        let (secret, key) = match secret {
+            Some(text) if template.client_auth() == ClientAuth::PrivateKeyJwt => {
+                (None, Some(ClientKey::of_kept(&text).map_err(ActionError::defect)?))
+            }
+            secret => (secret, None),
+        };
         let client = Client { id: provider.client_id.clone(), secret };
-        Ok(Some(Self { provider, template, client }))
+        Ok(Some(Self { provider, template, client, key }))
+    }
+
+    /// The client as it shows itself in one request and no other: one that signs does so anew for each.
+    pub fn proven(&self, now: OffsetDateTime) -> Client {
+        let Some(key) = &self.key else { return self.client.clone() };
+        let (id, audience) = (self.client.id.clone(), self.template.audience());
+        let signed = key.assertion(&id, audience, random::bytes(), now.unix_timestamp());
+        Client { id, secret: Some(signed) }
     }
 
     /// Sends a request for tokens and reads what came.

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use time::OffsetDateTime;
+
 use crate::{
     base::ids::ConnectionId,
     domain::{
@@ -59,9 +61,15 @@ impl UpstreamEnd {
 }
 
 /// Tells a provider to end the tokens of an account.
-pub async fn end_upstream(egress: &Egress, armed: &Armed, pair: &Pair, facts: &Facts) -> UpstreamEnd {
-    let account =
-        Account { client: &armed.client, access: &pair.access, refresh: pair.refresh.as_ref(), facts };
+pub async fn end_upstream(
+    egress: &Egress,
+    armed: &Armed,
+    pair: &Pair,
+    facts: &Facts,
+    now: OffsetDateTime,
+) -> UpstreamEnd {
+    let client = armed.proven(now);
+    let account = Account { client: &client, access: &pair.access, refresh: pair.refresh.as_ref(), facts };
     let Ok(Some(request)) = armed.template.revoke(&account) else { return UpstreamEnd::Failed };
     match tokio::time::timeout(WITHIN, send(egress, &request)).await {
         Ok(Ok(reply)) if reply.is_success() => UpstreamEnd::Ended,
@@ -97,7 +105,9 @@ async fn told(ports: &Ports, scope: OrgScope, id: ConnectionId) -> ActionResult<
     let pair = Pair::open(&ports.vault, &mut tx, id, &ending.tokens).await.ok();
     tx.done().await?;
     let end = match armed.zip(pair) {
-        Some((armed, pair)) => end_upstream(&ports.egress, &armed, &pair, &ending.facts).await,
+        Some((armed, pair)) => {
+            end_upstream(&ports.egress, &armed, &pair, &ending.facts, ports.clock.now()).await
+        }
         None => UpstreamEnd::ByHand,
     };
     let now = ports.clock.now();

@@ -57,11 +57,11 @@ impl Tokens {
 
     /// Tells the providers, in the background. A process that is stopped meanwhile waits for it as long as it drains.
     pub fn say(&self, Farewell(all): Farewell) {
-        let egress = self.parts().egress.clone();
+        let (egress, clock) = (self.parts().egress.clone(), self.parts().clock.clone());
         self.parts().tasks.spawn(async move {
             let ends = stream::iter(all).map(|(armed, pair, facts)| {
-                let egress = &egress;
-                async move { end_upstream(egress, &armed, &pair, &facts).await }
+                let (egress, clock) = (&egress, &clock);
+                async move { end_upstream(egress, &armed, &pair, &facts, clock.now()).await }
             });
             let ends: Vec<_> = ends.buffer_unordered(AT_ONCE).collect().await;
             tracing::info!(

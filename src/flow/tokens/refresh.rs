@@ -314,10 +314,10 @@ impl Tokens {
             }
             // What a token lives is counted from here: the provider counts from no later than its answer.
             let asked_at = self.parts().clock.now();
-            let (client, template) = (&armed.client, &armed.template);
+            let (client, template) = (armed.proven(asked_at), &armed.template);
             let request = match refresh {
-                Some(refresh) => template.refresh(client, refresh, &held.scopes, &redirect_uri),
-                None => template.client_credentials(client, &held.scopes),
+                Some(refresh) => template.refresh(&client, refresh, &held.scopes, &redirect_uri),
+                None => template.client_credentials(&client, &held.scopes),
             };
             let answer = armed.ask(&self.parts().egress, &request).await;
             let failure = match answer {

@@ -54,6 +54,8 @@ pub enum CallAuth {
     Basic,
     /// The client, in the form.
     Post,
+    /// The client, by what its key signed, in the form.
+    PrivateKeyJwt,
     /// Nobody; the request says it in its own way.
     None,
 }
@@ -62,6 +64,7 @@ impl From<ClientAuth> for CallAuth {
     fn from(auth: ClientAuth) -> Self {
         match auth {
             ClientAuth::Basic | ClientAuth::SecretAsUser => Self::Basic,
+            ClientAuth::PrivateKeyJwt => Self::PrivateKeyJwt,
             // A public client shows its id there too (RFC 7009, section 2.1).
             ClientAuth::Post | ClientAuth::None => Self::Post,
         }
@@ -150,9 +153,12 @@ impl Call {
         let fields: Vec<_> = fields
             .map(|(name, value)| Ok((name.as_str(), values.whole(value)?)))
             .collect::<Result<_, _>>()?;
-        match (self.auth, &values.client.secret) {
-            (CallAuth::Post, _) => {
+        match self.auth {
+            CallAuth::Post => {
                 sign(&mut request, values.client, ClientAuth::Post, BodyForm::Form, fields);
+            }
+            CallAuth::PrivateKeyJwt => {
+                sign(&mut request, values.client, ClientAuth::PrivateKeyJwt, BodyForm::Form, fields);
             }
             _ if self.form.is_some() => request.set_fields(BodyForm::Form, &fields),
             _ => {}
@@ -166,7 +172,7 @@ impl Call {
                 request.set_header("authorization", basic(&values.client.id, secret));
             }
             (CallAuth::Basic, None) => return Err(Unfilled::Missing("client_secret".to_owned())),
-            (CallAuth::Post | CallAuth::None, _) => {}
+            (CallAuth::Post | CallAuth::PrivateKeyJwt | CallAuth::None, _) => {}
         }
         if let Some(json) = &self.json {
             request.set_json(&values.json(json)?);
@@ -218,6 +224,11 @@ mod tests {
             (
                 r#"{"method":"POST","url":"https://a.example/revoke","auth":"post","form":{"token":"{token}"}}"#,
                 "POST https://a.example/revoke [content-type: application/x-www-form-urlencoded] token=rt&client_id=id&client_secret=s3",
+            ),
+            (
+                r#"{"method":"POST","url":"https://a.example/revoke","auth":"private_key_jwt","form":{"token":"{token}"}}"#,
+                "POST https://a.example/revoke [content-type: application/x-www-form-urlencoded] token=rt&client_id=id\
+                 &client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=s3",
             ),
             (
                 r#"{"method":"POST","url":"https://a.example/revoke"}"#,

@@ -4,7 +4,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use crate::{
     base::secret::Secret,
-    protocol::oauth::request::{BodyForm, Request},
+    protocol::oauth::{
+        assertion::ASSERTION_TYPE,
+        request::{BodyForm, Request},
+    },
 };
 
 /// An application as it was registered at a provider.
@@ -12,11 +15,11 @@ use crate::{
 pub struct Client {
     /// Its id.
     pub id: String,
-    /// Its secret; a public client has none.
+    /// Its secret, or what it signed in its place for one request; a public client has none.
     pub secret: Option<Secret<String>>,
 }
 
-/// How a client authenticates at the token endpoint (RFC 6749, section 2.3.1).
+/// How a client authenticates at the token endpoint (RFC 6749, section 2.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientAuth {
@@ -25,6 +28,8 @@ pub enum ClientAuth {
     Post,
     /// Id and secret stand in the `Authorization` header.
     Basic,
+    /// What its key signed stands in the body (RFC 7523, section 2.2).
+    PrivateKeyJwt,
     /// Only the id is sent.
     None,
     /// The secret stands in the header in place of the id, and the id nowhere; for one provider's keys.
@@ -33,15 +38,24 @@ pub enum ClientAuth {
 
 impl ClientAuth {
     /// Those that somebody can choose.
-    pub const ALL: [Self; 3] = [Self::Post, Self::Basic, Self::None];
+    pub const ALL: [Self; 4] = [Self::Post, Self::Basic, Self::PrivateKeyJwt, Self::None];
 
     /// Its name in the API and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Post => "post",
             Self::Basic => "basic",
+            Self::PrivateKeyJwt => "private_key_jwt",
             Self::None => "none",
             Self::SecretAsUser => "secret_as_user",
+        }
+    }
+
+    /// Whether it shows a secret that the provider gave it.
+    pub const fn shows_secret(self) -> bool {
+        match self {
+            Self::Post | Self::Basic | Self::SecretAsUser => true,
+            Self::PrivateKeyJwt | Self::None => false,
         }
     }
 }
@@ -56,7 +70,7 @@ impl std::str::FromStr for ClientAuth {
 
 /// A text names no way to authenticate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("choose post, basic or none")]
+#[error("choose post, basic, private_key_jwt or none")]
 pub struct NoSuchAuth;
 
 /// Writes fields and the client's proof into a request.
@@ -72,6 +86,11 @@ pub(super) fn sign<'a>(
         (ClientAuth::Post, Some(secret)) => {
             fields.extend([("client_id", client.id.as_str()), ("client_secret", secret.expose().as_str())]);
         }
+        (ClientAuth::PrivateKeyJwt, Some(signed)) => fields.extend([
+            ("client_id", client.id.as_str()),
+            ("client_assertion_type", ASSERTION_TYPE),
+            ("client_assertion", signed.expose().as_str()),
+        ]),
         (ClientAuth::SecretAsUser, Some(secret)) => {
             request.set_header("authorization", basic(secret.expose(), &Secret::default()));
         }

@@ -5,8 +5,10 @@ use serde_json::Value;
 use url::{Position, Url};
 
 use crate::protocol::oauth::{
+    assertion::ALGORITHM,
     client::ClientAuth,
     document::{Document, NotADocument},
+    registration::KEY_AUTH,
 };
 
 const RESOURCE: &str = "oauth-protected-resource";
@@ -159,6 +161,8 @@ pub struct ServerMetadata {
     pub pkce: Option<Vec<String>>,
     /// How clients may authenticate, in the standard's names.
     pub auth_methods: Vec<String>,
+    /// How clients may sign, where it says so.
+    pub auth_algorithms: Option<Vec<String>>,
     /// What tokens can be asked for with, where it says so.
     pub grants: Option<Vec<String>>,
     /// Whether each of its callbacks names it (RFC 9207).
@@ -193,6 +197,7 @@ impl ServerMetadata {
             // What it means to say nothing (RFC 8414, section 2).
             auth_methods: list(value, "token_endpoint_auth_methods_supported")
                 .unwrap_or_else(|| vec!["client_secret_basic".to_owned()]),
+            auth_algorithms: list(value, "token_endpoint_auth_signing_alg_values_supported"),
             grants: list(value, "grant_types_supported"),
             names_itself: says("authorization_response_iss_parameter_supported"),
             reads_client_documents: says("client_id_metadata_document_supported"),
@@ -212,6 +217,7 @@ impl ServerMetadata {
             scopes: None,
             pkce: Some(vec!["S256".to_owned()]),
             auth_methods: vec!["none".to_owned(), "client_secret_post".to_owned()],
+            auth_algorithms: None,
             grants: None,
             names_itself: false,
             reads_client_documents: false,
@@ -221,6 +227,19 @@ impl ServerMetadata {
     /// Whether it says that it knows PKCE with S256, without which an MCP client must not go on.
     pub fn has_pkce(&self) -> bool {
         self.pkce.as_ref().is_some_and(|kinds| kinds.iter().any(|kind| kind == "S256"))
+    }
+
+    /// Whether a client may sign there with a key such as ours are.
+    pub fn takes_keys(&self) -> bool {
+        let knows = |known: &[String], name: &str| known.iter().any(|one| one == name);
+        knows(&self.auth_methods, KEY_AUTH)
+            && self.auth_algorithms.as_ref().is_none_or(|known| knows(known, ALGORITHM))
+    }
+
+    /// Whether a client there signs with a key, or cannot show itself in any way that we know.
+    pub fn takes_keys_only(&self) -> bool {
+        let others = ["client_secret_basic", "client_secret_post", "none"];
+        self.takes_keys() && !self.auth_methods.iter().any(|method| others.contains(&method.as_str()))
     }
 
     /// How a client with a secret authenticates there: in the header where that is known, as it is everybody's default.
@@ -355,6 +374,27 @@ mod tests {
         assert!(!silent.has_pkce());
         assert_eq!(silent.client_auth(), ClientAuth::Basic);
         assert_eq!(ServerMetadata::read(b"<html>", "i"), Err(BadMetadata::Unreadable));
+    }
+
+    #[test]
+    fn keys_are_offered_where_they_would_be_taken() {
+        let said = |methods: &str| {
+            let text = format!(
+                r#"{{"issuer":"i","authorization_endpoint":"https://a.example/a","token_endpoint":"https://a.example/t"{methods}}}"#
+            );
+            let read = ServerMetadata::read(text.as_bytes(), "i").expect("metadata");
+            (read.takes_keys(), read.takes_keys_only())
+        };
+        let methods = |methods: &str| format!(r#","token_endpoint_auth_methods_supported":{methods}"#);
+        let algorithms =
+            |known: &str| format!(r#","token_endpoint_auth_signing_alg_values_supported":{known}"#);
+        let only = methods(r#"["private_key_jwt","client_secret_jwt"]"#);
+        assert_eq!(said(""), (false, false));
+        assert_eq!(said(&methods(r#"["none"]"#)), (false, false));
+        assert_eq!(said(&only), (true, true));
+        assert_eq!(said(&methods(r#"["client_secret_post","private_key_jwt"]"#)), (true, false));
+        assert_eq!(said(&format!("{only}{}", algorithms(r#"["RS256"]"#))), (false, false));
+        assert_eq!(said(&format!("{only}{}", algorithms(r#"["RS256","ES256"]"#))), (true, true));
     }
 
     #[test]

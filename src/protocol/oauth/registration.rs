@@ -7,12 +7,15 @@ use url::Url;
 use crate::{
     base::secret::Secret,
     protocol::oauth::{
+        assertion::ALGORITHM,
         client::ClientAuth,
         document::{Document, clean},
         request::{Method, Request},
     },
 };
 
+/// The standard's name for a client that signs with a key (OpenID Connect Core 1.0, section 9).
+pub const KEY_AUTH: &str = "private_key_jwt";
 const LONGEST_ID: usize = 500;
 const LONGEST_SECRET: usize = 4_000;
 
@@ -27,11 +30,13 @@ pub struct ClientMetadata<'a> {
     pub redirect_uri: &'a str,
     /// How it authenticates.
     pub auth: ClientAuth,
+    /// Where the public half of its key is, where it signs with one.
+    pub keys: Option<&'a str>,
 }
 
 impl ClientMetadata<'_> {
     fn value(&self) -> Value {
-        json!({
+        let mut value = json!({
             "client_name": self.name,
             "client_uri": self.home,
             "redirect_uris": [self.redirect_uri],
@@ -39,7 +44,12 @@ impl ClientMetadata<'_> {
             "response_types": ["code"],
             "token_endpoint_auth_method": standard_name(self.auth),
             "application_type": "web",
-        })
+        });
+        if let Some(keys) = self.keys {
+            value["jwks_uri"] = keys.into();
+            value["token_endpoint_auth_signing_alg"] = ALGORITHM.into();
+        }
+        value
     }
 
     /// The request that registers it.
@@ -66,6 +76,7 @@ const fn standard_name(auth: ClientAuth) -> &'static str {
     match auth {
         ClientAuth::Post => "client_secret_post",
         ClientAuth::Basic | ClientAuth::SecretAsUser => "client_secret_basic",
+        ClientAuth::PrivateKeyJwt => KEY_AUTH,
         ClientAuth::None => "none",
     }
 }
@@ -113,6 +124,7 @@ impl Registered {
         let auth = match text("token_endpoint_auth_method") {
             Some("client_secret_basic") => Some(ClientAuth::Basic),
             Some("client_secret_post") => Some(ClientAuth::Post),
+            Some(KEY_AUTH) => Some(ClientAuth::PrivateKeyJwt),
             Some("none") => Some(ClientAuth::None),
             _ => None,
         };
@@ -135,6 +147,7 @@ mod tests {
         home: "https://p.example",
         redirect_uri: "https://p.example/oauth/callback/prv_1",
         auth: ClientAuth::None,
+        keys: None,
     };
 
     #[test]
@@ -147,7 +160,24 @@ mod tests {
         assert_eq!(body["token_endpoint_auth_method"], "none");
         let known = CLIENT.document("https://p.example/oauth/clients/prv_1");
         assert_eq!(known["client_id"], "https://p.example/oauth/clients/prv_1");
-        assert!(known.get("client_secret").is_none());
+        assert!(known.get("client_secret").is_none() && known.get("jwks_uri").is_none());
+    }
+
+    #[test]
+    fn a_client_that_signs_says_where_its_keys_are() {
+        let keys = "https://p.example/oauth/clients/prv_1/jwks.json";
+        let client = ClientMetadata { auth: ClientAuth::PrivateKeyJwt, keys: Some(keys), ..CLIENT };
+        let endpoint = Url::parse("https://as.example/register").expect("a URL");
+        let request = client.request(&endpoint, "");
+        let asked: Value = serde_json::from_slice(request.body.expose()).expect("JSON");
+        for said in [asked, client.document("https://p.example/oauth/clients/prv_1")] {
+            assert_eq!(said["token_endpoint_auth_method"], "private_key_jwt");
+            assert_eq!(said["token_endpoint_auth_signing_alg"], "ES256");
+            assert_eq!(said["jwks_uri"], keys);
+        }
+        let body = br#"{"client_id":"c","token_endpoint_auth_method":"private_key_jwt"}"#;
+        let registered = Registered::read(201, body).expect("registered");
+        assert_eq!((registered.auth, registered.secret.is_none()), (Some(ClientAuth::PrivateKeyJwt), true));
     }
 
     #[test]

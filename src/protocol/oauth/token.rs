@@ -149,6 +149,15 @@ mod tests {
             r#"{"grant_type":"authorization_code","code":"c0de","redirect_uri":"https://p.example/cb","code_verifier":"verifier","resource":"https://r.example","expiring":"1"}"#
         );
         assert!(header(&basic, "authorization").is_some_and(|value| value.starts_with("Basic ")));
+        let signed = endpoint(ClientAuth::PrivateKeyJwt, BodyForm::Form).request(&client(), grant, None);
+        assert!(
+            body(&signed).ends_with(
+                "&client_id=id+1&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer\
+                 &client_assertion=s%26cret"
+            ) && header(&signed, "authorization").is_none(),
+            "{}",
+            body(&signed)
+        );
         let public = Client { secret: None, ..client() };
         for auth in ClientAuth::ALL {
             let request = endpoint(auth, BodyForm::Form).request(&public, grant, None);

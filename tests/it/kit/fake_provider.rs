@@ -1,5 +1,6 @@
 //! An authorization server of somebody else, on a loopback port, stricter than most: codes and refresh tokens are taken
-//! once, and a refresh token that comes a second time ends its whole family.
+//! once, and a refresh token that comes a second time ends its whole family. It may want its client to sign, and then
+//! takes nothing that was signed for somebody else, is over, or comes a second time.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -17,7 +18,8 @@ use axum::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use portreeve::{
     base::{
-        crypto::digest,
+        clock::Clock,
+        crypto::{digest, ecdsa},
         ids::{ConnectionId, ProviderId, UserId},
         secret::Secret,
     },
@@ -30,7 +32,7 @@ use portreeve::{
         vault::Cell,
     },
     flow::tokens::Pair,
-    protocol::oauth::client::ClientAuth,
+    protocol::oauth::{assertion::ASSERTION_TYPE, client::ClientAuth},
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -55,9 +57,23 @@ pub(crate) enum Mishap {
     Slow(Duration),
 }
 
+/// What it wants of a client that signs.
+struct Signing {
+    /// The keys that it read (RFC 7517).
+    keys: Value,
+    clock: Clock,
+    /// Whom what is signed has to be for.
+    audience: String,
+    /// The names of what was taken.
+    taken: HashSet<String>,
+    /// What was signed, in its order.
+    came: Vec<String>,
+}
+
 #[derive(Default)]
 struct Inner {
     counter: u64,
+    signing: Option<Signing>,
     /// Code to challenge and account.
     codes: HashMap<String, (String, String)>,
     /// Refresh token to family and account.
@@ -170,6 +186,27 @@ impl FakeProvider {
         self.with(|inner| inner.revoked.clone())
     }
 
+    /// From now on takes only a client that signs with one of these keys.
+    pub(crate) fn demand_signatures(&self, keys: &Value, clock: &Clock) {
+        let (audience, _) = self.endpoints();
+        self.with(|inner| {
+            let before = inner.signing.take();
+            let (taken, came) = before.map(|before| (before.taken, before.came)).unwrap_or_default();
+            let (keys, clock) = (keys.clone(), clock.clone());
+            inner.signing = Some(Signing { keys, clock, audience, taken, came });
+        });
+    }
+
+    /// What its client signed, in its order.
+    pub(crate) fn signed(&self) -> Vec<String> {
+        self.with(|inner| inner.signing.as_ref().map(|signing| signing.came.clone()).unwrap_or_default())
+    }
+
+    /// The address of one of its places.
+    pub(crate) fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.origin)
+    }
+
     /// Where it gives tokens, and where it ends them.
     pub(crate) fn endpoints(&self) -> (String, String) {
         (format!("{}/token", self.origin), format!("{}/revoke", self.origin))
@@ -259,7 +296,11 @@ async fn token(State(shared): Shared, body: String) -> Response {
 
 fn answer(inner: &mut Inner, asked: &HashMap<String, String>) -> Response {
     let refused = |code: &str| (StatusCode::BAD_REQUEST, Json(json!({ "error": code }))).into_response();
-    if asked.get("client_secret").map(String::as_str) != Some("s3cret-of-the-client") {
+    let is_known = match &mut inner.signing {
+        Some(signing) => signing.takes(asked),
+        None => asked.get("client_secret").map(String::as_str) == Some("s3cret-of-the-client"),
+    };
+    if !is_known {
         return (StatusCode::UNAUTHORIZED, Json(json!({ "error": "invalid_client" }))).into_response();
     }
     let (family, account) = match asked["grant_type"].as_str() {
@@ -316,6 +357,37 @@ fn answer(inner: &mut Inner, asked: &HashMap<String, String>) -> Response {
     Json(given).into_response()
 }
 
+impl Signing {
+    /// Whether a request carries what its client signed for it, and nothing else that would show who asks.
+    fn takes(&mut self, asked: &HashMap<String, String>) -> bool {
+        let Some(said) = asked.get("client_assertion") else { return false };
+        self.came.push(said.clone());
+        let is_alone = asked.get("client_assertion_type").is_some_and(|kind| kind == ASSERTION_TYPE)
+            && !asked.contains_key("client_secret");
+        let Some(claims) = self.verified(said).filter(|_| is_alone) else { return false };
+        let now = self.clock.now().unix_timestamp();
+        let lives = claims["exp"].as_i64().map(|ends| ends - now);
+        let is_ours = [&claims["iss"], &claims["sub"]].iter().all(|who| *who == &asked["client_id"])
+            && claims["aud"] == self.audience.as_str()
+            && lives.is_some_and(|lives| (1..=60).contains(&lives));
+        is_ours && claims["jti"].as_str().is_some_and(|name| self.taken.insert(name.to_owned()))
+    }
+
+    /// The claims, where one of the keys signed them.
+    fn verified(&self, said: &str) -> Option<Value> {
+        let bytes = |text: &str| URL_SAFE_NO_PAD.decode(text).ok();
+        let read = |text: &str| serde_json::from_slice::<Value>(&bytes(text)?).ok();
+        let (signed, signature) = said.rsplit_once('.')?;
+        let (header, claims) = signed.split_once('.')?;
+        let header = read(header).filter(|header| header["alg"] == "ES256")?;
+        let key = self.keys["keys"].as_array()?.iter().find(|key| key["kid"] == header["kid"])?;
+        let half = |name: &str| bytes(key[name].as_str()?);
+        let public: ecdsa::EcPublic = [half("x")?, half("y")?].concat().try_into().ok()?;
+        let signature: [u8; 64] = bytes(signature)?.try_into().ok()?;
+        ecdsa::verify(&public, signed.as_bytes(), &signature).then(|| read(claims))?
+    }
+}
+
 fn account_of(inner: &Inner, headers: &HeaderMap) -> Option<String> {
     let carried = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
     let (family, account) = inner.access.get(carried)?;
@@ -338,6 +410,9 @@ async fn revoke(State(inner): Shared, body: String) -> Response {
     let mut inner = inner.lock().unwrap();
     if inner.down {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    if inner.signing.as_mut().is_some_and(|signing| !signing.takes(&asked)) {
+        return (StatusCode::UNAUTHORIZED, Json(json!({ "error": "invalid_client" }))).into_response();
     }
     let carried = asked["token"].clone();
     let family =

@@ -10,6 +10,7 @@ mod pages;
 mod protected;
 mod record;
 mod roles;
+mod signed;
 mod tenants;
 mod tokens;
 mod trace;

@@ -44,6 +44,8 @@ struct Stands {
     revokes: bool,
     /// Whether nothing is ended there for now.
     deaf: bool,
+    /// Whether its clients sign.
+    signs: bool,
 }
 
 const USUAL: Stands = Stands {
@@ -58,6 +60,7 @@ const USUAL: Stands = Stands {
     token: "/token",
     revokes: false,
     deaf: false,
+    signs: false,
 };
 
 /// A server, and the authorization server beside it.
@@ -97,6 +100,10 @@ fn answer(asked: &Asked, stands: &Stands) -> Script {
                 "token_endpoint": format!("{issuer}{}", stands.token), "scopes_supported": ["read", "offline_access"],
                 "token_endpoint_auth_methods_supported": ["client_secret_post"],
                 "authorization_response_iss_parameter_supported": true });
+            if stands.signs {
+                described["token_endpoint_auth_methods_supported"] = json!(["private_key_jwt"]);
+                described["token_endpoint_auth_signing_alg_values_supported"] = json!(["RS256", "ES256"]);
+            }
             if stands.pkce {
                 described["code_challenge_methods_supported"] = json!(["S256"]);
             }
@@ -111,6 +118,18 @@ fn answer(asked: &Asked, stands: &Stands) -> Script {
         path if path.ends_with("/register") => {
             let told: Value = serde_json::from_slice(&asked.body).unwrap();
             assert_eq!(told["application_type"], "web");
+            if stands.signs {
+                assert_eq!(told["token_endpoint_auth_method"], "private_key_jwt");
+                assert!(
+                    told["jwks_uri"].as_str().unwrap().ends_with("/jwks.json") && told.get("jwks").is_none()
+                );
+                let client = json!({ "client_id": format!("client{}", stands.issuer) });
+                return Script::answer(
+                    "201 Created",
+                    &[("content-type", "application/json")],
+                    client.to_string(),
+                );
+            }
             let client =
                 json!({ "client_id": format!("client{}", stands.issuer), "client_secret": "s3cret-there" });
             Script::answer("201 Created", &[("content-type", "application/json")], client.to_string())
@@ -128,6 +147,7 @@ fn answer(asked: &Asked, stands: &Stands) -> Script {
             let asked = fields(std::str::from_utf8(&asked.body).unwrap());
             let is_known = asked.get("client_secret").is_none_or(|secret| secret == "s3cret-there");
             assert!(is_known && asked["resource"].starts_with(&origin), "{asked:?}");
+            assert_eq!(asked.contains_key("client_assertion"), stands.signs, "{asked:?}");
             Script::json(
                 &json!({ "access_token": "token-there", "refresh_token": "r", "expires_in": 3600 })
                     .to_string(),
@@ -454,6 +474,61 @@ async fn what_the_one_before_gave_is_ended_there_too_when_the_organization_goes(
         tries += 1;
     }
     assert_eq!((stage.asked("/as/revoke").len(), stage.asked("/new/revoke").len()), (1, 0));
+}
+
+#[tokio::test]
+async fn where_clients_sign_one_is_registered_with_the_address_of_its_key() {
+    let mut stage = stage(Stands { signs: true, revokes: true, ..USUAL }).await;
+    let made = stage.key.post(PROVIDER, json!({})).await.expect(StatusCode::CREATED);
+    assert_eq!((made.text("/client_auth"), made.text("/enrolment")), ("private_key_jwt", "registered"));
+    let shown = async |path: &str| stage.app.visitor().get(path).await;
+    let keys = made.text("/jwks_url").strip_prefix(stage.app.origin()).unwrap();
+    let first = shown(keys).await.expect(StatusCode::OK).body;
+    let document = format!("/oauth/clients/{}", made.text("/id"));
+    let document: Value = serde_json::from_str(&shown(&document).await.body).unwrap();
+    assert_eq!(document["token_endpoint_auth_method"], "private_key_jwt");
+    assert_eq!(document["jwks_uri"], made.text("/jwks_url"));
+    stage.app.connected(&stage.org, &mut stage.admin, "linear").await;
+
+    // Elsewhere it signs with another key, and ends with the one of before what was given before.
+    stage.stands.lock().unwrap().issuer = "/new";
+    let moved = stage.key.post(&format!("{ONE}/rediscover"), json!({})).await.expect(StatusCode::OK);
+    assert_eq!(moved.text("/client_auth"), "private_key_jwt");
+    let both: Value = serde_json::from_str(&stage.app.visitor().get(keys).await.body).unwrap();
+    let first: Value = serde_json::from_str(&first).unwrap();
+    assert_eq!((both["keys"].as_array().unwrap().len(), &both["keys"][1]), (2, &first["keys"][0]));
+    stage.app.clock.advance(time::Duration::minutes(2));
+    stage.app.run_jobs().await;
+    let ended = String::from_utf8_lossy(&stage.asked("/as/revoke")[0].body).into_owned();
+    let asked: HashMap<String, String> = serde_urlencoded::from_str(&ended).unwrap();
+    let claims = asked["client_assertion"].split('.').nth(1).unwrap();
+    let claims = data_encoding::BASE64URL_NOPAD.decode(claims.as_bytes()).unwrap();
+    let claims: Value = serde_json::from_slice(&claims).unwrap();
+    assert_eq!(
+        (&claims["iss"], &claims["aud"]),
+        (&json!("client/as"), &json!(stage.server.url("/as/token")))
+    );
+    // Another server of the same authorization server has a client and a key of its own.
+    stage.app.server_at(&stage.org, "two", &stage.server.url("/two")).await;
+    let second = stage.key.post("/api/v1/orgs/acme/servers/two/provider", json!({})).await;
+    let second = second.expect(StatusCode::CREATED);
+    assert_eq!(second.body["shares_client_of"], Value::Null);
+    assert_ne!(second.text("/jwks_url"), made.text("/jwks_url"));
+}
+
+#[tokio::test]
+async fn a_key_is_not_forced_on_an_authorization_server_that_takes_none() {
+    let stage = stage(USUAL).await;
+    let wanted = json!({ "client_auth": "private_key_jwt" });
+    let refused = stage.key.post(PROVIDER, wanted).await.expect(StatusCode::CONFLICT);
+    assert_eq!(refused.text("/code"), "provider_takes_no_keys");
+    let other = stage.key.post(PROVIDER, json!({ "client_auth": "basic" })).await;
+    assert_eq!(other.expect(StatusCode::UNPROCESSABLE_ENTITY).text("/errors/0/path"), "client_auth");
+    let both =
+        json!({ "client_auth": "private_key_jwt", "client_id": "ours", "client_secret": "s3cret-there" });
+    let both = stage.key.post(PROVIDER, both).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(both.text("/errors/0/path"), "client_secret");
+    assert!(stage.asked("/as/register").is_empty());
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ const WALKS: usize = 4;
 const NO_IDS: [(&str, &str); 4] = [
     ("token", "the secret of a link; whoever has it may"),
     ("link", "the secret of a link; whoever has it may"),
-    ("known", "a document that says nothing but its own address"),
+    ("known", "what anybody may read of a client: its document and its keys"),
     ("returning", "a provider sends the browser there, which has nothing under way"),
 ];
 

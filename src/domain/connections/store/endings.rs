@@ -2,6 +2,7 @@
 
 use sqlx::types::Json;
 use time::OffsetDateTime;
+use url::Url;
 
 use crate::{
     base::ids::{ConnectionId, DataKeyId, OrgId, ProviderId, TeamId, UserId},
@@ -97,10 +98,10 @@ pub async fn keep_former(
         .await?;
         return Ok(());
     };
-    let secret = place.secret.as_ref();
+    let (secret, token) = (place.secret.as_ref(), place.token.as_ref().map(Url::as_str));
     sqlx::query!(
         "update token_endings set former = $3, revoke_url = $4, client_auth = $5, client_id = $6, sealed_secret = $7,
-            secret_key_id = $8
+            secret_key_id = $8, token_url = $9
         where org_id = $1 and provider_id = $2 and former = 0",
         org,
         provider,
@@ -109,16 +110,17 @@ pub async fn keep_former(
         place.client_auth.as_str(),
         place.client_id,
         secret.map(|secret| secret.bytes.as_slice()),
-        secret.map(|secret| secret.key.uuid())
+        secret.map(|secret| secret.key.uuid()),
+        token
     )
     .execute(tx.conn())
     .await?;
     sqlx::query!(
         "insert into token_endings (org_id, id, provider_id, user_id, title, facts, sealed_tokens, data_key_id, next_at, until,
-            former, revoke_url, client_auth, client_id, sealed_secret, secret_key_id)
+            former, revoke_url, client_auth, client_id, sealed_secret, secret_key_id, token_url)
         select org_id, id, provider_id, user_id,
             coalesce(nullif(name, ''), nullif(account_name, ''), nullif(account_email, ''), account_id), facts, sealed_tokens,
-            data_key_id, $3, $4, $5, $6, $7, $8, $9, $10
+            data_key_id, $3, $4, $5, $6, $7, $8, $9, $10, $11
         from connections where org_id = $1 and provider_id = $2 and state <> 'revoked' and sealed_tokens is not null
         on conflict do nothing",
         org,
@@ -130,7 +132,8 @@ pub async fn keep_former(
         place.client_auth.as_str(),
         place.client_id,
         secret.map(|secret| secret.bytes.as_slice()),
-        secret.map(|secret| secret.key.uuid())
+        secret.map(|secret| secret.key.uuid()),
+        token
     )
     .execute(tx.conn())
     .await?;
@@ -155,7 +158,7 @@ pub async fn find(tx: &mut OrgTx, id: ConnectionId) -> DbResult<Option<TokenEndi
     let row = sqlx::query!(
         r#"select provider_id as "provider_id: ProviderId", user_id as "user_id: UserId", title, facts as "facts: Json<Facts>",
             sealed_tokens, data_key_id as "data_key_id: DataKeyId", attempts, until, former, revoke_url, client_auth, client_id,
-            sealed_secret, secret_key_id as "secret_key_id: DataKeyId"
+            sealed_secret, secret_key_id as "secret_key_id: DataKeyId", token_url
         from token_endings where org_id = $1 and id = $2 order by next_at, former limit 1"#,
         tx.org().uuid(),
         id.uuid()
@@ -164,7 +167,8 @@ pub async fn find(tx: &mut OrgTx, id: ConnectionId) -> DbResult<Option<TokenEndi
     .await?;
     let Some(row) = row else { return Ok(None) };
     let place = (row.revoke_url, row.client_auth, row.client_id);
-    let former = place_of(row.former, place, row.sealed_secret.zip(row.secret_key_id))?;
+    let token = row.token_url.as_deref().map(read).transpose()?;
+    let former = place_of(row.former, place, token, row.sealed_secret.zip(row.secret_key_id))?;
     Ok(Some(TokenEnding {
         id,
         provider: row.provider_id,
@@ -182,6 +186,7 @@ pub async fn find(tx: &mut OrgTx, id: ConnectionId) -> DbResult<Option<TokenEndi
 fn place_of(
     former: i64,
     place: (Option<String>, Option<String>, Option<String>),
+    token: Option<Address>,
     secret: Option<(Vec<u8>, DataKeyId)>,
 ) -> DbResult<Option<FormerPlace>> {
     let (Some(revoke), Some(client_auth), Some(client_id)) = place else { return Ok(None) };
@@ -191,6 +196,7 @@ fn place_of(
     Ok(Some(FormerPlace {
         version: former,
         revoke: read(&revoke)?,
+        token,
         client_auth: read(&client_auth)?,
         client_id,
         secret: secret.map(|(bytes, key)| SealedTokens { key, bytes }),

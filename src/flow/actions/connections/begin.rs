@@ -224,7 +224,7 @@ pub(super) async fn set_out(
         Verifier::of_random(random::bytes()),
     );
     let armed = Armed::of(&cx.ports.vault, &mut tx, provider).await?;
-    let Armed { provider, template, client } = armed.ok_or_else(|| {
+    let Armed { provider, template, client, .. } = armed.ok_or_else(|| {
         ActionError::refused(
             "provider_unusable",
             "The provider's preset is not known to this version. An admin registers it anew.",

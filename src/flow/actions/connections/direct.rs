@@ -31,7 +31,7 @@ pub async fn connect_client(cx: &OrgCx, input: &BeginInput) -> ActionResult<Conn
     let mut tx = cx.tx().await?;
     let armed = Armed::of(&cx.ports.vault, &mut tx, provider).await?.ok_or(ActionError::NotFound)?;
     tx.done().await?;
-    let request = armed.template.client_credentials(&armed.client, &scopes);
+    let request = armed.template.client_credentials(&armed.proven(cx.now()), &scopes);
     let answer = armed.ask(&cx.ports.egress, &request).await;
     let answer = answer.map_err(|failure| words::failed(&name, &failure))?;
     // A client that can ask again has no use for a refresh token (RFC 6749, section 4.4.3).

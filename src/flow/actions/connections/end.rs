@@ -64,7 +64,9 @@ pub async fn disconnect(cx: &OrgCx, id: &str) -> ActionResult<Ended> {
     let entry = about(Entry::admin("connection.ended", &cx.who()), &before);
     audit::commit(tx, cx.now(), vec![entry]).await?;
     let end = match upstream {
-        Some((armed, pair, held)) => end_upstream(&cx.ports.egress, &armed, &pair, &held.facts).await,
+        Some((armed, pair, held)) => {
+            end_upstream(&cx.ports.egress, &armed, &pair, &held.facts, cx.now()).await
+        }
         None => UpstreamEnd::ByHand,
     };
     let mut tx = cx.tx().await?;

@@ -121,7 +121,7 @@ async fn traded(
     };
     let (verifier, nonce) = proof_of(proof)?;
     let redirect_uri = cx.ports.tokens.redirect_uri(armed.provider.callback_id());
-    let exchange = armed.template.exchange(&armed.client, code, &redirect_uri, &verifier);
+    let exchange = armed.template.exchange(&armed.proven(cx.now()), code, &redirect_uri, &verifier);
     let answer = armed.ask(&cx.ports.egress, &exchange).await;
     let answer = answer.map_err(|failure| words::failed(name, &failure))?;
     let answer = lengthened(cx, armed, answer).await;
@@ -182,7 +182,8 @@ fn proof_of(proof: &Secret<Vec<u8>>) -> ActionResult<(Verifier, State)> {
 async fn lengthened(cx: &OrgCx, armed: &Armed, answer: TokenAnswer) -> TokenAnswer {
     let tokens = armed.tokens_of(&answer);
     let facts = armed.template.facts(&answer.rest, &Facts::new());
-    let account = Account { client: &armed.client, access: &tokens.access, refresh: None, facts: &facts };
+    let client = armed.proven(cx.now());
+    let account = Account { client: &client, access: &tokens.access, refresh: None, facts: &facts };
     let Ok(Some(request)) = armed.template.lengthen(&account) else { return answer };
     match send(&cx.ports.egress, &request).await {
         // The short one works as well, for as long as it lives.

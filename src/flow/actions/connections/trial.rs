@@ -22,7 +22,7 @@ use crate::{
         tokens::{Armed, UpstreamEnd},
     },
     io::db::Tx,
-    protocol::oauth::{answer::Tokens, document::Facts},
+    protocol::oauth::{answer::Tokens, client::ClientAuth, document::Facts},
 };
 
 /// What a trial came to.
@@ -73,7 +73,7 @@ pub async fn try_client(cx: &OrgCx, name: &str) -> ActionResult<Trial> {
     let armed = Armed::of(&cx.ports.vault, &mut tx, provider).await?.ok_or(ActionError::NotFound)?;
     tx.done().await?;
     let scopes = armed.provider.scopes.clone();
-    let request = armed.template.client_credentials(&armed.client, &scopes);
+    let request = armed.template.client_credentials(&armed.proven(cx.now()), &scopes);
     let answer = armed.ask(&cx.ports.egress, &request).await;
     let came = answer.map_err(|failure| words::failed(&armed.provider.name, &failure)).map(|answer| {
         let facts = armed.template.facts(&answer.rest, &Facts::new());
@@ -119,6 +119,9 @@ async fn steps(cx: &OrgCx, armed: &Armed, asked: &[String], came: &Came) -> Acti
     let name = &armed.provider.name;
     let is_client = armed.provider.obtaining() == Obtaining::Client;
     let sign_in = match is_client {
+        true if armed.template.client_auth() == ClientAuth::PrivateKeyJwt => {
+            format!("{name} knows the client and takes what it signs.")
+        }
         true => format!("{name} knows the client and takes its secret."),
         false => format!("You signed in at {name}, came back, and it took its own code."),
     };

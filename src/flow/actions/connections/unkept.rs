@@ -51,7 +51,7 @@ impl<'a> Unkept<'a> {
         if is_connected {
             return Ok(UnkeptEnd::Spared);
         }
-        let told = end_upstream(&cx.ports.egress, self.armed, &self.pair, &self.facts).await;
+        let told = end_upstream(&cx.ports.egress, self.armed, &self.pair, &self.facts, cx.now()).await;
         Ok(UnkeptEnd::Told(told))
     }
 

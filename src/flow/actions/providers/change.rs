@@ -1,4 +1,4 @@
-//! Changing, switching and deleting a provider, and giving its client another secret.
+//! Changing, switching and deleting a provider, and giving its client another secret or another key.
 
 use crate::{
     base::{permission::Permission, secret::Secret},
@@ -10,7 +10,7 @@ use crate::{
         },
     },
     flow::{
-        actions::providers::{ProviderRecord, named, record, sealed, taken},
+        actions::providers::{ProviderRecord, keys::rotate_key, named, record, sealed, taken},
         cx::OrgCx,
         fault::{ActionError, ActionResult, settled},
     },
@@ -68,7 +68,8 @@ pub async fn update(
     record(cx, tx, "provider.changed", settled(outcome)?).await
 }
 
-/// Puts another secret in place of the client's. Connections stay; they use it from their next refresh on.
+/// Puts another secret in place of the client's, or has a client that signs do so with another key, which is made here.
+/// Connections stay; they use it from their next refresh on.
 ///
 /// # Errors
 /// A fault of `client_secret`; `Changed` where someone else was faster than the version seen.
@@ -83,6 +84,13 @@ pub async fn rotate(
     let before = named(&mut tx, name).await?;
     if before.obtaining() == Obtaining::Key {
         return Err(ActionError::field("client_secret", "there is no client; people renew their own keys"));
+    }
+    if before.signs() {
+        if !secret.expose().trim().is_empty() {
+            let fault = "this client signs with a key; leave this out, and another key is made";
+            return Err(ActionError::field("client_secret", fault));
+        }
+        return rotate_key(cx, tx, &before, seen).await;
     }
     let secret = parse_secret(secret).map_err(|fault| ActionError::field("client_secret", fault))?;
     let secret = sealed(cx, &mut tx, before.id, &secret, cx.now()).await?;

@@ -1,7 +1,8 @@
-//! OAuth providers of an organization: registering, changing, another secret, switching, deleting.
+//! OAuth providers of an organization: registering, changing, another secret or key, switching, deleting.
 
 mod change;
 mod discover;
+mod keys;
 mod of_server;
 mod preset_version;
 mod protection;
@@ -42,6 +43,7 @@ use crate::{
 };
 
 pub use change::{ProviderChange, delete, disable, enable, rotate, update};
+pub use keys::{client_keys, keys_of};
 pub use of_server::{Found, OfServerInput, client_document, rediscover, register_for_server};
 pub use preset_version::take_preset;
 pub use register::{ProviderInput, register};
@@ -56,6 +58,8 @@ pub struct ProviderSheet {
     pub created_by: Option<String>,
     /// The address that the provider sends browsers back to.
     pub callback: String,
+    /// The address at which it reads the keys of a client that signs.
+    pub keys: Option<String>,
     /// Scopes that tools need of its accounts, each with one of the tools, and whether it is asked for.
     pub needs: Vec<Need>,
     /// How its accounts fare, for who may see them.
@@ -109,13 +113,15 @@ struct ProviderRecord<'a> {
     resource: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     audience: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_auth: Option<&'static str>,
     enrolment: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     shares_client_of: Option<ProviderId>,
     client_id: &'a str,
     scopes: &'a [String],
     user_scopes: &'a [String],
-    /// Changes with the secret.
+    /// Changes with the secret, or with the key.
     secret_changed_at: Option<String>,
     disabled: bool,
 }
@@ -144,6 +150,7 @@ impl<'a> From<&'a Provider> for ProviderRecord<'a> {
             issuer: parts.and_then(|parts| parts.issuer.as_deref()),
             resource: provider.source.resource(),
             audience: places.audience,
+            client_auth: provider.source.client_auth().map(ClientAuth::as_str),
             enrolment: provider.enrolment.as_str(),
             shares_client_of: provider.shares_with,
             client_id: &provider.client_id,
@@ -231,7 +238,8 @@ pub async fn sheet(cx: &OrgCx, name: &str) -> ActionResult<ProviderSheet> {
     };
     tx.done().await?;
     let callback = callback_of(cx, provider.callback_id());
-    Ok(ProviderSheet { provider, created_by, callback, needs, accounts })
+    let keys = provider.signs().then(|| keys_of(cx, provider.id));
+    Ok(ProviderSheet { provider, created_by, callback, keys, needs, accounts })
 }
 
 /// What tools of servers that carry its accounts need.

@@ -1,5 +1,5 @@
-//! Registering the provider that a server of MCP names, and the client that we are there: an admin's own, else one known by
-//! our document, else one that registers by itself.
+//! Registering the provider that a server of MCP names, and the client that we are there: an admin's own, else one
+//! known by our document, else one that registers by itself.
 
 use url::Url;
 
@@ -21,14 +21,14 @@ use crate::{
     flow::{
         actions::{
             providers::{
-                ProviderRecord, callback_of, named,
+                ProviderRecord, callback_of, keys, named,
                 protection::{Protection, protection},
                 register::insert,
                 sealed,
             },
             servers::{credentials_entry, named as named_server},
         },
-        cx::OrgCx,
+        cx::{Cx, OrgCx},
         fault::{ActionError, ActionResult, Refused, settled},
         tokens::{Armed, send},
     },
@@ -36,7 +36,7 @@ use crate::{
     protocol::oauth::{
         client::ClientAuth,
         metadata::{ServerMetadata, covers},
-        registration::{ClientMetadata, Registered},
+        registration::{ClientMetadata, KEY_AUTH, Registered},
     },
 };
 
@@ -54,6 +54,8 @@ pub struct OfServerInput {
     pub client_id: String,
     /// Its secret.
     pub client_secret: Option<Secret<String>>,
+    /// `private_key_jwt` for a client that signs with a key; left empty, as the authorization server takes it.
+    pub client_auth: String,
 }
 
 /// A client as it is known at an authorization server.
@@ -85,13 +87,14 @@ pub async fn register_for_server(
     let slug = if input.slug.trim().is_empty() { server.slug.as_str() } else { input.slug.as_str() };
     let own =
         NewProvider::parse_own_client(slug, &server.name, &input.client_id, input.client_secret.as_ref())?;
+    let wanted = Proof::wanted(input)?;
     let address = Url::parse(&server.url).map_err(ActionError::defect)?;
     let found = protection(&cx.ports.egress, &address).await?;
     check_callable(cx, &found)?;
     let id = input.id.unwrap_or_else(ProviderId::fresh);
     let enrolled = match own.client {
-        Some((client_id, secret)) => entered(id, &found.metadata, client_id, secret),
-        None => enrol(cx, id, &found).await?,
+        Some((client_id, secret)) => entered(id, &found.metadata, client_id, secret, wanted),
+        None => enrol(cx, id, id, &found, wanted.taken_by(&found.metadata)?).await?,
     };
     let callback = enrolled.callback;
     let now = cx.now();
@@ -153,9 +156,9 @@ async fn carry(cx: &OrgCx, tx: &mut OrgTx, server: &Server, provider: &Provider)
     Ok(credentials_entry(cx, server, &before, &after))
 }
 
-/// Asks the server of a provider anew what protects it. What its authorization server says otherwise now is taken over. Where it
-/// is another authorization server, we are registered there anew, and every account has to be connected again: what one gave
-/// is never shown to the other, and is ended where it came from.
+/// Asks the server of a provider anew what protects it. What its authorization server says otherwise now is taken over.
+/// Where it is another authorization server, we are registered there anew, and every account has to be connected again:
+/// what one gave is never shown to the other, and is ended where it came from.
 ///
 /// # Errors
 /// As [`register_for_server`]; a refusal where no server named the provider.
@@ -198,9 +201,12 @@ pub async fn rediscover(cx: &OrgCx, name: &str) -> ActionResult<(Provider, Found
                 ),
             ));
         }
+        let signed = known.client_auth == ClientAuth::PrivateKeyJwt && found.metadata.takes_keys();
+        let as_before = if signed { Proof::Key } else { Proof::Theirs };
+        let proof = as_before.taken_by(&found.metadata)?;
         // Each authorization server sends browsers back to a callback of its own, also where it follows another: else what
         // one answers could be taken for an answer of the other (RFC 9700, section 4.4).
-        let enrolled = enrol(cx, ProviderId::fresh(), &found).await;
+        let enrolled = enrol(cx, before.id, ProviderId::fresh(), &found, proof).await;
         let enrolled = enrolled.map_err(|error| not_registered(error, &found.metadata.issuer))?;
         after.source = ProviderSource::Own(Box::new(parts(&found, enrolled.auth)));
         (after.enrolment, after.client_id, after.scopes) = (enrolled.enrolment, enrolled.id, found.scopes);
@@ -211,12 +217,21 @@ pub async fn rediscover(cx: &OrgCx, name: &str) -> ActionResult<(Provider, Found
     if let Some(secret) = &secret {
         after.secret = Some(sealed(cx, &mut tx, after.id, secret, cx.now()).await?);
     }
+    let mut public = None;
+    if !is_same && after.signs() {
+        let (private, half) = keys::made(cx, &mut tx, after.id).await?;
+        (after.secret, public) = (Some(private), Some(half));
+    }
     if !store::relocate(&mut tx, &after, before.version, cx.now()).await? {
         return Err(ActionError::Changed);
     }
     if !is_same {
         endings::keep_former(&mut tx, &before, cx.now(), cx.now() + TELL_FOR).await?;
         accounts::forget_tokens_at(&mut tx, after.id, cx.now()).await?;
+        match &public {
+            Some(public) => keys::publish(cx, &mut tx, &after, public).await?,
+            None => keys::retire(cx, &mut tx, after.id).await?,
+        }
     }
     let entry = Entry::admin("provider.moved", &cx.who())
         .target("provider", after.id, &after.name)
@@ -287,19 +302,71 @@ fn parts(found: &Protection, client_auth: ClientAuth) -> TemplateParts {
     }
 }
 
+/// By what a client shows that it is the one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proof {
+    /// By a key that we make.
+    Key,
+    /// By whatever the authorization server gives.
+    Theirs,
+}
+
+impl Proof {
+    /// What somebody wants.
+    ///
+    /// # Errors
+    /// The fault of a field.
+    fn wanted(input: &OfServerInput) -> ActionResult<Self> {
+        let secret = input.client_secret.as_ref().map(|secret| secret.expose().trim());
+        let has_secret = secret.is_some_and(|secret| !secret.is_empty());
+        match input.client_auth.trim() {
+            "" => Ok(Self::Theirs),
+            KEY_AUTH if has_secret => {
+                let fault = "a client that signs has a key and no secret; leave it out";
+                Err(ActionError::field("client_secret", fault))
+            }
+            KEY_AUTH => Ok(Self::Key),
+            _ => Err(ActionError::field("client_auth", "write private_key_jwt, or leave it out")),
+        }
+    }
+
+    /// What an authorization server takes of a client that nobody registered there.
+    ///
+    /// # Errors
+    /// A refusal where a key is wanted that it does not take.
+    fn taken_by(self, metadata: &ServerMetadata) -> ActionResult<Self> {
+        match self {
+            Self::Key if !metadata.takes_keys() => Err(ActionError::refused(
+                "provider_takes_no_keys",
+                format!(
+                    "{} does not say that clients may sign with a key (private_key_jwt, ES256). Leave it the choice.",
+                    metadata.issuer
+                ),
+            )),
+            Self::Theirs if metadata.takes_keys_only() => Ok(Self::Key),
+            proof => Ok(proof),
+        }
+    }
+}
+
 /// The client that an admin registered.
 fn entered(
     callback: ProviderId,
     metadata: &ServerMetadata,
     id: String,
     secret: Option<Secret<String>>,
+    proof: Proof,
 ) -> Enrolled {
-    let auth = if secret.is_some() { metadata.client_auth() } else { ClientAuth::None };
+    let auth = match (proof, &secret) {
+        (Proof::Key, _) => ClientAuth::PrivateKeyJwt,
+        (Proof::Theirs, Some(_)) => metadata.client_auth(),
+        (Proof::Theirs, None) => ClientAuth::None,
+    };
     Enrolled { enrolment: Enrolment::Entered, callback, shares_with: None, id, secret, auth }
 }
 
-/// The client by which the organization is known at an authorization server already, where one was made known without an admin
-/// and may be asked for all that is needed now: a second server of the same one needs no second client.
+/// The client by which the organization is known at an authorization server already, where one was made known without
+/// an admin and may be asked for all that is needed now: a second server of the same one needs no second client.
 async fn shared(cx: &OrgCx, found: &Protection) -> ActionResult<Option<Enrolled>> {
     let mut tx = cx.tx().await?;
     let mut known = None;
@@ -307,6 +374,10 @@ async fn shared(cx: &OrgCx, found: &Protection) -> ActionResult<Option<Enrolled>
         let Some(armed) = Armed::find(&cx.ports.vault, &mut tx, id).await? else { continue };
         let provider = &armed.provider;
         let Some(parts) = provider.source.parts() else { continue };
+        // A key is one provider's, so that replacing it there is replacing it everywhere.
+        if parts.client_auth == ClientAuth::PrivateKeyJwt {
+            continue;
+        }
         // A client is registered with scopes, and its secret goes to no other address than before.
         let is_enough = provider.enrolment == Enrolment::Document
             || found.scopes.iter().all(|scope| provider.scopes.contains(scope));
@@ -326,9 +397,17 @@ async fn shared(cx: &OrgCx, found: &Protection) -> ActionResult<Option<Enrolled>
     Ok(known)
 }
 
-/// Makes a client known without an admin, with the callback of this id.
-async fn enrol(cx: &OrgCx, id: ProviderId, found: &Protection) -> ActionResult<Enrolled> {
-    if let Some(known) = shared(cx, found).await? {
+/// Makes a client of a provider known without an admin, with the callback of another id or the same.
+async fn enrol(
+    cx: &OrgCx,
+    provider: ProviderId,
+    id: ProviderId,
+    found: &Protection,
+    proof: Proof,
+) -> ActionResult<Enrolled> {
+    if proof == Proof::Theirs
+        && let Some(known) = shared(cx, found).await?
+    {
         return Ok(known);
     }
     let metadata = &found.metadata;
@@ -340,7 +419,10 @@ async fn enrol(cx: &OrgCx, id: ProviderId, found: &Protection) -> ActionResult<E
             shares_with: None,
             id: cx.ports.site.url(&document_path(id)),
             secret: None,
-            auth: ClientAuth::None,
+            auth: match proof {
+                Proof::Key => ClientAuth::PrivateKeyJwt,
+                Proof::Theirs => ClientAuth::None,
+            },
         });
     }
     let callback = callback_of(cx, id);
@@ -354,9 +436,17 @@ async fn enrol(cx: &OrgCx, id: ProviderId, found: &Protection) -> ActionResult<E
             ),
         ));
     };
-    let asked = metadata.client_auth();
-    let client =
-        ClientMetadata { name: NAME, home: &cx.ports.site.base_url, redirect_uri: &callback, auth: asked };
+    let (asked, keys) = match proof {
+        Proof::Key => (ClientAuth::PrivateKeyJwt, Some(keys::keys_of(cx, provider))),
+        Proof::Theirs => (metadata.client_auth(), None),
+    };
+    let client = ClientMetadata {
+        name: NAME,
+        home: &cx.ports.site.base_url,
+        redirect_uri: &callback,
+        auth: asked,
+        keys: keys.as_deref(),
+    };
     let answer = send(&cx.ports.egress, &client.request(endpoint, &found.scopes.join(" "))).await;
     let away = || {
         ActionError::refused(
@@ -378,16 +468,19 @@ async fn enrol(cx: &OrgCx, id: ProviderId, found: &Protection) -> ActionResult<E
             ),
         )
     })?;
-    let auth = match &registered.secret {
-        Some(_) => registered.auth.unwrap_or(asked),
-        None => ClientAuth::None,
+    // One that was told of no key cannot be held to sign.
+    let told = registered.auth.filter(|auth| proof == Proof::Key || *auth != ClientAuth::PrivateKeyJwt);
+    let auth = match (&registered.secret, told.unwrap_or(asked)) {
+        (_, ClientAuth::PrivateKeyJwt) => ClientAuth::PrivateKeyJwt,
+        (Some(_), auth) => auth,
+        (None, _) => ClientAuth::None,
     };
     Ok(Enrolled {
         enrolment: Enrolment::Registered,
         callback: id,
         shares_with: None,
         id: registered.id,
-        secret: registered.secret,
+        secret: registered.secret.filter(|_| auth != ClientAuth::PrivateKeyJwt),
         auth,
     })
 }
@@ -397,15 +490,23 @@ fn document_path(id: ProviderId) -> String {
     format!("/oauth/clients/{id}")
 }
 
-/// The document by which we are known as the client of a provider. It says what the address of its callback is, and
-/// nothing that is not in its own address: whether there is such a provider is not told.
+/// The document by which we are known as the client with this callback. It says what the address of the callback is, and
+/// of a client that signs where its keys are; all else is in its own address. Whether there is a provider whose client
+/// does not sign is not told.
 ///
 /// # Errors
 /// `NotFound` for what is no provider's id.
-pub fn client_document(site: &crate::flow::cx::Site, id: &str) -> ActionResult<serde_json::Value> {
+pub async fn client_document(cx: &Cx, id: &str) -> ActionResult<serde_json::Value> {
     let id: ProviderId = id.parse().map_err(|_| ActionError::NotFound)?;
+    let site = &cx.ports.site;
     let callback = site.url(&format!("/oauth/callback/{id}"));
-    let client =
-        ClientMetadata { name: NAME, home: &site.base_url, redirect_uri: &callback, auth: ClientAuth::None };
+    let keys = keys::signing_as(cx, id).await?.map(|provider| keys::address(site, provider));
+    let client = ClientMetadata {
+        name: NAME,
+        home: &site.base_url,
+        redirect_uri: &callback,
+        auth: if keys.is_some() { ClientAuth::PrivateKeyJwt } else { ClientAuth::None },
+        keys: keys.as_deref(),
+    };
     Ok(client.document(&site.url(&document_path(id))))
 }

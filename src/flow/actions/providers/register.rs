@@ -10,7 +10,7 @@ use crate::{
         },
     },
     flow::{
-        actions::providers::{ProviderRecord, discover, registered, sealed, taken},
+        actions::providers::{ProviderRecord, discover, keys, registered, sealed, taken},
         cx::OrgCx,
         fault::{ActionError, ActionResult},
     },
@@ -90,7 +90,8 @@ pub async fn register(cx: &OrgCx, input: &ProviderInput) -> ActionResult<Provide
     Ok(provider)
 }
 
-/// Stores a new provider with its client's secret, and gives what the record says of it.
+/// Stores a new provider with its client's secret, or with the key that is made for one that signs, and gives what the
+/// record says of it.
 pub(super) async fn insert(
     cx: &OrgCx,
     tx: &mut OrgTx,
@@ -104,7 +105,15 @@ pub(super) async fn insert(
     if let Some(secret) = secret {
         provider.secret = Some(sealed(cx, tx, provider.id, &secret, provider.created_at).await?);
     }
+    let mut public = None;
+    if provider.signs() {
+        let (private, half) = keys::made(cx, tx, provider.id).await?;
+        (provider.secret, public) = (Some(private), Some(half));
+    }
     store::insert(tx, provider).await.map_err(taken)?;
+    if let Some(public) = &public {
+        keys::publish(cx, tx, provider, public).await?;
+    }
     Ok(Entry::admin("provider.created", &cx.who())
         .target("provider", provider.id, &provider.name)
         .after(&ProviderRecord::from(&*provider)))

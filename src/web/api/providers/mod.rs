@@ -58,7 +58,7 @@ pub fn routes() -> Routes {
         )
         .api(
             Operation::get(ONE, "getProvider")
-                .about(TAG, "Read an OAuth provider; its secret is never shown")
+                .about(TAG, "Read an OAuth provider; its secret or key is never shown")
                 .needs(read)
                 .gives::<ProviderView>(StatusCode::OK),
             one,
@@ -75,9 +75,9 @@ pub fn routes() -> Routes {
             act(
                 "/orgs/{org}/providers/{provider}/rotate",
                 "rotateProviderSecret",
-                &["provider.secret_rotated"],
+                &["provider.secret_rotated", "provider.key_rotated"],
             )
-            .about(TAG, "Put another secret in place of the client's; connections stay")
+            .about(TAG, "Put another secret or key in place of the client's; connections stay")
             .versioned()
             .takes::<SecretBody>()
             .gives::<ProviderView>(StatusCode::OK),
@@ -204,7 +204,8 @@ struct ProviderBody {
     #[serde(default)]
     #[schemars(length(max = 2000))]
     userinfo_url: String,
-    /// How the client authenticates: `post`, `basic` or `none`.
+    /// How the client authenticates: `post`, `basic`, `private_key_jwt` or `none`. With `private_key_jwt` a key is made,
+    /// and its public half shown at the provider's `jwks_url`.
     #[serde(default)]
     client_auth: String,
     /// Whether PKCE is `sent`, `required` or `off`.
@@ -214,7 +215,7 @@ struct ProviderBody {
     #[serde(default)]
     #[schemars(length(max = 500))]
     client_id: String,
-    /// Left out only for a public client.
+    /// Left out only for a public client, and for one that signs.
     client_secret: Option<Secret<String>>,
     /// What is asked for; the preset's when left out.
     scopes: Option<Vec<String>>,
@@ -237,6 +238,9 @@ struct OfServerBody {
     #[schemars(length(max = 500))]
     client_id: String,
     client_secret: Option<Secret<String>>,
+    /// `private_key_jwt` for a client that signs with a key; left out, as the authorization server takes it.
+    #[serde(default)]
+    client_auth: String,
 }
 
 /// Changes to an OAuth provider.
@@ -268,7 +272,7 @@ struct PresetBody {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "ProviderSecret")]
 struct SecretBody {
-    /// The new one.
+    /// The new one; left out for a client that signs, for which another key is made.
     client_secret: Option<Secret<String>>,
 }
 
@@ -326,6 +330,7 @@ async fn of_server(
         slug: body.slug,
         client_id: body.client_id,
         client_secret: body.client_secret,
+        client_auth: body.client_auth,
     };
     let (_, provider) = providers::register_for_server(&cx, &server, &input).await?;
     Ok(json::one(StatusCode::CREATED, &ProviderView::of(&cx, provider)))

@@ -10,7 +10,10 @@ use crate::{
         NewerPreset, Obtaining, Preset, PresetDifference, Provider, ProviderSource, Refreshing, Variable,
         VariableSource,
     },
-    flow::{actions::providers::callback_of, cx::OrgCx},
+    flow::{
+        actions::providers::{callback_of, keys_of},
+        cx::OrgCx,
+    },
     protocol::oauth::{client::ClientAuth, document::Facts},
     web::kit::json::Versioned,
 };
@@ -40,7 +43,7 @@ pub(super) struct ProviderView {
     audience: Option<String>,
     userinfo_url: Option<String>,
     issuer: Option<String>,
-    /// How the client authenticates; null where the preset says it.
+    /// How the client authenticates: `post`, `basic`, `private_key_jwt` or `none`; null where the preset says it.
     client_auth: Option<&'static str>,
     /// What becomes of PKCE; null where the preset says it.
     pkce: Option<&'static str>,
@@ -52,8 +55,10 @@ pub(super) struct ProviderView {
     /// where its client is its own.
     shares_client_of: Option<ProviderId>,
     client_id: String,
-    /// Whether a secret is stored; it is never shown.
+    /// Whether a secret, or the key of a client that signs, is stored; neither is ever shown.
     has_secret: bool,
+    /// The address at which the provider reads the public keys of a client that signs; null for any other.
+    jwks_url: Option<String>,
     #[serde(with = "time::serde::rfc3339::option")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     secret_changed_at: Option<OffsetDateTime>,
@@ -122,6 +127,7 @@ impl ProviderView {
         let url = |url: &url::Url| url.as_str().to_owned();
         let (parts, places) = (provider.source.parts(), provider.source.places());
         let is_key = provider.obtaining() == Obtaining::Key;
+        let jwks_url = provider.signs().then(|| keys_of(cx, provider.id));
         Self {
             id: provider.id,
             slug: provider.slug.to_string(),
@@ -145,6 +151,7 @@ impl ProviderView {
             shares_client_of: provider.shares_with,
             client_id: provider.client_id,
             has_secret: provider.secret.is_some(),
+            jwks_url,
             secret_changed_at: provider.secret.map(|secret| secret.changed_at),
             scopes: provider.scopes,
             user_scopes: provider.user_scopes,

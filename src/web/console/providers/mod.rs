@@ -1,4 +1,4 @@
-//! OAuth providers: list, new, page of one with its secret, change, disable, enable, delete.
+//! OAuth providers: list, new, page of one with its secret or key, change, disable, enable, delete.
 
 mod accounts;
 mod change;
@@ -38,7 +38,12 @@ pub fn routes() -> Routes {
         .page("/o/{org}/providers/new", write, register::new)
         .form("/o/{org}/providers/new", write, records(&["provider.created"]), register::create)
         .page(one, read, show::show)
-        .form(&format!("{one}/rotate"), write, records(&["provider.secret_rotated"]), show::rotate)
+        .form(
+            &format!("{one}/rotate"),
+            write,
+            records(&["provider.secret_rotated", "provider.key_rotated"]),
+            show::rotate,
+        )
         .form(&format!("{one}/preset"), write, records(&["provider.preset_taken"]), show::take_preset)
         .page(&format!("{one}/edit"), write, change::edit)
         .form(&format!("{one}/edit"), write, records(&["provider.changed"]), change::save)
@@ -74,6 +79,7 @@ pub fn routes() -> Routes {
             of_server::create,
         )
         .page("/oauth/clients/{known}", Access::Anyone, of_server::document)
+        .page("/oauth/clients/{known}/jwks.json", Access::Anyone, of_server::keys)
 }
 
 fn crumb(ask: &OrgPage) -> Crumb {

@@ -1,11 +1,11 @@
-//! The provider that protects a server: found and registered from the server's page, asked again from its own; and the
-//! document by which we are known as its client.
+//! The provider that protects a server: found and registered from the server's page, asked again from its own; and what
+//! anybody may read of a client: the document by which it is known, and the keys that it signs with.
 
 use askama::Template;
 use axum::{
     Json,
     extract::Path,
-    http::StatusCode,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
@@ -15,11 +15,12 @@ use crate::{
     domain::servers::Server,
     flow::{
         actions::{
-            providers::{self, Found, OfServerInput, callback_of},
+            providers::{self, Found, OfServerInput, callback_of, keys_of},
             servers,
         },
         fault::{ActionError, Refused},
     },
+    protocol::oauth::client::ClientAuth,
     web::{
         console::{providers::href, servers as server_pages, shell_of},
         kit::{
@@ -29,7 +30,7 @@ use crate::{
             form::{Form, FormFaults, faults_of},
             listing::with_query,
             page::{PageResult, go_saying, page_with},
-            parts::Crumb,
+            parts::{Choice, Crumb},
             shell::Shell,
         },
     },
@@ -46,6 +47,9 @@ struct OfServerPage {
     server: String,
     url: String,
     callback: String,
+    /// Where the keys of a client that signs are read.
+    keys: String,
+    auths: Vec<Choice>,
     form: OfServerForm,
     /// Why nothing was registered; empty where nothing was tried.
     refused: String,
@@ -62,6 +66,8 @@ pub(super) struct OfServerForm {
     client_id: String,
     #[serde(default)]
     client_secret: Secret<String>,
+    #[serde(default)]
+    client_auth: String,
 }
 
 pub(super) async fn new(ask: OrgPage, Path((_, name)): Path<(String, String)>) -> PageResult {
@@ -84,6 +90,7 @@ pub(super) async fn create(
         slug: form.slug.clone(),
         client_id: form.client_id.clone(),
         client_secret: Some(form.client_secret.clone()),
+        client_auth: form.client_auth.clone(),
     };
     match providers::register_for_server(&ask.cx, &name, &input).await {
         Ok((server, provider)) => {
@@ -118,7 +125,7 @@ async fn render(
     faults: FormFaults,
 ) -> PageResult {
     let href = server_pages::href(ask, server.slug.as_str());
-    let callback = form.id.parse().map(|id| callback_of(&ask.cx, id)).unwrap_or_default();
+    let id: Option<ProviderId> = form.id.parse().ok();
     let title = format!("Sign-in of {}", server.name);
     let page = OfServerPage {
         shell: shell_of::org(ask, title).await?.with_faults(!faults.is_empty()),
@@ -127,12 +134,24 @@ async fn render(
         back: format!("{href}/credentials"),
         server: server.name.to_string(),
         url: server.url.clone(),
-        callback,
+        callback: id.map(|id| callback_of(&ask.cx, id)).unwrap_or_default(),
+        keys: id.map(|id| keys_of(&ask.cx, id)).unwrap_or_default(),
+        auths: auths(&form.client_auth),
         form,
         refused,
         faults,
     };
     page_with(status, &page)
+}
+
+/// How the client may prove itself.
+fn auths(chosen: &str) -> Vec<Choice> {
+    let as_it_likes = Choice::new("", "As the authorization server takes it").hint("What most need.");
+    let signs = Choice::new(ClientAuth::PrivateKeyJwt.as_str(), "Signed with a key").hint(
+        "Portreeve makes a key, and shows its public half at the address below. Only where the authorization server says \
+         that it takes that.",
+    );
+    [as_it_likes, signs].map(|choice| choice.chosen_by(chosen)).into()
 }
 
 /// Asks the server that named a provider again.
@@ -157,7 +176,16 @@ pub(super) struct Press {}
 
 /// The document by which we are known as the client of a provider.
 pub(super) async fn document(visitor: Visitor, Path(id): Path<String>) -> Result<Response, PageError> {
-    Ok(Json(providers::client_document(&visitor.cx.ports.site, &id)?).into_response())
+    Ok(Json(providers::client_document(&visitor.cx, &id).await?).into_response())
+}
+
+/// For how long whoever read a client's keys need not read them again. Keys are shown for days after they signed last.
+const KEYS_ARE_GOOD_FOR: &str = "public, max-age=300";
+
+/// The public halves of the keys that the client of a provider signs with.
+pub(super) async fn keys(visitor: Visitor, Path(id): Path<String>) -> Result<Response, PageError> {
+    let keys = providers::client_keys(&visitor.cx, &id).await?;
+    Ok(([(header::CACHE_CONTROL, KEYS_ARE_GOOD_FOR)], Json(keys)).into_response())
 }
 
 #[cfg(test)]
@@ -175,6 +203,8 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         server: text.into(),
         url: "https://mcp.linear.app/mcp".into(),
         callback: "https://portreeve.example/oauth/callback/prv_1".into(),
+        keys: "https://portreeve.example/oauth/clients/prv_1/jwks.json".into(),
+        auths: auths(""),
         form: OfServerForm { slug: "linear".into(), ..OfServerForm::default() },
         refused: refused.into(),
         faults,

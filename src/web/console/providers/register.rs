@@ -54,6 +54,8 @@ struct NewPage {
     crumbs: Vec<Crumb>,
     action: String,
     callback: String,
+    /// Where the keys of a client that signs are read.
+    keys: String,
     chosen: Option<&'static Preset>,
     doubts: String,
     variables: Vec<VariableField>,
@@ -79,6 +81,23 @@ impl NewPage {
     /// Whether somebody signs in there and comes back.
     fn has_callback(&self) -> bool {
         !self.is_client() && !self.is_key()
+    }
+
+    /// Whether the client may sign with a key in place of showing a secret.
+    fn may_sign(&self) -> bool {
+        self.chosen.is_none() && !self.is_key()
+    }
+
+    fn needs_secret(&self) -> bool {
+        self.chosen.is_some_and(|preset| preset.client_auth.shows_secret())
+    }
+
+    fn secret_hint(&self) -> &'static str {
+        if self.needs_secret() {
+            "It is sealed when it is stored, and never shown again."
+        } else {
+            "It is sealed when it is stored, and never shown again. A client that signs, or a public one, has none."
+        }
     }
 
     fn tells_apart(&self) -> bool {
@@ -273,10 +292,11 @@ async fn form_page(ask: &OrgPage, status: StatusCode, mut form: NewForm, faults:
         crumbs: vec![crumb(ask), Crumb::to("Add a provider", action.clone())],
         action,
         callback: providers::callback_of(&ask.cx, id),
+        keys: providers::keys_of(&ask.cx, id),
         chosen,
         doubts: chosen.map(words::unverified).unwrap_or_default(),
         variables: chosen.map(|preset| variables(preset, &form)).unwrap_or_default(),
-        auths: auths(&form.client_auth, form.of != CLIENT),
+        auths: auths(&form.of, &form.client_auth),
         pkces: pkces(&form.pkce),
         form,
         faults,
@@ -300,15 +320,25 @@ fn variables(preset: &'static Preset, form: &NewForm) -> Vec<VariableField> {
     asked.map(field).collect()
 }
 
-/// How a client may show its secret; `with_none` where it need not have one.
-fn auths(chosen: &str, with_none: bool) -> Vec<Choice> {
-    let all = [
-        (ClientAuth::Post, "In the body", "Id and secret stand in the form; most take this."),
-        (ClientAuth::Basic, "In the header", "Id and secret stand in the Authorization header."),
-        (ClientAuth::None, "Not at all", "A public client, which has no secret."),
-    ];
-    let all = all.into_iter().filter(|(auth, ..)| with_none || *auth != ClientAuth::None);
-    all.map(|(auth, label, hint)| Choice::new(auth.as_str(), label).hint(hint).chosen_by(chosen)).collect()
+/// How a client may prove itself, at a provider without a preset.
+fn auths(of: &str, chosen: &str) -> Vec<Choice> {
+    let as_it_says = ("", "As the provider says", "With the secret, in the header or in the body.");
+    let post = (ClientAuth::Post.as_str(), "In the body", "Id and secret stand in the form; most take this.");
+    let basic =
+        (ClientAuth::Basic.as_str(), "In the header", "Id and secret stand in the Authorization header.");
+    let signs = (
+        ClientAuth::PrivateKeyJwt.as_str(),
+        "Signed with a key",
+        "Portreeve makes a key, which takes the secret's place (private_key_jwt with ES256).",
+    );
+    let none = (ClientAuth::None.as_str(), "Not at all", "A public client, which has no secret.");
+    let all = match of {
+        ISSUER => vec![as_it_says, signs],
+        CLIENT => vec![post, basic, signs],
+        _ => vec![post, basic, signs, none],
+    };
+    let choice = |(value, label, hint)| Choice::new(value, label).hint(hint).chosen_by(chosen);
+    all.into_iter().map(choice).collect()
 }
 
 fn pkces(chosen: &str) -> Vec<Choice> {
@@ -351,10 +381,11 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
             crumbs: Vec::new(),
             action: "/o/acme/providers/new".into(),
             callback: "https://portreeve.example/oauth/callback/prv_x".into(),
+            keys: "https://portreeve.example/oauth/clients/prv_x/jwks.json".into(),
             chosen,
             doubts: chosen.map(words::unverified).unwrap_or_default(),
             variables: chosen.map(|preset| variables(preset, &form)).unwrap_or_default(),
-            auths: auths("post", of != CLIENT),
+            auths: auths(of, "post"),
             pkces: pkces("sent"),
             form,
             faults,

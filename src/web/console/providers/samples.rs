@@ -68,6 +68,12 @@ pub(super) fn client() -> ProviderSource {
     }))
 }
 
+/// The same where it signs with a key.
+pub(super) fn signing() -> ProviderSource {
+    let ProviderSource::Client(parts) = client() else { return client() };
+    ProviderSource::Client(Box::new(ClientParts { client_auth: ClientAuth::PrivateKeyJwt, ..*parts }))
+}
+
 /// People make keys there.
 pub(super) fn key() -> ProviderSource {
     ProviderSource::Key { page: Some(at("https://example.com/settings/keys")) }

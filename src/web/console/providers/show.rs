@@ -1,4 +1,4 @@
-//! One provider, and another secret for its client.
+//! One provider, and another secret or key for its client.
 
 use askama::Template;
 use axum::{extract::Path, http::StatusCode};
@@ -41,6 +41,8 @@ struct ProviderPage {
     provider: Provider,
     created_by: String,
     callback: String,
+    /// Where the keys of a client that signs are read.
+    keys: Option<String>,
     kind: String,
     /// How the client came to be known there.
     enrolment: &'static str,
@@ -143,7 +145,11 @@ pub(super) async fn rotate(
 ) -> PageResult {
     match providers::rotate(&ask.cx, &name, &form.client_secret, form::version(&form.version)).await {
         Ok(provider) => {
-            let text = format!("The new secret of {} is in use. Nobody was disconnected.", provider.name);
+            let name = &provider.name;
+            let text = match provider.signs() {
+                true => format!("The new key of {name} signs from now on. Nobody was disconnected."),
+                false => format!("The new secret of {name} is in use. Nobody was disconnected."),
+            };
             Ok(go_saying(&href(&ask, &provider), Toast::say(text)))
         }
         Err(error) => {
@@ -172,7 +178,7 @@ pub(super) async fn take_preset(
 }
 
 async fn render(ask: &OrgPage, status: StatusCode, sheet: ProviderSheet, faults: FormFaults) -> PageResult {
-    let ProviderSheet { provider, created_by, callback, needs, accounts } = sheet;
+    let ProviderSheet { provider, created_by, callback, keys, needs, accounts } = sheet;
     let href = href(ask, &provider);
     let mut shell = shell_of::org(ask, provider.name.clone()).await?;
     shell.has_faults = !faults.is_empty();
@@ -187,6 +193,7 @@ async fn render(ask: &OrgPage, status: StatusCode, sheet: ProviderSheet, faults:
         href,
         created_by: created_by.unwrap_or_default(),
         callback,
+        keys,
         kind: words::kind(&provider),
         enrolment: words::enrolment(provider.enrolment),
         variables: variables(&provider),
@@ -240,7 +247,9 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
 
     use crate::base::ids::ConnectionId;
     use crate::domain::connections::{PresetDifference, Trouble, preset};
-    use crate::web::console::providers::samples::{all_wrong, client, key, of_preset, own, provider};
+    use crate::web::console::providers::samples::{
+        all_wrong, client, key, of_preset, own, provider, signing,
+    };
     use crate::web::kit::{
         samples::{LONG, SHARP, sample, shell},
         shell::Base,
@@ -276,6 +285,9 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
             delete_action: "/o/acme/providers/gitlab/delete".into(),
             created_by: LONG.into(),
             callback: format!("https://portreeve.example/oauth/callback/{}", provider.id),
+            keys: provider
+                .signs()
+                .then(|| format!("https://portreeve.example/oauth/clients/{}/jwks.json", provider.id)),
             kind: words::kind(&provider),
             enrolment: words::enrolment(provider.enrolment),
             variables: variables(&provider),
@@ -313,6 +325,7 @@ pub(super) fn samples() -> Vec<crate::web::kit::samples::Sample> {
         sample("provider: refused", &one(provider(own(), LONG, false), all_wrong(), true)),
         sample("provider: off, to read", &one(lost, FormFaults::default(), false)),
         sample("provider: client", &one(provider(client(), LONG, false), FormFaults::default(), true)),
+        sample("provider: client that signs", &one(provider(signing(), LONG, false), all_wrong(), true)),
         sample("provider: key", &one(provider(key(), SHARP, false), FormFaults::default(), true)),
     ]
 }

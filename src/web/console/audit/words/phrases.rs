@@ -295,6 +295,13 @@ pub(super) const PHRASES: &[Phrase] = &[
     phrase("provider.deleted", "Provider deleted", "delete", "deleted", "the provider {target}"),
     phrase("provider.disabled", "Provider disabled", "disable", "disabled", "the provider {target}"),
     phrase("provider.enabled", "Provider enabled", "enable", "enabled", "the provider {target}"),
+    phrase(
+        "provider.key_rotated",
+        "Key of a provider's client replaced",
+        "replace",
+        "replaced",
+        "the key of the client of the provider {target}",
+    ),
     phrase("provider.moved", "Provider moved", "move", "moved", "the provider {target}"),
     phrase(
         "provider.preset_taken",
