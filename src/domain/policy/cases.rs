@@ -55,6 +55,21 @@ impl fmt::Display for Deviation {
     }
 }
 
+/// A case with what was decided of it. What its agent is told is not the engine's to say.
+#[derive(Debug)]
+pub struct Decided<'c> {
+    /// The case.
+    pub name: &'c str,
+    /// What is called.
+    pub tool: Tool<'c>,
+    /// When, where it says so.
+    pub now: Option<OffsetDateTime>,
+    /// What was decided.
+    pub verdict: Verdict,
+    /// What the agent is told, as the case says.
+    pub told: Option<&'c str>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -89,6 +104,8 @@ struct Case {
     layer: Option<String>,
     /// What it says.
     words: Option<String>,
+    /// What the agent is told; nothing where the call may be made.
+    told: Option<String>,
     /// What is counted, as `counter amount/max`, with `[value]` behind the counter where values are told apart.
     counts: Option<Vec<String>>,
 }
@@ -156,10 +173,19 @@ impl Cases {
         Self { programs, ..self }
     }
 
+    /// Decides every case that can be.
+    pub fn decided(&self) -> Vec<Decided<'_>> {
+        let layers = self.layers();
+        let each = self.cases.iter().filter_map(|case| {
+            let (now, verdict) = (case.now().ok()?, case.decide(&layers).ok()?);
+            Some(Decided { name: &case.name, tool: case.tool(), now, verdict, told: case.told.as_deref() })
+        });
+        each.collect()
+    }
+
     /// Decides every case; what is not as one says.
     pub fn deviations(&self) -> Vec<Deviation> {
-        let layers: Vec<Layer<'_>> =
-            self.programs.iter().map(|(name, program)| Layer { name: *name, program }).collect();
+        let layers = self.layers();
         let each = self.cases.iter().filter_map(|case| {
             let found = match case.decide(&layers) {
                 Ok(verdict) => case.difference(&verdict)?,
@@ -168,6 +194,10 @@ impl Cases {
             Some(Deviation { name: case.name.clone(), found })
         });
         each.collect()
+    }
+
+    fn layers(&self) -> Vec<Layer<'_>> {
+        self.programs.iter().map(|(name, program)| Layer { name: *name, program }).collect()
     }
 }
 
@@ -178,18 +208,25 @@ fn program(layer: LayerName, policy: &RawValue) -> Result<(LayerName, Program), 
 }
 
 impl Case {
+    fn tool(&self) -> Tool<'_> {
+        Tool { name: &self.tool, class: self.class, is_reviewed: !self.unreviewed }
+    }
+
+    fn now(&self) -> Result<Option<OffsetDateTime>, String> {
+        let now = self.facts.time.as_deref().map(|text| OffsetDateTime::parse(text, &Rfc3339));
+        now.transpose().map_err(|_| "time is no moment such as 2026-01-31T08:00:00Z".to_owned())
+    }
+
     fn decide(&self, layers: &[Layer<'_>]) -> Result<Verdict, String> {
         let facts = &self.facts;
         let teams: Vec<&str> = facts.teams.iter().map(String::as_str).collect();
         let ip =
             facts.ip.as_deref().map(str::parse).transpose().map_err(|_| "ip is no address".to_owned())?;
-        let now = facts.time.as_deref().map(|text| OffsetDateTime::parse(text, &Rfc3339));
-        let now = now.transpose().map_err(|_| "time is no moment such as 2026-01-31T08:00:00Z".to_owned())?;
         let limits = Limits::of(MAX_ARGUMENTS);
         let arguments = self.args.as_ref().map(|args| strict::check(args.get().as_bytes(), &limits));
         let arguments = arguments.transpose().map_err(|fault| format!("args are refused: {fault}"))?;
         let call = Call {
-            tool: Tool { name: &self.tool, class: self.class, is_reviewed: !self.unreviewed },
+            tool: self.tool(),
             arguments,
             facts: Facts {
                 user_email: facts.email.as_deref(),
@@ -202,7 +239,7 @@ impl Case {
                 grant_ceiling: facts.ceiling,
                 server_slug: facts.server.as_deref(),
                 ip,
-                now,
+                now: self.now()?,
                 ..Facts::default()
             },
         };
@@ -293,6 +330,8 @@ mod tests {
         let told: Vec<String> = cases.deviations().iter().map(ToString::to_string).collect();
         assert_eq!(told, ["wrong: deny by /default of the layer grant", "odd: ip is no address"]);
         assert_eq!(cases.count(), 3);
+        let decided = cases.decided();
+        assert_eq!(decided.iter().map(|case| case.name).collect::<Vec<_>>(), ["right", "wrong"]);
     }
 
     #[test]

@@ -23,6 +23,6 @@ pub use caller::{ByArguments, Caller, Clause, Decision};
 pub use claims::Claimed;
 pub use denial::{Denial, Help, stopped};
 pub use programs::{InForce, Programs};
-pub use ruling::{Asked, Ruling, Stopped, as_policies_see};
+pub use ruling::{Asked, Ruling, Stopped, as_policies_see, asked_or_stopped};
 pub use secrets::{OwnSecrets, Secrets, scope_of};
 pub use snapshot::{OrgSnapshot, Say, ServerFacts};

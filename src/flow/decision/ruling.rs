@@ -111,24 +111,34 @@ impl Ruling {
             return Err(Stopped::Denied(Box::new(Denial::without_policy(tool))));
         };
         let Verdict { outcome, reservations, slots, trace, open: _ } = verdict;
-        let needs = match outcome {
-            Outcome::Allow => Vec::new(),
-            Outcome::Ask(needs) => needs,
-            Outcome::Deny(blocked) if blocked.part == Part::Unreviewed => return Err(Stopped::Unreviewed),
-            Outcome::Deny(blocked) => {
-                let denial = Denial::of(tool, blocked, Effect::Deny, &trace, &says);
-                return Err(Stopped::Denied(Box::new(denial)));
-            }
-            Outcome::Hidden(blocked) => {
-                let denial = Denial::of(tool, blocked, Effect::Hide, &trace, &says);
-                return Err(Stopped::Hidden(Box::new(denial)));
-            }
-        };
+        let needs = asked_or_stopped(outcome, tool, &trace, &says)?;
         let (decided, observed) = (passed(&trace, &says), observed(&trace, &says));
         let claims = claims(caller, server, &says, &reservations, &slots);
-        let needs = needs.into_iter().filter_map(|need| Asked::of(need, &says)).collect();
         let masks = masks(&says, tool).cloned().collect();
         Ok(Self { decided, observed, claims, needs, policies: digest_of(&says), masks })
+    }
+}
+
+/// Who has to agree to a call of which this was decided.
+///
+/// # Errors
+/// What stops it.
+pub fn asked_or_stopped(
+    outcome: Outcome,
+    tool: &Tool<'_>,
+    trace: &Trace,
+    says: &[Say<'_>],
+) -> Result<Vec<Asked>, Stopped> {
+    match outcome {
+        Outcome::Allow => Ok(Vec::new()),
+        Outcome::Ask(needs) => Ok(needs.into_iter().filter_map(|need| Asked::of(need, says)).collect()),
+        Outcome::Deny(blocked) if blocked.part == Part::Unreviewed => Err(Stopped::Unreviewed),
+        Outcome::Deny(blocked) => {
+            Err(Stopped::Denied(Box::new(Denial::of(tool, blocked, Effect::Deny, trace, says))))
+        }
+        Outcome::Hidden(blocked) => {
+            Err(Stopped::Hidden(Box::new(Denial::of(tool, blocked, Effect::Hide, trace, says))))
+        }
     }
 }
 

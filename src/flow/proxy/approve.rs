@@ -321,7 +321,7 @@ pub async fn agreed<'a>(
     }
 }
 
-fn part_of(asked: &Asked) -> PolicyPart {
+pub(super) fn part_of(asked: &Asked) -> PolicyPart {
     PolicyPart {
         effect: "ask".into(),
         layer: asked.need.layer.as_str().into(),

@@ -293,7 +293,7 @@ fn unknown_method(caller: &Caller<'_>, server: &ServerFacts, request: &Request<'
 }
 
 /// Why a call does not go on that something stops.
-fn stopped(stopped: Stopped, name: &str, state: ToolState) -> Refusal {
+pub(super) fn stopped(stopped: Stopped, name: &str, state: ToolState) -> Refusal {
     match stopped {
         Stopped::Unreviewed if state == ToolState::New => {
             Refusal::ToolUnknown { tool: name.to_owned(), why: Absence::New }

@@ -44,6 +44,7 @@ pub mod state;
 pub mod strangers;
 pub mod tasks;
 pub mod tether;
+pub mod told;
 pub mod throttle;
 pub mod unconnected;
 pub mod used;

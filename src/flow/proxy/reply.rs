@@ -235,7 +235,7 @@ fn absent(refused: &Refused, sentence: &str, body: impl Fn(Code, &str) -> Vec<u8
 fn denied(gateway: &Gateway, ask: &Ask, refused: &Refused, era: Era) -> Answer {
     let link = gateway.explanation(ask.origin.request);
     let refusal = &refused.refusal;
-    let text = format!("{} {} {link}", refusal.mark(), refusal.sentence());
+    let text = format!("{} {link}", refusal.text());
     let mut decision = json!({
         "code": refusal.code(),
         "request_id": ask.origin.request,

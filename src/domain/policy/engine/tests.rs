@@ -44,6 +44,20 @@ fn every_case_of_the_corpus_is_decided_as_it_says() {
 }
 
 #[test]
+fn every_case_of_the_corpus_that_is_not_allowed_names_what_decides() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/policy");
+    for entry in fs::read_dir(folder).expect("the folder is there") {
+        let path = entry.expect("an entry").path();
+        let text = fs::read_to_string(&path).expect("a readable file");
+        let written: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        for case in written["cases"].as_array().expect("cases") {
+            let is_allowed = case["verdict"] == "allow";
+            assert!(is_allowed || case["rule"].is_string(), "{}: {}", path.display(), case["name"]);
+        }
+    }
+}
+
+#[test]
 fn documents_of_the_corpus_decide_the_same_in_canonical_form() {
     let again = files().into_iter().map(|(path, cases)| {
         let programs = cases.programs().iter().map(|(layer, program)| {

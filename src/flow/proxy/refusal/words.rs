@@ -6,7 +6,10 @@ use crate::{
     base::trace::Fixer,
     flow::{
         decision::{Absence, Denial},
-        proxy::{approve::Word, refusal::Refusal},
+        proxy::{
+            approve::Word,
+            refusal::{Form, Refusal},
+        },
     },
 };
 
@@ -80,6 +83,14 @@ impl Refusal {
             .into(),
             Self::RecordAway => "The call could not be put on record, so it was not made. Try again soon.".into(),
             Self::Away => "Calls cannot be judged right now, so none is made. Try again soon.".into(),
+        }
+    }
+
+    /// What an agent reads of it, but for the address where it is explained.
+    pub fn text(&self) -> Cow<'static, str> {
+        match self.form() {
+            Form::Denied => format!("{} {}", self.mark(), self.sentence()).into(),
+            _ => self.sentence(),
         }
     }
 
