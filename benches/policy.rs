@@ -1,13 +1,16 @@
 //! How long it takes to read and compile a policy, and to decide one call by it: `cargo bench --bench policy`.
 //!
-//! Prints nanoseconds, the best of several rounds. The cost of a call is not to grow with the number of tools that a
-//! document names, only with what it says of the one that is called: one call under 2,000 tools and 10,000 conditions is to
-//! take less than 5 µs, and the measurement fails where it takes longer. Behind it stand the calls that take longest: what an
-//! agent may send to keep a replica busy.
+//! Prints microseconds, the best of several rounds. The cost of a call is not to grow with the number of tools that a
+//! document names, only with what it says of the one that is called: one call under 2,000 tools and 10,000 conditions is
+//! to take less than 5 µs once the document is compiled, and the measurement fails where it takes longer; also where
+//! every tool has as many conditions as any, and all those of the one that is called are looked at and none matches.
+//! What it costs where many of the 10,000 are those of the called tool is printed beside it. Behind that stand the calls
+//! that take longest: what an agent may send to keep a replica busy.
 
 mod timing;
 
 use std::{
+    cmp::Ordering,
     hint::black_box,
     io::{self, Write},
     sync::Arc,
@@ -24,8 +27,23 @@ use portreeve::{
 
 use timing::time;
 
-/// How many nanoseconds one call under a large document may take.
-const MOST: f64 = 5_000.0;
+/// How many microseconds one call under a large document may take.
+const MOST: f64 = 5.0;
+/// How large that document is.
+const TOOLS: usize = 2_000;
+const CONDITIONS: usize = 10_000;
+
+/// A document, and the tool that is called under it; the call may be made.
+struct Case {
+    /// What its conditions come to.
+    what: String,
+    tools: usize,
+    conditions: usize,
+    policy: String,
+    called: String,
+    /// Whether it must not take longer than [`MOST`].
+    is_bound: bool,
+}
 
 fn main() -> io::Result<()> {
     let mut out = io::stdout().lock();
@@ -36,45 +54,109 @@ fn main() -> io::Result<()> {
 fn usual(out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
-        "{:>8}{:>12}{:>14}{:>14}{:>14}{:>14}",
-        "tools", "conditions", "us to read", "us to compile", "ns a call", "ns 4 layers"
+        "{:>8}{:>12}  {:<40}{:>12}{:>15}{:>12}{:>14}",
+        "tools",
+        "conditions",
+        "of the tool that is called",
+        "us to read",
+        "us to compile",
+        "us a call",
+        "us 4 layers"
     )?;
-    for tools in [10, 200, 2_000] {
-        let text = policy(tools);
-        let read = || document::read(text.as_bytes());
-        let Ok(document) = read() else { return Err(io::Error::other("the policy is wrong")) };
-        let document = Arc::new(document);
-        let program = Program::new(Arc::clone(&document));
-        let arguments = br#"{"owner":"acme","repository":"rockets","title":"The second stage separates late","labels":["bug","stage-2"],"amount":120.5}"#;
-        let raw = strict::check(arguments, &Limits::of(arguments.len()))
-            .map_err(|_| io::Error::other("no JSON"))?;
-        let name = format!("tool_{}", tools / 2);
-        let call = Call {
-            tool: Tool { name: &name, class: Class::Write, is_reviewed: true },
-            arguments: Some(raw),
-            facts: Facts { user_role: Some("member"), user_teams: &["web", "sre"], ..Facts::default() },
-        };
-        let one = [Layer { name: LayerName::Grant, program: &program }];
-        let four = LayerName::ALL.map(|name| Layer { name, program: &program });
-        if decide(&call, &one).outcome != Outcome::Allow {
-            return Err(io::Error::other("the call is not allowed"));
-        }
-        let one_layer = time(|| drop(black_box(decide(black_box(&call), &one))));
-        writeln!(
-            out,
-            "{tools:>8}{:>12}{:>14.0}{:>14.0}{:>14.0}{:>14.0}",
-            tools * 5,
-            time(|| drop(black_box(read()))) / 1e3,
-            time(|| drop(black_box(Program::new(Arc::clone(&document))))) / 1e3,
-            one_layer,
-            time(|| drop(black_box(decide(black_box(&call), &four)))),
-        )?;
-        if one_layer > MOST {
-            return Err(io::Error::other(format!("a call is to take at most {MOST} ns")));
+    let mut faults = Vec::new();
+    for case in cases() {
+        let took = measure(out, &case)?;
+        if case.is_bound && took > MOST {
+            faults.push(format!("{}: {took:.2} us, at most {MOST}", case.what));
         }
     }
-    Ok(())
+    if faults.is_empty() { Ok(()) } else { Err(io::Error::other(faults.join("; "))) }
 }
+
+/// Prints what one case takes, and gives how many microseconds one call does under its document alone.
+fn measure(out: &mut impl Write, case: &Case) -> io::Result<f64> {
+    let read = || document::read(case.policy.as_bytes());
+    let Ok(document) = read() else { return Err(io::Error::other("the policy is wrong")) };
+    let document = Arc::new(document);
+    let program = Program::new(Arc::clone(&document));
+    let arguments = br#"{"owner":"acme","repository":"rockets","title":"The second stage separates late","labels":["bug","stage-2"],"amount":120.5}"#;
+    let raw =
+        strict::check(arguments, &Limits::of(arguments.len())).map_err(|_| io::Error::other("no JSON"))?;
+    let call = Call {
+        tool: Tool { name: &case.called, class: Class::Write, is_reviewed: true },
+        arguments: Some(raw),
+        facts: Facts { user_role: Some("member"), user_teams: &["web", "sre"], ..Facts::default() },
+    };
+    let one = [Layer { name: LayerName::Grant, program: &program }];
+    let four = LayerName::ALL.map(|name| Layer { name, program: &program });
+    if decide(&call, &one).outcome != Outcome::Allow {
+        return Err(io::Error::other("the call is not allowed"));
+    }
+    let took = time(|| drop(black_box(decide(black_box(&call), &one)))) / 1e3;
+    writeln!(
+        out,
+        "{:>8}{:>12}  {:<40}{:>12.0}{:>15.0}{took:>12.2}{:>14.2}",
+        case.tools,
+        case.conditions,
+        case.what,
+        time(|| drop(black_box(read()))) / 1e3,
+        time(|| drop(black_box(Program::new(Arc::clone(&document))))) / 1e3,
+        time(|| drop(black_box(decide(black_box(&call), &four)))) / 1e3,
+    )?;
+    Ok(took)
+}
+
+fn cases() -> Vec<Case> {
+    let usual = |tools: usize| Case {
+        what: "5, as is usual".to_owned(),
+        tools,
+        conditions: tools * 5,
+        policy: policy(tools),
+        called: tool(tools / 2),
+        is_bound: true,
+    };
+    // No tool has more than those that are as many for each.
+    let even = CONDITIONS / TOOLS;
+    let failing = |most: usize| Case {
+        what: format!("{most}, none matches"),
+        tools: TOOLS,
+        conditions: CONDITIONS,
+        policy: lopsided(most),
+        called: tool(TOOLS / 2),
+        is_bound: most == even,
+    };
+    [10, 200, TOOLS].map(usual).into_iter().chain([even, 20, 100, 1_000].map(failing)).collect()
+}
+
+fn tool(at: usize) -> String {
+    format!("tool_{at}")
+}
+
+/// Conditions that are all looked at, for each is a rule of its own that denies, and of which none matches the call: so
+/// many for the tool that is called, and the others among the other tools.
+fn lopsided(most: usize) -> String {
+    let (others, left) = (TOOLS - 1, CONDITIONS - most);
+    let rules = (0..TOOLS).map(|at| {
+        let count = match at.cmp(&(TOOLS / 2)) {
+            Ordering::Equal => most,
+            Ordering::Less => left / others + usize::from(at < left % others),
+            Ordering::Greater => left / others + usize::from(at - 1 < left % others),
+        };
+        let each: Vec<_> =
+            (0..count).map(|at| format!(r#"{{"conditions":[{}]}}"#, FAILING[at % FAILING.len()])).collect();
+        format!(r#""{}":{{"deny_if":[{}]}}"#, tool(at), each.join(","))
+    });
+    format!(r#"{{"version":"1","default":"deny","tools":{{{}}}}}"#, rules.collect::<Vec<_>>().join(","))
+}
+
+/// One of each kind that the usual document has; none matches the call.
+const FAILING: [&str; 5] = [
+    r#"{"path":"args.owner","op":"eq","value":"other"}"#,
+    r#"{"path":"args.repository","op":"regex","value":"^secret-"}"#,
+    r#"{"path":"args.amount","op":"gt","value":500}"#,
+    r#"{"path":"args.labels[*]","op":"in","value":["secret","legal"]}"#,
+    r#"{"path":"user.teams","op":"contains","value":"legal"}"#,
+];
 
 /// Calls that are as large as they may be, under documents that are as dear as they may be, in all four layers.
 fn worst(out: &mut impl Write) -> io::Result<()> {
