@@ -6,10 +6,7 @@ use std::{
 };
 
 use http::{Method, StatusCode};
-use portreeve::{
-    base::permission::Role,
-    domain::audit::{self, Unrecorded},
-};
+use portreeve::base::permission::Role;
 use serde_json::{Value, json};
 
 use crate::kit::{
@@ -18,6 +15,9 @@ use crate::kit::{
     http::Script as Key,
     people::{Person, PlantedOrg},
 };
+
+mod moved;
+mod signing;
 
 const PROVIDER: &str = "/api/v1/orgs/acme/servers/linear/provider";
 const ONE: &str = "/api/v1/orgs/acme/providers/linear";
@@ -283,35 +283,6 @@ async fn servers_of_the_first_revision_give_their_tokens_themselves() {
 }
 
 #[tokio::test]
-async fn a_server_that_moves_to_another_authorization_server_shows_it_no_token_of_the_one_before() {
-    let mut stage = stage(USUAL).await;
-    stage.key.post(PROVIDER, json!({})).await.expect(StatusCode::CREATED);
-    stage.app.connected(&stage.org, &mut stage.admin, "linear").await;
-    let again = format!("{ONE}/rediscover");
-    let same = stage.key.post(&again, json!({})).await.expect(StatusCode::OK);
-    assert_eq!((same.text("/client_id"), &same.body["version"]), ("client/as", &json!(1)));
-    stage.stands.lock().unwrap().issuer = "/new";
-    let moved = stage.key.post(&again, json!({})).await.expect(StatusCode::OK);
-    assert_eq!(moved.text("/client_id"), "client/new");
-    assert!(moved.text("/issuer").ends_with("/new"));
-    let kept = "select count(*) from connections where sealed_tokens is not null or state <> 'needs_reauth'";
-    assert_eq!(stage.app.number(kept).await, 0);
-    let sent: Vec<_> = stage
-        .asked("/new")
-        .into_iter()
-        .map(|asked| String::from_utf8_lossy(&asked.body).into_owned())
-        .collect();
-    assert!(sent.iter().all(|body| !body.contains("client/as") && !body.contains("token-there")), "{sent:?}");
-    let wiring = stage.key.get("/api/v1/orgs/acme/wiring").await.expect(StatusCode::OK);
-    let findings = wiring.body["servers"][0]["findings"].as_array().unwrap();
-    let back = findings.iter().find(|finding| finding["name"] == "callback").unwrap();
-    assert!(back["found"].as_str().unwrap().contains("Nobody has come back from there yet"), "{back:#}");
-    stage.app.connected(&stage.org, &mut stage.admin, "linear").await;
-    assert_eq!(stage.app.number("select count(*) from connections where state = 'active'").await, 1);
-    assert!(stage.app.recorded(&stage.org).await.contains(&"provider.moved".to_owned()));
-}
-
-#[tokio::test]
 async fn two_servers_of_one_authorization_server_share_one_client() {
     let mut stage = stage(Stands { scope: "read", ..USUAL }).await;
     let first = stage.key.post(PROVIDER, json!({})).await.expect(StatusCode::CREATED);
@@ -350,50 +321,6 @@ async fn two_servers_of_one_authorization_server_share_one_client() {
 }
 
 #[tokio::test]
-async fn a_provider_that_moves_leaves_its_callback_to_the_authorization_server_that_knows_it() {
-    let mut stage = stage(Stands { scope: "read", ..USUAL }).await;
-    let first = stage.key.post(PROVIDER, json!({})).await.expect(StatusCode::CREATED);
-    stage.app.server_at(&stage.org, "two", &stage.server.url("/two")).await;
-    let path = "/api/v1/orgs/acme/servers/two/provider";
-    let second = stage.key.post(path, json!({})).await.expect(StatusCode::CREATED);
-    let shared = second.text("/callback_url").to_owned();
-    assert_eq!(shared, first.text("/callback_url"));
-    let known = stage.key.get(ONE).await.expect(StatusCode::OK);
-    assert_eq!(known.text("/shares_client_of"), second.text("/id"), "both say so");
-    stage.stands.lock().unwrap().issuer = "/new";
-    let moved = stage.key.post(&format!("{ONE}/rediscover"), json!({})).await.expect(StatusCode::OK);
-    let own = moved.text("/callback_url").to_owned();
-    assert_ne!(own, shared, "two authorization servers send nobody to one callback");
-    let told: Value = serde_json::from_slice(&stage.asked("/new/register")[0].body).unwrap();
-    assert_eq!(told["redirect_uris"], json!([own]));
-    let kept = stage.key.get("/api/v1/orgs/acme/providers/two").await.expect(StatusCode::OK);
-    assert_eq!((kept.text("/callback_url"), &kept.body["shares_client_of"]), (&*shared, &Value::Null));
-
-    // What the old one answers to a question that the new one was to be asked is nobody's answer.
-    let connect = "/me/accounts/acme/connect/linear";
-    let page = stage.admin.browser.get(connect).await.expect(StatusCode::OK);
-    let page = stage.admin.browser.submit(&page, connect, &[]).await.expect(StatusCode::OK);
-    let onward = page.headers["refresh"].to_str().unwrap().strip_prefix("0;url=").unwrap();
-    let onward = url::Url::parse(onward).unwrap();
-    let state = onward.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
-    let back = url::Url::parse(&shared).unwrap().path().to_owned();
-    let page = stage.admin.browser.get(&format!("{back}?code=c&state={state}")).await;
-    assert!(page.expect(StatusCode::CONFLICT).says("Nothing was connected"));
-    assert!(stage.asked("/new/token").is_empty(), "no code of the old one is sent to the new one");
-    stage.app.connected(&stage.org, &mut stage.admin, "linear").await;
-
-    // An id whose callback is known somewhere is no other provider's either.
-    stage.app.change("delete from connections").await;
-    stage.app.change("delete from server_credentials").await;
-    stage.app.change("delete from providers where slug = 'linear'").await;
-    let path = "/o/acme/servers/linear/provider";
-    let page = stage.admin.browser.get(path).await.expect(StatusCode::OK);
-    let again = [("id", first.text("/id")), ("client_id", "ours"), ("client_secret", "s3cret-there")];
-    stage.admin.browser.submit(&page, path, &again).await.expect(StatusCode::CONFLICT);
-    assert_eq!(stage.app.number("select count(*) from providers").await, 1);
-}
-
-#[tokio::test]
 async fn a_provider_that_is_switched_off_lends_its_client_to_nobody() {
     let stage = stage(Stands { scope: "read", ..USUAL }).await;
     stage.key.post(PROVIDER, json!({})).await.expect(StatusCode::CREATED);
@@ -419,116 +346,6 @@ async fn a_client_that_somebody_entered_in_place_of_a_registered_one_is_theirs_a
     stage.stands.lock().unwrap().issuer = "/new";
     let refused = stage.key.post(&format!("{ONE}/rediscover"), json!({})).await.expect(StatusCode::CONFLICT);
     assert_eq!(refused.text("/code"), "provider_moved");
-}
-
-#[tokio::test]
-async fn what_the_one_before_gave_is_ended_there_and_nowhere_else() {
-    let mut stage = stage(Stands { revokes: true, ..USUAL }).await;
-    stage.key.post(PROVIDER, json!({})).await.expect(StatusCode::CREATED);
-    let mut bob = stage.app.member(&stage.org, "Bob", Role::Member).await;
-    let id = stage.app.connected(&stage.org, &mut bob, "linear").await;
-    stage.app.connected(&stage.org, &mut stage.admin, "linear").await;
-    // One account was ended here before, and the one before has not heard of it yet.
-    stage.stands.lock().unwrap().deaf = true;
-    let end = format!("/api/v1/orgs/acme/connections/{id}/disconnect");
-    let ended = stage.key.post(&end, json!({})).await.expect(StatusCode::OK);
-    assert_eq!(ended.text("/upstream"), "failed");
-    stage.stands.lock().unwrap().issuer = "/new";
-    stage.key.post(&format!("{ONE}/rediscover"), json!({})).await.expect(StatusCode::OK);
-    let kept = "select count(*) from token_endings where former > 0";
-    assert_eq!(stage.app.number(kept).await, 2);
-    stage.stands.lock().unwrap().deaf = false;
-    let before = stage.asked("/as/revoke").len();
-    stage.app.clock.advance(time::Duration::minutes(2));
-    stage.app.run_jobs().await;
-    let told: Vec<_> = stage.asked("/as/revoke").split_off(before);
-    let bodies: Vec<_> = told.iter().map(|asked| String::from_utf8_lossy(&asked.body).into_owned()).collect();
-    assert_eq!(bodies.len(), 2, "{bodies:?}");
-    assert!(
-        bodies.iter().all(|body| body.contains("client%2Fas") && body.contains("s3cret-there")),
-        "{bodies:?}"
-    );
-    assert!(stage.asked("/new/revoke").is_empty(), "nothing is shown to the new one");
-    assert_eq!(stage.app.number("select count(*) from token_endings").await, 0);
-    let recorded = stage.app.recorded(&stage.org).await;
-    let ended = recorded.iter().filter(|action| *action == "connection.ended_upstream").count();
-    assert_eq!(ended, 3, "one that failed at once, and two that did not: {recorded:?}");
-}
-
-#[tokio::test]
-async fn what_the_one_before_gave_is_ended_there_too_when_the_organization_goes() {
-    let mut stage = stage(Stands { revokes: true, ..USUAL }).await;
-    stage.key.post(PROVIDER, json!({})).await.expect(StatusCode::CREATED);
-    stage.app.connected(&stage.org, &mut stage.admin, "linear").await;
-    stage.stands.lock().unwrap().issuer = "/new";
-    stage.key.post(&format!("{ONE}/rediscover"), json!({})).await.expect(StatusCode::OK);
-    let kept = "select count(*) from token_endings where former > 0";
-    assert_eq!(stage.app.number(kept).await, 1);
-    let mut tx = stage.app.org_tx(stage.org.id).await;
-    let farewell = stage.app.ports.tokens.farewell(&mut tx).await.unwrap();
-    audit::commit_unrecorded(tx, Unrecorded::NothingChanged).await.unwrap();
-    stage.app.ports.tokens.say(farewell);
-    let mut tries = 0;
-    while stage.asked("/as/revoke").is_empty() && tries < 200 {
-        stage.app.number(kept).await;
-        tries += 1;
-    }
-    assert_eq!((stage.asked("/as/revoke").len(), stage.asked("/new/revoke").len()), (1, 0));
-}
-
-#[tokio::test]
-async fn where_clients_sign_one_is_registered_with_the_address_of_its_key() {
-    let mut stage = stage(Stands { signs: true, revokes: true, ..USUAL }).await;
-    let made = stage.key.post(PROVIDER, json!({})).await.expect(StatusCode::CREATED);
-    assert_eq!((made.text("/client_auth"), made.text("/enrolment")), ("private_key_jwt", "registered"));
-    let shown = async |path: &str| stage.app.visitor().get(path).await;
-    let keys = made.text("/jwks_url").strip_prefix(stage.app.origin()).unwrap();
-    let first = shown(keys).await.expect(StatusCode::OK).body;
-    let document = format!("/oauth/clients/{}", made.text("/id"));
-    let document: Value = serde_json::from_str(&shown(&document).await.body).unwrap();
-    assert_eq!(document["token_endpoint_auth_method"], "private_key_jwt");
-    assert_eq!(document["jwks_uri"], made.text("/jwks_url"));
-    stage.app.connected(&stage.org, &mut stage.admin, "linear").await;
-
-    // Elsewhere it signs with another key, and ends with the one of before what was given before.
-    stage.stands.lock().unwrap().issuer = "/new";
-    let moved = stage.key.post(&format!("{ONE}/rediscover"), json!({})).await.expect(StatusCode::OK);
-    assert_eq!(moved.text("/client_auth"), "private_key_jwt");
-    let both: Value = serde_json::from_str(&stage.app.visitor().get(keys).await.body).unwrap();
-    let first: Value = serde_json::from_str(&first).unwrap();
-    assert_eq!((both["keys"].as_array().unwrap().len(), &both["keys"][1]), (2, &first["keys"][0]));
-    stage.app.clock.advance(time::Duration::minutes(2));
-    stage.app.run_jobs().await;
-    let ended = String::from_utf8_lossy(&stage.asked("/as/revoke")[0].body).into_owned();
-    let asked: HashMap<String, String> = serde_urlencoded::from_str(&ended).unwrap();
-    let claims = asked["client_assertion"].split('.').nth(1).unwrap();
-    let claims = data_encoding::BASE64URL_NOPAD.decode(claims.as_bytes()).unwrap();
-    let claims: Value = serde_json::from_slice(&claims).unwrap();
-    assert_eq!(
-        (&claims["iss"], &claims["aud"]),
-        (&json!("client/as"), &json!(stage.server.url("/as/token")))
-    );
-    // Another server of the same authorization server has a client and a key of its own.
-    stage.app.server_at(&stage.org, "two", &stage.server.url("/two")).await;
-    let second = stage.key.post("/api/v1/orgs/acme/servers/two/provider", json!({})).await;
-    let second = second.expect(StatusCode::CREATED);
-    assert_eq!(second.body["shares_client_of"], Value::Null);
-    assert_ne!(second.text("/jwks_url"), made.text("/jwks_url"));
-}
-
-#[tokio::test]
-async fn a_key_is_not_forced_on_an_authorization_server_that_takes_none() {
-    let stage = stage(USUAL).await;
-    let wanted = json!({ "client_auth": "private_key_jwt" });
-    let refused = stage.key.post(PROVIDER, wanted).await.expect(StatusCode::CONFLICT);
-    assert_eq!(refused.text("/code"), "provider_takes_no_keys");
-    let other = stage.key.post(PROVIDER, json!({ "client_auth": "basic" })).await;
-    assert_eq!(other.expect(StatusCode::UNPROCESSABLE_ENTITY).text("/errors/0/path"), "client_auth");
-    let both =
-        json!({ "client_auth": "private_key_jwt", "client_id": "ours", "client_secret": "s3cret-there" });
-    let both = stage.key.post(PROVIDER, both).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
-    assert_eq!(both.text("/errors/0/path"), "client_secret");
-    assert!(stage.asked("/as/register").is_empty());
 }
 
 #[tokio::test]
@@ -618,24 +435,4 @@ async fn what_the_same_authorization_server_says_otherwise_is_taken_over_and_nob
         (stage.server.url("/as/new-token").as_str(), "client/as")
     );
     assert_eq!(stage.app.number("select count(*) from connections where state = 'active'").await, 1);
-}
-
-#[tokio::test]
-async fn a_server_that_is_put_elsewhere_is_not_sent_the_tokens_of_where_it_was() {
-    let stage = stage(USUAL).await;
-    stage.key.post(PROVIDER, json!({})).await.expect(StatusCode::CREATED);
-    let (other, _) = fake(USUAL).await;
-    let one = "/api/v1/orgs/acme/servers/linear";
-    let elsewhere = json!({ "url": other.url("/mcp") });
-    let refused = stage.key.send(Method::PATCH, one, &[], Some(elsewhere.clone())).await;
-    let refused = refused.expect(StatusCode::UNPROCESSABLE_ENTITY);
-    assert_eq!(refused.text("/errors/0/path"), "url");
-    let kept = stage.key.get(one).await.expect(StatusCode::OK);
-    assert_eq!(kept.text("/url"), stage.server.url("/mcp"), "nothing is half changed");
-    stage
-        .key
-        .send(Method::PUT, &format!("{one}/credentials"), &[], Some(json!([])))
-        .await
-        .expect(StatusCode::OK);
-    stage.key.send(Method::PATCH, one, &[], Some(elsewhere)).await.expect(StatusCode::OK);
 }

@@ -166,9 +166,8 @@ pub async fn find(tx: &mut OrgTx, id: ConnectionId) -> DbResult<Option<TokenEndi
     .fetch_optional(tx.conn())
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let place = (row.revoke_url, row.client_auth, row.client_id);
-    let token = row.token_url.as_deref().map(read).transpose()?;
-    let former = place_of(row.former, place, token, row.sealed_secret.zip(row.secret_key_id))?;
+    let place = [row.revoke_url, row.token_url, row.client_auth, row.client_id];
+    let former = place_of(row.former, place, row.sealed_secret.zip(row.secret_key_id))?;
     Ok(Some(TokenEnding {
         id,
         provider: row.provider_id,
@@ -185,18 +184,19 @@ pub async fn find(tx: &mut OrgTx, id: ConnectionId) -> DbResult<Option<TokenEndi
 /// The place that a row of the table names; nothing where the provider stands where it did.
 fn place_of(
     former: i64,
-    place: (Option<String>, Option<String>, Option<String>),
-    token: Option<Address>,
+    [revoke, token, client_auth, client_id]: [Option<String>; 4],
     secret: Option<(Vec<u8>, DataKeyId)>,
 ) -> DbResult<Option<FormerPlace>> {
-    let (Some(revoke), Some(client_auth), Some(client_id)) = place else { return Ok(None) };
+    let (Some(revoke), Some(client_auth), Some(client_id)) = (revoke, client_auth, client_id) else {
+        return Ok(None);
+    };
     if former == 0 {
         return Ok(None);
     }
     Ok(Some(FormerPlace {
         version: former,
         revoke: read(&revoke)?,
-        token,
+        token: token.as_deref().map(read).transpose()?,
         client_auth: read(&client_auth)?,
         client_id,
         secret: secret.map(|(bytes, key)| SealedTokens { key, bytes }),
@@ -277,13 +277,14 @@ pub async fn everything(tx: &mut OrgTx, first: i64) -> DbResult<Vec<Held>> {
     let rows = sqlx::query!(
         r#"select id as "id!: ConnectionId", provider_id as "provider!: ProviderId", facts as "facts!: Json<Facts>",
             sealed_tokens as "tokens!", data_key_id as "key!: DataKeyId", former as "former!", revoke_url as "revoke_url?",
-            client_auth as "client_auth?", client_id as "client_id?", sealed_secret as "sealed_secret?",
-            secret_key_id as "secret_key_id?: DataKeyId"
+            token_url as "token_url?", client_auth as "client_auth?", client_id as "client_id?",
+            sealed_secret as "sealed_secret?", secret_key_id as "secret_key_id?: DataKeyId"
         from (select id, provider_id, facts, sealed_tokens, data_key_id, 0::bigint as former, null::text as revoke_url,
-                null::text as client_auth, null::text as client_id, null::bytea as sealed_secret, null::uuid as secret_key_id
+                null::text as token_url, null::text as client_auth, null::text as client_id,
+                null::bytea as sealed_secret, null::uuid as secret_key_id
                 from connections where org_id = $1 and state <> 'revoked' and sealed_tokens is not null
-            union all select id, provider_id, facts, sealed_tokens, data_key_id, former, revoke_url, client_auth, client_id,
-                sealed_secret, secret_key_id from token_endings where org_id = $1) as kept
+            union all select id, provider_id, facts, sealed_tokens, data_key_id, former, revoke_url, token_url,
+                client_auth, client_id, sealed_secret, secret_key_id from token_endings where org_id = $1) as kept
         order by id limit $2"#,
         tx.org().uuid(),
         first
@@ -291,7 +292,7 @@ pub async fn everything(tx: &mut OrgTx, first: i64) -> DbResult<Vec<Held>> {
     .fetch_all(tx.conn())
     .await?;
     let held = rows.into_iter().map(|row| -> DbResult<Held> {
-        let place = (row.revoke_url, row.client_auth, row.client_id);
+        let place = [row.revoke_url, row.token_url, row.client_auth, row.client_id];
         Ok(Held {
             id: row.id,
             provider: row.provider,

@@ -335,7 +335,7 @@ impl Found<'_, '_> {
                 ControlFlow::Continue(())
             }
             Ok(None) => {
-                let words = "What is to be counted is no number that is not negative.".to_owned();
+                let words = "What is to be counted has to be a number, zero or more.".to_owned();
                 self.because(Reason {
                     name: Some(limit.counter.clone()),
                     is_observed: limit.mode == Mode::Observe,
