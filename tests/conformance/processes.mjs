@@ -41,6 +41,8 @@ export async function run(command, args, { output, seconds, input, ...options })
   const [code] = await once(child, 'close');
   clearTimeout(overrun);
   file.end();
+  // Whoever reads it next finds all of it.
+  await once(file, 'finish');
   return code;
 }
 
