@@ -54,9 +54,11 @@ export async function connect(house) {
       await owner.choose('#f-source', 'oauth');
       await owner.fill('#f-which', 'postbox');
       await owner.fill('#f-template', 'Bearer {value}');
-      await owner.click('button', 'Save credential');
+      await owner.click('button', 'Show what would change');
+      await owner.shoot('connect-5-preview');
+      await owner.click('button', 'Save');
       await owner.see('main table', 'Account at Postbox');
-      await owner.shoot('connect-5-carried');
+      await owner.shoot('connect-6-carried');
     }],
     ['which reads its tools with the account of the admin who asks', async () => {
       await owner.goto(`${base}/me/accounts`);
@@ -69,7 +71,7 @@ export async function connect(house) {
       await owner.click('main td a', 'Letters');
       await owner.click('main button', 'Refresh tools');
       await owner.click('main a', 'Go to the tools');
-      await owner.shoot('connect-6-tools');
+      await owner.shoot('connect-7-tools');
       await owner.click('main button', 'Accept');
       await owner.see('main table', 'Reviewed');
     }],
@@ -83,11 +85,11 @@ export async function connect(house) {
     ['the member opens that link, signs in there and comes back', async () => {
       await member.goto(link);
       await member.see('main', '127.0.0.1');
-      await member.shoot('connect-7-connect');
+      await member.shoot('connect-8-connect');
       await member.click('main button', 'Connect Postbox');
       await agree(member, 'mara');
       await member.see('[role=status], .toast', 'Ask your agent to try again');
-      await member.shoot('connect-8-connected');
+      await member.shoot('connect-9-connected');
     }],
     ['the agent repeats its call, and the server sees their token', async () => {
       const { says } = await agent.call('letters__whoami');
@@ -99,7 +101,7 @@ export async function connect(house) {
       await owner.goto(org);
       await owner.click('nav a', 'Providers');
       await owner.click('main td a', 'Postbox');
-      await owner.shoot('connect-9-provider');
+      await owner.shoot('connect-a-provider');
       await owner.click('main a', 'Accounts');
       await owner.shoot('connect-10-accounts');
       await owner.click('main td a', 'mara');

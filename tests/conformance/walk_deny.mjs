@@ -28,7 +28,7 @@ export async function deny(house) {
     }],
     ['its person reads why, and may ask for access', async () => {
       await member.goto(link);
-      await member.see('article h2', 'Refused');
+      await member.see('article h2', 'Denied');
       await member.see('.trace', 'Big orders');
       await member.see('a.btn', 'Ask for access');
       await member.shoot('deny-1-call-of-the-member');
