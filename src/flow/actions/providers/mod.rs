@@ -2,6 +2,7 @@
 
 mod change;
 mod discover;
+mod enrol;
 mod keys;
 mod of_server;
 mod preset_version;
@@ -43,8 +44,9 @@ use crate::{
 };
 
 pub use change::{ProviderChange, delete, disable, enable, rotate, update};
+pub use enrol::client_document;
 pub use keys::{client_keys, keys_of};
-pub use of_server::{Found, OfServerInput, client_document, rediscover, register_for_server};
+pub use of_server::{Found, OfServerInput, rediscover, register_for_server};
 pub use preset_version::take_preset;
 pub use register::{ProviderInput, register};
 pub(in crate::flow::actions) use way_back::way_back;
